@@ -1,0 +1,122 @@
+// Package record is the usage record: what one request was, what it consumed,
+// what it cost and how it ended. It is pure: types and their stored form.
+package record
+
+import (
+	"purser/ledger"
+	"purser/proxy/price"
+)
+
+// Outcome says how a request ended.
+type Outcome uint8
+
+// The outcomes. Every request that was authenticated ends in exactly one.
+const (
+	Completed     Outcome = iota + 1 // the upstream answered in full
+	CacheHit                         // answered from a cache; cost nothing
+	Coalesced                        // answered by another request in flight; cost nothing
+	Refused                          // a budget said no; nothing was sent
+	Denied                           // key, policy or bad input; nothing was sent
+	UpstreamError                    // the upstream refused or broke before it could bill
+	Disconnected                     // the client went away; the upstream was drained to its usage
+	Truncated                        // the upstream broke off after it had begun
+	Undecided                        // no authority or no storage: 503
+)
+
+// CacheState is the exact cache's part in a request.
+type CacheState uint8
+
+// The cache states.
+const (
+	CacheBypass CacheState = iota
+	CacheMiss
+	CacheServed
+	CacheShared // coalesced with a request in flight
+)
+
+// Basis says what the charge of a request rests on.
+type Basis uint8
+
+// The bases, from best to worst.
+const (
+	Reported  Basis = iota + 1 // the provider's own usage
+	Estimated                  // counted from what passed through
+	FullHold                   // unknown: the whole hold was charged
+	NoCharge                   // nothing was sent, or the provider said it failed
+)
+
+// Bound names the step of the escalation that made the hold.
+type Bound uint8
+
+// The bounds, from cheapest to tightest.
+const (
+	BoundNone Bound = iota
+	BoundBytes
+	BoundVocabulary
+	BoundExact
+	BoundWindow // the model's context window
+)
+
+// Lever is one way of spending less.
+type Lever uint8
+
+// The levers that book savings so far.
+const (
+	LeverExactCache Lever = iota + 1
+	LeverCoalesce
+	LeverNativeCache
+)
+
+// Saving is what one lever saved on one request.
+type Saving struct {
+	Lever  Lever
+	Amount ledger.Amount // nano-dollars
+}
+
+// Charge is one account's part of a request: what was held and what was spent.
+type Charge struct {
+	Account     ledger.AccountKey
+	Incarnation uint32
+	Held        ledger.Amount
+	Spent       ledger.Amount
+}
+
+// Record is one request. Times are wall-clock instants of the node.
+type Record struct {
+	ID         string // request id, "req_" and 26 characters, sorts by time
+	At         ledger.Instant
+	Dims       ledger.Dimensions
+	Endpoint   string // route pattern, such as "/v1/chat/completions"
+	Dialect    string
+	Upstream   string // name of the configured upstream, "" when none was asked
+	UpstreamID string // the provider's own id of the call (the last attempt)
+	Model      string // as the client named it
+	Served     string // as the provider named it
+	Tier       string // service tier as billed
+	Stream     bool
+	Outcome    Outcome
+	Status     int    // HTTP status sent to the client
+	Code       string // stable error code, "" when none
+
+	Usage   price.Usage
+	Cost    ledger.Amount // nano-dollars
+	Hold    ledger.Amount // nano-dollars
+	Overrun ledger.Amount // nano-dollars of Cost beyond Hold
+	RateID  string
+	Prices  string // hash of the catalogue
+	Basis   Basis
+	Bound   Bound
+
+	// A request writes one record for each upstream call that may have been
+	// billed, and one in all if there was none. Attempt numbers them from 1.
+	Attempt  int
+	Attempts int // upstream calls made until now, billed or not
+	Cache    CacheState
+	Savings  []Saving
+
+	Admit     int64 // nanoseconds spent waiting for the hold
+	FirstByte int64 // nanoseconds from arrival to the first byte sent to the client
+	Total     int64 // nanoseconds from arrival to the end
+
+	Charges []Charge
+}

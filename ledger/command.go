@@ -1,0 +1,191 @@
+package ledger
+
+// Command is one entry of the replicated log. The set is closed, the kind
+// numbers are append-only, and a decoder meeting an unknown kind returns an
+// error that stops the node (L10).
+type Command interface {
+	Kind() Kind
+}
+
+// Kind is the number of a command in the log.
+type Kind uint8
+
+// Kinds 8 (Restore) and 9 (Checkpoint) are reserved.
+const (
+	KindPutBudget    Kind = 1
+	KindDeleteBudget Kind = 2
+	KindRegister     Kind = 3
+	KindExchange     Kind = 4
+	KindTick         Kind = 5
+	KindFence        Kind = 6
+)
+
+// AccountKey names one account: a budget, the values it splits by, and the
+// start of the window. A window of another start is another account (L6).
+type AccountKey struct {
+	Budget BudgetID
+	Split  Split
+	Start  Instant
+}
+
+// PutBudget creates or changes a rule. Outcome: Applied, or Refused with the
+// reason. A changed limit moves `available` of every open account by the
+// difference; unit, each and window of an existing budget cannot change.
+type PutBudget struct {
+	Budget Budget
+}
+
+// DeleteBudget closes a budget and its accounts; they are not erased.
+type DeleteBudget struct {
+	ID BudgetID
+}
+
+// Register opens the node's next incarnation. The leases of its earlier ones
+// close on the evidence of its disk: for each, `Mark` is the durable upper
+// bound of what may have been spent, `Proven` what settled records show.
+// A lease without evidence was never used. If MarkSeq is below what the ledger
+// has seen from this node, its disk was rolled back and what was outstanding
+// is written off. A Store other than the first one seen is refused.
+type Register struct {
+	Node     NodeID
+	Store    StoreID
+	MarkSeq  uint64
+	Evidence []Evidence
+}
+
+// Evidence is what a node's disk says of one earlier lease.
+type Evidence struct {
+	Account AccountKey
+	// Mark bounds spent + held + free at any time since its last sync.
+	Mark Amount
+	// Proven is the sum of settled charges with a durable usage record.
+	Proven Amount
+}
+
+// Exchange is a node's one periodic message. All counters are cumulative for
+// (account, node, incarnation) and merge by max (L3). Seq grows by one with
+// each new Exchange; the same Seq again returns the stored answer.
+type Exchange struct {
+	Node        NodeID
+	Incarnation uint32
+	Seq         uint64
+	MarkSeq     uint64
+	Rows        []Row
+	Needs       []Need
+}
+
+// Row reports one lease and asks for more.
+type Row struct {
+	Account  AccountKey
+	Spent    Amount // settled, includes Overrun
+	Overrun  Amount // the part of Spent beyond the holds it was charged to
+	Returned Amount // given back; never more than granted - spent
+	Want     Amount // how much more would let the node refill ahead
+	Rate     Amount // recent spending, units per second
+	Done     bool   // the node will never use this lease again; all but Spent is returned
+}
+
+// Need is one waiting request: every claim is granted, or none is.
+type Need struct {
+	Claims []Claim
+}
+
+// Claim asks for Missing more on the lease of Rows[Row].
+type Claim struct {
+	Row     int
+	Missing Amount
+}
+
+// Tick lets ledger time pass: windows open and close.
+type Tick struct{}
+
+// Fence is an operator's word that a node is dead for good. What its leases
+// have outstanding is written off (slots are freed: a dead node holds none).
+type Fence struct {
+	Node NodeID
+}
+
+// Kind implements Command.
+func (PutBudget) Kind() Kind    { return KindPutBudget }
+func (DeleteBudget) Kind() Kind { return KindDeleteBudget }
+func (Register) Kind() Kind     { return KindRegister }
+func (*Exchange) Kind() Kind    { return KindExchange }
+func (Tick) Kind() Kind         { return KindTick }
+func (Fence) Kind() Kind        { return KindFence }
+
+// Outcome is what a command did. Answer is set for an Exchange, Incarnation
+// for a Register.
+type Outcome struct {
+	Code        Code
+	Incarnation uint32
+	Answer      *Answer
+}
+
+// Code says how a command ended. Codes are stable: they cross the wire.
+type Code uint8
+
+// The codes. All but Applied and Repeated changed nothing.
+const (
+	Applied          Code = 1
+	Repeated         Code = 2 // an Exchange seen before: its stored answer
+	StaleSeq         Code = 3 // an Exchange older than the last one
+	StaleIncarnation Code = 4 // the node registered again since
+	UnknownNode      Code = 5
+	FencedNode       Code = 6
+	StoreMismatch    Code = 7 // this NodeID belongs to another data directory
+	InvalidCommand   Code = 8
+	UnknownBudget    Code = 9
+	BudgetImmutable  Code = 10 // unit, each or window of a budget cannot change
+	LimitReached     Code = 11 // a table is full (L9)
+)
+
+// Answer is the reply to an Exchange; Rows and Needs match its own by index.
+type Answer struct {
+	Node        NodeID
+	Incarnation uint32
+	Seq         uint64
+	Rows        []AnswerRow
+	Needs       []NeedResult
+}
+
+// AnswerRow is the account as the ledger sees it after the Exchange.
+type AnswerRow struct {
+	State AccountState
+	// Granted is cumulative for this lease; the node may use it once it has this answer (L2).
+	Granted Amount
+	// Ceiling is available + everything outstanding on any node: a hold larger
+	// than this can never be granted in this window unless the limit is raised.
+	Ceiling Amount
+	// Recall asks the holder to return this much idle allowance.
+	Recall Amount
+}
+
+// AccountState says whether an account takes grants.
+type AccountState uint8
+
+// The account states.
+const (
+	Open      AccountState = 1
+	NotYet    AccountState = 2 // its window is too far ahead of ledger time
+	Ended     AccountState = 3 // its window is over: settle and return only
+	Closed    AccountState = 4 // its budget was deleted
+	NoAccount AccountState = 5 // no such budget, not a window start, or the table is full
+	Unbacked  AccountState = 6 // the row claims spending that no grant backs; it was not applied
+)
+
+// NeedResult says whether one waiting request got its allowance.
+type NeedResult struct {
+	Verdict Verdict
+	Row     int // for Contended and Exhausted: the row that was short
+}
+
+// Verdict is the answer to one Need.
+type Verdict uint8
+
+// The verdicts.
+const (
+	NeedGranted   Verdict = 1
+	NeedContended Verdict = 2 // short now; returns or settles may still make it fit
+	NeedExhausted Verdict = 3 // more than available and everything outstanding together
+	NeedRefused   Verdict = 4 // an account of the chain takes no grants (see its row's State)
+)

@@ -1,0 +1,2 @@
+// Package proxy takes one request from the edge to the provider and back.
+package proxy

@@ -1,0 +1,47 @@
+package proxy
+
+import "net/netip"
+
+// Request is one request as the edge read it. It and everything it refers to
+// belong to the edge and are valid until the answer's end: until the handler
+// returns, or, for an answer with a Stream, until that stream's Close.
+type Request struct {
+	Method string
+	Path   string // as sent, before any normalisation, without the query
+	Query  string
+	Header Headers
+	Body   []byte
+	Remote netip.AddrPort
+	TLS    bool
+}
+
+// Headers reads request headers; names compare without case.
+type Headers interface {
+	Peek(name string) []byte
+	Each(func(name, value []byte))
+}
+
+// HeaderField is one header of an answer.
+type HeaderField struct {
+	Name, Value string
+}
+
+// Answer is what the edge sends back: Body, or Stream when it is not nil.
+type Answer struct {
+	Status int
+	Header []HeaderField
+	Body   []byte
+	Stream Stream
+}
+
+// Stream is an answer that the edge pulls. Next returns the next bytes to send,
+// valid until the next call; io.EOF is the clean end, any other error makes the
+// edge break the connection off, so that the client sees the truncation. The
+// edge calls Close exactly once, also when the client has gone.
+type Stream interface {
+	Next() ([]byte, error)
+	Close()
+}
+
+// Handler answers one request.
+type Handler func(*Request) *Answer

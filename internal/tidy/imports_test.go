@@ -1,0 +1,209 @@
+package tidy
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// room says what one package may import. Test files are not bound by it.
+type room struct {
+	// module lists packages of this module, as path patterns; "x/..." is x and all below.
+	module []string
+	// owned lists the third-party modules that belong here.
+	owned []string
+	// banned lists packages of the standard library that must not appear.
+	banned []string
+	why    string
+}
+
+var pure = []string{"time", "context", "sync", "sync/atomic", "os", "io", "net", "log", "log/slog", "math/rand", "math/rand/v2"}
+
+// rooms is the import table of ARCHITECTURE.md. A package that is not listed
+// takes the longest listed path above it.
+var rooms = map[string]room{
+	"ledger": {
+		banned: pure,
+		why:    "the ledger is a pure state machine: time and randomness are data in its commands",
+	},
+	"internal/directory": {
+		module: []string{"ledger"}, banned: pure,
+		why: "replicated objects must apply alike on every node",
+	},
+	"proxy/price": {
+		module: []string{"ledger"}, banned: []string{"time", "net", "os", "net/http", "math/rand"},
+		why: "a cost must be computable again from the record and the catalogue alone",
+	},
+	"proxy/price/overrides": {
+		module: []string{"ledger", "proxy/price"}, owned: []string{"github.com/goccy/go-yaml"},
+		why: "operators' overrides are read here, so that price stays pure",
+	},
+	"internal/record": {
+		module: []string{"ledger", "proxy/price"}, banned: []string{"net", "os", "net/http"},
+		why: "the usage record is a vocabulary shared by the request path and the store",
+	},
+	"raftfsm": {
+		module: []string{"ledger", "internal/directory"},
+		owned:  []string{"github.com/hashicorp/raft"},
+		why:    "raftfsm carries commands to the state; it knows neither transports nor requests",
+	},
+	"cluster": {
+		owned: []string{"github.com/hashicorp/raft", "github.com/hashicorp/raft-boltdb/v2", "github.com/hashicorp/go-hclog", "go.etcd.io/bbolt"},
+		why:   "the cluster moves bytes; it never sees money",
+	},
+	"internal/purse": {
+		module: []string{"ledger"},
+		why:    "the purse meets Pebble and Raft through seams, so that a simulation can drive it",
+	},
+	"internal/store": {
+		owned: []string{"github.com/cockroachdb/pebble/v2"},
+		why:   "one place opens the node's store and decides what a storage error means",
+	},
+	"internal/usage": {
+		module: []string{"ledger", "internal/record", "internal/store", "proxy/price"},
+		owned:  []string{"github.com/cockroachdb/pebble/v2"},
+		why:    "usage stores records; it decides nothing about requests",
+	},
+	"semcache": {
+		module: []string{"ledger", "proxy/price", "internal/store"},
+		owned:  []string{"github.com/cockroachdb/pebble/v2", "github.com/maypok86/otter/v2"},
+		why:    "a cache that knew keys or budgets could leak between tenants",
+	},
+	"proxy": {
+		module: []string{"ledger", "proxy/...", "internal/record", "internal/policy"},
+		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/dlclark/regexp2/v2", "github.com/tidwall/gjson", "github.com/klauspost/compress"},
+		why:    "the request path never sees Raft or a store: it meets them as seams",
+	},
+	"api": {
+		module: []string{"proxy", "proxy/...", "ledger", "internal/directory", "internal/record", "api/..."},
+		owned:  []string{"github.com/valyala/fasthttp"},
+		why:    "the edge takes no decisions",
+	},
+	"internal/simprovider": {
+		module: []string{"ledger", "proxy/price", "proxy/bound"},
+		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/tidwall/gjson"},
+		why:    "the provider's double must not share the gateway's code, or both would err alike",
+	},
+	"internal/tidy": {why: "rules only"},
+	"node":          {module: []string{"..."}, owned: []string{"*"}, why: "the composition root"},
+	"cmd":           {module: []string{"..."}, owned: []string{"*"}, why: "flags and subcommands"},
+	"tools":         {module: []string{"..."}, owned: []string{"*"}, why: "generators, run by make"},
+	"bench":         {module: []string{"..."}, owned: []string{"*"}, why: "measurements, imported by none"},
+	"e2e":           {module: []string{"..."}, owned: []string{"*"}, why: "tests of the binary, imported by none"},
+}
+
+func TestImportTable(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if strings.HasSuffix(f, "_test.go") || strings.HasPrefix(f, "e2e/") {
+			continue
+		}
+		pkg := path.Dir(f)
+		name, r, ok := roomOf(pkg)
+		if !ok {
+			t.Errorf("%s: package %s is not in the import table; add it to ARCHITECTURE.md and to this test", f, pkg)
+			continue
+		}
+		for _, imp := range importsOf(t, f) {
+			if msg := r.objects(pkg, imp); msg != "" {
+				t.Errorf("%s imports %q: %s (%s: %s)", f, imp, msg, name, r.why)
+			}
+		}
+	}
+}
+
+// roomOf returns the longest listed path that is pkg or above it.
+func roomOf(pkg string) (string, room, bool) {
+	for p := pkg; p != "."; p = path.Dir(p) {
+		if r, ok := rooms[p]; ok {
+			return p, r, true
+		}
+	}
+	return "", room{}, false
+}
+
+// objects says what is wrong with an import, or "".
+func (r room) objects(pkg, imp string) string {
+	if rest, ok := strings.CutPrefix(imp, "purser/"); ok {
+		if strings.HasPrefix(rest, pkg+"/") || matches(rest, r.module) {
+			return ""
+		}
+		return "that room is not open to this package"
+	}
+	if !strings.Contains(strings.Split(imp, "/")[0], ".") {
+		if slices.Contains(r.banned, imp) {
+			return "banned from the standard library here"
+		}
+		return ""
+	}
+	for _, o := range r.owned {
+		if o == "*" || imp == o || strings.HasPrefix(imp, o+"/") {
+			return ""
+		}
+	}
+	return "this library belongs to another room"
+}
+
+func matches(pkg string, patterns []string) bool {
+	for _, p := range patterns {
+		base, below := strings.CutSuffix(p, "...")
+		base = strings.TrimSuffix(base, "/")
+		if pkg == base || below && (base == "" || strings.HasPrefix(pkg, base+"/")) {
+			return true
+		}
+	}
+	return false
+}
+
+func importsOf(t *testing.T, file string) []string {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, file), nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, s := range f.Imports {
+		p, err := strconv.Unquote(s.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+const root = "../.."
+
+// goFiles lists the Go files of the module, as slash paths from its root.
+func goFiles(t *testing.T) []string {
+	t.Helper()
+	return filesWith(t, ".go")
+}
+
+// filesWith lists the files whose name ends so, outside of hidden folders and node_modules.
+func filesWith(t *testing.T, suffix string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel := filepath.ToSlash(strings.TrimPrefix(strings.TrimPrefix(p, root), "/"))
+		if d.IsDir() && rel != "" && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".ci" || d.Name() == "node_modules" || d.Name() == "bin" || d.Name() == "_fail" || d.Name() == "data") {
+			return filepath.SkipDir
+		}
+		if !d.IsDir() && strings.HasSuffix(rel, suffix) {
+			out = append(out, rel)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}

@@ -1,0 +1,132 @@
+package tidy
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// maxFileLines is the hard cap of a hand-written Go file; most are far shorter.
+const maxFileLines = 600
+
+func TestFilesAreShort(t *testing.T) {
+	for _, f := range goFiles(t) {
+		b := read(t, f)
+		if generated.Match(b) {
+			continue
+		}
+		if n := bytes.Count(b, []byte("\n")); n > maxFileLines {
+			t.Errorf("%s has %d lines; the cap is %d: find the second concept in it", f, n, maxFileLines)
+		}
+	}
+}
+
+var generated = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
+
+func TestEveryPackageSaysWhatItIsOnce(t *testing.T) {
+	docs := map[string]int{}
+	for _, f := range goFiles(t) {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, f), nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs[path.Dir(f)] += hasDoc(parsed)
+	}
+	for pkg, n := range docs {
+		if n != 1 {
+			t.Errorf("package %s has %d package comments, want 1", pkg, n)
+		}
+	}
+}
+
+func hasDoc(f *ast.File) int {
+	if f.Doc != nil && len(strings.TrimSpace(f.Doc.Text())) > 0 {
+		return 1
+	}
+	return 0
+}
+
+// TestInvariantsAreNamedByTests looks for a test of each invariant of the
+// ledger that is listed in the design (L1 to L10).
+func TestInvariantsAreNamedByTests(t *testing.T) {
+	var names strings.Builder
+	for _, f := range goFiles(t) {
+		if strings.HasSuffix(f, "_test.go") {
+			for _, m := range testName.FindAllSubmatch(read(t, f), -1) {
+				names.Write(m[1])
+				names.WriteByte('\n')
+			}
+		}
+	}
+	for _, id := range []string{"L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9", "L10"} {
+		if !regexp.MustCompile(`(?m)^Test` + id + `[A-Z]`).MatchString(names.String()) {
+			t.Errorf("no test is named after invariant %s (Test%s…)", id, id)
+		}
+	}
+}
+
+var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+
+var (
+	mdLink = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
+	mdPath = regexp.MustCompile("`((?:[a-z0-9_.-]+/)+[A-Za-z0-9_.-]*)`")
+)
+
+// TestDocumentsPointAtFiles checks the relative links of every document, and
+// the paths in back quotes that begin with a folder of this tree.
+func TestDocumentsPointAtFiles(t *testing.T) {
+	for _, f := range filesWith(t, ".md") {
+		text := string(read(t, f))
+		for _, m := range mdLink.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			if !exists(path.Join(path.Dir(f), m[1])) {
+				t.Errorf("%s links to %s, which does not exist", f, m[1])
+			}
+		}
+		for _, m := range mdPath.FindAllStringSubmatch(text, -1) {
+			top := strings.SplitN(m[1], "/", 2)[0]
+			if exists(top) && top != "bin" && top != "data" && !exists(m[1]) {
+				t.Errorf("%s names %s, which does not exist", f, m[1])
+			}
+		}
+	}
+}
+
+// forbidden finds what ties the tree to one machine or one network.
+var forbidden = regexp.MustCompile(`(?i)(registry\.npmj[s]|proxy\.golan[g]|pypi\.or[g]|files\.pythonhoste[d]|static\.crates\.i[o]|deb\.debia[n]\.org|/roo[t]/|/wor[k]/|/hom[e]/[a-z]+/)`)
+
+func TestTreeNamesNoRegistryAndNoLocalPath(t *testing.T) {
+	for _, suffix := range []string{".go", ".md", ".yaml", ".yml", ".json", ".sh", ".mjs", ".js", ".py", "Makefile", "run", ".txt", ".mod", ".toml"} {
+		for _, f := range filesWith(t, suffix) {
+			if m := forbidden.Find(read(t, f)); m != nil {
+				t.Errorf("%s names %q: no registry hosts or local paths in the tree", f, m)
+			}
+		}
+	}
+}
+
+func exists(rel string) bool {
+	_, err := os.Stat(filepath.Join(root, filepath.FromSlash(rel)))
+	return err == nil
+}
+
+func read(t *testing.T, rel string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(rel)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

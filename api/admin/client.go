@@ -1,0 +1,128 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Client calls the admin API of a node.
+type Client struct {
+	URL   string // of the node, without /admin/v1
+	Token string
+}
+
+// clientTimeout bounds one call; the slowest, a wide usage query, takes seconds.
+const clientTimeout = 60 * time.Second
+
+// maxAnswer bounds what a client reads of one answer.
+const maxAnswer = 64 << 20
+
+// CreateKey makes a virtual key.
+func (c *Client) CreateKey(ctx context.Context, k NewKey) (out CreatedKey, err error) {
+	return out, c.call(ctx, http.MethodPost, "/keys", k, &out)
+}
+
+// ListKeys lists the virtual keys.
+func (c *Client) ListKeys(ctx context.Context) ([]Key, error) {
+	var out struct{ Keys []Key }
+	return out.Keys, c.call(ctx, http.MethodGet, "/keys", nil, &out)
+}
+
+// RevokeKey revokes a virtual key.
+func (c *Client) RevokeKey(ctx context.Context, id string) (out Key, err error) {
+	return out, c.call(ctx, http.MethodPost, "/keys/"+url.PathEscape(id)+"/revoke", nil, &out)
+}
+
+// PutBudget creates or changes a budget.
+func (c *Client) PutBudget(ctx context.Context, b Budget) (out Budget, err error) {
+	return out, c.call(ctx, http.MethodPut, "/budgets/"+url.PathEscape(b.ID), b, &out)
+}
+
+// DeleteBudget closes a budget.
+func (c *Client) DeleteBudget(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodDelete, "/budgets/"+url.PathEscape(id), nil, nil)
+}
+
+// ListBudgets lists the budgets with their open accounts.
+func (c *Client) ListBudgets(ctx context.Context) ([]BudgetDetail, error) {
+	var out struct{ Budgets []BudgetDetail }
+	return out.Budgets, c.call(ctx, http.MethodGet, "/budgets", nil, &out)
+}
+
+// ShowBudget shows one budget with its open accounts.
+func (c *Client) ShowBudget(ctx context.Context, id string) (out BudgetDetail, err error) {
+	return out, c.call(ctx, http.MethodGet, "/budgets/"+url.PathEscape(id), nil, &out)
+}
+
+// Usage asks what was used.
+func (c *Client) Usage(ctx context.Context, q UsageQuery) (out UsageReport, err error) {
+	v := url.Values{}
+	for name, value := range map[string]string{"from": q.From, "to": q.To, "group": strings.Join(q.Group, ",")} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	for name, value := range q.Filter {
+		v.Add("filter", name+":"+value)
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return out, c.call(ctx, http.MethodGet, "/usage?"+v.Encode(), nil, &out)
+}
+
+// Status asks how the node is.
+func (c *Client) Status(ctx context.Context) (out Status, err error) {
+	return out, c.call(ctx, http.MethodGet, "/status", nil, &out)
+}
+
+// call sends one request; an error answer comes back as a *Fault.
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("encoding the request: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.URL, "/")+"/admin/v1"+path, body)
+	if err != nil {
+		return fmt.Errorf("the node's address %q: %w", c.URL, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking the node at %s (is it running? set --url or PURSER_URL): %w", c.URL, err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("reading the node's answer: %w", err)
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		var p Problem
+		if json.Unmarshal(b, &p) != nil || p.Error.Code == "" {
+			return fmt.Errorf("the node at %s answered %s; is it a Purser node?", c.URL, res.Status)
+		}
+		return &Fault{Status: res.StatusCode, Code: p.Error.Code, Message: p.Error.Message}
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return fmt.Errorf("the node's answer: %w", err)
+	}
+	return nil
+}

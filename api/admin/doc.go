@@ -1,0 +1,8 @@
+// Package admin is the JSON administration API under /admin/v1: keys, budgets,
+// usage and status, behind a bearer token. It reads and checks what it is given
+// and takes no decisions; what it asks for, the node does.
+//
+// Errors have the body {"error":{"code","message"}} with a stable code:
+// invalid_request (400), unauthorized (401), not_found (404), conflict (409),
+// too_large (413), undecided (503, try again), internal (500).
+package admin

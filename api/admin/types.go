@@ -1,0 +1,137 @@
+package admin
+
+import "encoding/json"
+
+// Money is an amount of nano-dollars; in JSON a plain integer.
+type Money = int64
+
+// NewKey asks for a virtual key.
+type NewKey struct {
+	Name     string            `json:"name"`
+	Bound    map[string]string `json:"bound,omitempty"`    // dimension or "tag:<name>" to the value it is fixed to
+	Required []string          `json:"required,omitempty"` // dimensions each request must carry
+	Models   []string          `json:"models,omitempty"`   // models the key may ask for; none means all
+	Expires  string            `json:"expires,omitempty"`  // RFC 3339
+	CacheOff bool              `json:"cache_off,omitempty"`
+}
+
+// Key is a virtual key as lists show it: never its secret.
+type Key struct {
+	ID       string            `json:"id"`
+	Name     string            `json:"name"`
+	Bound    map[string]string `json:"bound,omitempty"`
+	Required []string          `json:"required,omitempty"`
+	Models   []string          `json:"models,omitempty"`
+	Created  string            `json:"created"`
+	Expires  string            `json:"expires,omitempty"`
+	Revoked  string            `json:"revoked,omitempty"`
+	CacheOff bool              `json:"cache_off,omitempty"`
+	State    string            `json:"state"` // active, expired, revoked
+}
+
+// CreatedKey is the answer to NewKey; Secret is shown this once.
+type CreatedKey struct {
+	Key
+	Secret string `json:"secret"`
+}
+
+// Budget is a rule as the API reads and writes it.
+type Budget struct {
+	ID     string              `json:"id"`
+	Match  map[string][]string `json:"match,omitempty"` // dimension to the values it may have
+	Each   []string            `json:"each,omitempty"`  // one account per value of these dimensions
+	Unit   string              `json:"unit"`            // usd, tokens, requests, slots
+	Limit  json.Number         `json:"limit"`           // dollars for usd (at most nine decimals), else a count
+	Window string              `json:"window"`          // total, minute, hour, day, week, month
+	Zone   string              `json:"zone,omitempty"`  // IANA time zone, UTC when absent
+	Soft   bool                `json:"soft,omitempty"`
+	Alerts []int               `json:"alerts,omitempty"` // percent of the limit
+}
+
+// Account is one account of a budget. Amounts are nano-dollars for usd, else counts.
+type Account struct {
+	Budget      string            `json:"budget"`
+	Split       map[string]string `json:"split,omitempty"`
+	Unit        string            `json:"unit"`
+	WindowStart string            `json:"window_start,omitempty"`
+	WindowEnd   string            `json:"window_end,omitempty"`
+	Limit       int64             `json:"limit"`
+	Available   int64             `json:"available"`
+	Outstanding int64             `json:"outstanding"` // leased to nodes and neither spent nor returned
+	Spent       int64             `json:"spent"`       // includes presumed
+	Presumed    int64             `json:"presumed"`
+	WrittenOff  int64             `json:"written_off"`
+	Overrun     int64             `json:"overrun"`
+	State       string            `json:"state"`
+}
+
+// BudgetDetail is a budget with its open accounts.
+type BudgetDetail struct {
+	Budget
+	Accounts []Account `json:"accounts"`
+}
+
+// UsageQuery selects and groups usage records.
+type UsageQuery struct {
+	From   string            // RFC 3339; empty: 24 hours ago
+	To     string            // RFC 3339; empty: now
+	Group  []string          // dimensions, or model_served, upstream, outcome
+	Filter map[string]string // dimension to value
+	Limit  int               // most groups shown; the rest is summed as "other"
+}
+
+// UsageRow is the total of one group.
+type UsageRow struct {
+	Group    map[string]string `json:"group,omitempty"`
+	Requests int64             `json:"requests"`
+	Tokens   map[string]int64  `json:"tokens,omitempty"` // by meter, those that are not zero
+	Cost     Money             `json:"cost_nanousd"`
+	Overrun  Money             `json:"overrun_nanousd"`
+	Saved    Money             `json:"saved_nanousd"`
+}
+
+// UsageReport is the answer to a UsageQuery; Rows sum to Total.
+type UsageReport struct {
+	From  string     `json:"from"`
+	To    string     `json:"to"`
+	Rows  []UsageRow `json:"rows"`
+	Total UsageRow   `json:"total"`
+}
+
+// Status is a node at a glance.
+type Status struct {
+	Node        string           `json:"node"`
+	Version     string           `json:"version"`
+	State       string           `json:"state"` // starting, ready, draining
+	Leader      string           `json:"leader"`
+	Incarnation uint32           `json:"incarnation"`
+	LedgerTime  string           `json:"ledger_time"`
+	Digest      string           `json:"digest"`
+	AppliedLog  uint64           `json:"applied_log"`
+	Budgets     int              `json:"budgets"`
+	Accounts    int              `json:"accounts"`
+	Keys        int              `json:"keys"`
+	Upstreams   []UpstreamStatus `json:"upstreams"`
+	Catalogue   string           `json:"catalogue"`
+	Holds       int              `json:"holds"`
+	Uptime      float64          `json:"uptime_seconds"`
+}
+
+// UpstreamStatus is one configured upstream.
+type UpstreamStatus struct {
+	Name     string `json:"name"`
+	Provider string `json:"provider"`
+	BaseURL  string `json:"base_url"`
+	State    string `json:"state"` // closed, open, half-open: its circuit breaker
+}
+
+// Problem is the body of every error of the admin API.
+type Problem struct {
+	Error ProblemDetail `json:"error"`
+}
+
+// ProblemDetail says what is wrong and what to do.
+type ProblemDetail struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}

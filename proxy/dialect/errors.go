@@ -1,0 +1,152 @@
+package dialect
+
+import (
+	"fmt"
+)
+
+// Code is the stable name of an error on the wire. Codes are never reused or
+// renamed; docs list them.
+type Code string
+
+// The codes, in the order a request meets them.
+const (
+	CodeRouteNotFound   Code = "route_not_found"
+	CodeMethod          Code = "method_not_allowed"
+	CodeTooLarge        Code = "request_too_large"
+	CodeShuttingDown    Code = "shutting_down"
+	CodeOverloaded      Code = "overloaded"
+	CodeInvalidKey      Code = "invalid_api_key"
+	CodeRevokedKey      Code = "api_key_revoked"
+	CodeExpiredKey      Code = "api_key_expired"
+	CodeInvalidJSON     Code = "invalid_json"
+	CodeAmbiguous       Code = "ambiguous_field"
+	CodeMissingField    Code = "missing_required_parameter"
+	CodeInvalidType     Code = "invalid_type"
+	CodeInvalidValue    Code = "invalid_value"
+	CodeLimit           Code = "limit_exceeded"
+	CodeUnsupported     Code = "unsupported_parameter"
+	CodeUnsupportedPart Code = "unsupported_content"
+	CodeMissingDim      Code = "missing_dimension"
+	CodeInvalidDim      Code = "invalid_dimension"
+	CodeBoundDim        Code = "dimension_bound"
+	CodeModelNotFound   Code = "model_not_found"
+	CodeModelNotAllowed Code = "model_not_allowed"
+	CodeUnpriced        Code = "model_not_priced"
+	CodeUnbounded       Code = "cost_not_bounded"
+	CodeContextLength   Code = "context_length_exceeded"
+	CodeQuota           Code = "insufficient_quota"
+	CodeRateLimit       Code = "rate_limit_exceeded"
+	CodeConcurrency     Code = "concurrency_limit_exceeded"
+	CodeUndecided       Code = "undecided"
+	CodeStorage         Code = "storage_unavailable"
+	CodeUpstream        Code = "upstream_unavailable"
+	CodeUpstreamTimeout Code = "upstream_timeout"
+	CodeUpstreamInvalid Code = "upstream_invalid"
+	CodeInternal        Code = "internal_error"
+)
+
+// Error types, as OpenAI names them.
+const (
+	typeInvalid   = "invalid_request_error"
+	typeAuth      = "authentication_error"
+	typeForbidden = "permission_error"
+	typeQuota     = "insufficient_quota"
+	typeRequests  = "requests"
+	typeServer    = "server_error"
+)
+
+type codeRule struct {
+	status  int
+	kind    string
+	noRetry bool // tell the client's SDK not to try again
+}
+
+var codes = map[Code]codeRule{
+	CodeRouteNotFound:   {404, typeInvalid, false},
+	CodeMethod:          {405, typeInvalid, false},
+	CodeTooLarge:        {413, typeInvalid, false},
+	CodeShuttingDown:    {503, typeServer, false},
+	CodeOverloaded:      {503, typeServer, false},
+	CodeInvalidKey:      {401, typeAuth, false},
+	CodeRevokedKey:      {401, typeAuth, false},
+	CodeExpiredKey:      {401, typeAuth, false},
+	CodeInvalidJSON:     {400, typeInvalid, false},
+	CodeAmbiguous:       {400, typeInvalid, false},
+	CodeMissingField:    {400, typeInvalid, false},
+	CodeInvalidType:     {400, typeInvalid, false},
+	CodeInvalidValue:    {400, typeInvalid, false},
+	CodeLimit:           {400, typeInvalid, false},
+	CodeUnsupported:     {400, typeInvalid, false},
+	CodeUnsupportedPart: {400, typeInvalid, false},
+	CodeMissingDim:      {400, typeInvalid, false},
+	CodeInvalidDim:      {400, typeInvalid, false},
+	CodeBoundDim:        {403, typeForbidden, false},
+	CodeModelNotFound:   {404, typeInvalid, false},
+	CodeModelNotAllowed: {403, typeForbidden, false},
+	CodeUnpriced:        {400, typeInvalid, false},
+	CodeUnbounded:       {400, typeInvalid, false},
+	CodeContextLength:   {400, typeInvalid, false},
+	CodeQuota:           {402, typeQuota, true},
+	CodeRateLimit:       {429, typeRequests, false},
+	CodeConcurrency:     {429, typeRequests, false},
+	CodeUndecided:       {503, typeServer, false},
+	CodeStorage:         {503, typeServer, false},
+	CodeUpstream:        {502, typeServer, false},
+	CodeUpstreamTimeout: {504, typeServer, false},
+	CodeUpstreamInvalid: {502, typeServer, false},
+	CodeInternal:        {500, typeServer, false},
+}
+
+// Budget says where the money of a refused request is. Amounts are in the unit
+// of the budget: nano-dollars for usd, else counts.
+type Budget struct {
+	ID          string // of the budget
+	Account     string // which of its accounts, in text
+	Unit        string
+	Window      string
+	Limit       int64
+	Spent       int64
+	Held        int64
+	Unreachable int64 // held by nodes that do not answer
+	Needed      int64 // this request's own hold
+	ResetsAt    int64 // Unix seconds, 0 when the window never ends
+}
+
+// Error is an answer that is not the one asked for. The zero Status and Type
+// mean those of the code.
+type Error struct {
+	Status  int
+	Type    string
+	Code    Code
+	Param   string // the field at fault, such as "messages[2].role"
+	Message string // for a person: what is wrong and what to do
+
+	NoRetry          bool  // sends x-should-retry: false
+	RetryAfterMillis int64 // when above zero, sends retry-after
+	Budget           *Budget
+}
+
+// NewError makes an error with the status and type its code stands for.
+func NewError(code Code, param, format string, args ...any) *Error {
+	rule, ok := codes[code]
+	if !ok {
+		panic("dialect: unknown error code " + string(code))
+	}
+	msg := format
+	if len(args) > 0 {
+		msg = fmt.Sprintf(format, args...)
+	}
+	return &Error{
+		Status: rule.status, Type: rule.kind, NoRetry: rule.noRetry,
+		Code: code, Param: param, Message: msg,
+	}
+}
+
+// Error gives the code and message, so that an *Error may travel as an error
+// inside a dialect.
+func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+
+// Header is one header of an answer.
+type Header struct {
+	Name, Value string
+}

@@ -9,10 +9,6 @@ package openai
 
 import "purser/proxy/dialect"
 
-// Decode reads a request body into c (which it resets). c refers to body
-// afterwards; its strings are copies. A refusal is in OpenAI's terms.
-func Decode(c *dialect.Call, e dialect.Endpoint, body []byte) *dialect.Error { panic("not built") }
-
 // Change is what the gateway sets in the upstream's body.
 type Change struct {
 	Model        string // the upstream's name of the model; "" keeps the client's

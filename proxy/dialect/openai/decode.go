@@ -1,0 +1,292 @@
+package openai
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/jsonscan"
+)
+
+// Limits of a request. They bound the work and memory one body can cause; each
+// is well above what OpenAI itself accepts or what agents send.
+const (
+	MaxModel    = 256    // bytes of a model's name
+	MaxMessages = 10_000 // of one request
+	MaxParts    = 4_096  // content parts of one message
+	MaxImages   = 1_500  // of one request, OpenAI's own limit
+	MaxTools    = 2_048  // tools and functions of one request
+	MaxAnswers  = 128    // n, OpenAI's own limit
+	MaxInputs   = 2_048  // inputs of one embedding call, OpenAI's own limit
+	MaxTokenIDs = 4 << 20
+	MaxMetadata = 64
+	MaxCap      = 1 << 30 // tokens; keeps cap times n far from overflow
+	MaxUser     = 1_024
+	maxTier     = 64
+)
+
+// Decode reads a request body into c, which it resets. Afterwards c refers to
+// body; its strings are copies. The error names the field at fault as OpenAI does.
+func Decode(c *dialect.Call, e dialect.Endpoint, body []byte) *dialect.Error {
+	c.Reset()
+	c.Endpoint, c.Raw, c.N = e, body, 1
+	d := decoder{call: c, cur: jsonscan.Cursor{Doc: body}}
+	var err error
+	switch e {
+	case dialect.Chat:
+		err = d.chat()
+	case dialect.Embeddings:
+		err = d.embeddings()
+	default:
+		panic(fmt.Sprintf("openai: endpoint %d", e))
+	}
+	if err == nil {
+		return nil
+	}
+	if refusal, ok := errors.AsType[*dialect.Error](err); ok {
+		return refusal
+	}
+	return dialect.NewError(dialect.CodeInvalidJSON, "",
+		"We could not parse the JSON body of your request: %s. Send one JSON object in UTF-8.", err)
+}
+
+// decoder is the state of one decoding. message and part are the indices being
+// read, for naming the field at fault.
+type decoder struct {
+	call          *dialect.Call
+	cur           jsonscan.Cursor
+	message, part int
+}
+
+// fields is a set of the fields met in one object.
+type fields uint64
+
+// add puts f into the set, or refuses a field that was there before: the
+// upstream could read the other one.
+func (s *fields) add(f int, param string) error {
+	bit := fields(1) << f
+	if *s&bit != 0 {
+		return ambiguous(param, "is given twice")
+	}
+	*s |= bit
+	return nil
+}
+
+func (s fields) has(f int) bool { return s&(1<<f) != 0 }
+
+func ambiguous(param, how string) error {
+	return dialect.NewError(dialect.CodeAmbiguous, param,
+		"'%s' %s. Send it once, in lower case.", param, how)
+}
+
+// lookalike refuses a key that some parsers take for one of names though it is
+// not the same: Go's encoding/json compares without case, by Unicode folding.
+func lookalike(key []byte, names ...string) error {
+	for _, name := range names {
+		if len(key) >= len(name) && len(key) <= 3*len(name) && bytes.EqualFold(key, []byte(name)) {
+			return ambiguous(name, "is given in another case")
+		}
+	}
+	return nil
+}
+
+// expect checks that the value ahead is of the kind k.
+func (d *decoder) expect(k jsonscan.Kind, param, what string) error {
+	switch got := d.cur.Kind(); got {
+	case k:
+		return nil
+	case jsonscan.Invalid:
+		return d.cur.Skip() // for the reason
+	default:
+		return invalidType(param, what, got)
+	}
+}
+
+func invalidType(param, what string, got jsonscan.Kind) error {
+	return dialect.NewError(dialect.CodeInvalidType, param,
+		"Invalid type for '%s': expected %s, but got %s instead.", param, what, kindNames[got])
+}
+
+var kindNames = [...]string{
+	jsonscan.Invalid: "nothing", jsonscan.Null: "null", jsonscan.Bool: "a boolean", jsonscan.Number: "a number",
+	jsonscan.String: "a string", jsonscan.Object: "an object", jsonscan.Array: "an array",
+}
+
+func invalidValue(param, format string, args ...any) error {
+	return dialect.NewError(dialect.CodeInvalidValue, param,
+		"Invalid value for '%s': %s.", param, fmt.Sprintf(format, args...))
+}
+
+func tooMany(param string, limit int) error {
+	return dialect.NewError(dialect.CodeLimit, param, "'%s' has too many entries: the limit is %d.", param, limit)
+}
+
+func missing(param string) error {
+	return dialect.NewError(dialect.CodeMissingField, param, "Missing required parameter: '%s'.", param)
+}
+
+// null reads a null if one is ahead.
+func (d *decoder) null() bool {
+	return d.cur.Kind() == jsonscan.Null && d.cur.Null() == nil
+}
+
+func (d *decoder) string(param string) (jsonscan.Str, error) {
+	if err := d.expect(jsonscan.String, param, "a string"); err != nil {
+		return jsonscan.Str{}, err
+	}
+	return d.cur.String()
+}
+
+// short reads a string of at most limit bytes into a new string; null gives "".
+func (d *decoder) short(param string, limit int) (string, error) {
+	if d.null() {
+		return "", nil
+	}
+	s, err := d.string(param)
+	if err != nil {
+		return "", err
+	}
+	if s.Len > limit {
+		return "", dialect.NewError(dialect.CodeLimit, param, "'%s' is too long: the limit is %d bytes.", param, limit)
+	}
+	return d.cur.Text(s), nil
+}
+
+func (d *decoder) bool(param string) (bool, error) {
+	if d.null() {
+		return false, nil
+	}
+	if err := d.expect(jsonscan.Bool, param, "a boolean"); err != nil {
+		return false, err
+	}
+	return d.cur.Bool()
+}
+
+// count reads a whole number from low to high.
+func (d *decoder) count(param string, low, high int64) (int64, error) {
+	if err := d.expect(jsonscan.Number, param, "an integer"); err != nil {
+		return 0, err
+	}
+	n, whole, err := d.cur.Int()
+	switch {
+	case err != nil:
+		return 0, err
+	case !whole:
+		return 0, dialect.NewError(dialect.CodeInvalidType, param,
+			"Invalid type for '%s': expected an integer from %d to %d, without fraction or exponent.", param, low, high)
+	case n < low || n > high:
+		return 0, invalidValue(param, "%d is not in the range from %d to %d", n, low, high)
+	}
+	return n, nil
+}
+
+// span reads over a value and gives where it is.
+func (d *decoder) span() (dialect.Span, error) {
+	d.cur.Kind() // goes past white space
+	start := d.cur.Pos
+	err := d.cur.Skip()
+	return dialect.Span{Start: start, End: d.cur.Pos}, err
+}
+
+// addText counts a string into the prompt.
+func (d *decoder) addText(s jsonscan.Str) {
+	if s.Len == 0 {
+		return
+	}
+	kind := dialect.PlainText
+	if s.Escaped {
+		kind = dialect.EscapedText
+	}
+	d.call.TextBytes += int64(s.Len)
+	d.call.Texts = append(d.call.Texts, dialect.Text{Span: dialect.Span{Start: s.Start, End: s.End}, Kind: kind})
+}
+
+// addRaw counts a value into the prompt by its JSON, as the provider renders it
+// in a way of its own.
+func (d *decoder) addRaw() error {
+	before := d.cur.Members
+	span, err := d.span()
+	if err != nil {
+		return err
+	}
+	d.noteRaw(span, d.cur.Members-before)
+	return nil
+}
+
+func (d *decoder) noteRaw(span dialect.Span, members int) {
+	d.call.RawMembers += int64(members)
+	d.call.ToolBytes += int64(span.End - span.Start)
+	d.call.Texts = append(d.call.Texts, dialect.Text{Span: span, Kind: dialect.RawJSON})
+}
+
+// deepText counts every string and number inside a value into the prompt.
+func (d *decoder) deepText() error {
+	switch d.cur.Kind() {
+	case jsonscan.String:
+		s, err := d.cur.String()
+		if err == nil {
+			d.addText(s)
+		}
+		return err
+	case jsonscan.Number:
+		start, end, err := d.cur.Number()
+		if err == nil {
+			d.addText(jsonscan.Str{Start: start, End: end, Len: end - start})
+		}
+		return err
+	case jsonscan.Object:
+		if err := d.cur.Open(); err != nil {
+			return err
+		}
+		for first := true; ; first = false {
+			key, more, err := d.cur.Member(first)
+			if !more || err != nil {
+				return err
+			}
+			d.addText(key)
+			d.call.RawMembers++
+			if err := d.deepText(); err != nil {
+				return err
+			}
+		}
+	case jsonscan.Array:
+		if err := d.cur.Open(); err != nil {
+			return err
+		}
+		for first := true; ; first = false {
+			more, err := d.cur.Element(first)
+			if !more || err != nil {
+				return err
+			}
+			d.call.RawMembers++
+			if err := d.deepText(); err != nil {
+				return err
+			}
+		}
+	}
+	return d.cur.Skip()
+}
+
+// model reads the model's name and where it is.
+func (d *decoder) model() error {
+	if err := d.expect(jsonscan.String, "model", "a string"); err != nil {
+		return err
+	}
+	start := d.cur.Pos
+	name, err := d.short("model", MaxModel)
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		return invalidValue("model", "it is empty")
+	}
+	d.call.Model = name
+	d.call.Sites.Model = dialect.Span{Start: start, End: d.cur.Pos}
+	return nil
+}
+
+func (d *decoder) user() (err error) {
+	d.call.User, err = d.short("user", MaxUser)
+	return err
+}

@@ -1,0 +1,38 @@
+package price
+
+import (
+	"math/bits"
+
+	"purser/ledger"
+)
+
+// maxUnit is the dearest price of one unit, in pico-dollars: 1,000 USD. With
+// counts below 2^63 it keeps every product below 2^113, so that the sum over
+// all meters cannot leave 128 bits.
+const maxUnit = 1_000_000_000_000_000
+
+const picoPerNano = 1000
+
+// pico is an exact sum of pico-dollars, of 128 bits.
+type pico struct{ hi, lo uint64 }
+
+// add adds n units at unit pico-dollars each. Both must not be negative.
+func (p *pico) add(n, unit int64) {
+	hi, lo := bits.Mul64(uint64(n), uint64(unit))
+	var carry uint64
+	p.lo, carry = bits.Add64(p.lo, lo, 0)
+	p.hi, _ = bits.Add64(p.hi, hi, carry)
+}
+
+// nano is the sum in nano-dollars, rounded up, at most [ledger.MaxAmount].
+func (p pico) nano() ledger.Amount {
+	hi, rest := bits.Div64(0, p.hi, picoPerNano)
+	lo, rest := bits.Div64(rest, p.lo, picoPerNano)
+	if hi != 0 || lo >= uint64(ledger.MaxAmount) {
+		return ledger.MaxAmount
+	}
+	if rest > 0 {
+		lo++
+	}
+	return ledger.Amount(lo)
+}

@@ -1,0 +1,156 @@
+package price
+
+import (
+	"purser/ledger"
+)
+
+// Rate is what one model costs during one span of time, with its limits. It is
+// immutable and safe for concurrent use. Its fields are read only.
+type Rate struct {
+	// ID names the rate within its catalogue, for people and for records:
+	// "openai/gpt-5.6-sol@2026-08-21". See [Catalogue] for its grammar.
+	ID       string
+	Provider string // whose price it is, which for a reseller may be another provider
+	Region   string // "" for any
+	Model    string // the catalogue's name of the model, not the caller's
+
+	ContextWindow int64  // tokens in and out together, 0 when unknown
+	MaxOutput     int64  // output tokens of one answer, 0 when unknown
+	Tokenizer     string // "o200k", "cl100k", or "" when unknown
+
+	From, Until ledger.Instant // valid from From to just before Until
+	Source      string         // where the price was read
+	Ceiling     bool           // an operator's ceiling for models without a price
+
+	tiers  [numTiers][]band // resolved: each is never empty and begins with a band from 0
+	listed [numTiers]bool   // tiers with prices of their own
+	daily  span             // the part of the day it applies in, when limited
+	peers  []*Rate          // the rates of other hours of the day, which a call may run into
+}
+
+// band is the prices of a call whose whole input has at least from tokens.
+// Bands are ordered by from; the last that fits prices the whole call.
+type band struct {
+	from int64
+	unit [NumMeters]int64 // pico-dollars for one
+}
+
+// Lists tells whether the catalogue has prices of its own for tier t. A tier it
+// does not list is costed as standard: right for flex and batch, which are
+// never dearer, and a reason to refuse priority. Auto is always listed.
+func (r *Rate) Lists(t Tier) bool { return int(t) >= numTiers || r.listed[t] }
+
+// Price is the pico-dollars for one unit of m in a call at tier t with input
+// tokens in all. For Auto it is the dearest.
+func (r *Rate) Price(m Meter, t Tier, input int64) int64 {
+	if int(t) < numTiers {
+		return r.band(t, input).unit[m]
+	}
+	var dearest int64
+	for t := range Tier(numTiers) {
+		dearest = max(dearest, r.band(t, input).unit[m])
+	}
+	return dearest
+}
+
+// Cost is what usage u costs at tier t, in nano-dollars: summed exactly and
+// rounded up once. It is at most [ledger.MaxAmount], where it stops. A negative
+// count costs nothing. u is only read.
+func (r *Rate) Cost(u *Usage, t Tier) ledger.Amount {
+	if int(t) < numTiers {
+		return r.cost(u, t)
+	}
+	var dearest ledger.Amount
+	for t := range Tier(numTiers) {
+		dearest = max(dearest, r.cost(u, t))
+	}
+	return dearest
+}
+
+func (r *Rate) cost(u *Usage, t Tier) ledger.Amount {
+	b := r.band(t, u.TotalInput())
+	var sum pico
+	for m, n := range u {
+		if n > 0 {
+			sum.add(n, b.unit[m])
+		}
+	}
+	return sum.nano()
+}
+
+// band is the last band of tier t that begins at or below input.
+func (r *Rate) band(t Tier, input int64) *band {
+	bands := r.tiers[t]
+	i := len(bands) - 1
+	for i > 0 && bands[i].from > input {
+		i--
+	}
+	return &bands[i]
+}
+
+// Extent bounds what a call may consume.
+type Extent struct {
+	Input  int64 // tokens of every meter in [Input] together, cached or not
+	Output int64 // tokens of every meter in [Output] together, all choices
+	Calls  int64 // tool calls of every meter in [Calls] together
+	Meters Set   // meters that may be counted at all; 0 means any
+}
+
+// Bound is the most a call with at most in input and out output tokens of any
+// kind, and no tool calls, can cost at tier t: each token at its dearest meter,
+// in the dearest context band that in tokens can reach. It is never less than
+// the [Rate.Cost] of any usage within. One request is included.
+func (r *Rate) Bound(in, out int64, t Tier) ledger.Amount {
+	return r.BoundOf(Extent{Input: in, Output: out}, t)
+}
+
+// BoundOf is [Rate.Bound] with tool calls, and for the meters that can occur:
+// a text request need not be held at the price of audio.
+func (r *Rate) BoundOf(e Extent, t Tier) ledger.Amount {
+	dearest := r.bound(&e, t)
+	for _, p := range r.peers {
+		dearest = max(dearest, p.bound(&e, t))
+	}
+	return dearest
+}
+
+func (r *Rate) bound(e *Extent, t Tier) ledger.Amount {
+	first, last := t, t
+	if int(t) >= numTiers {
+		first, last = 0, Tier(numTiers-1)
+	}
+	may := e.Meters
+	if may == 0 {
+		may = every
+	}
+	var dearest ledger.Amount
+	for t := first; t <= last; t++ {
+		for i := range r.tiers[t] {
+			b := &r.tiers[t][i]
+			if b.from > 0 && b.from > e.Input {
+				break
+			}
+			dearest = max(dearest, b.bound(e, may))
+		}
+	}
+	return dearest
+}
+
+func (b *band) bound(e *Extent, may Set) ledger.Amount {
+	var sum pico
+	sum.add(max(e.Input, 0), b.dearest(may&Input))
+	sum.add(max(e.Output, 0), b.dearest(may&Output))
+	sum.add(max(e.Calls, 0), b.dearest(may&Calls))
+	sum.add(1, b.unit[Requests])
+	return sum.nano()
+}
+
+func (b *band) dearest(of Set) int64 {
+	var p int64
+	for m, unit := range b.unit {
+		if of.Has(Meter(m)) {
+			p = max(p, unit)
+		}
+	}
+	return p
+}

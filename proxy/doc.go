@@ -1,2 +1,23 @@
-// Package proxy takes one request from the edge to the provider and back.
+// Package proxy takes one request from the edge to the provider and back:
+// serve.go is the whole path, a page of straight-line code whose stages are
+// calls; no stage is a plugin, so the money check cannot be reordered or
+// skipped.
+//
+// It meets the rest of the node as seams (seams.go): it never sees Raft, a
+// store, or an HTTP library of the client side (edge.go).
+//
+// What holds:
+//
+//   - Nothing goes upstream without a hold that bounds what it can cost, taken
+//     in every account of the request's chain.
+//   - Every hold ends exactly once, in Settle or Release, whatever happens: an
+//     error, a panic, a client that goes away, a shutdown.
+//   - Undecided means no: where the purse cannot answer, the client gets 503.
+//   - Once the first byte has gone to the client nothing is tried again.
+//   - An attempt whose outcome is unknown is charged its whole hold.
+//   - Every upstream call that may be billed has one usage record.
+//
+// A Gateway is safe for concurrent use; an exchange belongs to one request and
+// moves with it: from the handler to the stream the edge pulls, and from there,
+// when the client has gone, to the pump that drains the upstream.
 package proxy

@@ -1,0 +1,139 @@
+package proxy
+
+import (
+	"errors"
+	"time"
+
+	"purser/internal/record"
+	"purser/ledger"
+	"purser/proxy/bound"
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/openai"
+)
+
+// admit takes the hold of the next attempt. Bounds escalate: the cheapest that
+// fits what is at hand is taken; the request waits for allowance only with the
+// tightest one there is.
+func (x *exchange) admit() *dialect.Error {
+	x.attempt = attempt{n: x.attempt.n + 1}
+	tightest, found := Claim{}, false
+	for _, step := range [...]bound.Step{bound.Bytes, bound.Vocabulary, bound.Exact} {
+		in, ok := bound.Input(&x.call, x.boundModel(), step)
+		if !ok {
+			continue
+		}
+		c := x.claim(in.Tokens)
+		x.attempt.bound = boundNames[step]
+		if in.Window {
+			x.attempt.bound = record.BoundWindow
+		}
+		if !found || c.USD <= tightest.USD {
+			tightest, found = c, true
+		}
+		if hold, ok := x.chain.Try(Money, c); ok {
+			x.hold(hold, c)
+			return nil
+		}
+		if in.Window {
+			break
+		}
+	}
+	if !found {
+		return dialect.NewError(dialect.CodeUnbounded, x.call.HiddenContext, "the cost of this request cannot be bounded: it refers to content that is not in it, and the model's context window is not known")
+	}
+	began := time.Now()
+	hold, refusal, err := x.chain.Reserve(x.g.base, Money, tightest)
+	x.rec.Admit += int64(time.Since(began))
+	switch {
+	case err != nil:
+		return undecided(err)
+	case refusal != nil:
+		return refused(refusal, x.rec.At)
+	}
+	x.hold(hold, tightest)
+	return nil
+}
+
+var boundNames = [...]record.Bound{
+	bound.Bytes: record.BoundBytes, bound.Vocabulary: record.BoundVocabulary, bound.Exact: record.BoundExact,
+}
+
+func (x *exchange) hold(h Hold, c Claim) { x.attempt.hold, x.attempt.claim = h, c }
+
+// claim is the most the call can cost with so many input tokens.
+func (x *exchange) claim(in int64) Claim {
+	out := int64(0)
+	if x.endpoint.kind == dialect.Chat {
+		out = bound.Output(&x.call, x.route_.cap)
+	}
+	return Claim{
+		USD:    x.route_.rate.Bound(in, out, x.route_.tier),
+		Tokens: ledger.Amount(min(in+out, int64(ledger.MaxAmount))),
+	}
+}
+
+// change is what the gateway sets in the upstream's request.
+func (x *exchange) change() openai.Change {
+	ch := openai.Change{IncludeUsage: x.call.Stream}
+	if x.route_.model != x.call.Model {
+		ch.Model = x.route_.model
+	}
+	if x.route_.write {
+		ch.MaxOutput = x.route_.cap
+	}
+	return ch
+}
+
+// refused turns a decision of the ledger into the answer a client understands:
+// money is 402 and not tried again, rates and slots are a genuine 429.
+func refused(r *Refusal, now ledger.Instant) *dialect.Error {
+	b := &dialect.Budget{
+		ID: string(r.Account.Budget), Account: accountName(r.Account), Unit: r.Unit.String(), Window: r.Window.String(),
+		Limit: int64(r.Limit), Spent: int64(r.Spent), Held: int64(r.Held), Unreachable: int64(r.Unreachable), Needed: int64(r.Needed),
+	}
+	resets := "it does not reset"
+	if r.ResetsAt < ledger.MaxInstant {
+		b.ResetsAt = int64(r.ResetsAt / ledger.Second)
+		resets = "it resets at " + time.Unix(b.ResetsAt, 0).UTC().Format(time.RFC3339)
+	}
+	var e *dialect.Error
+	switch {
+	case r.Unit == ledger.Slots:
+		e = dialect.NewError(dialect.CodeConcurrency, "", "the concurrency limit %s (%d at once) is reached; try again when a request has ended", b.ID, b.Limit)
+		e.RetryAfterMillis = slotRetryMillis
+	case r.Unit == ledger.Requests, r.Unit == ledger.Tokens && (r.Window == ledger.PerMinute || r.Window == ledger.PerHour):
+		e = dialect.NewError(dialect.CodeRateLimit, "", "the %s limit %s (%d per %s) is reached; %s", r.Unit, b.ID, b.Limit, r.Window, resets)
+		if b.ResetsAt > 0 {
+			e.RetryAfterMillis = max(int64((r.ResetsAt-now)/1_000_000), 1)
+		}
+	default:
+		e = dialect.NewError(dialect.CodeQuota, "", "the billing budget %s has no room for this request: it needs up to %s, and of %s there are %s spent and %s held; %s",
+			b.ID, amount(r.Unit, r.Needed), amount(r.Unit, r.Limit), amount(r.Unit, r.Spent), amount(r.Unit, r.Held+r.Unreachable), resets)
+	}
+	e.Budget = b
+	return e
+}
+
+// slotRetryMillis is a guess: nobody knows when a request in flight will end.
+const slotRetryMillis = 1000
+
+// undecided is the answer when nobody could say yes: retryable, and nothing was sent.
+func undecided(err error) *dialect.Error {
+	var code coder
+	if errors.As(err, &code) {
+		e := dialect.NewError(code.DialectCode(), "", "%s", err.Error())
+		e.RetryAfterMillis = undecidedRetryMillis
+		return e
+	}
+	e := dialect.NewError(dialect.CodeUndecided, "", "this node cannot decide whether the budget allows this request; nothing was sent, try again")
+	e.RetryAfterMillis = undecidedRetryMillis
+	return e
+}
+
+// coder is an error of the purse that knows its code on the wire.
+type coder interface {
+	DialectCode() dialect.Code
+}
+
+// undecidedRetryMillis is about the time a new leader takes.
+const undecidedRetryMillis = 1000

@@ -1,0 +1,135 @@
+package proxy
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"purser/internal/record"
+	"purser/ledger"
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/openai"
+	"purser/proxy/upstream"
+)
+
+// deny answers with an error and notes it in the record.
+func (x *exchange) deny(e *dialect.Error) *Answer {
+	x.rec.Outcome, x.rec.Code = outcomeOf(e.Code), string(e.Code)
+	a := x.answer(e)
+	x.rec.Status = a.Status
+	return a
+}
+
+func (x *exchange) answer(e *dialect.Error) *Answer {
+	status, headers, body := openai.ErrorAnswer(e, x.client)
+	h := make([]HeaderField, 0, len(headers)+1)
+	for _, f := range headers {
+		h = append(h, HeaderField{f.Name, f.Value})
+	}
+	return &Answer{Status: status, Body: body, Header: append(h, HeaderField{headerID + "-id", x.rec.ID})}
+}
+
+// passHeaders are the upstream's headers that go on to the client, and ours.
+func (x *exchange) passHeaders(res *upstream.Response) []HeaderField {
+	h := make([]HeaderField, 0, 16)
+	res.EachHeader(func(name, value []byte) {
+		if n := string(name); returns(n) {
+			h = append(h, HeaderField{n, string(value)})
+		}
+	})
+	state := "bypass"
+	if x.rec.Cache == record.CacheMiss {
+		state = "miss"
+	}
+	return append(h, HeaderField{headerID + "-id", x.rec.ID}, HeaderField{headerCache, state})
+}
+
+// hopByHop are the headers of one connection (RFC 9110 section 7.6.1), and those
+// that each side writes itself.
+var hopByHop = []string{
+	"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+	"transfer-encoding", "upgrade", "content-length", "content-encoding", "date",
+}
+
+// private are request headers that the provider must not see: credentials of
+// this gateway, the client's network, and what the gateway sets itself.
+var private = []string{
+	"authorization", "host", "expect", "cookie", "accept-encoding", "content-type", "baggage", "forwarded",
+	"x-real-ip", "x-client-request-id", "openai-organization", "openai-project", "api-key", "x-api-key",
+}
+
+// forwards says whether a client's header goes to the upstream.
+func forwards(name string) bool {
+	n := strings.ToLower(name)
+	return !slices.Contains(hopByHop, n) && !slices.Contains(private, n) &&
+		!strings.HasPrefix(n, headerPrefix) && !strings.HasPrefix(n, "x-forwarded-")
+}
+
+// returns says whether an upstream's header goes to the client. Cookies and the
+// operator's organisation stay here.
+func returns(name string) bool {
+	n := strings.ToLower(name)
+	return !slices.Contains(hopByHop, n) && n != "set-cookie" && n != "openai-organization" && n != "openai-project" &&
+		n != "alt-svc" && n != "strict-transport-security" && !strings.HasPrefix(n, headerPrefix)
+}
+
+// models answers GET /v1/models and /v1/models/{id}: the priced models that the
+// key may use and an upstream serves.
+func (x *exchange) models() *Answer {
+	x.rec.Endpoint = x.endpoint.path
+	var list []openai.Model
+	for _, u := range x.g.upstreams {
+		for _, id := range x.g.offered(u) {
+			if (len(x.key.Models) == 0 || slices.Contains(x.key.Models, id)) &&
+				!slices.ContainsFunc(list, func(m openai.Model) bool { return m.ID == id }) {
+				list = append(list, openai.Model{ID: id, OwnedBy: u.Provider})
+			}
+		}
+	}
+	one := strings.TrimPrefix(strings.TrimPrefix(x.req.Path, x.endpoint.path), "/")
+	var body []byte
+	if one == "" {
+		slices.SortFunc(list, func(a, b openai.Model) int { return strings.Compare(a.ID, b.ID) })
+		body = openai.AppendModels(nil, list)
+	} else {
+		i := slices.IndexFunc(list, func(m openai.Model) bool { return m.ID == one })
+		if i < 0 {
+			return x.deny(dialect.NewError(dialect.CodeModelNotFound, "model", "the model %s does not exist here or this key may not use it", quotePath(one)))
+		}
+		body = openai.AppendModel(nil, list[i])
+	}
+	return &Answer{Status: 200, Body: body, Header: []HeaderField{{"Content-Type", "application/json"}, {headerID + "-id", x.rec.ID}}}
+}
+
+// offered lists the client-side names of an upstream's models.
+func (g *Gateway) offered(u *Upstream) []string {
+	var ids []string
+	for alias := range u.Aliases {
+		ids = append(ids, alias)
+	}
+	for _, id := range g.prices.Models(u.Provider) {
+		if slices.ContainsFunc(u.Models, func(p string) bool { ok, err := path.Match(p, id); return ok && err == nil }) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// amount writes an amount for a person.
+func amount(u ledger.Unit, a ledger.Amount) string {
+	if u == ledger.USD {
+		return fmt.Sprintf("%d.%06d USD", a/ledger.NanoPerUSD, a%ledger.NanoPerUSD/1000)
+	}
+	return fmt.Sprintf("%d %s", a, u)
+}
+
+// accountName writes which account of a budget it is.
+func accountName(k ledger.AccountKey) string {
+	values := k.Split.Values()
+	if len(values) == 0 {
+		return string(k.Budget)
+	}
+	return string(k.Budget) + "[" + strings.Join(values, ",") + "]"
+}

@@ -1,0 +1,160 @@
+package proxy
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"purser/ledger"
+	"purser/proxy/dialect"
+)
+
+// Headers that steer the gateway. Every other x-purser- header names a
+// dimension or a tag; none of them goes upstream.
+const (
+	headerPrefix    = "x-purser-"
+	headerTagPrefix = "x-purser-tag-"
+	headerCache     = "x-purser-cache"   // "off" or "bypass": neither read nor fill the cache
+	headerID        = "x-purser-request" // answers only
+)
+
+// attribute fills the dimensions: what the key binds, then what the headers
+// say, then baggage where that is on. A bound value cannot be overridden.
+func (x *exchange) attribute() *dialect.Error {
+	d := &x.rec.Dims
+	id := d.Values[ledger.DimKey]
+	d.Values = x.key.Bound.Values
+	d.Values[ledger.DimKey] = id
+	d.Tags = append(d.Tags[:0], x.key.Bound.Tags...)
+	x.store = !x.key.CacheOff
+
+	var fault *dialect.Error
+	x.req.Header.Each(func(name, value []byte) {
+		if fault == nil && len(name) > len(headerPrefix) && strings.EqualFold(string(name[:len(headerPrefix)]), headerPrefix) {
+			fault = x.attributeHeader(strings.ToLower(string(name)), string(value))
+		}
+	})
+	if fault != nil {
+		return fault
+	}
+	if x.g.cfg.Baggage {
+		x.attributeBaggage(string(x.req.Header.Peek("baggage")))
+	}
+	slices.SortFunc(d.Tags, func(a, b ledger.Tag) int { return strings.Compare(a.Name, b.Name) })
+	if len(d.Tags) > ledger.MaxTags {
+		return dialect.NewError(dialect.CodeInvalidDim, "", "a request may carry %d tags, this one has %d", ledger.MaxTags, len(d.Tags))
+	}
+	for _, r := range x.key.Required {
+		if d.Get(r) == "" {
+			return dialect.NewError(dialect.CodeMissingDim, "", "this key requires the dimension %s: send the header %s", r, headerOf(r))
+		}
+	}
+	if len(x.key.Models) > 0 && !slices.Contains(x.key.Models, x.call.Model) {
+		return dialect.NewError(dialect.CodeModelNotAllowed, "model", "this key may not use the model %q", x.call.Model)
+	}
+	return nil
+}
+
+func (x *exchange) attributeHeader(name, value string) *dialect.Error {
+	if name == headerCache {
+		switch strings.ToLower(value) {
+		case "off", "bypass", "no-store":
+			x.store = false
+			return nil
+		case "on", "":
+			return nil
+		}
+		return dialect.NewError(dialect.CodeInvalidValue, "", "the header %s takes on or off", headerCache)
+	}
+	ref, ok := dimOfHeader(name)
+	if !ok {
+		return dialect.NewError(dialect.CodeInvalidDim, "", "the header %s names no dimension; there are %s, and %s<name>", name, settableNames, headerTagPrefix)
+	}
+	if e := checkDim(ref, value, name); e != nil {
+		return e
+	}
+	if value == "" {
+		return nil
+	}
+	d := &x.rec.Dims
+	if was := d.Get(ref); was != "" && was != value {
+		if x.key.Bound.Get(ref) != "" {
+			return dialect.NewError(dialect.CodeBoundDim, "", "this key is bound to another value of %s", ref)
+		}
+		return dialect.NewError(dialect.CodeInvalidDim, "", "the header %s is there twice with two values", name)
+	}
+	setDim(d, ref, value)
+	return nil
+}
+
+func checkDim(ref ledger.DimRef, value, name string) *dialect.Error {
+	if len(ref.Tag) > ledger.MaxTagName {
+		return dialect.NewError(dialect.CodeInvalidDim, "", "a tag's name may have %d bytes", ledger.MaxTagName)
+	}
+	if len(value) > ledger.MaxDimValue {
+		return dialect.NewError(dialect.CodeInvalidDim, "", "the value of %s is longer than %d bytes", name, ledger.MaxDimValue)
+	}
+	if !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+		return dialect.NewError(dialect.CodeInvalidDim, "", "the value of %s has control characters or is not UTF-8", name)
+	}
+	return nil
+}
+
+// attributeBaggage takes what nothing better has said. What it cannot read it
+// ignores: baggage is a hint that other services pass along.
+func (x *exchange) attributeBaggage(header string) {
+	const prefix = "purser."
+	for member := range strings.SplitSeq(header, ",") {
+		member, _, _ = strings.Cut(member, ";")
+		name, value, ok := strings.Cut(strings.TrimSpace(member), "=")
+		if !ok || !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		value, err := url.PathUnescape(strings.TrimSpace(value))
+		ref, known := dimOfHeader(headerPrefix + strings.Replace(name[len(prefix):], "tag.", "tag-", 1))
+		if err != nil || !known || value == "" || checkDim(ref, value, name) != nil || x.rec.Dims.Get(ref) != "" {
+			continue
+		}
+		setDim(&x.rec.Dims, ref, value)
+	}
+}
+
+func setDim(d *ledger.Dimensions, ref ledger.DimRef, value string) {
+	if ref.Dim != ledger.DimTag {
+		d.Values[ref.Dim] = value
+		return
+	}
+	for _, t := range d.Tags {
+		if t.Name == ref.Tag {
+			return // the same value, or attributeHeader would have refused it
+		}
+	}
+	d.Tags = append(d.Tags, ledger.Tag{Name: ref.Tag, Value: value})
+}
+
+// settable are the dimensions a request may set. The key, the model and the
+// provider are facts of the request itself.
+var settable = map[string]ledger.Dim{
+	"org": ledger.DimOrg, "team": ledger.DimTeam, "project": ledger.DimProject, "member": ledger.DimMember,
+	"customer": ledger.DimCustomer, "feature": ledger.DimFeature, "agent": ledger.DimAgent, "run": ledger.DimRun,
+	"session": ledger.DimSession, "prompt": ledger.DimPrompt, "env": ledger.DimEnv,
+}
+
+const settableNames = "org, team, project, member, customer, feature, agent, run, session, prompt, env"
+
+// dimOfHeader reads a lower-case header name.
+func dimOfHeader(name string) (ledger.DimRef, bool) {
+	if tag, ok := strings.CutPrefix(name, headerTagPrefix); ok {
+		return ledger.DimRef{Dim: ledger.DimTag, Tag: tag}, tag != ""
+	}
+	dim, ok := settable[strings.TrimPrefix(name, headerPrefix)]
+	return ledger.DimRef{Dim: dim}, ok
+}
+
+func headerOf(r ledger.DimRef) string {
+	if r.Dim == ledger.DimTag {
+		return headerTagPrefix + r.Tag
+	}
+	return headerPrefix + r.String()
+}

@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+
+	"purser/internal/record"
+	"purser/ledger"
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/openai"
+)
+
+// cacheEpoch changes when the meaning of a stored answer does.
+const cacheEpoch = 1
+
+// cached answers from the exact cache, or from an identical request in flight;
+// nil means the upstream must be asked. Cache trouble is a miss.
+func (x *exchange) cached() *Answer {
+	if !x.store || x.g.seams.Cache == nil {
+		x.store = false
+		return nil
+	}
+	if ok, _ := openai.Cacheable(&x.call); !ok {
+		x.store = false
+		return nil
+	}
+	if !x.hashCall() {
+		x.store = false
+		return nil
+	}
+	x.rec.Cache = record.CacheMiss
+	if c, ok := x.g.seams.Cache.Get(x.cacheKey); ok {
+		if a := x.replay(c, record.CacheHit, record.CacheServed, record.LeverExactCache); a != nil {
+			return a
+		}
+	}
+	ctx, cancel := context.WithTimeout(x.g.base, x.g.cfg.CoalesceWait)
+	defer cancel()
+	flight, shared := x.g.seams.Cache.Join(ctx, x.cacheKey)
+	x.flight = flight
+	if shared != nil {
+		return x.replay(shared, record.Coalesced, record.CacheShared, record.LeverCoalesce)
+	}
+	return nil
+}
+
+// hashCall makes the key: the tenant's scope, where the call would go, and its
+// canonical form. Every part is preceded by its length, so that no two tuples
+// run together. The scope is structural: the organisation when the key is bound
+// to one, else the key itself.
+func (x *exchange) hashCall() bool {
+	b := append(x.scratch[:0], cacheEpoch)
+	scope, kind := x.key.Bound.Values[ledger.DimOrg], byte('o')
+	if scope == "" {
+		scope, kind = x.key.ID, 'k'
+	}
+	b = append(b, kind)
+	for _, part := range [...]string{scope, x.endpoint.path, x.route_.up.Name, x.route_.model} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
+		b = append(b, part...)
+	}
+	b = binary.BigEndian.AppendUint64(b, uint64(x.route_.cap))
+	b, err := openai.AppendCanonical(b, &x.call)
+	x.scratch = b[:0]
+	if err != nil {
+		return false
+	}
+	x.cacheKey = sha256.Sum256(b)
+	return true
+}
+
+// replay answers from c. The body is built for this request, because the edge
+// may still be sending it when the entry goes.
+func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheState, lever record.Lever) *Answer {
+	body, contentType := c.Body, "application/json"
+	if x.call.Stream {
+		var err error
+		body, err = openai.Replay(nil, c.Body, x.call.IncludeUsage)
+		if err != nil {
+			x.g.log.Warn("a cached answer could not be replayed", "request", x.rec.ID, "error", err)
+			return nil
+		}
+		contentType = "text/event-stream"
+	}
+	x.rec.Outcome, x.rec.Cache, x.rec.Served = outcome, state, c.Model
+	x.rec.Basis, x.rec.Status = record.NoCharge, 200
+	x.rec.Savings = append(x.rec.Savings, record.Saving{Lever: lever, Amount: c.Cost})
+	x.firstByte()
+	return &Answer{Status: 200, Body: body, Header: []HeaderField{
+		{"Content-Type", contentType}, {headerID + "-id", x.rec.ID}, {headerCache, "hit"},
+	}}
+}
+
+// keep readies a complete answer for the store and for whoever waits for it.
+// raw is the JSON answer, or the whole stream as the upstream sent it.
+func (x *exchange) keep(raw []byte, r *dialect.Report) {
+	if !x.store || !r.Complete() && x.endpoint.kind == dialect.Chat || len(raw) > x.g.cfg.CacheEntry {
+		return
+	}
+	var body []byte
+	if x.call.Stream {
+		folded, err := openai.Fold(nil, raw)
+		if err != nil {
+			return
+		}
+		body = folded
+	} else {
+		body = append([]byte(nil), raw...)
+	}
+	x.fill = &Fill{Key: x.cacheKey, Answer: &Cached{Body: body, Model: r.Model, Usage: r.Usage, Cost: x.rec.Cost}}
+}
+
+// land lets go of those who wait for this request's answer.
+func (x *exchange) land() {
+	if x.flight == nil {
+		return
+	}
+	f := x.flight
+	x.flight = nil
+	if x.fill != nil {
+		f.Land(x.fill.Answer)
+		return
+	}
+	f.Land(nil)
+}

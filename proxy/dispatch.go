@@ -1,0 +1,244 @@
+package proxy
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"purser/internal/record"
+	"purser/ledger"
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/openai"
+	"purser/proxy/price"
+	"purser/proxy/upstream"
+)
+
+// dispatch makes one upstream call. It returns the answer, or nil and how long
+// to wait before the next attempt. However it ends, the attempt's hold has
+// ended too, or goes with the stream.
+func (x *exchange) dispatch() (*Answer, time.Duration) {
+	up := x.route_.up
+	breakerKey := x.route_.model
+	if !up.Breaker.Allow(breakerKey, x.g.seams.Now()) {
+		x.release()
+		return x.deny(x.breakerOpen()), 0
+	}
+	x.rec.Attempts++
+	x.body = openai.AppendUpstream(x.body[:0], &x.call, x.change())
+	res, failure := up.Client.Do(x.upstreamRequest())
+	if failure != nil {
+		up.Breaker.Failed(breakerKey, x.g.seams.Now())
+		return x.failed(failure)
+	}
+	x.attempt.res = res
+	if res.Status >= 500 {
+		up.Breaker.Failed(breakerKey, x.g.seams.Now())
+	} else {
+		up.Breaker.Succeeded(breakerKey, x.g.seams.Now())
+	}
+	switch {
+	case res.Status != 200:
+		return x.upstreamSaidNo()
+	case x.call.Stream && bytes.HasPrefix(res.Peek("Content-Type"), []byte("text/event-stream")):
+		return x.startStream(), 0
+	default:
+		return x.whole()
+	}
+}
+
+func (x *exchange) breakerOpen() *dialect.Error {
+	e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s has failed repeatedly and is given a rest; nothing was sent, try again", x.route_.up.Name)
+	e.Status, e.RetryAfterMillis = 503, undecidedRetryMillis
+	return e
+}
+
+// upstreamRequest builds the call: the client's headers but for those that are
+// the gateway's own business, and the operator's credential.
+func (x *exchange) upstreamRequest() *upstream.Request {
+	h := make([]upstream.Header, 0, 16)
+	x.req.Header.Each(func(name, value []byte) {
+		if n := string(name); forwards(n) {
+			h = append(h, upstream.Header{Name: n, Value: string(value)})
+		}
+	})
+	h = append(h,
+		upstream.Header{Name: "Authorization", Value: "Bearer " + x.route_.up.Key},
+		upstream.Header{Name: "Content-Type", Value: "application/json"},
+		upstream.Header{Name: "X-Client-Request-Id", Value: x.callID()})
+	return &upstream.Request{Method: "POST", Path: x.endpoint.path[len("/v1"):], Header: h, Body: x.body}
+}
+
+// callID names the attempt to the provider, so that a bill can be matched.
+func (x *exchange) callID() string { return x.rec.ID + "-" + strconv.Itoa(x.attempt.n) }
+
+// failed ends an attempt that had no answer. If a byte of the request may have
+// reached the provider, it may be billed: the whole hold is spent.
+func (x *exchange) failed(f *upstream.Failure) (*Answer, time.Duration) {
+	d := upstream.Decide(x.attempt.n, x.g.cfg.Attempts, upstream.Result{Failure: f}, jitter)
+	x.rec.UpstreamID = ""
+	if f.Sent {
+		x.settleHold(record.FullHold)
+	} else {
+		x.release()
+	}
+	if d.Retry {
+		if f.Sent {
+			x.commitAttempt(record.UpstreamError)
+		}
+		return nil, d.Wait
+	}
+	x.g.log.Warn("upstream call failed", "request", x.rec.ID, "upstream", x.route_.up.Name, "sent", f.Sent, "error", f.Err)
+	if f.Timeout {
+		return x.deny(dialect.NewError(dialect.CodeUpstreamTimeout, "", "the upstream %s did not answer in time", x.route_.up.Name)), 0
+	}
+	return x.deny(dialect.NewError(dialect.CodeUpstream, "", "the upstream %s could not be reached or broke off", x.route_.up.Name)), 0
+}
+
+// maxErrorBody bounds what is read and passed on of an upstream's error.
+const maxErrorBody = 1 << 20
+
+// upstreamSaidNo ends an attempt that the upstream answered with an error. A
+// provider does not bill a request it answers so; an intermediary that gave up
+// waiting for the provider says nothing about that, so there the hold is spent.
+func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
+	res := x.attempt.res
+	after := string(res.Peek("Retry-After"))
+	d := upstream.Decide(x.attempt.n, x.g.cfg.Attempts, upstream.Result{Status: res.Status, RetryAfter: after, RetryAfterMS: string(res.Peek("Retry-After-Ms"))}, jitter)
+	status := res.Status
+	body, err := res.ReadAll(maxErrorBody)
+	answer := &Answer{Status: status, Header: x.passHeaders(res), Body: append([]byte(nil), body...)}
+	x.closeResponse()
+	gaveUp := status == 408 || status == 502 || status == 504 || status == 522 || status == 524
+	if gaveUp {
+		x.settleHold(record.FullHold)
+	} else {
+		x.release()
+	}
+	if d.Retry {
+		if gaveUp {
+			x.commitAttempt(record.UpstreamError)
+		}
+		return nil, d.Wait
+	}
+	if err != nil || status < 400 {
+		return x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the upstream %s answered with status %d and no readable error", x.route_.up.Name, status)), 0
+	}
+	x.rec.Outcome, x.rec.Status = record.UpstreamError, status
+	x.rec.Code = string(dialect.CodeUpstream)
+	return answer, 0
+}
+
+// whole reads a JSON answer and settles by what it reports.
+func (x *exchange) whole() (*Answer, time.Duration) {
+	res := x.attempt.res
+	body, err := res.ReadAll(x.g.cfg.MaxAnswer)
+	if err != nil {
+		x.closeResponse()
+		x.settleHold(record.FullHold)
+		x.g.log.Warn("upstream answer broke off", "request", x.rec.ID, "upstream", x.route_.up.Name, "error", err)
+		e := x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the answer of the upstream %s broke off or is too large", x.route_.up.Name))
+		x.rec.Outcome = record.Truncated
+		return e, 0
+	}
+	var report dialect.Report
+	openai.ReadAnswer(&report, x.endpoint.kind, body)
+	x.settleReport(&report)
+	x.rec.Outcome, x.rec.Status = record.Completed, res.Status
+	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: append([]byte(nil), body...)}
+	x.closeResponse()
+	if report.State == dialect.UsageReported && report.Failed == nil {
+		x.keep(answer.Body, &report)
+	}
+	x.firstByte()
+	return answer, 0
+}
+
+// settleReport ends the attempt's hold by what the provider said of it.
+func (x *exchange) settleReport(r *dialect.Report) {
+	x.rec.UpstreamID, x.rec.Served = r.ID, r.Model
+	x.rec.Tier = r.ServiceTier
+	if r.State != dialect.UsageReported {
+		if r.State == dialect.UsageUnusable {
+			x.g.log.Warn("upstream reported impossible usage", "request", x.rec.ID, "upstream", x.route_.up.Name, "why", r.Why)
+		}
+		x.settleHold(record.FullHold)
+		return
+	}
+	tier := x.route_.tier
+	if t, ok := price.ParseTier(r.ServiceTier); ok && r.ServiceTier != "" {
+		tier = t
+	}
+	rate := x.route_.rate
+	x.rec.Usage, x.rec.Basis = r.Usage, record.Reported
+	x.rec.Cost = rate.Cost(&r.Usage, tier)
+	if read := r.Usage[price.CacheRead]; read > 0 {
+		uncached := r.Usage
+		uncached[price.CacheRead] = 0
+		uncached[price.InputText] += read
+		if saved := rate.Cost(&uncached, tier) - x.rec.Cost; saved > 0 {
+			x.rec.Savings = append(x.rec.Savings, record.Saving{Lever: record.LeverNativeCache, Amount: saved})
+		}
+	}
+	x.endHold(Claim{USD: x.rec.Cost, Tokens: tokensOf(&r.Usage)})
+}
+
+func tokensOf(u *price.Usage) ledger.Amount {
+	var n int64
+	for m := price.InputText; m <= price.ImageOut; m++ {
+		n += u[m]
+	}
+	return ledger.Amount(n)
+}
+
+// settleHold charges the whole hold: what the call cost is not known.
+func (x *exchange) settleHold(basis record.Basis) {
+	x.rec.Usage, x.rec.Basis = price.Usage{}, basis
+	x.rec.Cost = x.attempt.claim.USD
+	x.endHold(x.attempt.claim)
+}
+
+func (x *exchange) endHold(actual Claim) {
+	h := x.attempt.hold
+	x.attempt.hold = nil
+	x.rec.Hold, x.rec.Bound = x.attempt.claim.USD, x.attempt.bound
+	x.rec.Overrun = max(0, x.rec.Cost-x.rec.Hold)
+	x.rec.Attempt = x.attempt.n
+	x.rec.Charges = h.Settle(actual, x.rec.Charges)
+}
+
+// release ends the attempt's hold at no cost.
+func (x *exchange) release() {
+	h := x.attempt.hold
+	x.attempt.hold = nil
+	x.rec.Basis, x.rec.Cost, x.rec.Hold = record.NoCharge, 0, 0
+	h.Release()
+}
+
+// commitAttempt writes the record of a charged attempt that another follows.
+func (x *exchange) commitAttempt(o record.Outcome) {
+	x.rec.Outcome = o
+	x.rec.Total = int64(time.Since(x.began))
+	x.g.seams.Journal.Commit(&x.rec, nil)
+	x.rec.Charges = x.rec.Charges[:0]
+	x.rec.Cost, x.rec.Hold, x.rec.Overrun, x.rec.Attempt = 0, 0, 0, 0
+	x.rec.Outcome, x.rec.Basis, x.rec.Bound = 0, 0, record.BoundNone
+}
+
+// pause waits before the next attempt.
+func (x *exchange) pause(d time.Duration) *dialect.Error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-x.g.base.Done():
+		return dialect.NewError(dialect.CodeShuttingDown, "", "this node is shutting down; try again")
+	}
+}
+
+func (x *exchange) closeResponse() {
+	if x.attempt.res != nil {
+		x.attempt.res.Close()
+		x.attempt.res = nil
+	}
+}

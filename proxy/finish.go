@@ -1,0 +1,86 @@
+package proxy
+
+import (
+	"time"
+
+	"purser/internal/record"
+	"purser/proxy/dialect"
+)
+
+// finish ends the exchange, exactly once: it gives back or settles what is
+// still held, lets go of those who wait, and commits the record.
+func (x *exchange) finish() {
+	if x.ended {
+		panic("proxy: exchange " + x.rec.ID + " ended twice")
+	}
+	x.ended = true
+	x.closeResponse()
+	if x.attempt.hold != nil {
+		// Only a panic in the middle of an attempt leads here; what the provider
+		// has done by then is unknown.
+		x.settleHold(record.FullHold)
+		x.rec.Outcome = record.Truncated
+	}
+	if x.limits != nil {
+		if x.ran() {
+			x.rec.Charges = x.limits.Settle(Claim{}, x.rec.Charges)
+		} else {
+			x.limits.Release()
+		}
+		x.limits = nil
+	}
+	x.land()
+	x.rec.Total = int64(time.Since(x.began))
+	if x.key != nil && x.rec.Outcome != 0 {
+		x.g.seams.Journal.Commit(&x.rec, x.fill)
+	}
+	x.recycle()
+}
+
+// ran says whether the request counts against limits of requests.
+func (x *exchange) ran() bool {
+	switch x.rec.Outcome {
+	case record.Refused, record.Denied, record.Undecided:
+		return false
+	default:
+		return true
+	}
+}
+
+// maxKeptBuffer bounds the buffers a recycled exchange keeps.
+const maxKeptBuffer = 256 << 10
+
+func (x *exchange) recycle() {
+	if x.chain != nil {
+		x.chain.Recycle()
+	}
+	x.call.Reset()
+	x.req, x.endpoint, x.key, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil
+	x.route_, x.attempt = chosen{}, attempt{}
+	x.store, x.resume, x.ended = false, false, false
+	x.body, x.scratch, x.stream.raw = kept(x.body), kept(x.scratch), kept(x.stream.raw)
+	x.g.exchanges.Put(x)
+}
+
+func kept(b []byte) []byte {
+	if cap(b) > maxKeptBuffer {
+		return nil
+	}
+	return b[:0]
+}
+
+func (x *exchange) firstByte() { x.rec.FirstByte = int64(time.Since(x.began)) }
+
+// outcomeOf is how a request ends that is answered with an error of this code.
+func outcomeOf(c dialect.Code) record.Outcome {
+	switch c {
+	case dialect.CodeQuota, dialect.CodeRateLimit, dialect.CodeConcurrency:
+		return record.Refused
+	case dialect.CodeUndecided, dialect.CodeStorage, dialect.CodeShuttingDown, dialect.CodeOverloaded:
+		return record.Undecided
+	case dialect.CodeUpstream, dialect.CodeUpstreamTimeout, dialect.CodeUpstreamInvalid:
+		return record.UpstreamError
+	default:
+		return record.Denied
+	}
+}

@@ -1,0 +1,136 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"purser/ledger"
+	"purser/proxy/price"
+	"purser/proxy/upstream"
+)
+
+// Limits of the request path, with the reasons for their defaults.
+type Config struct {
+	// DefaultOutput caps the answer of a request that names no cap, in tokens.
+	// Default 8192, at least 1: it decides how much such a request holds.
+	DefaultOutput int64
+	// Attempts is how many upstream calls one request may make. Default 3, 1 to 10.
+	Attempts int
+	// MaxAnswer bounds an answer that is read whole, in bytes. Default 64 MiB.
+	MaxAnswer int
+	// CacheEntry bounds an answer worth keeping, in bytes. Default 1 MiB.
+	CacheEntry int
+	// Drains is how many upstream streams are read to their end at once after
+	// their clients went away; beyond it a hang-up charges the hold. Default 1024.
+	Drains int
+	// DrainTime is how long one of them is read. Default 2 min.
+	DrainTime time.Duration
+	// CoalesceWait is how long a request waits for an identical one in flight
+	// before it goes on alone. Default 30 s.
+	CoalesceWait time.Duration
+	// Baggage reads dimensions from the W3C baggage header too. Default off.
+	Baggage bool
+}
+
+// DefaultConfig is what [Config.Validate] accepts as it is.
+func DefaultConfig() Config {
+	return Config{
+		DefaultOutput: 8192, Attempts: 3, MaxAnswer: 64 << 20, CacheEntry: 1 << 20,
+		Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second,
+	}
+}
+
+// Validate reports every field that is out of its range.
+func (c Config) Validate() error {
+	var errs []error
+	in := func(name string, v, low, high int64) {
+		if v < low || v > high {
+			errs = append(errs, fmt.Errorf("%s is %d, not within %d to %d", name, v, low, high))
+		}
+	}
+	in("default_output", c.DefaultOutput, 1, 1<<30)
+	in("attempts", int64(c.Attempts), 1, 10)
+	in("max_answer_bytes", int64(c.MaxAnswer), 1<<10, 1<<30)
+	in("cache.entry_bytes", int64(c.CacheEntry), 0, 64<<20)
+	in("drains", int64(c.Drains), 0, 1<<16)
+	in("drain_seconds", int64(c.DrainTime/time.Second), 1, 3600)
+	in("coalesce_seconds", int64(c.CoalesceWait/time.Second), 0, 600)
+	return errors.Join(errs...)
+}
+
+// Upstream is one configured provider endpoint with its credential.
+type Upstream struct {
+	Name     string
+	Provider string   // as the price catalogue names it
+	Models   []string // patterns of the client-side names it serves, such as "gpt-*"
+	Aliases  map[string]string
+	Client   *upstream.Client
+	Breaker  *upstream.Breaker
+	Key      string // bearer credential; never logged
+}
+
+// serves says whether the upstream takes the model, and under which name.
+func (u *Upstream) serves(model string) (string, bool) {
+	if to, ok := u.Aliases[model]; ok {
+		return to, true
+	}
+	return model, slices.ContainsFunc(u.Models, func(pattern string) bool {
+		ok, err := path.Match(pattern, model)
+		return err == nil && ok
+	})
+}
+
+// Gateway serves requests.
+type Gateway struct {
+	cfg       Config
+	upstreams []*Upstream
+	seams     Seams
+	prices    *price.Catalogue
+	log       *slog.Logger
+
+	exchanges sync.Pool
+	drains    chan struct{} // a token for each pump that runs
+	pumps     sync.WaitGroup
+	base      context.Context // ends when the node stops for good
+	draining  atomic.Bool
+}
+
+// Seams are what a Gateway works with.
+type Seams struct {
+	Keys    Keys
+	Purse   Purse
+	Cache   Cache
+	Journal Journal
+	NewID   func() string
+	Now     func() ledger.Instant
+	Log     *slog.Logger
+}
+
+// New returns a Gateway. When base ends, waiting and draining end too.
+func New(base context.Context, cfg Config, ups []*Upstream, prices *price.Catalogue, s Seams) (*Gateway, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("request limits: %w", err)
+	}
+	g := &Gateway{
+		cfg: cfg, upstreams: ups, seams: s, prices: prices, log: s.Log,
+		drains: make(chan struct{}, cfg.Drains), base: base,
+	}
+	g.exchanges.New = func() any { return &exchange{g: g} }
+	return g, nil
+}
+
+// Drain makes the gateway refuse new requests with 503; those under way go on.
+func (g *Gateway) Drain() { g.draining.Store(true) }
+
+// Wait returns when every pump has ended; the edge has stopped before.
+func (g *Gateway) Wait() { g.pumps.Wait() }
+
+func jitter() float64 { return rand.Float64() }

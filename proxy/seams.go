@@ -1,0 +1,122 @@
+package proxy
+
+import (
+	"context"
+
+	"purser/internal/record"
+	"purser/ledger"
+	"purser/proxy/price"
+)
+
+// Keys finds the holder of a virtual key by the SHA-256 of its secret.
+type Keys interface {
+	Find(hash [32]byte, now ledger.Instant) (*Principal, KeyState)
+}
+
+// KeyState says whether a key may be used.
+type KeyState uint8
+
+// The key states.
+const (
+	KeyUnknown KeyState = iota
+	KeyActive
+	KeyRevoked
+	KeyExpired
+)
+
+// Principal is what a virtual key stands for. It is immutable.
+type Principal struct {
+	ID       string
+	Bound    ledger.Dimensions // cannot be overridden by a request
+	Required []ledger.DimRef
+	Models   []string // models it may ask for; none means all
+	CacheOff bool
+}
+
+// Purse sets allowance aside on this node.
+type Purse interface {
+	// Chain finds every account a request of these dimensions is charged to. An
+	// error means it could not be decided (see Undecided).
+	Chain(*ledger.Dimensions) (Chain, error)
+}
+
+// Part is the accounts of a chain that are held together.
+type Part uint8
+
+// The parts: requests and slots are held before the caches are asked, usd and
+// tokens before the upstream is.
+const (
+	Limits Part = iota
+	Money
+)
+
+// Claim is an amount by unit: what a hold sets aside, or what was spent of it.
+type Claim struct {
+	USD    ledger.Amount // nano-dollars
+	Tokens ledger.Amount
+}
+
+// Chain is the accounts of one request.
+type Chain interface {
+	// Try holds c if every account has it at hand; it never waits.
+	Try(Part, Claim) (Hold, bool)
+	// Reserve waits for allowance up to the admission wait. A refusal is a
+	// decision; an error means undecided, and nothing is held.
+	Reserve(context.Context, Part, Claim) (Hold, *Refusal, error)
+	// Recycle says that the request is over. Its holds have ended before.
+	Recycle()
+}
+
+// Hold is an allowance set aside. Exactly one of its methods is called, once.
+type Hold interface {
+	// Settle replaces the hold by what was spent and appends the charges.
+	Settle(actual Claim, charges []record.Charge) []record.Charge
+	Release()
+}
+
+// Refusal says which account has no room, and where its allowance is. Amounts
+// are in the account's unit.
+type Refusal struct {
+	Account ledger.AccountKey
+	Unit    ledger.Unit
+	Window  ledger.WindowKind
+
+	Limit, Spent, Held, Unreachable, Needed ledger.Amount
+	ResetsAt                                ledger.Instant // MaxInstant: never
+}
+
+// Cached is one complete, successful answer in its JSON form.
+type Cached struct {
+	Body  []byte
+	Model string // as the provider named it
+	Usage price.Usage
+	Cost  ledger.Amount // what it cost when it was made, nano-dollars
+}
+
+// Cache is the exact cache. A fault in it is a miss.
+type Cache interface {
+	// Get returns the entry of key that is valid now.
+	Get(key [32]byte) (*Cached, bool)
+	// Join makes the caller the leader of key's flight (a Flight, which it must
+	// Land), or waits for the present leader's answer. Both nil: go on alone.
+	Join(ctx context.Context, key [32]byte) (Flight, *Cached)
+}
+
+// Flight is a request that others may be waiting for.
+type Flight interface {
+	// Land ends the flight, with the answer or with nil when there is none to share.
+	Land(*Cached)
+}
+
+// Fill is an answer to be stored with the record of the request that made it.
+type Fill struct {
+	Key    [32]byte
+	Answer *Cached
+}
+
+// Journal makes a finished request durable: record, proof of the charges and
+// cache entry in one batch. It may block to slow requests down, never drops,
+// and has read everything it was given when it returns.
+type Journal interface {
+	Commit(*record.Record, *Fill)
+}

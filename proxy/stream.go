@@ -1,0 +1,134 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"purser/internal/record"
+	"purser/proxy/dialect/openai"
+)
+
+// stream is the part of an exchange that passes events from the upstream to the
+// client. It is driven by the edge's pulls and, when the client has gone, by a
+// pump that reads the rest, so that the usage at the end is not lost.
+type stream struct {
+	meter openai.Meter
+	raw   []byte // the stream as it came, while the answer may still be kept
+	tee   bool
+	over  bool  // the upstream has nothing more to give
+	err   error // why it ended, nil for its clean end
+	tail  bool  // Finish was called
+}
+
+// startStream begins a streamed answer: from here on the exchange belongs to
+// the edge, which pulls it through Next and ends it with Close.
+func (x *exchange) startStream() *Answer {
+	s := &x.stream
+	s.meter.Reset(x.call.IncludeUsage)
+	s.raw, s.tee = s.raw[:0], x.store
+	s.over, s.err, s.tail = false, nil, false
+	x.rec.Status = 200
+	x.resume = true
+	return &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x}
+}
+
+// Next implements Stream.
+func (x *exchange) Next() ([]byte, error) {
+	for {
+		out, err := x.pull()
+		if err != nil {
+			return nil, err
+		}
+		if len(out) > 0 {
+			if x.rec.FirstByte == 0 {
+				x.firstByte()
+			}
+			return out, nil
+		}
+	}
+}
+
+// pull reads once from the upstream and meters what came.
+func (x *exchange) pull() ([]byte, error) {
+	s := &x.stream
+	if s.over {
+		return nil, s.end()
+	}
+	chunk, err := x.attempt.res.Next()
+	if err == nil {
+		if s.tee {
+			if len(s.raw)+len(chunk) > x.g.cfg.CacheEntry {
+				s.tee, s.raw = false, s.raw[:0]
+			} else {
+				s.raw = append(s.raw, chunk...)
+			}
+		}
+		var out []byte
+		if out, err = s.meter.Feed(chunk); err == nil {
+			return out, nil
+		}
+	}
+	s.over = true
+	if !errors.Is(err, io.EOF) {
+		s.err = err
+		return nil, err
+	}
+	s.tail = true
+	return s.meter.Finish(), nil
+}
+
+func (s *stream) end() error {
+	if s.err != nil {
+		return s.err
+	}
+	return io.EOF
+}
+
+// Close implements Stream. If the upstream has more to say, the client has gone.
+func (x *exchange) Close() {
+	if x.stream.over {
+		x.endStream(record.Completed)
+		return
+	}
+	select {
+	case x.g.drains <- struct{}{}:
+	default:
+		x.g.log.Warn("too many abandoned streams to drain; the hold is charged", "request", x.rec.ID)
+		x.endStream(record.Disconnected)
+		return
+	}
+	x.g.pumps.Go(func() {
+		defer func() { <-x.g.drains }()
+		x.drain()
+	})
+}
+
+// drain reads an abandoned stream to its end, within limits: each read is
+// bounded by the upstream's idle timeout.
+func (x *exchange) drain() {
+	deadline := time.Now().Add(x.g.cfg.DrainTime)
+	for !x.stream.over && x.g.base.Err() == nil && time.Now().Before(deadline) {
+		if _, err := x.pull(); err != nil {
+			break
+		}
+	}
+	x.endStream(record.Disconnected)
+}
+
+// endStream settles the stream by its usage, or by the whole hold when it never
+// came, and ends the exchange.
+func (x *exchange) endStream(outcome record.Outcome) {
+	s := &x.stream
+	report := s.meter.Report()
+	x.closeResponse()
+	x.settleReport(report)
+	x.rec.Outcome = outcome
+	if outcome == record.Completed && (s.err != nil || !report.Done) {
+		x.rec.Outcome = record.Truncated
+	}
+	if s.tee && s.over && s.err == nil && report.Complete() && x.rec.Basis == record.Reported {
+		x.keep(s.raw, report)
+	}
+	x.finish()
+}

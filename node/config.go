@@ -1,0 +1,287 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Config is what a node is started with. It does not change while the node runs.
+type Config struct {
+	Node      NodeConfig       `yaml:"node"`
+	Listen    ListenConfig     `yaml:"listen"`
+	Admin     AdminConfig      `yaml:"admin"`
+	Upstreams []UpstreamConfig `yaml:"upstreams"`
+	Prices    PricesConfig     `yaml:"prices"`
+	Cache     CacheConfig      `yaml:"cache"`
+	Requests  RequestsConfig   `yaml:"requests"`
+	Purse     PurseConfig      `yaml:"purse"`
+	Usage     UsageConfig      `yaml:"usage"`
+	Log       LogConfig        `yaml:"log"`
+}
+
+// NodeConfig names the node and its directory.
+type NodeConfig struct {
+	ID      string `yaml:"id"`       // for all time; default "node-1"
+	DataDir string `yaml:"data_dir"` // default "data"
+}
+
+// ListenConfig says where the node listens.
+type ListenConfig struct {
+	Client         string        `yaml:"client"`          // host:port of clients and admin, default 127.0.0.1:7070
+	Raft           string        `yaml:"raft"`            // host:port of Raft, default 127.0.0.1:0 (any; one voter talks to nobody)
+	TLSCert        string        `yaml:"tls_cert"`        // PEM file; with tls_key, clients speak TLS
+	TLSKey         string        `yaml:"tls_key"`         // PEM file
+	BodyBytes      int           `yaml:"body_bytes"`      // largest request body, default 32 MiB, 1 KiB to 1 GiB
+	MaxConnections int           `yaml:"max_connections"` // default 16384
+	DrainTime      time.Duration `yaml:"drain_time"`      // how long a shutdown waits for requests under way, default 30s
+}
+
+// AdminConfig guards /admin/v1 and /metrics.
+type AdminConfig struct {
+	Token       string `yaml:"token"`        // bearer token; better ${PURSER_ADMIN_TOKEN}
+	OpenMetrics bool   `yaml:"open_metrics"` // /metrics without the token
+}
+
+// UpstreamConfig is one provider endpoint with its credential.
+type UpstreamConfig struct {
+	Name     string            `yaml:"name"`
+	Provider string            `yaml:"provider"` // as the price catalogue names it, default "openai"
+	BaseURL  string            `yaml:"base_url"` // including /v1
+	Key      string            `yaml:"key"`      // better ${OPENAI_API_KEY}
+	Models   []string          `yaml:"models"`   // patterns of model names, default ["*"]
+	Aliases  map[string]string `yaml:"aliases"`  // client-side name to the upstream's
+
+	Connect   time.Duration `yaml:"connect_timeout"`    // default 5s
+	FirstByte time.Duration `yaml:"first_byte_timeout"` // default 5m
+	Idle      time.Duration `yaml:"idle_timeout"`       // between two reads, default 2m
+	MaxConns  int           `yaml:"max_connections"`    // default 1024
+	Protocol  string        `yaml:"protocol"`           // http1 (default) or http2
+}
+
+// PricesConfig adds to the embedded catalogue.
+type PricesConfig struct {
+	Overrides string `yaml:"overrides"` // YAML file
+}
+
+// CacheConfig is the exact cache.
+type CacheConfig struct {
+	Enabled    bool          `yaml:"enabled"`     // default true
+	TTL        time.Duration `yaml:"ttl"`         // default 1h
+	Bytes      int64         `yaml:"bytes"`       // on disk, default 1 GiB
+	EntryBytes int           `yaml:"entry_bytes"` // default 1 MiB
+}
+
+// RequestsConfig bounds the request path.
+type RequestsConfig struct {
+	DefaultOutput int64         `yaml:"default_output"` // tokens, default 8192
+	Attempts      int           `yaml:"attempts"`       // default 3
+	Drains        int           `yaml:"drains"`         // default 1024
+	DrainTime     time.Duration `yaml:"drain_time"`     // default 2m
+	CoalesceWait  time.Duration `yaml:"coalesce_wait"`  // default 30s
+	Baggage       bool          `yaml:"baggage"`        // default false
+}
+
+// PurseConfig is the node's share of the budgets.
+type PurseConfig struct {
+	AdmissionWait time.Duration `yaml:"admission_wait"` // default 250ms
+	AuthorityTTL  time.Duration `yaml:"authority_ttl"`  // default 60s
+	Idle          time.Duration `yaml:"idle"`           // default 30s
+}
+
+// UsageConfig is how long records are kept.
+type UsageConfig struct {
+	Retention time.Duration `yaml:"retention"` // default 2160h (90 days)
+}
+
+// LogConfig is the node's own log.
+type LogConfig struct {
+	Level string `yaml:"level"` // debug, info (default), warn, error
+	JSON  bool   `yaml:"json"`  // default false
+}
+
+// Default returns what a configuration file is laid over.
+func Default() Config {
+	return Config{
+		Node:     NodeConfig{ID: "node-1", DataDir: "data"},
+		Listen:   ListenConfig{Client: "127.0.0.1:7070", Raft: "127.0.0.1:0", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
+		Cache:    CacheConfig{Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20},
+		Requests: RequestsConfig{DefaultOutput: 8192, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second},
+		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
+		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
+		Log:      LogConfig{Level: "info"},
+	}
+}
+
+// Load reads a YAML file over the defaults; "" is the defaults alone. Unknown
+// keys are errors, ${NAME} and ${NAME:-default} take environment variables, and
+// PURSER_ADMIN_TOKEN, PURSER_LISTEN, PURSER_DATA_DIR and PURSER_NODE_ID
+// override what the file says.
+func Load(file string) (Config, error) {
+	c := Default()
+	if file != "" {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return c, fmt.Errorf("reading the configuration: %w", err)
+		}
+		text, err := expand(string(raw), os.LookupEnv)
+		if err != nil {
+			return c, fmt.Errorf("%s: %w", file, err)
+		}
+		if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.Strict()); err != nil {
+			return c, fmt.Errorf("%s: %s", file, yaml.FormatError(err, false, false))
+		}
+	}
+	for name, field := range map[string]*string{
+		"PURSER_ADMIN_TOKEN": &c.Admin.Token, "PURSER_LISTEN": &c.Listen.Client,
+		"PURSER_DATA_DIR": &c.Node.DataDir, "PURSER_NODE_ID": &c.Node.ID,
+	} {
+		if v, ok := os.LookupEnv(name); ok {
+			*field = v
+		}
+	}
+	for i := range c.Upstreams {
+		c.Upstreams[i].setDefaults()
+	}
+	return c, nil
+}
+
+func (u *UpstreamConfig) setDefaults() {
+	if u.Provider == "" {
+		u.Provider = "openai"
+	}
+	if u.Name == "" {
+		u.Name = u.Provider
+	}
+	if len(u.Models) == 0 {
+		u.Models = []string{"*"}
+	}
+	if u.Protocol == "" {
+		u.Protocol = "http1"
+	}
+	for field, value := range map[*time.Duration]time.Duration{&u.Connect: 5 * time.Second, &u.FirstByte: 5 * time.Minute, &u.Idle: 2 * time.Minute} {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	if u.MaxConns == 0 {
+		u.MaxConns = 1024
+	}
+}
+
+var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(:-([^}]*))?\}`)
+
+// expand replaces ${NAME} and ${NAME:-default}; a variable that is not set and
+// has no default is an error, because an empty key would fail much later.
+// Comment lines are left alone.
+func expand(text string, lookup func(string) (string, bool)) (string, error) {
+	var missing []string
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		lines[i] = variable.ReplaceAllStringFunc(line, func(m string) string {
+			parts := variable.FindStringSubmatch(m)
+			if v, ok := lookup(parts[1]); ok {
+				return v
+			}
+			if parts[2] == "" {
+				missing = append(missing, parts[1])
+			}
+			return parts[3]
+		})
+	}
+	if len(missing) > 0 {
+		return "", fmt.Errorf("these environment variables are not set: %s", strings.Join(missing, ", "))
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+var nodeID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// Validate reports everything that is wrong, each with the key it is under.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf(key+": "+format, args...))
+	}
+	if !nodeID.MatchString(c.Node.ID) {
+		bad("node.id", "%q is not 1 to 63 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit", c.Node.ID)
+	}
+	if c.Node.DataDir == "" {
+		bad("node.data_dir", "is empty")
+	}
+	for key, addr := range map[string]string{"listen.client": c.Listen.Client, "listen.raft": c.Listen.Raft} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad(key, "%q is not host:port", addr)
+		}
+	}
+	if (c.Listen.TLSCert == "") != (c.Listen.TLSKey == "") {
+		bad("listen", "tls_cert and tls_key go together")
+	}
+	if c.Listen.BodyBytes < 1<<10 || c.Listen.BodyBytes > 1<<30 {
+		bad("listen.body_bytes", "%d is not within 1024 to 1073741824", c.Listen.BodyBytes)
+	}
+	if c.Listen.MaxConnections < 1 {
+		bad("listen.max_connections", "%d is not positive", c.Listen.MaxConnections)
+	}
+	if len(c.Admin.Token) < 16 {
+		bad("admin.token", "has fewer than 16 characters; make one with `openssl rand -hex 32` and set PURSER_ADMIN_TOKEN")
+	}
+	if len(c.Upstreams) == 0 {
+		bad("upstreams", "there is none: without a provider there is nothing to serve (try `purser serve --dev`)")
+	}
+	names := map[string]bool{}
+	for i := range c.Upstreams {
+		u := &c.Upstreams[i]
+		if names[u.Name] {
+			bad(fmt.Sprintf("upstreams[%d].name", i), "%q is there twice", u.Name)
+		}
+		names[u.Name] = true
+		if err := u.validate(); err != nil {
+			bad(fmt.Sprintf("upstreams[%d] (%s)", i, u.Name), "%w", err)
+		}
+	}
+	if c.Cache.TTL < time.Second {
+		bad("cache.ttl", "%v is shorter than 1s; set cache.enabled: false to turn the cache off", c.Cache.TTL)
+	}
+	if c.Cache.Bytes < 1<<20 {
+		bad("cache.bytes", "%d is less than 1 MiB", c.Cache.Bytes)
+	}
+	if c.Usage.Retention < time.Hour {
+		bad("usage.retention", "%v is shorter than 1h", c.Usage.Retention)
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+		bad("log.level", "%q is not debug, info, warn or error", c.Log.Level)
+	}
+	return errors.Join(errs...)
+}
+
+func (u *UpstreamConfig) validate() error {
+	var errs []error
+	if p, err := url.Parse(u.BaseURL); err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" {
+		errs = append(errs, fmt.Errorf("base_url is not an http or https URL such as https://api.openai.com/v1"))
+	}
+	if strings.ContainsAny(u.Key, "\r\n\x00") {
+		errs = append(errs, errors.New("key has a line break in it"))
+	}
+	for _, m := range u.Models {
+		if _, err := path.Match(m, ""); err != nil {
+			errs = append(errs, fmt.Errorf("models: %q is not a pattern", m))
+		}
+	}
+	if u.Protocol != "http1" && u.Protocol != "http2" {
+		errs = append(errs, fmt.Errorf("protocol %q is not http1 or http2", u.Protocol))
+	}
+	return errors.Join(errs...)
+}

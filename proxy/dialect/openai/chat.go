@@ -118,7 +118,7 @@ func (d *decoder) chat() error {
 				return err
 			}
 		} else if f < fUnpriced {
-			if err := seen.add(f, string(name)); err != nil {
+			if err := seen.add(f, name); err != nil {
 				return err
 			}
 		}
@@ -165,7 +165,10 @@ func (d *decoder) chatMember(f int, key jsonscan.Str, name []byte) (err error) {
 	case fMaxTokens, fMaxCompletionTokens:
 		return d.outputCap(key, name)
 	case fTools, fFunctions:
-		return d.tools(string(name), f == fTools)
+		if f == fTools {
+			return d.tools("tools")
+		}
+		return d.tools("functions")
 	case fToolChoice, fFunctionCall, fResponseFormat:
 		return d.addRaw()
 	case fPrediction:
@@ -288,7 +291,7 @@ func (d *decoder) streamOption(name []byte) error {
 }
 
 // tools reads the definitions of tools, or of functions in their older form.
-func (d *decoder) tools(param string, typed bool) error {
+func (d *decoder) tools(param string) error {
 	if d.null() {
 		return nil
 	}
@@ -306,7 +309,7 @@ func (d *decoder) tools(param string, typed bool) error {
 		if d.call.Tools++; d.call.Tools > MaxTools {
 			return tooMany(param, MaxTools)
 		}
-		if err := d.tool(typed); err != nil {
+		if err := d.tool(param == "tools"); err != nil {
 			return err
 		}
 	}

@@ -64,10 +64,10 @@ type fields uint64
 
 // add puts f into the set, or refuses a field that was there before: the
 // upstream could read the other one.
-func (s *fields) add(f int, param string) error {
+func (s *fields) add(f int, name []byte) error {
 	bit := fields(1) << f
 	if *s&bit != 0 {
-		return ambiguous(param, "is given twice")
+		return ambiguous(string(name), "is given twice")
 	}
 	*s |= bit
 	return nil

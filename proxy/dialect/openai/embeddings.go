@@ -45,7 +45,7 @@ func (d *decoder) embeddings() error {
 		name := d.cur.Name(key)
 		f := embeddingsField(name)
 		if f != fUnknown {
-			err = seen.add(f, string(name))
+			err = seen.add(f, name)
 		} else {
 			err = lookalike(name, "model", "input")
 		}

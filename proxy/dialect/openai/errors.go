@@ -1,0 +1,206 @@
+package openai
+
+import (
+	"bytes"
+	"strconv"
+
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/jsonscan"
+)
+
+// Client tells apart the clients that want a refusal in a form of their own.
+type Client uint8
+
+// The clients.
+const (
+	AnyClient Client = iota
+	Codex            // retries a 402, stops on its own 429
+)
+
+// ClientOf names the client from its User-Agent and originator headers.
+func ClientOf(userAgent, originator []byte) Client {
+	if hasPrefixFold(userAgent, "codex") || hasPrefixFold(originator, "codex") {
+		return Codex
+	}
+	return AnyClient
+}
+
+// ErrorAnswer gives the status, headers and body that tell e to the client.
+//
+// A refusal for money is a 402 with x-should-retry: false, which no SDK tries
+// again; Codex gets the 429 usage_limit_reached that it stops on. A rate limit
+// is a 429 with retry-after and retry-after-ms.
+func ErrorAnswer(e *dialect.Error, c Client) (int, []dialect.Header, []byte) {
+	header := make([]dialect.Header, 0, 4)
+	header = append(header, dialect.Header{Name: "content-type", Value: "application/json"})
+	if e.NoRetry {
+		header = append(header, dialect.Header{Name: "x-should-retry", Value: "false"})
+	}
+	if ms := e.RetryAfterMillis; ms > 0 {
+		header = append(header,
+			dialect.Header{Name: "retry-after", Value: strconv.FormatInt((ms+999)/1000, 10)},
+			dialect.Header{Name: "retry-after-ms", Value: strconv.FormatInt(ms, 10)})
+	}
+	if c == Codex && e.Code == dialect.CodeQuota {
+		return 429, header, appendUsageLimit(nil, e)
+	}
+	return e.Status, header, AppendError(make([]byte, 0, 512), e)
+}
+
+// AppendError appends e as OpenAI's error body. A refusal for money adds the
+// budget, in the budget's own unit.
+func AppendError(dst []byte, e *dialect.Error) []byte {
+	dst = append(dst, `{"error":{"message":`...)
+	dst = jsonscan.AppendString(dst, e.Message)
+	dst = append(dst, `,"type":`...)
+	dst = jsonscan.AppendString(dst, e.Type)
+	dst = append(dst, `,"param":`...)
+	if e.Param == "" {
+		dst = append(dst, "null"...)
+	} else {
+		dst = jsonscan.AppendString(dst, e.Param)
+	}
+	dst = append(dst, `,"code":`...)
+	dst = jsonscan.AppendString(dst, string(e.Code))
+	if e.Budget != nil {
+		dst = appendBudget(append(dst, `,"budget":`...), e.Budget)
+	}
+	return append(dst, "}}"...)
+}
+
+func appendBudget(dst []byte, b *dialect.Budget) []byte {
+	for i, s := range [...]struct{ name, value string }{
+		{"id", b.ID}, {"account", b.Account}, {"unit", b.Unit}, {"window", b.Window},
+	} {
+		dst = append(dst, "{,"[min(i, 1)], '"')
+		dst = append(dst, s.name...)
+		dst = append(dst, `":`...)
+		dst = jsonscan.AppendString(dst, s.value)
+	}
+	for _, n := range [...]struct {
+		name  string
+		value int64
+	}{
+		{"limit", b.Limit}, {"spent", b.Spent}, {"held", b.Held},
+		{"unreachable", b.Unreachable}, {"needed", b.Needed},
+	} {
+		dst = append(dst, `,"`...)
+		dst = append(dst, n.name...)
+		dst = append(dst, `":`...)
+		dst = strconv.AppendInt(dst, n.value, 10)
+	}
+	dst = append(dst, `,"resets_at":`...)
+	if b.ResetsAt == 0 {
+		dst = append(dst, "null"...)
+	} else {
+		dst = strconv.AppendInt(dst, b.ResetsAt, 10)
+	}
+	return append(dst, '}')
+}
+
+// appendUsageLimit appends a refusal for money in Codex's form.
+func appendUsageLimit(dst []byte, e *dialect.Error) []byte {
+	dst = append(dst, `{"error":{"type":"usage_limit_reached","message":`...)
+	dst = jsonscan.AppendString(dst, e.Message)
+	if e.Budget != nil && e.Budget.ResetsAt != 0 {
+		dst = append(dst, `,"resets_at":`...)
+		dst = strconv.AppendInt(dst, e.Budget.ResetsAt, 10)
+	}
+	return append(dst, "}}"...)
+}
+
+// AppendStreamError appends e as an event, for a stream that has begun. No
+// [DONE] follows it: the stream did not end well.
+func AppendStreamError(dst []byte, e *dialect.Error) []byte {
+	dst = append(dst, "data: "...)
+	dst = AppendError(dst, e)
+	return append(dst, "\n\n"...)
+}
+
+// maxErrorText bounds what is kept of each text of a provider's error.
+const maxErrorText = 2_048
+
+// ReadError reads the body of an answer whose status is not 2xx. A body of
+// another form gives its beginning as the message.
+func ReadError(body []byte) dialect.UpstreamError {
+	cur := jsonscan.Cursor{Doc: body, LoneSurrogates: true}
+	if cur.Kind() == jsonscan.Object && cur.Open() == nil {
+		for first := true; ; first = false {
+			key, more, err := cur.Member(first)
+			if !more || err != nil {
+				break
+			}
+			cur.Kind()
+			start := cur.Pos
+			if cur.Skip() != nil {
+				break
+			}
+			if string(cur.Name(key)) == "error" {
+				return readErrorValue(body[start:cur.Pos])
+			}
+		}
+	}
+	return dialect.UpstreamError{Message: clip(string(bytes.TrimSpace(body[:min(len(body), maxErrorText)])))}
+}
+
+// readErrorValue reads the value of an error member: an object, or only a text.
+func readErrorValue(raw []byte) (e dialect.UpstreamError) {
+	cur := jsonscan.Cursor{Doc: raw, LoneSurrogates: true}
+	if cur.Kind() == jsonscan.String {
+		if s, err := cur.String(); err == nil {
+			e.Message = clip(cur.Text(s))
+		}
+		return e
+	}
+	if cur.Kind() != jsonscan.Object || cur.Open() != nil {
+		return e
+	}
+	for first := true; ; first = false {
+		key, more, err := cur.Member(first)
+		if !more || err != nil {
+			return e
+		}
+		text, ok := scalar(&cur)
+		if !ok {
+			return e
+		}
+		switch string(cur.Name(key)) {
+		case "message":
+			e.Message = text
+		case "type":
+			e.Type = text
+		case "code":
+			e.Code = text
+		case "param":
+			e.Param = text
+		}
+	}
+}
+
+// scalar reads a value and gives its text if it is a string or a number.
+func scalar(cur *jsonscan.Cursor) (string, bool) {
+	switch cur.Kind() {
+	case jsonscan.String:
+		s, err := cur.String()
+		if err != nil {
+			return "", false
+		}
+		return clip(cur.Text(s)), true
+	case jsonscan.Number:
+		start, end, err := cur.Number()
+		return clip(string(cur.Doc[start:end])), err == nil
+	}
+	return "", cur.Skip() == nil
+}
+
+// clip shortens s to maxErrorText bytes, at a rune's border.
+func clip(s string) string {
+	if len(s) <= maxErrorText {
+		return s
+	}
+	n := maxErrorText
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}

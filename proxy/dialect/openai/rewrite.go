@@ -1,0 +1,125 @@
+package openai
+
+import (
+	"strconv"
+
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/jsonscan"
+)
+
+// The names of the cap on an answer's tokens. The first includes reasoning; the
+// second is its deprecated form, the only one many other providers know.
+const (
+	CapCompletion = "max_completion_tokens"
+	CapTokens     = "max_tokens"
+)
+
+// Change is what the gateway sets in the body it sends upstream.
+type Change struct {
+	Model     string // the upstream's name of the model; "" keeps the client's
+	MaxOutput int64  // cap in tokens of each answer; 0 keeps the client's
+
+	// CapField is the cap's name upstream. "" keeps the client's choice, and
+	// means CapCompletion where the client chose none.
+	CapField string
+
+	IncludeUsage bool // make a stream end with its usage
+}
+
+// AppendUpstream appends to dst the body to send upstream: the client's, byte
+// for byte, but for the values that ch sets. c must have been decoded without
+// error and its Raw be unchanged. A change that the body has already leaves its
+// bytes alone; one that it has no field for is added before the last brace.
+func AppendUpstream(dst []byte, c *dialect.Call, ch Change) []byte {
+	var set [4]edit
+	e := edits{list: set[:0]}
+	s := &c.Sites
+	if ch.Model != "" && ch.Model != c.Model {
+		e.replace(s.Model, jsonscan.AppendString(nil, ch.Model))
+	}
+	tail := ""
+	if c.Endpoint == dialect.Chat {
+		if ch.MaxOutput > 0 {
+			tail = e.outputCap(c, ch)
+		}
+		if ch.IncludeUsage && c.Stream && !c.IncludeUsage {
+			tail += e.includeUsage(c)
+		}
+	}
+	if tail != "" {
+		e.replace(dialect.Span{Start: s.Close, End: s.Close}, []byte(tail))
+	}
+	return e.append(dst, c.Raw)
+}
+
+// outputCap sets the cap where the client has it, or gives the member to add.
+func (e *edits) outputCap(c *dialect.Call, ch Change) string {
+	name := ch.CapField
+	n := strconv.FormatInt(ch.MaxOutput, 10)
+	if c.Sites.CapValue.Empty() {
+		if name == "" {
+			name = CapCompletion
+		}
+		return `,"` + name + `":` + n
+	}
+	key := c.Raw[c.Sites.CapKey.Start:c.Sites.CapKey.End]
+	if quoted := `"` + name + `"`; name != "" && string(key) != quoted {
+		e.replace(c.Sites.CapKey, []byte(quoted))
+	}
+	if ch.MaxOutput != c.MaxOutput {
+		e.replace(c.Sites.CapValue, []byte(n))
+	}
+	return ""
+}
+
+// includeUsage sets stream_options.include_usage where there is a place for it,
+// or gives the member to add.
+func (e *edits) includeUsage(c *dialect.Call) string {
+	s := &c.Sites
+	switch {
+	case !s.IncludeUsage.Empty():
+		e.replace(s.IncludeUsage, []byte("true"))
+	case s.StreamOptions.Empty():
+		return `,"stream_options":{"include_usage":true}`
+	case c.Raw[s.StreamOptions.Start] == 'n':
+		e.replace(s.StreamOptions, []byte(`{"include_usage":true}`))
+	default:
+		at := s.StreamOptions.Start + 1
+		member := `"include_usage":true`
+		cur := jsonscan.Cursor{Doc: c.Raw, Pos: at}
+		if cur.Kind(); c.Raw[cur.Pos] != '}' {
+			member += ","
+		}
+		e.replace(dialect.Span{Start: at, End: at}, []byte(member))
+	}
+	return ""
+}
+
+// edit puts text in the place of a span.
+type edit struct {
+	dialect.Span
+	text []byte
+}
+
+// edits are kept in the order of their places, which never overlap.
+type edits struct{ list []edit }
+
+func (e *edits) replace(at dialect.Span, text []byte) {
+	i := len(e.list)
+	for i > 0 && e.list[i-1].Start > at.Start {
+		i--
+	}
+	e.list = append(e.list, edit{})
+	copy(e.list[i+1:], e.list[i:])
+	e.list[i] = edit{at, text}
+}
+
+func (e *edits) append(dst, raw []byte) []byte {
+	from := 0
+	for _, x := range e.list {
+		dst = append(dst, raw[from:x.Start]...)
+		dst = append(dst, x.text...)
+		from = x.End
+	}
+	return append(dst, raw[from:]...)
+}

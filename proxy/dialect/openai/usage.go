@@ -1,0 +1,170 @@
+package openai
+
+import (
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/price"
+)
+
+// maxCount is the largest token count that is believed: beyond any context
+// window and far from overflowing a sum.
+const maxCount = 1 << 40
+
+// counts are the members of a usage object. Absent and null are -1.
+type counts struct {
+	prompt, completion, total         int64
+	cached, written, audioIn, imageIn int64
+	reasoning, audioOut, imageOut     int64
+	why                               string
+}
+
+// readUsage turns OpenAI's usage object, in which details are parts of the
+// totals, into disjoint meters. Where it contradicts itself it is unusable.
+//
+// Of prompt tokens, those cached or written to a cache come first: an image's
+// tokens that were cached are cached tokens. Tokens of the total that are in
+// neither part (some providers leave reasoning out of completion_tokens) count
+// as reasoning. Requests is 1.
+func readUsage(r *dialect.Report, raw []byte) {
+	n := counts{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, ""}
+	cur := jsonscan.Cursor{Doc: raw, LoneSurrogates: true}
+	if cur.Kind() != jsonscan.Object {
+		n.why = "not an object"
+	} else if err := n.object(&cur, ""); err != nil {
+		n.why = err.Error()
+	}
+	u, why := n.meters()
+	if why != "" {
+		r.State, r.Why, r.Usage = dialect.UsageUnusable, why, price.Usage{}
+		return
+	}
+	r.State, r.Why, r.Usage = dialect.UsageReported, "", u
+}
+
+// object reads the members of the usage object (in is "") or of one of its details.
+func (n *counts) object(cur *jsonscan.Cursor, in string) error {
+	if err := cur.Open(); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		key, more, err := cur.Member(first)
+		if !more || err != nil {
+			return err
+		}
+		name := cur.Doc[key.Start:key.End]
+		k := cur.Kind()
+		if in == "" && k == jsonscan.Object {
+			switch string(name) {
+			case "prompt_tokens_details":
+				err = n.object(cur, "prompt")
+			case "completion_tokens_details":
+				err = n.object(cur, "completion")
+			default:
+				err = cur.Skip()
+			}
+		} else if field := n.field(in, name); field != nil && k != jsonscan.Null {
+			err = n.read(cur, k, field)
+		} else {
+			err = cur.Skip()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (n *counts) field(in string, name []byte) *int64 {
+	switch in {
+	case "":
+		switch string(name) {
+		case "prompt_tokens":
+			return &n.prompt
+		case "completion_tokens":
+			return &n.completion
+		case "total_tokens":
+			return &n.total
+		}
+	case "prompt":
+		switch string(name) {
+		case "cached_tokens":
+			return &n.cached
+		case "cache_write_tokens":
+			return &n.written
+		case "audio_tokens":
+			return &n.audioIn
+		case "image_tokens":
+			return &n.imageIn
+		}
+	case "completion":
+		switch string(name) {
+		case "reasoning_tokens":
+			return &n.reasoning
+		case "audio_tokens":
+			return &n.audioOut
+		case "image_tokens":
+			return &n.imageOut
+		}
+	}
+	return nil
+}
+
+func (n *counts) read(cur *jsonscan.Cursor, k jsonscan.Kind, field *int64) error {
+	if k != jsonscan.Number {
+		n.why = "a count that is not a number"
+		return cur.Skip()
+	}
+	v, whole, err := cur.Int()
+	switch {
+	case err != nil:
+		return err
+	case !whole || v < 0 || v > maxCount:
+		n.why = "a count out of range"
+	case *field >= 0 && *field != v:
+		n.why = "a count given twice"
+	}
+	*field = v
+	return nil
+}
+
+// meters makes the counts disjoint, or says why they cannot be.
+func (n *counts) meters() (price.Usage, string) {
+	switch {
+	case n.why != "":
+		return price.Usage{}, n.why
+	case n.prompt < 0 && n.completion < 0:
+		return price.Usage{}, "no counts"
+	case n.prompt < 0:
+		return price.Usage{}, "no prompt_tokens"
+	}
+	zero := func(v int64) int64 { return max(v, 0) }
+	prompt, completion := n.prompt, zero(n.completion)
+	cached, written := zero(n.cached), zero(n.written)
+	audioIn, imageIn := zero(n.audioIn), zero(n.imageIn)
+	reasoning, audioOut, imageOut := zero(n.reasoning), zero(n.audioOut), zero(n.imageOut)
+	total := n.total
+	if total <= 0 {
+		total = prompt + completion
+	}
+	switch {
+	case cached+written > prompt:
+		return price.Usage{}, "more cached than prompt tokens"
+	case audioIn > prompt || imageIn > prompt:
+		return price.Usage{}, "more audio or image than prompt tokens"
+	case reasoning+audioOut+imageOut > completion:
+		return price.Usage{}, "details exceed completion_tokens"
+	case total < prompt+completion:
+		return price.Usage{}, "total_tokens is less than its parts"
+	}
+	var u price.Usage
+	u[price.CacheRead], u[price.CacheWriteOther] = cached, written
+	rest := prompt - cached - written
+	u[price.AudioIn] = min(audioIn, rest)
+	rest -= u[price.AudioIn]
+	u[price.ImageIn] = min(imageIn, rest)
+	u[price.InputText] = rest - u[price.ImageIn]
+	u[price.OutputReasoning] = reasoning + total - prompt - completion
+	u[price.AudioOut], u[price.ImageOut] = audioOut, imageOut
+	u[price.OutputText] = completion - reasoning - audioOut - imageOut
+	u[price.Requests] = 1
+	return u, ""
+}

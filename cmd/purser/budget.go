@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"purser/api/admin"
+)
+
+type budgetCmd struct {
+	Set    budgetSetCmd    `cmd:"" help:"Create or change a budget."`
+	List   budgetListCmd   `cmd:"" help:"List the budgets with what is left of each account."`
+	Show   budgetShowCmd   `cmd:"" help:"Show one budget, and where its money is."`
+	Delete budgetDeleteCmd `cmd:"" help:"Close a budget; its accounts are kept."`
+}
+
+type budgetSetCmd struct {
+	remote
+	ID     string   `arg:"" help:"Name of the budget: a-z, 0-9, '.', '_', '-'."`
+	Limit  string   `arg:"" help:"Limit for each account and window: dollars for usd (\"12.50\"), else a count."`
+	Unit   string   `help:"usd, tokens, requests or slots." default:"usd" enum:"usd,tokens,requests,slots"`
+	Window string   `help:"total, minute, hour, day, week or month." default:"total" enum:"total,minute,hour,day,week,month"`
+	Zone   string   `help:"Time zone the window follows, such as Europe/Berlin (default UTC)."`
+	Match  []string `help:"Cover only requests with this dimension value: --match team=search (repeat; values of one dimension are alternatives)."`
+	Each   []string `help:"One account for each value of this dimension: --each customer."`
+	Soft   bool     `help:"Count and alert, never refuse."`
+	Alert  []int    `help:"Alert at these percentages of the limit."`
+}
+
+// Run writes the budget.
+func (c *budgetSetCmd) Run(ctx context.Context) error {
+	b := admin.Budget{ID: c.ID, Each: c.Each, Unit: c.Unit, Limit: json.Number(c.Limit), Window: c.Window, Zone: c.Zone, Soft: c.Soft, Alerts: c.Alert}
+	for _, m := range c.Match {
+		name, value, ok := strings.Cut(m, "=")
+		if !ok {
+			return fmt.Errorf("--match %q is not <dimension>=<value>", m)
+		}
+		if b.Match == nil {
+			b.Match = map[string][]string{}
+		}
+		b.Match[name] = append(b.Match[name], value)
+	}
+	out, err := c.client().PutBudget(ctx, b)
+	if err != nil {
+		return err
+	}
+	return c.print(out, func(w *tabwriter.Writer) { printRule(w, out) })
+}
+
+type budgetListCmd struct{ remote }
+
+// Run lists the budgets.
+func (c *budgetListCmd) Run(ctx context.Context) error {
+	list, err := c.client().ListBudgets(ctx)
+	if err != nil {
+		return err
+	}
+	return c.print(list, func(w *tabwriter.Writer) {
+		fmt.Fprintln(w, "BUDGET\tUNIT\tLIMIT\tWINDOW\tACCOUNTS\tFULLEST\tSPENT")
+		for _, b := range list {
+			fullest, spent := "-", "-"
+			var most int64 = -1
+			for _, a := range b.Accounts {
+				if a.Spent > most {
+					most, fullest, spent = a.Spent, pairs(a.Split), units(a.Unit, a.Spent)
+				}
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", b.ID, b.Unit, b.Limit, b.Window, len(b.Accounts), fullest, spent)
+		}
+	})
+}
+
+type budgetShowCmd struct {
+	remote
+	ID string `arg:"" help:"Name of the budget."`
+}
+
+// Run shows the budget.
+func (c *budgetShowCmd) Run(ctx context.Context) error {
+	b, err := c.client().ShowBudget(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return c.print(b, func(w *tabwriter.Writer) {
+		printRule(w, b.Budget)
+		fmt.Fprintln(w, "\nACCOUNT\tWINDOW FROM\tLIMIT\tSPENT\tOF THAT PRESUMED\tLEASED\tAVAILABLE\tWRITTEN OFF\tOVERRUN\tSTATE")
+		for _, a := range b.Accounts {
+			u := func(n int64) string { return units(a.Unit, n) }
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", pairs(a.Split), dash(a.WindowStart), u(a.Limit), u(a.Spent), u(a.Presumed), u(a.Outstanding), u(a.Available), u(a.WrittenOff), u(a.Overrun), a.State)
+		}
+	})
+}
+
+type budgetDeleteCmd struct {
+	remote
+	ID string `arg:"" help:"Name of the budget."`
+}
+
+// Run closes the budget.
+func (c *budgetDeleteCmd) Run(ctx context.Context) error {
+	if err := c.client().DeleteBudget(ctx, c.ID); err != nil {
+		return err
+	}
+	fmt.Println("closed " + c.ID)
+	return nil
+}
+
+func printRule(w *tabwriter.Writer, b admin.Budget) {
+	fmt.Fprintf(w, "budget\t%s\nlimit\t%s %s per %s", b.ID, b.Limit, b.Unit, b.Window)
+	if b.Zone != "" {
+		fmt.Fprintf(w, " (%s)", b.Zone)
+	}
+	fmt.Fprintln(w)
+	for dim, values := range b.Match {
+		fmt.Fprintf(w, "match\t%s=%s\n", dim, strings.Join(values, "|"))
+	}
+	if len(b.Each) > 0 {
+		fmt.Fprintf(w, "each\t%s\n", strings.Join(b.Each, ", "))
+	}
+	if b.Soft {
+		fmt.Fprintln(w, "soft\tcounts, never refuses")
+	}
+}
+
+// units writes an amount of the unit: dollars with six decimals, else a count.
+func units(unit string, n int64) string {
+	if unit != "usd" {
+		return fmt.Sprint(n)
+	}
+	sign := ""
+	if n < 0 {
+		sign, n = "-", -n
+	}
+	return fmt.Sprintf("%s$%d.%06d", sign, n/1_000_000_000, n%1_000_000_000/1000)
+}
+
+type usageCmd struct {
+	remote
+	From   string            `help:"From when, RFC 3339 (default 24 hours ago)."`
+	To     string            `help:"Until when, RFC 3339 (default now)."`
+	By     []string          `help:"Group by these dimensions (customer, agent, model, tag:<name>, outcome …)."`
+	Filter map[string]string `help:"Only requests with this value: --filter team=search."`
+	Limit  int               `help:"Most groups shown; the rest is summed as other." default:"50"`
+}
+
+// Run asks and prints the report.
+func (c *usageCmd) Run(ctx context.Context) error {
+	report, err := c.client().Usage(ctx, admin.UsageQuery{From: c.From, To: c.To, Group: c.By, Filter: c.Filter, Limit: c.Limit})
+	if err != nil {
+		return err
+	}
+	return c.print(report, func(w *tabwriter.Writer) {
+		fmt.Fprintf(w, "%s\tREQUESTS\tINPUT\tCACHED\tOUTPUT\tCOST\tSAVED\n", strings.ToUpper(dash(strings.Join(c.By, "\t"))))
+		for _, r := range append(report.Rows, report.Total) {
+			names := make([]string, 0, len(c.By))
+			for _, g := range c.By {
+				names = append(names, dash(r.Group[g]))
+			}
+			if len(r.Group) == 0 {
+				names = append([]string{"total"}, names[:max(len(names)-1, 0)]...)
+			}
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", strings.Join(names, "\t"), r.Requests,
+				r.Tokens["input_text"], r.Tokens["cache_read"], r.Tokens["output_text"]+r.Tokens["output_reasoning"], units("usd", r.Cost), units("usd", r.Saved))
+		}
+	})
+}
+
+type configCmd struct {
+	Check configCheckCmd `cmd:"" help:"Say everything that is wrong with a configuration file."`
+}

@@ -1,0 +1,70 @@
+// Command purser runs a gateway node and administers it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"purser/api/admin"
+)
+
+// cli is every command. Flags of the admin commands are in [remote].
+type cli struct {
+	Serve       serveCmd       `cmd:"" help:"Run a node."`
+	Config      configCmd      `cmd:"" help:"Check a configuration file."`
+	Key         keyCmd         `cmd:"" help:"Virtual keys: create, list, revoke."`
+	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete."`
+	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
+	Status      statusCmd      `cmd:"" help:"How the node is."`
+	Demo        demoCmd        `cmd:"" help:"Drive agents against a cap, kill the node midway, and compare with the provider's bill."`
+	Simprovider simproviderCmd `cmd:"" help:"Run the simulated provider, which writes its own bill."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	parser := kong.Must(&c,
+		kong.Name("purser"),
+		kong.Description("Purser is an AI FinOps gateway: it stands before LLM providers, meters every token and never lets a hard cap be exceeded."),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)))
+	k, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "purser: "+explain(err))
+		os.Exit(1)
+	}
+}
+
+// explain adds the next step to an error of the admin API.
+func explain(err error) string {
+	var f *admin.Fault
+	if errors.As(err, &f) && f.Code == "unauthorized" {
+		return "the node refused the admin token; set --token or PURSER_ADMIN_TOKEN to the admin.token of its configuration"
+	}
+	return err.Error()
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run() error {
+	fmt.Println("purser " + version())
+	return nil
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

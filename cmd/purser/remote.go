@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"purser/api/admin"
+)
+
+// remote is how a command reaches a node, and how it prints.
+type remote struct {
+	URL   string `help:"The node's address." env:"PURSER_URL" default:"http://127.0.0.1:7070"`
+	Token string `help:"The admin token." env:"PURSER_ADMIN_TOKEN"`
+	JSON  bool   `help:"Print JSON for programs instead of a table."`
+}
+
+func (r *remote) client() *admin.Client { return &admin.Client{URL: r.URL, Token: r.Token} }
+
+// print writes v as JSON, or calls table.
+func (r *remote) print(v any, table func(*tabwriter.Writer)) error {
+	if r.JSON {
+		e := json.NewEncoder(os.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	table(w)
+	return w.Flush()
+}
+
+type keyCmd struct {
+	Create keyCreateCmd `cmd:"" help:"Make a virtual key; its secret is shown this once."`
+	List   keyListCmd   `cmd:"" help:"List the virtual keys."`
+	Revoke keyRevokeCmd `cmd:"" help:"Revoke a virtual key."`
+}
+
+type keyCreateCmd struct {
+	remote
+	Name     string            `arg:"" help:"What the key is for."`
+	Bind     map[string]string `help:"Fix a dimension: --bind customer=acme. Requests cannot override it."`
+	Require  []string          `help:"Dimensions each request must carry."`
+	Model    []string          `help:"Models the key may use (default all)."`
+	Expires  string            `help:"When it ends, RFC 3339."`
+	CacheOff bool              `help:"Never answer this key from a cache."`
+}
+
+// Run makes the key.
+func (c *keyCreateCmd) Run(ctx context.Context) error {
+	k, err := c.client().CreateKey(ctx, admin.NewKey{Name: c.Name, Bound: c.Bind, Required: c.Require, Models: c.Model, Expires: c.Expires, CacheOff: c.CacheOff})
+	if err != nil {
+		return err
+	}
+	return c.print(k, func(w *tabwriter.Writer) {
+		fmt.Fprintf(w, "id\t%s\nname\t%s\nsecret\t%s\n", k.ID, k.Name, k.Secret)
+		fmt.Fprintln(w, "\nThe secret is not stored and cannot be shown again.")
+	})
+}
+
+type keyListCmd struct{ remote }
+
+// Run lists the keys.
+func (c *keyListCmd) Run(ctx context.Context) error {
+	keys, err := c.client().ListKeys(ctx)
+	if err != nil {
+		return err
+	}
+	return c.print(keys, func(w *tabwriter.Writer) {
+		fmt.Fprintln(w, "ID\tNAME\tSTATE\tBOUND\tREQUIRED\tMODELS\tCREATED\tEXPIRES")
+		for _, k := range keys {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.State, pairs(k.Bound), orDash(k.Required), orAll(k.Models), k.Created, dash(k.Expires))
+		}
+	})
+}
+
+type keyRevokeCmd struct {
+	remote
+	ID string `arg:"" help:"The key's id."`
+}
+
+// Run revokes the key.
+func (c *keyRevokeCmd) Run(ctx context.Context) error {
+	k, err := c.client().RevokeKey(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return c.print(k, func(w *tabwriter.Writer) { fmt.Fprintf(w, "%s\t%s\trevoked %s\n", k.ID, k.Name, k.Revoked) })
+}
+
+type statusCmd struct{ remote }
+
+// Run prints the node's status.
+func (c *statusCmd) Run(ctx context.Context) error {
+	s, err := c.client().Status(ctx)
+	if err != nil {
+		return err
+	}
+	return c.print(s, func(w *tabwriter.Writer) {
+		fmt.Fprintf(w, "node\t%s\t%s\n", s.Node, s.State)
+		fmt.Fprintf(w, "version\t%s\n", s.Version)
+		fmt.Fprintf(w, "leader\t%s\n", s.Leader)
+		fmt.Fprintf(w, "incarnation\t%d\n", s.Incarnation)
+		fmt.Fprintf(w, "ledger\tentry %d at %s, digest %.16s\n", s.AppliedLog, s.LedgerTime, s.Digest)
+		fmt.Fprintf(w, "objects\t%d budgets, %d accounts, %d keys, %d holds in flight\n", s.Budgets, s.Accounts, s.Keys, s.Holds)
+		fmt.Fprintf(w, "prices\t%.16s\n", s.Catalogue)
+		for _, u := range s.Upstreams {
+			fmt.Fprintf(w, "upstream\t%s\t%s\t%s\n", u.Name, u.BaseURL, u.State)
+		}
+	})
+}
+
+func pairs(m map[string]string) string {
+	if len(m) == 0 {
+		return "-"
+	}
+	var out []string
+	for k, v := range m {
+		out = append(out, k+"="+v)
+	}
+	slices.Sort(out)
+	return strings.Join(out, ",")
+}
+
+func orDash(list []string) string { return dash(strings.Join(list, ",")) }
+
+func orAll(list []string) string {
+	if len(list) == 0 {
+		return "all"
+	}
+	return strings.Join(list, ",")
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,162 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+
+	"purser/ledger"
+)
+
+// codecVersion begins every command and every record. A change of layout takes
+// the next number, and the decoder keeps reading this one.
+const codecVersion = 1
+
+// Errors of the decoders. Either stops the node: an entry of the log that cannot
+// be understood cannot be skipped (L10).
+var (
+	// ErrUnknown is an input of a version or kind this build does not know.
+	ErrUnknown = errors.New("unknown version or kind")
+	// ErrMalformed is an input that no encoder has written.
+	ErrMalformed = errors.New("malformed")
+)
+
+// AppendCommand appends the stored form of c to b:
+//
+//	version=1, kind, then
+//	PutKey:    the key, without Created, Revoked and Version
+//	RevokeKey: id
+//	ForgetKey: id
+//
+// and a key is id, hash (32 bytes), name, bound, required, models, cacheOff,
+// expires; bound is the set fixed dimensions (count, then number and value each)
+// and the tags (count, then name and value each); required is a count, then
+// number and tag name each; models is a count, then the names.
+func AppendCommand(b []byte, c Command) []byte {
+	b = append(b, codecVersion, byte(c.Kind()))
+	switch c := c.(type) {
+	case *PutKey:
+		return appendKey(b, &c.Key)
+	case RevokeKey:
+		return appendString(b, string(c.ID))
+	case ForgetKey:
+		return appendString(b, string(c.ID))
+	default:
+		panic(fmt.Sprintf("directory: command of kind %d has no stored form", c.Kind()))
+	}
+}
+
+// DecodeCommand reads one command and copies what it keeps of b. An error is
+// [ErrUnknown] or [ErrMalformed].
+func DecodeCommand(b []byte) (Command, error) {
+	r := reader{b: b}
+	version, kind := r.byte(), Kind(r.byte())
+	if r.bad {
+		return nil, fmt.Errorf("directory command: %w", ErrMalformed)
+	}
+	if version != codecVersion {
+		return nil, fmt.Errorf("directory command of version %d: %w", version, ErrUnknown)
+	}
+	var c Command
+	switch kind {
+	case KindPutKey:
+		c = &PutKey{Key: r.key()}
+	case KindRevokeKey:
+		c = RevokeKey{ID: KeyID(r.string())}
+	case KindForgetKey:
+		c = ForgetKey{ID: KeyID(r.string())}
+	default:
+		return nil, fmt.Errorf("directory command of kind %d: %w", kind, ErrUnknown)
+	}
+	if r.bad || len(r.b) != 0 {
+		return nil, fmt.Errorf("directory command of kind %d: %w", kind, ErrMalformed)
+	}
+	return c, nil
+}
+
+// AppendOutcome appends the stored form of an outcome: version=1, code, directory version.
+func AppendOutcome(b []byte, o Outcome) []byte {
+	return appendUint(append(b, codecVersion, byte(o.Code)), o.Version)
+}
+
+// DecodeOutcome reads one outcome.
+func DecodeOutcome(b []byte) (Outcome, error) {
+	r := reader{b: b}
+	version, code := r.byte(), Code(r.byte())
+	o := Outcome{Code: code, Version: r.uint()}
+	switch {
+	case r.bad || len(r.b) != 0 || code == 0:
+		return Outcome{}, fmt.Errorf("directory outcome: %w", ErrMalformed)
+	case version != codecVersion:
+		return Outcome{}, fmt.Errorf("directory outcome of version %d: %w", version, ErrUnknown)
+	}
+	return o, nil
+}
+
+func appendKey(b []byte, k *Key) []byte {
+	b = appendString(b, string(k.ID))
+	b = append(b, k.Hash[:]...)
+	b = appendString(b, k.Name)
+	b = appendDims(b, &k.Bound)
+	b = appendUint(b, uint64(len(k.Required)))
+	for _, ref := range k.Required {
+		b = appendString(append(b, byte(ref.Dim)), ref.Tag)
+	}
+	b = appendUint(b, uint64(len(k.AllowModels)))
+	for _, m := range k.AllowModels {
+		b = appendString(b, m)
+	}
+	b = appendBool(b, k.CacheOff)
+	return appendInt(b, int64(k.Expires))
+}
+
+func (r *reader) key() Key {
+	k := Key{ID: KeyID(r.string())}
+	copy(k.Hash[:], r.take(len(k.Hash)))
+	k.Name = r.string()
+	k.Bound = r.dims()
+	for range r.count() {
+		k.Required = append(k.Required, ledger.DimRef{Dim: ledger.Dim(r.byte()), Tag: r.string()})
+	}
+	for range r.count() {
+		k.AllowModels = append(k.AllowModels, r.string())
+	}
+	k.CacheOff = r.bool()
+	k.Expires = ledger.Instant(r.int())
+	return k
+}
+
+func appendDims(b []byte, d *ledger.Dimensions) []byte {
+	set := 0
+	for _, v := range d.Values {
+		if v != "" {
+			set++
+		}
+	}
+	b = appendUint(b, uint64(set))
+	for i, v := range d.Values {
+		if v != "" {
+			b = appendString(append(b, byte(i)), v)
+		}
+	}
+	b = appendUint(b, uint64(len(d.Tags)))
+	for _, t := range d.Tags {
+		b = appendString(appendString(b, t.Name), t.Value)
+	}
+	return b
+}
+
+func (r *reader) dims() ledger.Dimensions {
+	var d ledger.Dimensions
+	for range r.count() {
+		i, v := r.byte(), r.string()
+		if int(i) >= ledger.NumDims || v == "" || d.Values[i] != "" {
+			r.bad = true
+			break
+		}
+		d.Values[i] = v
+	}
+	for range r.count() {
+		d.Tags = append(d.Tags, ledger.Tag{Name: r.string(), Value: r.string()})
+	}
+	return d
+}

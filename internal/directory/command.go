@@ -1,0 +1,74 @@
+package directory
+
+// Command is one entry of the replicated log that concerns the directory. The
+// set is closed and the kind numbers are append-only.
+type Command interface {
+	Kind() Kind
+}
+
+// Kind is the number of a command in the log.
+type Kind uint8
+
+// The kinds.
+const (
+	KindPutKey    Kind = 1
+	KindRevokeKey Kind = 2
+	KindForgetKey Kind = 3
+)
+
+// PutKey makes a key, or changes one that is not revoked. Its ID and Hash must
+// then be the key's own. Created, Revoked and Version of the command are ignored.
+type PutKey struct {
+	Key Key
+}
+
+// RevokeKey ends a key for good, from the instant of the command on.
+type RevokeKey struct {
+	ID KeyID
+}
+
+// ForgetKey removes a revoked or expired key from the table.
+type ForgetKey struct {
+	ID KeyID
+}
+
+// Kind implements Command.
+func (*PutKey) Kind() Kind   { return KindPutKey }
+func (RevokeKey) Kind() Kind { return KindRevokeKey }
+func (ForgetKey) Kind() Kind { return KindForgetKey }
+
+// Outcome is what a command did.
+type Outcome struct {
+	Code Code
+	// Version is the directory's version after the command.
+	Version uint64
+}
+
+// Code says how a command ended. Codes are stable: they cross the wire.
+type Code uint8
+
+// The codes. All but Applied changed nothing.
+const (
+	Applied        Code = 1
+	Unchanged      Code = 2 // it was so before: a repeated command
+	InvalidCommand Code = 3
+	UnknownKey     Code = 4
+	IDTaken        Code = 5 // the ID belongs to a key with another secret
+	HashTaken      Code = 6 // the secret belongs to a key with another ID
+	KeyRevoked     Code = 7 // a revoked key cannot be changed
+	KeyActive      Code = 8 // an active key cannot be forgotten: revoke it first
+	LimitReached   Code = 9 // the table is full (L9): forget revoked keys
+)
+
+var codeNames = [...]string{
+	Applied: "applied", Unchanged: "unchanged", InvalidCommand: "invalid command", UnknownKey: "unknown key",
+	IDTaken: "id taken", HashTaken: "hash taken", KeyRevoked: "key revoked", KeyActive: "key active", LimitReached: "limit reached",
+}
+
+// String returns the code in words.
+func (c Code) String() string {
+	if int(c) < len(codeNames) && codeNames[c] != "" {
+		return codeNames[c]
+	}
+	return "unknown code"
+}

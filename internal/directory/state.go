@@ -1,0 +1,162 @@
+package directory
+
+import (
+	"crypto/sha256"
+	"iter"
+	"reflect"
+	"slices"
+
+	"purser/ledger"
+)
+
+// State is the directory at one point of the log. The zero State is not usable; see [New].
+type State struct {
+	now     ledger.Instant
+	version uint64 // grows by one with each command that changed something
+	count   int    // of keys in byID, and of keys in byHash
+	byID    trie   // by SHA-256 of the ID
+	byHash  trie   // by the hash of the secret
+}
+
+// New returns an empty directory.
+func New() *State { return &State{} }
+
+// Clone returns a copy, in constant time, that may be read while s is changed.
+func (s *State) Clone() *State {
+	c := *s
+	return &c
+}
+
+// Now is the time of the directory: the latest instant a command was stamped with.
+func (s *State) Now() ledger.Instant { return s.now }
+
+// Version counts the commands that changed something.
+func (s *State) Version() uint64 { return s.version }
+
+// Len is how many keys there are, revoked ones included.
+func (s *State) Len() int { return s.count }
+
+// Find returns the key of the secret with this hash. It does not allocate.
+func (s *State) Find(h Hash) (*Key, bool) {
+	k := s.byHash.get(h)
+	return k, k != nil
+}
+
+// Key returns the key of this ID.
+func (s *State) Key(id KeyID) (*Key, bool) {
+	k := s.byID.get(idDigest(id))
+	return k, k != nil
+}
+
+// Keys yields every key, in an order that depends on their IDs alone (it is not alphabetical).
+func (s *State) Keys() iter.Seq[*Key] { return s.byID.all() }
+
+// Apply carries out one command at the instant it was stamped with, and returns
+// what it did. It is the only mutator. Time never runs back: an earlier stamp
+// counts as the latest one seen.
+func (s *State) Apply(now ledger.Instant, c Command) Outcome {
+	s.now = max(s.now, now)
+	var code Code
+	switch c := c.(type) {
+	case *PutKey:
+		code = s.putKey(&c.Key)
+	case RevokeKey:
+		code = s.revokeKey(c.ID)
+	case ForgetKey:
+		code = s.forgetKey(c.ID)
+	default:
+		code = InvalidCommand
+	}
+	return Outcome{Code: code, Version: s.version}
+}
+
+func (s *State) putKey(in *Key) Code {
+	if in.Validate() != nil {
+		return InvalidCommand
+	}
+	k := in.clone()
+	k.Created, k.Revoked = s.now, 0
+	old, exists := s.Key(k.ID)
+	if exists {
+		switch {
+		case old.Hash != k.Hash:
+			return IDTaken
+		case old.Revoked != 0:
+			return KeyRevoked
+		}
+		k.Created, k.Version = old.Created, old.Version
+		if reflect.DeepEqual(old, k) {
+			return Unchanged
+		}
+	} else {
+		if _, taken := s.Find(k.Hash); taken {
+			return HashTaken
+		}
+		if s.count >= MaxKeys {
+			return LimitReached
+		}
+		s.count++
+	}
+	s.store(k)
+	return Applied
+}
+
+func (s *State) revokeKey(id KeyID) Code {
+	old, ok := s.Key(id)
+	switch {
+	case !ok:
+		return UnknownKey
+	case old.Revoked != 0:
+		return Unchanged
+	}
+	k := *old // shares its slices with old; neither is ever written
+	k.Revoked = max(s.now, 1)
+	s.store(&k)
+	return Applied
+}
+
+func (s *State) forgetKey(id KeyID) Code {
+	k, ok := s.Key(id)
+	switch {
+	case !ok:
+		return UnknownKey
+	case k.Status(s.now) == Active:
+		return KeyActive
+	}
+	s.version++
+	s.count--
+	s.byID = s.byID.without(idDigest(k.ID))
+	s.byHash = s.byHash.without(k.Hash)
+	return Applied
+}
+
+// store puts a key under both of its names as the next version.
+func (s *State) store(k *Key) {
+	s.version++
+	k.Version = s.version
+	s.insert(k)
+}
+
+func (s *State) insert(k *Key) {
+	s.byID = s.byID.with(idDigest(k.ID), k)
+	s.byHash = s.byHash.with(k.Hash, k)
+}
+
+func idDigest(id KeyID) [32]byte { return sha256.Sum256([]byte(id)) }
+
+// clone copies a key with its slices, and makes empty slices nil, so that equal
+// keys are equal in memory and in their stored form.
+func (k *Key) clone() *Key {
+	c := *k
+	c.Bound.Tags = compact(k.Bound.Tags)
+	c.Required = compact(k.Required)
+	c.AllowModels = compact(k.AllowModels)
+	return &c
+}
+
+func compact[T any](s []T) []T {
+	if len(s) == 0 {
+		return nil
+	}
+	return slices.Clone(s)
+}

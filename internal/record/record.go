@@ -1,5 +1,3 @@
-// Package record is the usage record: what one request was, what it consumed,
-// what it cost and how it ended. It is pure: types and their stored form.
 package record
 
 import (

@@ -1,0 +1,136 @@
+package record
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+
+	"purser/ledger"
+)
+
+// version of the stored form.
+const version = 1
+
+// Limits of a stored record. Append cuts texts to MaxText, which is far beyond
+// any name a provider has; the counts are beyond what a request can have.
+const (
+	MaxText    = 1024
+	maxSavings = 32
+	maxCharges = 256
+	maxSplit   = 16 << 10 // every dimension and tag with its longest value, and lengths
+)
+
+// idForm says how the id is stored.
+const (
+	idBytes byte = 0 // 16 bytes
+	idText  byte = 1 // an id that is not of NewID
+)
+
+// flagStream is the only flag of version 1.
+const flagStream byte = 1
+
+// Append appends the stored form of r. Texts longer than MaxText are cut at a
+// character; a record with more charges or savings than a request can have is a
+// programmer's error and panics.
+func Append(b []byte, r *Record) []byte {
+	if len(r.Charges) > maxCharges || len(r.Savings) > maxSavings || len(r.Dims.Tags) > ledger.MaxTags {
+		panic("record: more charges, savings or tags than a request can have: " + r.ID)
+	}
+	b = append(b, version)
+	b = appendID(b, r.ID)
+	b = binary.AppendVarint(b, int64(r.At))
+	b = appendDims(b, &r.Dims)
+	for _, s := range [...]string{r.Endpoint, r.Dialect, r.Upstream, r.UpstreamID, r.Model, r.Served, r.Tier, r.Code, r.RateID, r.Prices} {
+		b = appendText(b, s)
+	}
+	var flags byte
+	if r.Stream {
+		flags |= flagStream
+	}
+	b = append(b, flags, byte(r.Outcome), byte(r.Basis), byte(r.Bound), byte(r.Cache))
+	b = appendUsage(b, r)
+	for _, v := range [...]int64{int64(r.Status), int64(r.Attempt), int64(r.Attempts), int64(r.Cost), int64(r.Hold), int64(r.Overrun), r.Admit, r.FirstByte, r.Total} {
+		b = binary.AppendVarint(b, v)
+	}
+	b = binary.AppendUvarint(b, uint64(len(r.Savings)))
+	for _, s := range r.Savings {
+		b = append(b, byte(s.Lever))
+		b = binary.AppendVarint(b, int64(s.Amount))
+	}
+	b = binary.AppendUvarint(b, uint64(len(r.Charges)))
+	for i := range r.Charges {
+		b = appendCharge(b, &r.Charges[i])
+	}
+	return b
+}
+
+func appendID(b []byte, s string) []byte {
+	if id, ok := ParseID(s); ok {
+		return append(append(b, idBytes), id[:]...)
+	}
+	return appendText(append(b, idText), s)
+}
+
+func appendDims(b []byte, d *ledger.Dimensions) []byte {
+	var set uint64
+	for i, v := range d.Values {
+		if v != "" {
+			set |= 1 << i
+		}
+	}
+	b = binary.AppendUvarint(b, set)
+	for _, v := range d.Values {
+		if v != "" {
+			b = appendText(b, v)
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(len(d.Tags)))
+	for _, t := range d.Tags {
+		b = appendText(appendText(b, t.Name), t.Value)
+	}
+	return b
+}
+
+func appendUsage(b []byte, r *Record) []byte {
+	var set uint64
+	for m, v := range r.Usage {
+		if v != 0 {
+			set |= 1 << m
+		}
+	}
+	b = binary.AppendUvarint(b, set)
+	for _, v := range r.Usage {
+		if v != 0 {
+			b = binary.AppendVarint(b, v)
+		}
+	}
+	return b
+}
+
+func appendCharge(b []byte, c *Charge) []byte {
+	b = AppendAccount(b, c.Account)
+	b = binary.AppendUvarint(b, uint64(c.Incarnation))
+	b = binary.AppendVarint(b, int64(c.Held))
+	return binary.AppendVarint(b, int64(c.Spent))
+}
+
+// AppendAccount appends the stored form of an account's key: equal keys have
+// equal forms, and no form begins another.
+func AppendAccount(b []byte, k ledger.AccountKey) []byte {
+	b = binary.AppendUvarint(b, uint64(len(k.Budget)))
+	b = append(b, k.Budget...)
+	b = binary.AppendUvarint(b, uint64(len(k.Split)))
+	b = append(b, k.Split...)
+	return binary.AppendVarint(b, int64(k.Start))
+}
+
+func appendText(b []byte, s string) []byte {
+	if len(s) > MaxText {
+		n := MaxText
+		for n > MaxText-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n]
+	}
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}

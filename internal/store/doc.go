@@ -1,0 +1,46 @@
+// Package store opens the node's one Pebble store and decides what a storage
+// error means.
+//
+// It is not a database layer: it knows the prefixes of the keys, so that no two
+// rooms draw the same one, but not what is behind them.
+//
+// # Key layout
+//
+// The first byte of a key names its room. Numbers inside keys are big-endian,
+// so that their order is the order of the keys.
+//
+//	'i'                                identity: version, StoreID, schema
+//	'm' 's'                            sequence of the high-water marks
+//	'm' 'a' incarnation(4) account     one high-water mark            (purse, by way of node)
+//	'p' incarnation(4) account         settled spending of one lease  (usage; a Merge key)
+//	'r' id(16) attempt(1)              usage record; id begins with its time (usage)
+//	'c' key(32)                        cached answer                  (semcache)
+//	'd' placed(8) key(32)              its place in the eviction order (semcache)
+//
+// An account is written as [purser/internal/record] AppendAccount writes it.
+// Values are versioned by their first byte, but for those under 'p', which are
+// zigzag varints added up by the store's merge operator.
+//
+// # Failure contract
+//
+// The store is opened by one process at a time (a lock file). A store that is
+// held, damaged, incomplete or of a newer version is not opened: [Open] returns
+// an error that says what to do and wraps one of [ErrLocked], [ErrCorrupt] and
+// [ErrNewer]. Nothing is repaired or recreated silently, because a lost mark is
+// money that may be spent twice.
+//
+// A write or sync that fails, in a call or in the background, fails the store:
+// once, for good. What was promised to be durable may not be, so the injected
+// Fatal function is called, which must end the process; until it has,
+// [Store.Apply] and [Store.Err] return the error and nothing is acknowledged. A
+// full disk is such a failure. Reads that meet damage return an error to their
+// caller, which for a cache is a miss.
+//
+// # Concurrency
+//
+// All methods are safe for concurrent use, but nothing may be used after Close.
+//
+// # Tests
+//
+// Real Pebble on in-memory file systems that crash and fail on purpose.
+package store

@@ -1,0 +1,60 @@
+# The house's commands. `make` lists them.
+
+GO ?= go
+# Packages are compiled with the faster JSON of Go 1.26 where they use encoding/json.
+BIN := bin/purser
+SEEDS ?= 200
+SECONDS_SHORT ?= 10
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long kill kill-long saturate saturate-long e2e prices gen clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/purser, a static binary.
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/purser
+
+demo: build ## Drive agents against a 1 USD cap, kill the node midway, compare with the provider's bill.
+	$(BIN) demo
+
+run: build ## Run a node with a simulated provider, a key and a budget, and print a ready curl line.
+	$(BIN) serve --dev
+
+test: ## Run every test but the long suites.
+	$(GO) test ./...
+
+race: ## Run the tests with the race detector.
+	$(GO) test -race ./...
+
+lint: ## gofmt, go vet, staticcheck and the rules of the house.
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || (gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1)
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools.mod staticcheck ./...
+	$(GO) test ./internal/tidy
+
+check: lint test ## What has to pass before a commit.
+
+bench: build ## Cost of the gateway beside a bare reverse proxy and the direct call, as ratios of one run (short).
+	$(GO) run ./bench -bin $(BIN) -seconds $(SECONDS_SHORT)
+	$(GO) test -run '^$$' -bench 'Reserve|Apply|Commit|Cost' -benchmem -benchtime 100ms ./internal/purse ./ledger ./internal/usage ./proxy/price
+
+bench-long: ## The same, 60 s a cell and three rounds.
+	$(MAKE) bench SECONDS_SHORT=60
+
+fuzz: ## Every fuzz target for FUZZTIME (10s).
+	@set -e; for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz' || true); do \
+	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done
+
+fuzz-long: ## The same for ten minutes each.
+	$(MAKE) fuzz FUZZTIME=10m
+
+prices: ## Make the embedded price catalogue again from its pinned source.
+	sh tools/prices/fetch.sh
+
+gen: prices ## Make every generated file again.
+
+clean: ## Remove what was built and what tests left.
+	rm -rf bin _fail

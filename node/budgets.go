@@ -15,17 +15,16 @@ import (
 // ruleOf reads a budget of the API.
 func ruleOf(in admin.Budget) (ledger.Budget, error) {
 	b := ledger.Budget{ID: ledger.BudgetID(in.ID), Soft: in.Soft}
-	var ok bool
-	if b.Unit, ok = ledger.ParseUnit(in.Unit); !ok {
-		return b, admin.Invalid(fmt.Sprintf("unit %q is not usd, tokens, requests or slots", in.Unit))
+	var err error
+	if b.Unit, err = ledger.ParseUnit(in.Unit); err != nil {
+		return b, admin.Invalid(err.Error())
 	}
-	limit, err := parseLimit(in.Limit.String(), b.Unit)
+	b.Limit, err = parseLimit(in.Limit.String(), b.Unit)
 	if err != nil {
 		return b, admin.Invalid(err.Error())
 	}
-	b.Limit = limit
-	if b.Window.Kind, ok = ledger.ParseWindowKind(in.Window); !ok {
-		return b, admin.Invalid(fmt.Sprintf("window %q is not total, minute, hour, day, week or month", in.Window))
+	if b.Window.Kind, err = ledger.ParseWindowKind(in.Window); err != nil {
+		return b, admin.Invalid(err.Error())
 	}
 	if b.Window.Zone, err = zoneOf(in.Zone); err != nil {
 		return b, err

@@ -285,3 +285,10 @@ func (u *UpstreamConfig) validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// NewUpstream is an OpenAI-compatible upstream for every model, with defaults.
+func NewUpstream(name, baseURL, key string) UpstreamConfig {
+	u := UpstreamConfig{Name: name, BaseURL: baseURL, Key: key}
+	u.setDefaults()
+	return u
+}

@@ -9,6 +9,7 @@ import (
 	"purser/proxy/bound"
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/openai"
+	"purser/proxy/price"
 )
 
 // admit takes the hold of the next attempt. Bounds escalate: the cheapest that
@@ -67,9 +68,18 @@ func (x *exchange) claim(in int64) Claim {
 		out = bound.Output(&x.call, x.route_.cap)
 	}
 	return Claim{
-		USD:    x.route_.rate.Bound(in, out, x.route_.tier),
+		USD:    x.route_.rate.BoundOf(price.Extent{Input: in, Output: out, Meters: x.meters()}, x.route_.tier),
 		Tokens: ledger.Amount(min(in+out, int64(ledger.MaxAmount))),
 	}
+}
+
+// meters are what this call can be counted on: text alone is not held at the
+// price of images or audio.
+func (x *exchange) meters() price.Set {
+	if len(x.call.Images) == 0 && x.call.Files == 0 && x.call.HiddenContext == "" {
+		return price.Text
+	}
+	return 0
 }
 
 // change is what the gateway sets in the upstream's request.

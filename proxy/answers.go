@@ -33,7 +33,7 @@ func (x *exchange) answer(e *dialect.Error) *Answer {
 // passHeaders are the upstream's headers that go on to the client, and ours.
 func (x *exchange) passHeaders(res *upstream.Response) []HeaderField {
 	h := make([]HeaderField, 0, 16)
-	res.EachHeader(func(name, value []byte) {
+	res.Each(func(name, value []byte) {
 		if n := string(name); returns(n) {
 			h = append(h, HeaderField{n, string(value)})
 		}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -18,37 +19,35 @@ import (
 // ended too, or goes with the stream.
 func (x *exchange) dispatch() (*Answer, time.Duration) {
 	up := x.route_.up
-	breakerKey := x.route_.model
-	if !up.Breaker.Allow(breakerKey, x.g.seams.Now()) {
+	pass, wait, ok := x.g.breakers.Allow(time.Now(), upstream.BreakerKey{Upstream: up.Name, Credential: up.Credential, Model: x.route_.model})
+	if !ok {
 		x.release()
-		return x.deny(x.breakerOpen()), 0
+		return x.deny(x.breakerOpen(wait)), 0
 	}
 	x.rec.Attempts++
 	x.body = openai.AppendUpstream(x.body[:0], &x.call, x.change())
 	res, failure := up.Client.Do(x.upstreamRequest())
 	if failure != nil {
-		up.Breaker.Failed(breakerKey, x.g.seams.Now())
+		pass.Report(time.Now(), upstream.Judge(0, failure))
 		return x.failed(failure)
 	}
+	// A stream that breaks off later does not count: the upstream has answered,
+	// and a client's hang-up must never look like its fault.
+	pass.Report(time.Now(), upstream.Judge(res.Status, nil))
 	x.attempt.res = res
-	if res.Status >= 500 {
-		up.Breaker.Failed(breakerKey, x.g.seams.Now())
-	} else {
-		up.Breaker.Succeeded(breakerKey, x.g.seams.Now())
-	}
 	switch {
 	case res.Status != 200:
 		return x.upstreamSaidNo()
-	case x.call.Stream && bytes.HasPrefix(res.Peek("Content-Type"), []byte("text/event-stream")):
+	case x.call.Stream && bytes.HasPrefix(res.Header("Content-Type"), []byte("text/event-stream")):
 		return x.startStream(), 0
 	default:
 		return x.whole()
 	}
 }
 
-func (x *exchange) breakerOpen() *dialect.Error {
+func (x *exchange) breakerOpen(wait time.Duration) *dialect.Error {
 	e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s has failed repeatedly and is given a rest; nothing was sent, try again", x.route_.up.Name)
-	e.Status, e.RetryAfterMillis = 503, undecidedRetryMillis
+	e.Status, e.RetryAfterMillis = 503, max(wait.Milliseconds(), 1)
 	return e
 }
 
@@ -62,7 +61,6 @@ func (x *exchange) upstreamRequest() *upstream.Request {
 		}
 	})
 	h = append(h,
-		upstream.Header{Name: "Authorization", Value: "Bearer " + x.route_.up.Key},
 		upstream.Header{Name: "Content-Type", Value: "application/json"},
 		upstream.Header{Name: "X-Client-Request-Id", Value: x.callID()})
 	return &upstream.Request{Method: "POST", Path: x.endpoint.path[len("/v1"):], Header: h, Body: x.body}
@@ -74,7 +72,7 @@ func (x *exchange) callID() string { return x.rec.ID + "-" + strconv.Itoa(x.atte
 // failed ends an attempt that had no answer. If a byte of the request may have
 // reached the provider, it may be billed: the whole hold is spent.
 func (x *exchange) failed(f *upstream.Failure) (*Answer, time.Duration) {
-	d := upstream.Decide(x.attempt.n, x.g.cfg.Attempts, upstream.Result{Failure: f}, jitter)
+	d := x.g.policy.Decide(upstream.Outcome{Attempt: x.attempt.n, Failure: f}, rand.Uint64())
 	x.rec.UpstreamID = ""
 	if f.Sent {
 		x.settleHold(record.FullHold)
@@ -102,11 +100,13 @@ const maxErrorBody = 1 << 20
 // waiting for the provider says nothing about that, so there the hold is spent.
 func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	res := x.attempt.res
-	after := string(res.Peek("Retry-After"))
-	d := upstream.Decide(x.attempt.n, x.g.cfg.Attempts, upstream.Result{Status: res.Status, RetryAfter: after, RetryAfterMS: string(res.Peek("Retry-After-Ms"))}, jitter)
+	after, asked := upstream.ParseRetryAfter(res.Header("Retry-After-Ms"), res.Header("Retry-After"), time.Now())
+	d := x.g.policy.Decide(upstream.Outcome{
+		Attempt: x.attempt.n, Status: res.Status, RetryAfter: after, Asked: asked, Advice: upstream.ParseAdvice(res.Header("X-Should-Retry")),
+	}, rand.Uint64())
 	status := res.Status
 	body, err := res.ReadAll(maxErrorBody)
-	answer := &Answer{Status: status, Header: x.passHeaders(res), Body: append([]byte(nil), body...)}
+	answer := &Answer{Status: status, Header: x.passHeaders(res), Body: body}
 	x.closeResponse()
 	gaveUp := status == 408 || status == 502 || status == 504 || status == 522 || status == 524
 	if gaveUp {
@@ -144,7 +144,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	openai.ReadAnswer(&report, x.endpoint.kind, body)
 	x.settleReport(&report)
 	x.rec.Outcome, x.rec.Status = record.Completed, res.Status
-	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: append([]byte(nil), body...)}
+	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: body}
 	x.closeResponse()
 	if report.State == dialect.UsageReported && report.Failed == nil {
 		x.keep(answer.Body, &report)
@@ -164,10 +164,7 @@ func (x *exchange) settleReport(r *dialect.Report) {
 		x.settleHold(record.FullHold)
 		return
 	}
-	tier := x.route_.tier
-	if t, ok := price.ParseTier(r.ServiceTier); ok && r.ServiceTier != "" {
-		tier = t
-	}
+	tier := billedTier(x.route_.tier, r.ServiceTier)
 	rate := x.route_.rate
 	x.rec.Usage, x.rec.Basis = r.Usage, record.Reported
 	x.rec.Cost = rate.Cost(&r.Usage, tier)
@@ -182,12 +179,20 @@ func (x *exchange) settleReport(r *dialect.Report) {
 	x.endHold(Claim{USD: x.rec.Cost, Tokens: tokensOf(&r.Usage)})
 }
 
-func tokensOf(u *price.Usage) ledger.Amount {
-	var n int64
-	for m := price.InputText; m <= price.ImageOut; m++ {
-		n += u[m]
+// billedTier is the tier the provider says it served; else the one asked for;
+// else, when the choice was left to a provider that says nothing, the standard.
+func billedTier(asked price.Tier, served string) price.Tier {
+	if t, ok := price.ParseTier(served); ok && t != price.Auto {
+		return t
 	}
-	return ledger.Amount(n)
+	if asked == price.Auto {
+		return price.Standard
+	}
+	return asked
+}
+
+func tokensOf(u *price.Usage) ledger.Amount {
+	return ledger.Amount(u.TotalInput() + u.TotalOutput())
 }
 
 // settleHold charges the whole hold: what the call cost is not known.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"path"
 	"slices"
 	"sync"
@@ -17,7 +16,7 @@ import (
 	"purser/proxy/upstream"
 )
 
-// Limits of the request path, with the reasons for their defaults.
+// Config bounds the request path.
 type Config struct {
 	// DefaultOutput caps the answer of a request that names no cap, in tokens.
 	// Default 8192, at least 1: it decides how much such a request holds.
@@ -73,8 +72,8 @@ type Upstream struct {
 	Models   []string // patterns of the client-side names it serves, such as "gpt-*"
 	Aliases  map[string]string
 	Client   *upstream.Client
-	Breaker  *upstream.Breaker
-	Key      string // bearer credential; never logged
+	// Credential is the id of the client's one key, "" when it sends none.
+	Credential string
 }
 
 // serves says whether the upstream takes the model, and under which name.
@@ -94,6 +93,8 @@ type Gateway struct {
 	upstreams []*Upstream
 	seams     Seams
 	prices    *price.Catalogue
+	breakers  *upstream.Breakers
+	policy    upstream.Policy
 	log       *slog.Logger
 
 	exchanges sync.Pool
@@ -122,7 +123,9 @@ func New(base context.Context, cfg Config, ups []*Upstream, prices *price.Catalo
 	g := &Gateway{
 		cfg: cfg, upstreams: ups, seams: s, prices: prices, log: s.Log,
 		drains: make(chan struct{}, cfg.Drains), base: base,
+		breakers: upstream.NewBreakers(upstream.DefaultBreaker()), policy: upstream.DefaultPolicy(),
 	}
+	g.policy.Attempts = cfg.Attempts
 	g.exchanges.New = func() any { return &exchange{g: g} }
 	return g, nil
 }
@@ -133,4 +136,5 @@ func (g *Gateway) Drain() { g.draining.Store(true) }
 // Wait returns when every pump has ended; the edge has stopped before.
 func (g *Gateway) Wait() { g.pumps.Wait() }
 
-func jitter() float64 { return rand.Float64() }
+// Breakers are the circuit breakers of the upstreams, for status and metrics.
+func (g *Gateway) Breakers() *upstream.Breakers { return g.breakers }

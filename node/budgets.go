@@ -19,7 +19,7 @@ func ruleOf(in admin.Budget) (ledger.Budget, error) {
 	if b.Unit, err = ledger.ParseUnit(in.Unit); err != nil {
 		return b, admin.Invalid(err.Error())
 	}
-	b.Limit, err = parseLimit(in.Limit.String(), b.Unit)
+	b.Limit, err = ParseLimit(in.Limit.String(), b.Unit)
 	if err != nil {
 		return b, admin.Invalid(err.Error())
 	}
@@ -83,8 +83,8 @@ func ruleText(b *ledger.Budget) admin.Budget {
 // usdDecimals is how many decimals a nano-dollar has.
 const usdDecimals = 9
 
-// parseLimit reads dollars with at most nine decimals, or a whole count.
-func parseLimit(text string, unit ledger.Unit) (ledger.Amount, error) {
+// ParseLimit reads dollars with at most nine decimals, or a whole count.
+func ParseLimit(text string, unit ledger.Unit) (ledger.Amount, error) {
 	decimals := 0
 	if unit == ledger.USD {
 		decimals = usdDecimals

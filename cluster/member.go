@@ -1,0 +1,86 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// member is the file that says that a directory belongs to a member of a
+// cluster. It is written after the bootstrap and before anything is promised to
+// anyone: a directory that has it must have a log, one that lacks it has
+// promised nothing.
+type member struct {
+	Version int    `json:"version"`
+	Node    string `json:"node"`
+}
+
+const (
+	memberFile    = "member.json"
+	memberVersion = 1
+)
+
+// readMember returns whether the directory belongs to a member.
+func readMember(dir, node string) (bool, error) {
+	path := filepath.Join(dir, memberFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var m member
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		return false, fmt.Errorf("%s: %w: %w; write {\"version\":%d,\"node\":%q} if it is this node's", path, ErrCorrupt, err, memberVersion, node)
+	}
+	if m.Version != memberVersion {
+		return false, fmt.Errorf("%s has version %d, this build knows %d: run the build that wrote it, or a later one", path, m.Version, memberVersion)
+	}
+	if m.Node != node {
+		return false, fmt.Errorf("%s names node %q, not %q: %w; correct the node id or the directory", path, m.Node, node, ErrOtherNode)
+	}
+	return true, nil
+}
+
+// writeMember makes the file and its name durable.
+func writeMember(dir, node string) error {
+	b, err := json.Marshal(member{Version: memberVersion, Node: node})
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, memberFile)
+	if err := writeSynced(path+".tmp", b); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func writeSynced(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,258 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+	boltdb "github.com/hashicorp/raft-boltdb/v2"
+)
+
+// Node is this node's part in the cluster. It is running from [Open] to [Node.Close].
+type Node struct {
+	raft  *raft.Raft
+	store *boltdb.BoltStore
+	path  string // of the log
+
+	leading chan raft.Observation // woken on each change of leader
+	watch   *raft.Observer
+	close   sync.Once
+	closed  chan struct{}
+	err     error // of the close
+}
+
+// Open starts the node on its directory. If the directory is empty and the node
+// has never run, it becomes a cluster of one voter. It does not wait for a
+// leader; see [Node.WaitReady].
+func Open(cfg Config) (*Node, error) {
+	c, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cluster directory: %w", err)
+	}
+	isMember, err := readMember(c.Dir, c.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPresence(&c, isMember); err != nil {
+		return nil, err
+	}
+	store, span, err := openLog(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if !isMember && span.last == 0 {
+		// A bootstrap that was cut short may have left a term without a log.
+		if store, err = remake(c.Dir, store); err != nil {
+			return nil, err
+		}
+	}
+	n, err := start(&c, store, span, isMember)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return n, nil
+}
+
+// checkPresence refuses a directory that has lost the log of a member.
+func checkPresence(c *Config, isMember bool) error {
+	path := filepath.Join(c.Dir, logFile)
+	info, err := os.Stat(path)
+	present := err == nil && info.Size() > 0
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	switch {
+	case isMember && !present:
+		return fmt.Errorf("%s: %w: this directory's node has run before; %s", path, ErrStateMissing, startAnew)
+	case c.Existed && !present:
+		return fmt.Errorf("%s: %w: node %q has run before; %s", path, ErrStateMissing, c.NodeID, startAnew)
+	}
+	return nil
+}
+
+func remake(dir string, store *boltdb.BoltStore) (*boltdb.BoltStore, error) {
+	if err := store.Close(); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(filepath.Join(dir, logFile)); err != nil {
+		return nil, err
+	}
+	store, _, err := openLog(dir)
+	return store, err
+}
+
+func start(c *Config, store *boltdb.BoltStore, span logSpan, isMember bool) (*Node, error) {
+	rc := c.raftConfig()
+	files, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, snapshotsKept, rc.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("snapshots of %s: %w", c.Dir, err)
+	}
+	var failure error
+	snaps := presentSnapshots{SnapshotStore: files, log: span, failure: &failure}
+	have, err := snaps.List()
+	if err != nil {
+		return nil, fmt.Errorf("snapshots of %s: %w", c.Dir, err)
+	}
+	switch {
+	case isMember && span.last == 0 && len(have) == 0:
+		return nil, fmt.Errorf("%s holds neither entries nor snapshots: %w: its node has run before; %s", c.Dir, ErrStateMissing, startAnew)
+	case !isMember && span.last == 0 && len(have) > 0:
+		return nil, fmt.Errorf("%s holds snapshots but no log: %w; %s", c.Dir, ErrStateMissing, startAnew)
+	}
+	if err := checkSpan(have, span); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Dir, err)
+	}
+	guarded := &guard{logs: store, stable: store, limit: c.StallAfter, exit: c.Exit}
+	if c.wrapLogs != nil {
+		guarded.logs = c.wrapLogs(store)
+	}
+	trans, err := newTransport(c.Bind, rc)
+	if err != nil {
+		return nil, fmt.Errorf("listen for peers: %w", err)
+	}
+	n, err := launch(c, rc, guarded, snaps, trans, isMember)
+	if err != nil {
+		if failure != nil {
+			err = fmt.Errorf("%w: %w", err, failure)
+		}
+		return nil, errors.Join(err, trans.Close())
+	}
+	n.store, n.path = store, filepath.Join(c.Dir, logFile)
+	return n, nil
+}
+
+// launch bootstraps a node that is not yet a member, and starts Raft.
+func launch(c *Config, rc *raft.Config, g *guard, snaps presentSnapshots, trans serialTransport, isMember bool) (n *Node, err error) {
+	votes := &voteStore{StableStore: g}
+	if !isMember {
+		alone := raft.Configuration{Servers: []raft.Server{{ID: rc.LocalID, Address: trans.LocalAddr()}}}
+		if err := raft.BootstrapCluster(rc, g, votes, snaps, trans, alone); err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
+			return nil, fmt.Errorf("bootstrap: %w", err)
+		}
+		if err := writeMember(c.Dir, c.NodeID); err != nil {
+			return nil, fmt.Errorf("bootstrap: %w", err)
+		}
+	}
+	defer func() {
+		// The library panics on an entry that it cannot read; nothing runs yet.
+		if r := recover(); r != nil {
+			n, err = nil, fmt.Errorf("%s: %w: %v; %s", c.Dir, ErrCorrupt, r, startAnew)
+		}
+	}()
+	fsm := observedFSM{FSM: c.FSM, failure: snaps.failure}
+	r, err := raft.NewRaft(rc, fsm, g, votes, snaps, trans)
+	if err != nil {
+		if *snaps.failure != nil {
+			err = fmt.Errorf("%w: %w; %s", ErrCorrupt, err, startAnew)
+		}
+		return nil, fmt.Errorf("start raft in %s: %w", c.Dir, err)
+	}
+	n = &Node{raft: r, leading: make(chan raft.Observation, 1), closed: make(chan struct{})}
+	n.watch = raft.NewObserver(n.leading, false, func(o *raft.Observation) bool {
+		_, ok := o.Data.(raft.RaftState)
+		return ok
+	})
+	r.RegisterObserver(n.watch)
+	return n, nil
+}
+
+// Apply appends an entry to the log, waits until it is committed and applied
+// here, and returns what the state machine returned. The timeout bounds the
+// wait for the entry's turn, not that for its commit. Errors are the library's,
+// wrapped; unless they are raft.ErrNotLeader or
+// raft.ErrLeadershipTransferInProgress the entry may still be committed later.
+func (n *Node) Apply(entry []byte, timeout time.Duration) (any, error) {
+	f := n.raft.Apply(entry, timeout)
+	if err := f.Error(); err != nil {
+		return nil, fmt.Errorf("apply entry: %w", err)
+	}
+	return f.Response(), nil
+}
+
+// Leader says whether this node leads, as far as it knows.
+func (n *Node) Leader() bool { return n.raft.State() == raft.Leader }
+
+// readyPoll bounds how long a change of leader can go unnoticed if its
+// notice was dropped because another one was waiting.
+const readyPoll = 250 * time.Millisecond
+
+// WaitReady blocks until this node leads and has applied every entry of its
+// log. One caller at a time.
+func (n *Node) WaitReady(ctx context.Context) error {
+	poll := time.NewTicker(readyPoll)
+	defer poll.Stop()
+	for {
+		if n.Leader() {
+			err := n.raft.Barrier(peerTimeout).Error()
+			if err == nil {
+				return nil
+			}
+			if errors.Is(err, raft.ErrRaftShutdown) {
+				return fmt.Errorf("wait for leadership: %w", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for leadership: %w", ctx.Err())
+		case <-n.closed:
+			return fmt.Errorf("wait for leadership: %w", raft.ErrRaftShutdown)
+		case <-n.leading:
+		case <-poll.C:
+		}
+	}
+}
+
+// Snapshot writes a snapshot now. It is not needed for safety; a stop that takes
+// one starts faster. Nothing new to write is no error.
+func (n *Node) Snapshot() error {
+	err := n.raft.Snapshot().Error()
+	if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return nil
+}
+
+// Stats are figures for people and metrics.
+type Stats struct {
+	State    string // Leader, Follower, Candidate or Shutdown
+	Term     uint64
+	Last     uint64 // index of the last entry in the log
+	Commit   uint64 // index up to which entries are committed
+	Applied  uint64 // index up to which entries were handed to the state machine
+	LogBytes int64  // size of the log file, free pages included
+}
+
+// Stats returns the present figures.
+func (n *Node) Stats() Stats {
+	s := Stats{
+		State:   n.raft.State().String(),
+		Term:    n.raft.CurrentTerm(),
+		Last:    n.raft.LastIndex(),
+		Commit:  n.raft.CommitIndex(),
+		Applied: n.raft.AppliedIndex(),
+	}
+	if info, err := os.Stat(n.path); err == nil {
+		s.LogBytes = info.Size()
+	}
+	return s
+}
+
+// Close stops Raft, its transport and its store, and waits for their
+// goroutines. Entries that are waiting end with an error that leaves their
+// outcome open. Calling it again returns the same error.
+func (n *Node) Close() error {
+	n.close.Do(func() {
+		close(n.closed)
+		n.raft.DeregisterObserver(n.watch)
+		n.err = errors.Join(n.raft.Shutdown().Error(), n.store.Close())
+	})
+	return n.err
+}

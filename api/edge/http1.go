@@ -1,0 +1,288 @@
+package edge
+
+import (
+	"errors"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/fasthttpadaptor"
+
+	"purser/proxy"
+)
+
+// writeBuffer holds an answer's head and a small body, so that both leave in one
+// write; longer ones pass it by. There is one for each open connection.
+const writeBuffer = 8 << 10
+
+func (s *Server) newHTTP1() *fasthttp.Server {
+	handler := s.answer1
+	if s.cfg.Admin != nil {
+		admin := fasthttpadaptor.NewFastHTTPHandler(s.guarded(s.cfg.Admin))
+		handler = func(ctx *fasthttp.RequestCtx) {
+			if s.cfg.admin(string(ctx.URI().PathOriginal())) {
+				s.admin1(ctx, admin)
+				return
+			}
+			s.answer1(ctx)
+		}
+	}
+	return &fasthttp.Server{
+		Handler:                      handler,
+		ErrorHandler:                 func(ctx *fasthttp.RequestCtx, err error) { s.refuse1(ctx, readRefusal(err)) },
+		ExpectHandler:                s.expect1,
+		ConnState:                    follow,
+		Logger:                       quiet{s.log},
+		MaxRequestBodySize:           s.cfg.MaxBody,
+		ReadBufferSize:               s.cfg.MaxHeader,
+		WriteBufferSize:              writeBuffer,
+		ReadTimeout:                  s.cfg.ReadTimeout,
+		IdleTimeout:                  s.cfg.IdleTimeout,
+		Concurrency:                  math.MaxInt32, // MaxConns counts already
+		DisablePreParseMultipartForm: true,          // bodies are the handler's
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		SecureErrorLogMessage:        true,
+		LazyRequestTime:              true, // nobody asks for it
+	}
+}
+
+// follow keeps the connection's state for Shutdown.
+func follow(nc net.Conn, state fasthttp.ConnState) {
+	switch state {
+	case fasthttp.StateActive:
+		beneath(nc).begin()
+	case fasthttp.StateIdle:
+		beneath(nc).rest()
+	case fasthttp.StateNew, fasthttp.StateHijacked, fasthttp.StateClosed:
+	}
+}
+
+// expect1 answers "Expect: 100-continue" before a byte of the body is sent.
+func (s *Server) expect1(ctx *fasthttp.RequestCtx) int {
+	r, ok := s.refuses(ctx)
+	if !ok && ctx.Request.Header.ContentLength() > s.cfg.MaxBody {
+		r, ok = refusedBody, true
+	}
+	if !ok {
+		return http.StatusContinue
+	}
+	s.refuse1(ctx, r)
+	return r.status
+}
+
+// refuses looks at what fasthttp lets through and the edge does not.
+func (s *Server) refuses(ctx *fasthttp.RequestCtx) (refusal, bool) {
+	if s.draining.Load() {
+		return refusedDraining, true
+	}
+	h := &ctx.Request.Header
+	// fasthttp marks the connection for closing when a request gives both, or is chunked beside a length.
+	if (h.ConnectionClose() || h.ContentLength() == -1) && ambiguous(h.RawHeaders()) {
+		return refusedFraming, true
+	}
+	for name := range h.All() {
+		if spaced(name) {
+			return refusedHeader, true
+		}
+	}
+	return refusal{}, false
+}
+
+// refuse1 answers with a refusal, and ends the connection: bytes of the request may still be on their way.
+func (s *Server) refuse1(ctx *fasthttp.RequestCtx, r refusal) {
+	contentType, body := s.cfg.ErrorBody(r.status, r.code, r.message)
+	ctx.Response.Reset()
+	ctx.SetStatusCode(r.status)
+	ctx.Response.Header.SetContentType(contentType)
+	if r.status == http.StatusServiceUnavailable {
+		ctx.Response.Header.Set("Retry-After", retryAfter)
+	}
+	ctx.Response.SetBodyRaw(body)
+	ctx.SetConnectionClose()
+	beneath(ctx.Conn()).linger.Store(true)
+}
+
+func (s *Server) admin1(ctx *fasthttp.RequestCtx, admin fasthttp.RequestHandler) {
+	if r, ok := s.refuses(ctx); ok {
+		s.refuse1(ctx, r)
+		return
+	}
+	s.running.Add(1)
+	defer s.running.Add(-1)
+	admin(ctx)
+}
+
+// answer1 is one request for the proxy.
+func (s *Server) answer1(ctx *fasthttp.RequestCtx) {
+	if r, ok := s.refuses(ctx); ok {
+		s.refuse1(ctx, r)
+		return
+	}
+	s.running.Add(1)
+	streams := false
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked("proxy", v)
+			s.refuse1(ctx, refusedPanic)
+		}
+		if !streams {
+			s.running.Add(-1)
+		}
+	}()
+	x := &exchange1{ctx: ctx}
+	x.request = proxy.Request{
+		Method: method(ctx.Method()),
+		Path:   string(ctx.URI().PathOriginal()),
+		Query:  string(ctx.URI().QueryString()),
+		Header: x,
+		Body:   ctx.PostBody(),
+		Remote: remote(ctx.RemoteAddr()),
+		TLS:    s.tls != nil,
+	}
+	a := s.cfg.Proxy(&x.request)
+	if a.Stream != nil {
+		x.flow = flow{s: s, stream: a.Stream}
+		streams = true
+	}
+	s.write1(ctx, x, a)
+}
+
+// write1 hands the answer to fasthttp, which closes the stream in every case.
+func (s *Server) write1(ctx *fasthttp.RequestCtx, x *exchange1, a *proxy.Answer) {
+	h := &ctx.Response.Header
+	ctx.SetStatusCode(finalStatus(a.Status))
+	for i := range a.Header {
+		if f := &a.Header[i]; sendable(f.Name, f.Value) {
+			h.Add(f.Name, f.Value)
+		}
+	}
+	if s.draining.Load() {
+		ctx.SetConnectionClose()
+	}
+	switch {
+	case a.Stream == nil:
+		ctx.Response.SetBodyRaw(a.Body)
+	case ctx.Request.Header.IsHTTP11():
+		ctx.Response.ImmediateHeaderFlush = true
+		ctx.Response.SetBodyStream(x, -1)
+	default:
+		s.writeUnframed(ctx, x)
+	}
+}
+
+// writeUnframed streams to an HTTP/1.0 client, which knows no chunks: the end of
+// the connection is the end of the answer, and a reset stands for truncation.
+func (s *Server) writeUnframed(ctx *fasthttp.RequestCtx, x *exchange1) {
+	defer x.close()
+	ctx.HijackSetNoResponse(true)
+	ctx.Hijack(func(net.Conn) {})
+	h := &ctx.Response.Header
+	head := append([]byte("HTTP/1.1 "), strconv.Itoa(h.StatusCode())...)
+	head = append(append(head, ' '), http.StatusText(h.StatusCode())...)
+	head = append(head, "\r\nConnection: close\r\n"...)
+	for name, value := range h.All() {
+		if !framing(string(name)) {
+			head = append(append(append(append(head, name...), ": "...), value...), "\r\n"...)
+		}
+	}
+	_, err := ctx.Conn().Write(append(head, "\r\n"...))
+	if err == nil && !ctx.IsHead() {
+		_, err = x.WriteTo(ctx.Conn())
+	}
+	if tcp, ok := beneath(ctx.Conn()).Conn.(*net.TCPConn); ok && err != nil {
+		_ = tcp.SetLinger(0)
+	}
+}
+
+// exchange1 is a request and its answer's stream on HTTP/1.1. fasthttp reads it
+// as the answer's body.
+type exchange1 struct {
+	request proxy.Request
+	ctx     *fasthttp.RequestCtx
+	flow    flow
+	rest    []byte // of Next, when fasthttp reads in pieces
+}
+
+// Peek is proxy.Headers'.
+func (x *exchange1) Peek(name string) []byte { return x.ctx.Request.Header.Peek(name) }
+
+// Each is proxy.Headers'.
+func (x *exchange1) Each(f func(name, value []byte)) {
+	for name, value := range x.ctx.Request.Header.All() {
+		f(name, value)
+	}
+}
+
+// SupportsBodyWriteTo lets fasthttp use WriteTo, which keeps the stream's own pieces.
+func (x *exchange1) SupportsBodyWriteTo() bool { return true }
+
+// WriteTo writes each piece as a chunk. fasthttp flushes after every one (E3),
+// and writes the final chunk only when this returns nil (E1).
+func (x *exchange1) WriteTo(w io.Writer) (int64, error) {
+	var sent int64
+	for {
+		b, err := x.flow.next()
+		if len(b) > 0 {
+			n, werr := w.Write(b)
+			if sent += int64(n); werr != nil {
+				return sent, werr
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return sent, nil
+		}
+		if err != nil {
+			return sent, err
+		}
+	}
+}
+
+// Read is the same in pieces, for paths of fasthttp that do not know WriteTo.
+func (x *exchange1) Read(p []byte) (int, error) {
+	for len(x.rest) == 0 {
+		b, err := x.flow.next()
+		if len(b) == 0 && err != nil {
+			return 0, err
+		}
+		x.rest = b
+	}
+	n := copy(p, x.rest)
+	x.rest = x.rest[n:]
+	return n, nil
+}
+
+// Close is called by fasthttp when the answer is over, however it ended.
+func (x *exchange1) Close() error {
+	x.close()
+	return nil
+}
+
+func (x *exchange1) close() {
+	s := x.flow.s
+	x.flow.close()
+	s.running.Add(-1)
+}
+
+// method avoids an allocation for the methods in use.
+func method(b []byte) string {
+	switch string(b) {
+	case "POST":
+		return "POST"
+	case "GET":
+		return "GET"
+	}
+	return string(b)
+}
+
+func remote(a net.Addr) netip.AddrPort {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		ap := tcp.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}

@@ -1,0 +1,144 @@
+package telemetry
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"purser/internal/record"
+	"purser/proxy/price"
+)
+
+// maxModels bounds the values of the label "model": an operator's ceiling
+// price can make any name a model.
+const maxModels = 200
+
+// otherModel stands for every model beyond maxModels.
+const otherModel = "other"
+
+// Gauges are read at each scrape.
+type Gauges struct {
+	Holds   func() float64 // holds that have not ended
+	Ready   func() float64 // 1 when the node admits
+	Applied func() float64 // index of the last applied log entry
+}
+
+// Metrics are the node's metrics.
+type Metrics struct {
+	registry  *prometheus.Registry
+	requests  *prometheus.CounterVec
+	tokens    *prometheus.CounterVec
+	cost      *prometheus.CounterVec
+	saved     *prometheus.CounterVec
+	overrun   prometheus.Counter
+	presumed  prometheus.Counter
+	attempts  *prometheus.CounterVec
+	admitWait prometheus.Histogram
+	firstByte *prometheus.HistogramVec
+	duration  *prometheus.HistogramVec
+
+	mu     sync.Mutex
+	models map[string]bool
+}
+
+// latencyBuckets reach from a cache hit to a long answer, in seconds.
+var latencyBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+
+// New registers every metric.
+func New(g Gauges) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), models: map[string]bool{}}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		m.registry.MustRegister(c)
+		return c
+	}
+	single := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		m.registry.MustRegister(c)
+		return c
+	}
+	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets}, labels)
+		m.registry.MustRegister(h)
+		return h
+	}
+	gauge := func(name, help string, f func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+	}
+	m.requests = counter("purser_requests_total", "Requests by how they ended.", "endpoint", "outcome", "code")
+	m.tokens = counter("purser_tokens_total", "Tokens and tool calls as the provider reported them, by meter.", "upstream", "model", "meter")
+	m.cost = counter("purser_cost_usd_total", "Cost charged to budgets, in dollars.", "upstream", "model")
+	m.saved = counter("purser_saved_usd_total", "What a lever saved, in dollars.", "lever")
+	m.overrun = single("purser_overrun_usd_total", "Cost beyond the hold of its call, in dollars.")
+	m.presumed = single("purser_full_hold_usd_total", "Cost charged as the whole hold, because the call's usage is unknown, in dollars.")
+	m.attempts = counter("purser_upstream_calls_total", "Upstream calls of finished requests.", "upstream")
+	wait := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "purser_admission_wait_seconds", Help: "Time a request waited for allowance, for those that did.", Buckets: latencyBuckets})
+	m.registry.MustRegister(wait)
+	m.admitWait = wait
+	m.firstByte = histogram("purser_first_byte_seconds", "Time from arrival to the first byte of the answer.", "upstream")
+	m.duration = histogram("purser_request_duration_seconds", "Time from arrival to the end of the request.", "endpoint", "outcome")
+	gauge("purser_holds", "Holds that have not ended.", g.Holds)
+	gauge("purser_ready", "1 when the node admits requests.", g.Ready)
+	gauge("purser_applied_entries", "Index of the last log entry applied to the ledger.", g.Applied)
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics in the formats Prometheus reads.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
+}
+
+const nanoPerUSD = 1e9
+
+// Observe counts one record.
+func (m *Metrics) Observe(r *record.Record) {
+	m.requests.WithLabelValues(r.Endpoint, r.Outcome.String(), r.Code).Inc()
+	m.duration.WithLabelValues(r.Endpoint, r.Outcome.String()).Observe(time.Duration(r.Total).Seconds())
+	if r.Admit > 0 {
+		m.admitWait.Observe(time.Duration(r.Admit).Seconds())
+	}
+	for _, s := range r.Savings {
+		m.saved.WithLabelValues(s.Lever.String()).Add(float64(s.Amount) / nanoPerUSD)
+	}
+	if r.Attempts == 0 {
+		return
+	}
+	m.attempts.WithLabelValues(r.Upstream).Inc()
+	if r.FirstByte > 0 {
+		m.firstByte.WithLabelValues(r.Upstream).Observe(time.Duration(r.FirstByte).Seconds())
+	}
+	model := m.model(r.Model)
+	for meter, n := range r.Usage {
+		if n > 0 {
+			m.tokens.WithLabelValues(r.Upstream, model, price.Meter(meter).String()).Add(float64(n))
+		}
+	}
+	if r.Cost > 0 {
+		m.cost.WithLabelValues(r.Upstream, model).Add(float64(r.Cost) / nanoPerUSD)
+	}
+	if r.Overrun > 0 {
+		m.overrun.Add(float64(r.Overrun) / nanoPerUSD)
+	}
+	if r.Basis == record.FullHold {
+		m.presumed.Add(float64(r.Cost) / nanoPerUSD)
+	}
+}
+
+// model bounds the label's values.
+func (m *Metrics) model(name string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.models[name] {
+		return name
+	}
+	if len(m.models) >= maxModels {
+		return otherModel
+	}
+	m.models[name] = true
+	return name
+}

@@ -1,0 +1,94 @@
+package telemetry
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"purser/internal/record"
+	"purser/proxy/price"
+)
+
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if w.Code != 200 {
+		t.Fatalf("scrape answered %d", w.Code)
+	}
+	return w.Body.String()
+}
+
+func zeroGauges() Gauges {
+	zero := func() float64 { return 0 }
+	return Gauges{Holds: zero, Ready: func() float64 { return 1 }, Applied: zero}
+}
+
+func completed(model string) *record.Record {
+	r := &record.Record{Endpoint: "/v1/chat/completions", Outcome: record.Completed, Upstream: "openai", Model: model, Attempts: 1,
+		Cost: 2_500_000_000, Overrun: 500_000_000, Basis: record.Reported, Total: 1e9, FirstByte: 1e6, Admit: 1e6,
+		Savings: []record.Saving{{Lever: record.LeverNativeCache, Amount: 1_000_000_000}}}
+	r.Usage[price.InputText], r.Usage[price.OutputText] = 7, 11
+	return r
+}
+
+func TestObserveCountsWhatTheRecordSays(t *testing.T) {
+	m := New(zeroGauges())
+	m.Observe(completed("gpt-4o"))
+	m.Observe(completed("gpt-4o"))
+	m.Observe(&record.Record{Endpoint: "/v1/chat/completions", Outcome: record.Refused, Code: "insufficient_quota"})
+	got := scrape(t, m)
+	for _, want := range []string{
+		`purser_requests_total{code="",endpoint="/v1/chat/completions",outcome="completed"} 2`,
+		`purser_requests_total{code="insufficient_quota",endpoint="/v1/chat/completions",outcome="refused"} 1`,
+		`purser_tokens_total{meter="input_text",model="gpt-4o",upstream="openai"} 14`,
+		`purser_cost_usd_total{model="gpt-4o",upstream="openai"} 5`,
+		`purser_overrun_usd_total 1`,
+		`purser_saved_usd_total{lever="native_cache"} 2`,
+		`purser_ready 1`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the scrape lacks %s", want)
+		}
+	}
+}
+
+func TestModelLabelsAreBounded(t *testing.T) {
+	m := New(zeroGauges())
+	for i := range 10 * maxModels {
+		m.Observe(completed(fmt.Sprintf("model-%d", i)))
+	}
+	if n := strings.Count(scrape(t, m), "\npurser_cost_usd_total{"); n != maxModels+1 {
+		t.Errorf("%d values of the label model, want %d and other", n, maxModels)
+	}
+}
+
+func TestEveryMetricIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := New(zeroGauges())
+	m.Observe(completed("gpt-4o"))
+	var names []string
+	for _, match := range regexp.MustCompile(`(?m)^# HELP (purser_\w+) `).FindAllStringSubmatch(scrape(t, m), -1) {
+		names = append(names, match[1])
+	}
+	if len(names) < 10 {
+		t.Fatalf("only %d metrics: %v", len(names), names)
+	}
+	for _, n := range names {
+		if !strings.Contains(string(doc), "`"+n+"`") {
+			t.Errorf("docs/metrics.md does not have %s", n)
+		}
+	}
+	for _, match := range regexp.MustCompile("`(purser_\\w+)`").FindAllStringSubmatch(string(doc), -1) {
+		if !slices.Contains(names, match[1]) {
+			t.Errorf("docs/metrics.md has %s, which does not exist", match[1])
+		}
+	}
+}

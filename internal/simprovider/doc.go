@@ -17,8 +17,9 @@
 //   - completion_tokens never exceeds the cap in the request, times n, unless
 //     the mode over-cap is on.
 //   - prompt_tokens never exceeds the UTF-8 bytes of what is counted, plus
-//     [MessageOverhead] for each message, [ReplyOverhead], and [ToolOverhead]
-//     for each tool; pictures count by the documented tile formula.
+//     [MessageOverhead] for each message, [NameOverhead] for each name and
+//     [ReplyOverhead] once; tools, earlier tool calls and response formats count
+//     by their JSON, pictures by the documented formula, see [ImageRule].
 //
 // # Modes
 //

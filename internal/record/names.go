@@ -83,5 +83,8 @@ func ParseLever(s string) (Lever, bool) {
 	return Lever(v), ok
 }
 
+// MaxOutcome is the highest outcome known; tables by outcome have MaxOutcome+1 entries.
+const MaxOutcome = Undecided
+
 // MaxLever is the highest lever known; tables by lever have MaxLever+1 entries.
 const MaxLever = LeverNativeCache

@@ -1,0 +1,48 @@
+// Package usage keeps the usage records of one node: it makes them durable, and
+// answers what was used.
+//
+// It is not a ledger: it decides nothing and refuses nothing. The money of an
+// account is the ledger's word; the records here are the proof of it, one by one.
+//
+// # What is stored
+//
+// A [Journal] puts each finished request into one Pebble batch: its record under
+// the request's id and attempt, its cache fill, and for each account it was
+// charged to, the amount spent, which is added to the proof of that lease. All of
+// them are on disk, or none is; so after a crash
+//
+//   - the proof of a lease is exactly the sum of the charges on disk (L5: what a
+//     node that comes back can prove it did not spend is mark minus nothing else),
+//   - no answer is in the cache whose cost is not recorded.
+//
+// # Group commit
+//
+// Requests add to an open group. One committer takes it, writes it as one batch,
+// synced, and opens the next. A group is taken when its first record is Linger
+// old, when it is full, or when somebody waits for it; it never holds more than
+// MaxGroupBytes or MaxGroupEntries. While a full group waits for the disk,
+// [Journal.Commit] blocks: requests slow down, no record is dropped.
+//
+// # Queries
+//
+// A record's place in time is that of its request id. Queries walk the records
+// of a time range, so their cost grows with the range; there are no rollups yet.
+// Rows of a [Report] always add up to its total: groups beyond a limit are added
+// to one row, "other".
+//
+// # Concurrency
+//
+// All methods are safe for concurrent use. The one goroutine is the committer;
+// [Journal.Close] ends it and waits.
+//
+// # Failure contract
+//
+// A write that fails, fails the store, which ends the process; receipts of the
+// records that were under way carry the error. A record that cannot be decoded
+// ends a query with an error that names it: a total without it would be wrong.
+//
+// # Tests
+//
+// Real Pebble on a file system that crashes at random moments and loses what was
+// not synced, saturation with every record counted, and naive sums as oracle.
+package usage

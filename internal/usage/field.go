@@ -1,0 +1,123 @@
+package usage
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"purser/internal/record"
+	"purser/ledger"
+)
+
+// Field is one property of a record that records can be grouped or filtered by:
+// a dimension, a free tag, or one of the record's own.
+type Field struct {
+	kind fieldKind
+	dim  ledger.DimRef // of kind dimension
+}
+
+type fieldKind uint8
+
+const (
+	dimension fieldKind = iota
+	modelServed
+	upstream
+	endpoint
+	dialect
+	outcome
+	status
+	code
+	cache
+	tier
+	stream
+	rate
+	basis
+	bound
+	hour
+	day
+	numKinds
+)
+
+var fieldNames = [numKinds]string{
+	modelServed: "model_served", upstream: "upstream", endpoint: "endpoint", dialect: "dialect",
+	outcome: "outcome", status: "status", code: "code", cache: "cache", tier: "tier", stream: "stream",
+	rate: "rate", basis: "basis", bound: "bound", hour: "hour", day: "day",
+}
+
+// DimField is the field of a dimension or free tag.
+func DimField(r ledger.DimRef) Field { return Field{dim: r} }
+
+// ParseField finds a field by its name: a dimension ("customer"), a free tag
+// ("tag:job"), or one of model_served, upstream, endpoint, dialect, outcome,
+// status, code, cache, tier, stream, rate, basis, bound, hour and day (UTC).
+func ParseField(name string) (Field, bool) {
+	if i := slices.Index(fieldNames[:], name); i > 0 {
+		return Field{kind: fieldKind(i)}, true
+	}
+	r, err := ledger.ParseDimRef(name)
+	return Field{dim: r}, err == nil
+}
+
+// String is the field's name.
+func (f Field) String() string {
+	if f.kind == dimension {
+		return f.dim.String()
+	}
+	return fieldNames[f.kind]
+}
+
+// of returns the field's value, "" when it is not set.
+func (f Field) of(r *record.Record) string {
+	switch f.kind {
+	case dimension:
+		if v := r.Dims.Get(f.dim); v != "" || f.dim.Dim != ledger.DimModel {
+			return v
+		}
+		return r.Model // refused before its dimensions were known
+	case modelServed:
+		return r.Served
+	case upstream:
+		return r.Upstream
+	case endpoint:
+		return r.Endpoint
+	case dialect:
+		return r.Dialect
+	case outcome:
+		return r.Outcome.String()
+	case status:
+		return strconv.Itoa(r.Status)
+	case code:
+		return r.Code
+	case cache:
+		return r.Cache.String()
+	case tier:
+		return r.Tier
+	case stream:
+		return strconv.FormatBool(r.Stream)
+	case rate:
+		return r.RateID
+	case basis:
+		return r.Basis.String()
+	case bound:
+		return r.Bound.String()
+	case hour:
+		return at(r).Format("2006-01-02T15")
+	case day:
+		return at(r).Format(time.DateOnly)
+	default:
+		panic("usage: a field of no kind")
+	}
+}
+
+func at(r *record.Record) time.Time { return time.Unix(0, int64(r.At)).UTC() }
+
+// Condition holds for records whose field has one of the values; "" is the value
+// of a field that is not set.
+type Condition struct {
+	Field  Field
+	Values []string
+}
+
+func (c *Condition) holds(r *record.Record) bool {
+	return slices.Contains(c.Values, c.Field.of(r))
+}

@@ -1,0 +1,187 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"purser/internal/record"
+	"purser/internal/store"
+	"purser/ledger"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Range is the time from From up to, but not including, To. Its zero value is
+// empty; [Always] is all of it.
+type Range struct {
+	From, To ledger.Instant
+}
+
+// Always is the range that every record is in.
+var Always = Range{To: ledger.MaxInstant}
+
+// Order is the order in which records are visited.
+type Order uint8
+
+// The orders.
+const (
+	OldestFirst Order = iota
+	NewestFirst
+)
+
+// Query selects records.
+type Query struct {
+	Range Range
+	Where []Condition // all must hold
+	Order Order
+	Limit int // most records; 0 means all
+}
+
+// checkEvery is how many records are visited between looks at the context: some
+// milliseconds' worth.
+const checkEvery = 1024
+
+// Records visits the records that q selects. The record is valid until the next
+// one; an error ends the sequence.
+func (j *Journal) Records(ctx context.Context, q Query) iter.Seq2[*record.Record, error] {
+	return func(yield func(*record.Record, error) bool) {
+		it, err := j.db.NewIter(recordBounds(q.Range))
+		if err != nil {
+			yield(nil, fmt.Errorf("read usage records: %w", err))
+			return
+		}
+		more := true
+		err = visit(ctx, it, q, func(r *record.Record) bool {
+			more = yield(r, nil)
+			return more
+		})
+		if err = errors.Join(err, it.Close()); err != nil && more {
+			yield(nil, err)
+		}
+	}
+}
+
+// visit calls yield for the records that q selects, until it says no.
+func visit(ctx context.Context, it *pebble.Iterator, q Query, yield func(*record.Record) bool) error {
+	first, next := it.First, it.Next
+	if q.Order == NewestFirst {
+		first, next = it.Last, it.Prev
+	}
+	var dec record.Decoder
+	var r record.Record
+	n := 0
+	for ok := first(); ok; ok = next() {
+		if n%checkEvery == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		n++
+		v, err := it.ValueAndErr()
+		if err == nil {
+			err = dec.Decode(&r, v)
+		}
+		if err != nil {
+			return fmt.Errorf("read usage record %s: %w", idOf(it.Key()), err)
+		}
+		if !q.selects(&r) {
+			continue
+		}
+		q.Limit--
+		if !yield(&r) || q.Limit == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (q *Query) selects(r *record.Record) bool {
+	for i := range q.Where {
+		if !q.Where[i].holds(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// Get returns the records of one request, in the order of its attempts; none if
+// the id is not known.
+func (j *Journal) Get(ctx context.Context, id string) ([]record.Record, error) {
+	parsed, ok := record.ParseID(id)
+	if !ok {
+		return nil, nil
+	}
+	lower := appendRecordKey(nil, parsed, 0)
+	upper := append(appendRecordKey(nil, parsed, maxAttempt), 0)
+	it, err := j.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return nil, fmt.Errorf("read usage record %s: %w", id, err)
+	}
+	var out []record.Record
+	err = visit(ctx, it, Query{}, func(r *record.Record) bool {
+		c := *r
+		c.Dims.Tags, c.Savings, c.Charges = slices.Clone(r.Dims.Tags), slices.Clone(r.Savings), slices.Clone(r.Charges)
+		out = append(out, c)
+		return true
+	})
+	return out, errors.Join(err, it.Close())
+}
+
+// Proven is the settled spending of one lease for which there are records on
+// disk, or about to be. It is exact when the journal was just opened; later it
+// may lack the group that is being written.
+func (j *Journal) Proven(account ledger.AccountKey, incarnation uint32) (ledger.Amount, error) {
+	v, closer, err := j.db.Get(appendProofKey(nil, lease{account, incarnation}))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the proof of %s: %w", account.Budget, err)
+	}
+	sum, err := store.DecodeSum(v)
+	if err = errors.Join(err, closer.Close()); err != nil {
+		return 0, fmt.Errorf("read the proof of %s: %w", account.Budget, err)
+	}
+	return ledger.Amount(sum), nil
+}
+
+// Forget deletes the proof of a lease that is closed in the ledger.
+func (j *Journal) Forget(account ledger.AccountKey, incarnation uint32) error {
+	b := j.store.NewBatch()
+	if err := b.Delete(appendProofKey(nil, lease{account, incarnation}), nil); err != nil {
+		return fmt.Errorf("forget the proof of %s: %w", account.Budget, err)
+	}
+	return j.store.Apply(b, store.Buffered)
+}
+
+// DropBefore deletes the records of requests that arrived before the instant.
+// Proofs stay: they are the ledger's matter.
+func (j *Journal) DropBefore(t ledger.Instant) error {
+	o := recordBounds(Range{To: t})
+	b := j.store.NewBatch()
+	if err := b.DeleteRange(o.LowerBound, o.UpperBound, nil); err != nil {
+		return fmt.Errorf("drop usage records: %w", err)
+	}
+	return j.store.Apply(b, store.Synced)
+}
+
+func recordBounds(r Range) *pebble.IterOptions {
+	from, to := record.FirstID(r.From), record.FirstID(max(r.From, r.To))
+	return &pebble.IterOptions{
+		LowerBound: append([]byte{store.PrefixRecord}, from[:]...),
+		UpperBound: append([]byte{store.PrefixRecord}, to[:]...),
+	}
+}
+
+// idOf names the record behind a key in an error.
+func idOf(key []byte) string {
+	var id record.ID
+	if len(key) != recordKeyLen {
+		return fmt.Sprintf("%x", key)
+	}
+	copy(id[:], key[1:])
+	return id.String()
+}

@@ -1,0 +1,205 @@
+package semcache
+
+import (
+	"fmt"
+	"time"
+
+	"purser/internal/store"
+	"purser/ledger"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+const (
+	// sweepEvery is how often the sweeper looks for expired entries; they are
+	// never given out, so this only decides how soon their room is free.
+	sweepEvery = 10 * time.Second
+	// sweepStep bounds the places that are looked at in one go, some 10 ms.
+	sweepStep = 8192
+	// lowWater is the part of StoreBytes, in percent, that eviction goes down to,
+	// so that it does not run for every fill.
+	lowWater = 90
+)
+
+// sweep deletes what is too much or too old, until the cache is closed.
+func (c *Cache) sweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	var aged place // where the search for expired entries goes on
+	for {
+		select {
+		case <-c.stop:
+			return
+		case <-c.nudge:
+			c.makeRoom()
+		case <-tick.C:
+			aged = c.dropExpired(aged)
+		}
+	}
+}
+
+// makeRoom evicts the oldest places until the store is at its low-water mark. A
+// place is renewed at most once in a call, so that it ends.
+func (c *Cache) makeRoom() {
+	goal := c.cfg.StoreBytes / 100 * lowWater
+	end := place{placed: c.now()} // what is placed from now on stays
+	for c.bytes.Load() > goal {
+		w := c.walk(place{}, end, func(p place, info placeInfo, b *batch) bool {
+			switch {
+			case info.expires > end.placed && c.front.used(&p.key) && info.created == p.placed:
+				c.renew(p, info, b)
+			default:
+				b.remove(p, info)
+				c.count.evicted.Add(1)
+			}
+			return c.bytes.Load()-b.freed > goal
+		})
+		if !w.more {
+			return
+		}
+		select {
+		case <-c.stop:
+			return
+		default:
+		}
+	}
+}
+
+// renew gives a place its second chance: it moves to the end of the order.
+func (c *Cache) renew(p place, info placeInfo, b *batch) {
+	b.delete(appendPlaceKey(nil, p))
+	b.set(appendPlaceKey(nil, place{c.now(), p.key}), appendPlaceInfo(nil, info))
+	c.count.renewed.Add(1)
+}
+
+// dropExpired looks at the next places from the given one on, and returns where
+// to go on: at the beginning after the last.
+func (c *Cache) dropExpired(from place) place {
+	now := c.now()
+	w := c.walk(from, place{placed: ledger.MaxInstant}, func(p place, info placeInfo, b *batch) bool {
+		if info.expires <= now {
+			b.remove(p, info)
+			c.count.expired.Add(1)
+		}
+		return true
+	})
+	if w.more {
+		return w.next
+	}
+	return place{}
+}
+
+// walked is where a walk has come to.
+type walked struct {
+	next place
+	more bool
+}
+
+// walk calls visit for at most sweepStep places from one up to another, until it
+// says no, and applies what it put into the batch.
+func (c *Cache) walk(from, to place, visit func(place, placeInfo, *batch) bool) (w walked) {
+	it, err := c.store.DB().NewIter(&pebble.IterOptions{
+		LowerBound: appendPlaceKey(nil, from), UpperBound: appendPlaceKey(nil, to),
+	})
+	if err != nil {
+		c.fault("sweep", err)
+		return walked{}
+	}
+	b := &batch{c: c, b: c.store.NewBatch()}
+	for ok, n := it.First(), 0; ok; ok, n = it.Next(), n+1 {
+		p, known := parsePlaceKey(it.Key())
+		if n == sweepStep {
+			w = walked{next: p, more: true}
+			break
+		}
+		info, valid := decodePlaceInfo(it.Value())
+		if !known || !valid {
+			b.delete(append([]byte(nil), it.Key()...))
+			continue
+		}
+		if !visit(p, info, b) {
+			break
+		}
+	}
+	if err := it.Close(); err != nil {
+		c.fault("sweep", err)
+	}
+	if err := c.store.Apply(b.b, store.Buffered); err != nil {
+		c.fault("sweep", err)
+		return walked{}
+	}
+	c.bytes.Add(-b.freed)
+	c.places.Add(-b.places)
+	return w
+}
+
+// batch is what one walk changes. It need not be durable: a place or entry that
+// comes back after a crash is swept again.
+type batch struct {
+	c      *Cache
+	b      *pebble.Batch
+	freed  int64
+	places int64
+}
+
+// remove deletes the place, and the entry if it is the one that was filled there
+// and not a later one. A fill that comes between the look and the deletion is
+// lost, which in a cache is a miss.
+func (b *batch) remove(p place, info placeInfo) {
+	b.delete(appendPlaceKey(nil, p))
+	b.freed += info.size
+	b.places++
+	if b.c.createdOf(&p.key) == info.created {
+		b.delete(appendEntryKey(nil, &p.key))
+		b.c.front.remove(&p.key)
+	}
+}
+
+func (b *batch) delete(key []byte) {
+	if err := b.b.Delete(key, nil); err != nil {
+		panic(fmt.Sprintf("semcache: add to a batch: %v", err))
+	}
+}
+
+func (b *batch) set(key, value []byte) {
+	if err := b.b.Set(key, value, nil); err != nil {
+		panic(fmt.Sprintf("semcache: add to a batch: %v", err))
+	}
+}
+
+// createdOf reads when the entry of k was made; -1 if there is none.
+func (c *Cache) createdOf(k *Key) ledger.Instant {
+	v, closer, err := c.store.DB().Get(appendEntryKey(nil, k))
+	if err != nil {
+		return -1
+	}
+	defer func() { _ = closer.Close() }()
+	if len(v) < entryHeader || v[0] != entryVersion {
+		return -1
+	}
+	in := input{b: v[entryHeader:]}
+	return ledger.Instant(in.varint())
+}
+
+// measure counts what is in the store.
+func (c *Cache) measure() error {
+	it, err := c.store.DB().NewIter(&pebble.IterOptions{
+		LowerBound: []byte{store.PrefixPlace}, UpperBound: []byte{store.PrefixPlace + 1},
+	})
+	if err != nil {
+		return fmt.Errorf("measure: %w", err)
+	}
+	var bytes, places int64
+	for ok := it.First(); ok; ok = it.Next() {
+		if info, valid := decodePlaceInfo(it.Value()); valid {
+			bytes += info.size
+			places++
+		}
+	}
+	c.bytes.Store(bytes)
+	c.places.Store(places)
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("measure: %w", err)
+	}
+	return nil
+}

@@ -46,9 +46,17 @@ type DeleteBudget struct {
 // A lease without evidence was never used. If MarkSeq is below what the ledger
 // has seen from this node, its disk was rolled back and what was outstanding
 // is written off. A Store other than the first one seen is refused.
+//
+// Previous is the incarnation that this one follows, 0 for a node's first. It
+// makes a Register that arrives late, or twice, harmless: had it closed the
+// leases of the incarnation that runs by then, on evidence gathered before, it
+// would have given away money that is being spent. A node that does not know
+// the number sends 0; on StaleIncarnation it sends again with
+// Outcome.Incarnation as Previous.
 type Register struct {
 	Node     NodeID
 	Store    StoreID
+	Previous uint32
 	MarkSeq  uint64
 	Evidence []Evidence
 }
@@ -56,10 +64,17 @@ type Register struct {
 // Evidence is what a node's disk says of one earlier lease.
 type Evidence struct {
 	Account AccountKey
+	// Incarnation had the lease. Evidence of any but the latest is ignored: its
+	// lease is closed already. 0 stands for the latest.
+	Incarnation uint32
 	// Mark bounds spent + held + free at any time since its last sync.
 	Mark Amount
-	// Proven is the sum of settled charges with a durable usage record.
+	// Proven is the sum of that incarnation's settled charges to the account
+	// with a durable usage record.
 	Proven Amount
+	// Overrun is the part of Proven beyond the holds it was charged to. It is
+	// the only thing that lets a Mark pass what was granted.
+	Overrun Amount
 }
 
 // Exchange is a node's one periodic message. All counters are cumulative for
@@ -82,7 +97,9 @@ type Row struct {
 	Returned Amount // given back; never more than granted - spent
 	Want     Amount // how much more would let the node refill ahead
 	Rate     Amount // recent spending, units per second
-	Done     bool   // the node will never use this lease again; all but Spent is returned
+	// Done ends the lease: all but Spent is returned. What the node reports of
+	// the account after that is a new lease, with counters from zero.
+	Done bool
 }
 
 // Need is one waiting request: every claim is granted, or none is.
@@ -113,8 +130,9 @@ func (*Exchange) Kind() Kind    { return KindExchange }
 func (Tick) Kind() Kind         { return KindTick }
 func (Fence) Kind() Kind        { return KindFence }
 
-// Outcome is what a command did. Answer is set for an Exchange, Incarnation
-// for a Register.
+// Outcome is what a command did. Answer is set for an Exchange that was Applied
+// or Repeated; it is shared and must not be changed. Incarnation is set for a
+// Register that was Applied and for StaleIncarnation.
 type Outcome struct {
 	Code        Code
 	Incarnation uint32
@@ -129,7 +147,7 @@ const (
 	Applied          Code = 1
 	Repeated         Code = 2 // an Exchange seen before: its stored answer
 	StaleSeq         Code = 3 // an Exchange older than the last one
-	StaleIncarnation Code = 4 // the node registered again since
+	StaleIncarnation Code = 4 // not the node's current incarnation, which is Outcome.Incarnation
 	UnknownNode      Code = 5
 	FencedNode       Code = 6
 	StoreMismatch    Code = 7 // this NodeID belongs to another data directory

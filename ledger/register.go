@@ -1,0 +1,201 @@
+package ledger
+
+import (
+	"math"
+	"slices"
+)
+
+// register opens the node's next incarnation and closes the leases of the one
+// before.
+func (s *State) register(r *Register) Outcome {
+	if !r.valid() {
+		return Outcome{Code: InvalidCommand}
+	}
+	known, ok := s.nodes.get(r.Node)
+	switch {
+	case !ok && r.Previous != 0:
+		return Outcome{Code: StaleIncarnation}
+	case !ok && s.nodes.size >= s.limits.nodes:
+		return Outcome{Code: LimitReached}
+	case !ok:
+		s.nodes.put(s.epoch, r.Node, &node{
+			owner: s.epoch, id: r.Node, store: r.Store, incarnation: 1, markSeq: r.MarkSeq,
+		})
+		return Outcome{Code: Applied, Incarnation: 1}
+	case known.fenced:
+		return Outcome{Code: FencedNode}
+	case r.Store != known.store:
+		return Outcome{Code: StoreMismatch}
+	case r.Previous != known.incarnation:
+		return Outcome{Code: StaleIncarnation, Incarnation: known.incarnation}
+	case known.incarnation == math.MaxUint32:
+		return Outcome{Code: LimitReached}
+	}
+	n := s.editNode(r.Node)
+	s.closeOnEvidence(n, r.relevant(n.incarnation), r.MarkSeq < n.markSeq)
+	n.incarnation++
+	n.seq, n.answer = 0, nil
+	n.markSeq = r.MarkSeq
+	return Outcome{Code: Applied, Incarnation: n.incarnation}
+}
+
+// fence writes off what the node has outstanding. It may be running all the
+// same: whatever it still spends is in what was written off.
+func (s *State) fence(id NodeID) Outcome {
+	n := s.editNode(id)
+	if n == nil {
+		return Outcome{Code: UnknownNode}
+	}
+	for _, k := range s.holdingsOf(n) {
+		a := s.editAccount(k)
+		a.close(s.editLease(a, n.id), restWrittenOff)
+		s.dropLease(a, n)
+	}
+	n.fenced, n.answer = true, nil
+	return Outcome{Code: Applied}
+}
+
+// closeOnEvidence closes every lease of the node.
+func (s *State) closeOnEvidence(n *node, evidence []Evidence, rolledBack bool) {
+	none := Evidence{}
+	for _, k := range s.holdingsOf(n) {
+		a := s.editAccount(k)
+		l := s.editLease(a, n.id)
+		rule, _ := s.budgets.get(k.Budget)
+		e := &none
+		if i, ok := slices.BinarySearchFunc(evidence, k, compareEvidence); ok {
+			e = &evidence[i]
+		}
+		a.closeOn(l, e, rule.beenSoft, rolledBack)
+		s.dropLease(a, n)
+		if e != &none {
+			e.Proven = 0 // used; see below
+		}
+	}
+	// Soft budgets are spent from before anything is granted, so the ledger may
+	// hear of it from the evidence first.
+	for i := range evidence {
+		if evidence[i].Proven > 0 {
+			s.settleUngranted(n, &evidence[i])
+		}
+	}
+}
+
+// closeOn ends a lease on the evidence of its holder's disk.
+//
+// Spent is what the mark bounds. The mark itself is bounded by what the node
+// could spend, for what it returned is no longer covered by any mark; only
+// overrun passes that, and only as far as records show it. Records are believed
+// however high they go: the provider will bill what they say.
+//
+// A mark below what the node reported as spent contradicts itself: the disk has
+// lost what it had. Then, as after a rollback, nobody can say what was spent of
+// the rest, and it is written off.
+func (a *account) closeOn(l *lease, e *Evidence, beenSoft, rolledBack bool) {
+	if a.unit == Slots {
+		a.close(l, restReturned)
+		return
+	}
+	proven := max(0, e.Proven-l.earlierSpent)
+	overrun := max(l.overrun, e.Overrun-l.earlierOverrun)
+	lost := rolledBack || !beenSoft && e.Mark < l.spent-l.overrun
+	spent := max(l.spent, proven)
+	if !lost {
+		reach := l.granted - l.returned + max(0, overrun-l.forced)
+		spent = max(spent, min(e.Mark, reach))
+	}
+	if missing := spent - (l.granted - l.returned); missing > 0 {
+		missing = min(missing, a.room(l.granted))
+		a.force(l, missing)
+		spent = l.granted - l.returned
+	}
+	a.settle(l, spent-l.spent)
+	if !beenSoft {
+		overrun = max(overrun, l.forced)
+	}
+	overrun = min(overrun, l.spent)
+	a.overrun += overrun - l.overrun
+	l.overrun = overrun
+	a.presumed += spent - min(proven, spent)
+	if lost {
+		a.close(l, restWrittenOff)
+	} else {
+		a.close(l, restReturned)
+	}
+}
+
+// settleUngranted takes proven spending of a soft budget of which the ledger
+// had granted nothing.
+func (s *State) settleUngranted(n *node, e *Evidence) {
+	rule, ok := s.budgets.get(e.Account.Budget)
+	if !ok || !rule.beenSoft || rule.budget.Unit == Slots {
+		return
+	}
+	a, _, _ := s.openAccount(e.Account)
+	if a == nil {
+		return
+	}
+	l := &lease{owner: s.epoch, node: n.id, done: true}
+	amount := min(e.Proven, a.room(0))
+	a.force(l, amount)
+	a.settle(l, amount)
+	a.overrun += min(e.Overrun, amount)
+	a.close(l, restReturned)
+}
+
+// holdingsOf returns the accounts the node has a lease in, in order.
+func (s *State) holdingsOf(n *node) []AccountKey {
+	keys := make([]AccountKey, 0, n.leases)
+	for h := range s.holdings.from(holding{node: n.id, account: AccountKey{Start: math.MinInt64}}) {
+		if h.node != n.id {
+			break
+		}
+		keys = append(keys, h.account)
+	}
+	return keys
+}
+
+// relevant returns the evidence of the latest incarnation, by account, each
+// account once.
+func (r *Register) relevant(latest uint32) []Evidence {
+	out := make([]Evidence, 0, len(r.Evidence))
+	for _, e := range r.Evidence {
+		if e.Incarnation == 0 || e.Incarnation == latest {
+			out = append(out, e)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Evidence) int { return a.Account.compare(b.Account) })
+	return mergeEvidence(out)
+}
+
+// mergeEvidence keeps one piece of evidence an account, the highest of each
+// part: what a disk says twice is true at its worst.
+func mergeEvidence(sorted []Evidence) []Evidence {
+	out := sorted[:0]
+	for _, e := range sorted {
+		if len(out) == 0 || out[len(out)-1].Account != e.Account {
+			out = append(out, e)
+			continue
+		}
+		last := &out[len(out)-1]
+		last.Mark = max(last.Mark, e.Mark)
+		last.Proven = max(last.Proven, e.Proven)
+		last.Overrun = max(last.Overrun, e.Overrun)
+	}
+	return out
+}
+
+func compareEvidence(e Evidence, k AccountKey) int { return e.Account.compare(k) }
+
+func (r *Register) valid() bool {
+	if r.Node == "" || len(r.Node) > MaxNodeID || len(r.Evidence) > MaxEvidence {
+		return false
+	}
+	for i := range r.Evidence {
+		e := &r.Evidence[i]
+		if !e.Mark.valid() || !e.Proven.valid() || !e.Overrun.valid() || e.Overrun > e.Proven {
+			return false
+		}
+	}
+	return true
+}

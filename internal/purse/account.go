@@ -34,6 +34,7 @@ type account struct {
 	loose     atomic.Int64 // holds that took nothing: of soft budgets, and of zero
 	overrun   atomic.Int64 // part of spent beyond the holds it was charged to
 	unbacked  atomic.Int64 // part of spent that no issued amount covered
+	everSoft  atomic.Bool  // spending without a grant is to be expected
 	contended atomic.Bool  // requests wait for this account: newcomers queue behind them
 	watched   atomic.Bool  // tell the core when a hold ends
 	soft      atomic.Bool  // counted, never refused
@@ -137,7 +138,7 @@ func (a *account) giveBack(held ledger.Amount, loose bool) {
 // settle ends a hold of which `actual` was spent. The order of the writes
 // matters to reads: see held.
 func (a *account) settle(held, actual ledger.Amount, loose bool) {
-	backed := held
+	backed, passed := held, false
 	if loose {
 		backed = 0
 	}
@@ -147,6 +148,7 @@ func (a *account) settle(held, actual ledger.Amount, loose bool) {
 	case actual > backed:
 		if got := a.takeUpTo(actual - backed); got < actual-backed {
 			a.unbacked.Add(int64(actual - backed - got))
+			passed = !loose // the mark: it is to be raised at once
 		}
 	}
 	if actual > held {
@@ -158,7 +160,7 @@ func (a *account) settle(held, actual ledger.Amount, loose bool) {
 	if loose {
 		a.loose.Add(-1)
 	}
-	if a.watched.Load() {
+	if passed || a.watched.Load() {
 		a.ring()
 	}
 }
@@ -174,6 +176,16 @@ func (a *account) takeUpTo(amt ledger.Amount) ledger.Amount {
 		if a.free.CompareAndSwap(free, free-got) {
 			return ledger.Amount(got)
 		}
+	}
+}
+
+// setSoft follows the budget.
+func (a *account) setSoft(soft bool) {
+	if soft {
+		a.everSoft.Store(true)
+	}
+	if a.soft.Load() != soft {
+		a.soft.Store(soft)
 	}
 }
 

@@ -37,7 +37,8 @@ type Config struct {
 	ExchangeTimeout time.Duration
 
 	// MaxAccounts bounds the table of live accounts, and with it memory (about
-	// 500 B each) and the evidence of a restart. Default 65536, 16 to 1<<20.
+	// 500 B each) and the evidence of a restart. Default 65536, 16 to half of
+	// ledger.MaxEvidence (leases that have gone may still be on disk).
 	MaxAccounts int
 	// MaxParked bounds the requests waiting for allowance. Default 4096, 1 to 1<<16.
 	MaxParked int
@@ -88,7 +89,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is %d, not within %d to %d", name, v, low, high))
 		}
 	}
-	count("max_accounts", c.MaxAccounts, 16, 1<<20)
+	count("max_accounts", c.MaxAccounts, 16, ledger.MaxEvidence/2)
 	count("max_parked", c.MaxParked, 1, 1<<16)
 	count("max_rows", c.MaxRows, MaxChain, 4096)
 	count("max_needs", c.MaxNeeds, 1, 4096)

@@ -140,7 +140,7 @@ func (c *core) current(s *series, now moment) *account {
 		}
 		return a
 	}
-	start, end := bounds(s.book.window, wall)
+	start, end := s.book.window.Bounds(wall)
 	a = c.open(ledger.AccountKey{Budget: s.book.id, Split: s.split, Start: start}, end, s.book, now)
 	if a != nil {
 		s.current.Store(a)
@@ -166,7 +166,7 @@ func (c *core) open(key ledger.AccountKey, end ledger.Instant, k *book, now mome
 		return nil
 	}
 	a := &account{key: key, unit: k.unit, end: end, book: k, bell: c.bell}
-	a.soft.Store(k.soft.Load())
+	a.setSoft(k.soft.Load())
 	a.wake.Store(never)
 	a.rateAt, a.usedAt = now.mono, now.mono
 	a.index = len(c.live)
@@ -193,7 +193,11 @@ func (c *core) assess(a *account, now moment) {
 		c.wantMark(a)
 		return
 	}
+	a.quicken(now)
 	c.issue(a)
+	if a.issued+ledger.Amount(a.unbacked.Load()) > a.mark {
+		c.wantMark(a) // an overrun passed it
+	}
 	wake := int64(never)
 	free := ledger.Amount(a.free.Load())
 	if a.unissued() > 0 {

@@ -210,10 +210,14 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 		return
 	}
 	a.state = got.State
+	if got.State == ledger.Unbacked {
+		c.unbacked(a, now)
+		return
+	}
 	a.sentSpent, a.sentReturned = sent.Spent, sent.Returned
 	gained := max(0, got.Granted-a.granted)
 	a.granted += gained
-	if sent.Done && a.doneSent && got.State != ledger.Unbacked {
+	if sent.Done && a.doneSent {
 		c.forget(a)
 		return
 	}
@@ -226,20 +230,31 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 		if c.rules != nil && x.version == c.rules.version {
 			a.ceiling, a.ceilingBase, a.ceilingTill = got.Ceiling, sent.Spent, now.mono+believeFor
 		}
-	case ledger.Unbacked:
-		c.breakDown(fmt.Errorf("the ledger knows no grant for what was spent on %v", a.key))
-		return
 	case ledger.Ended:
 		c.horizonWall = max(c.horizonWall, a.end)
 		c.shut(a)
 	case ledger.Closed:
 		a.book.dead.Store(true)
 		c.shut(a)
-	case ledger.NotYet, ledger.NoAccount:
+	case ledger.NotYet, ledger.NoAccount, ledger.Unbacked:
 	}
 	if got.Recall > 0 && !a.closing {
 		c.giveBack(a, got.Recall)
 		c.wantRow(a)
+	}
+}
+
+// unbacked handles a row that the ledger did not accept. Of a soft budget, which
+// spends without grants, it may have no room for the account yet: the count is
+// reported again, until the budget is gone or the window so long past that the
+// ledger has dropped it. Of a hard one it cannot be.
+func (c *core) unbacked(a *account, now moment) {
+	a.doneSent = false
+	switch {
+	case !a.everSoft.Load():
+		c.breakDown(fmt.Errorf("the ledger knows no grant for what was spent on %v", a.key))
+	case a.closing && a.unused() && (a.book.dead.Load() || c.draining || now.wall-a.end > a.end-a.key.Start):
+		c.forget(a)
 	}
 }
 

@@ -88,7 +88,7 @@ func (c *core) scan(now moment) {
 // openNext asks for allowance of the window that is about to begin, so that its
 // first requests need not wait.
 func (c *core) openNext(a *account, now moment) {
-	start, end := bounds(a.book.window, a.end)
+	start, end := a.book.window.Bounds(a.end)
 	key := ledger.AccountKey{Budget: a.key.Budget, Split: a.key.Split, Start: start}
 	if c.accounts[key] != nil {
 		return
@@ -98,6 +98,18 @@ func (c *core) openNext(a *account, now moment) {
 		b.largestPrev = a.largestHold()
 		c.wantRow(b)
 	}
+}
+
+// quicken raises the rate at once when spending rises between two scans. The
+// span is taken as a quarter of a second at least, so that a few requests at
+// the same moment do not look like a flood.
+func (a *account) quicken(now moment) {
+	if a.unit == ledger.Slots {
+		a.rate = max(a.rate, a.used())
+		return
+	}
+	elapsed := max(now.mono-a.rateAt, scanEvery/4)
+	a.rate = max(a.rate, scale(a.used()-a.rateUsed, scanEvery, elapsed))
 }
 
 // sample brings the rate up to date: it follows a rise at once and a fall by
@@ -148,9 +160,7 @@ func (c *core) setRules(r *rules, budgets []ledger.Budget, now moment) {
 	for i := len(c.live) - 1; i >= 0; i-- {
 		a := c.live[i]
 		a.ceilingTill, a.wantAfter = 0, 0
-		if soft := a.book.soft.Load(); a.soft.Load() != soft {
-			a.soft.Store(soft)
-		}
+		a.setSoft(a.book.soft.Load())
 		if a.book.dead.Load() {
 			c.shut(a)
 		}

@@ -2,7 +2,6 @@ package purse
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -75,58 +74,6 @@ func Open(ctx context.Context, cfg Config, seams Seams) (*Purse, error) {
 	return p, nil
 }
 
-// enrol registers the node and clears its disk of the incarnation before.
-//
-// The sequence of the marks grows before the first Exchange. So a repeat of the
-// Register that reaches the log late, after money was leased, is behind what
-// the ledger has seen of the disk and cannot hand back leases on old evidence.
-func enrol(ctx context.Context, cfg Config, seams Seams) (incarnation uint32, seq uint64, err error) {
-	seq, marks, err := seams.Marks.LoadMarks()
-	if err != nil {
-		return 0, 0, fmt.Errorf("loading high-water marks: %w", err)
-	}
-	r := ledger.Register{Node: cfg.Node, Store: cfg.Store, MarkSeq: seq}
-	gone := make([]Mark, 0, len(marks))
-	for _, m := range marks {
-		proven, err := seams.Proofs(m.Account, m.Incarnation)
-		if err != nil {
-			return 0, 0, fmt.Errorf("proving what was spent on %v: %w", m.Account, err)
-		}
-		r.Evidence = append(r.Evidence, ledger.Evidence{Account: m.Account, Mark: m.Amount, Proven: proven})
-		m.Gone = true
-		gone = append(gone, m)
-	}
-	out, err := register(ctx, cfg, seams, r)
-	if err != nil {
-		return 0, 0, err
-	}
-	if err := seams.Marks.SaveMarks(seq+1, gone); err != nil {
-		return 0, 0, fmt.Errorf("clearing high-water marks: %w", err)
-	}
-	return out.Incarnation, seq + 1, nil
-}
-
-func register(ctx context.Context, cfg Config, seams Seams, r ledger.Register) (ledger.Outcome, error) {
-	for wait := backoffFirst; ; wait = min(2*wait, backoffMax) {
-		once, cancel := context.WithTimeout(ctx, cfg.ExchangeTimeout)
-		out, err := seams.Exchanger.Register(once, r)
-		cancel()
-		var rejected *RejectedError
-		switch {
-		case err == nil && out.Code == ledger.Applied:
-			return out, nil
-		case err == nil:
-			return out, fmt.Errorf("registering node %s: %w", cfg.Node, &RejectedError{Code: out.Code})
-		case errors.As(err, &rejected):
-			return out, fmt.Errorf("registering node %s: %w", cfg.Node, err)
-		}
-		seams.Log.Warn("registering with the ledger", "node", string(cfg.Node), "error", err)
-		if !pause(ctx, wait) {
-			return out, fmt.Errorf("registering node %s: %w", cfg.Node, errors.Join(ctx.Err(), err))
-		}
-	}
-}
-
 // pause waits, and reports false if ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
@@ -170,7 +117,7 @@ func (p *Purse) Resolve(dst *Chain, d *ledger.Dimensions) error {
 		return nil
 	}
 	return r.candidates(d, func(u *rule) error {
-		split, covers := covers(&u.budget, d)
+		split, covers := u.budget.Covers(d)
 		if !covers {
 			return nil
 		}

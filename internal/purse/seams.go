@@ -64,9 +64,15 @@ type Mark struct {
 	Gone        bool // the lease is closed in the ledger; remove the entry
 }
 
-// Proofs returns the settled spending of one earlier lease for which a durable
-// usage record exists. It is asked only while [Open] runs.
-type Proofs func(account ledger.AccountKey, incarnation uint32) (ledger.Amount, error)
+// Proofs returns what durable usage records show that one incarnation of this
+// node settled on an account. It is asked only while [Open] runs.
+type Proofs func(account ledger.AccountKey, incarnation uint32) (Proof, error)
+
+// Proof is a sum over the charges of one (account, incarnation).
+type Proof struct {
+	Spent   ledger.Amount
+	Overrun ledger.Amount // the part of Spent beyond the holds it was charged to
+}
 
 // Seams are the purse's connections to the world outside.
 type Seams struct {

@@ -1,0 +1,5 @@
+//go:build race
+
+package purse
+
+const raceEnabled = true

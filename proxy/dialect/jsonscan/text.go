@@ -232,7 +232,7 @@ func AppendString(dst []byte, text string) []byte {
 			dst = append(dst, '\\', 'r')
 		case b == '\t':
 			dst = append(dst, '\\', 't')
-		case b < 0x20 || b == 0x7f:
+		case b < 0x20:
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
 		default:
 			dst = append(dst, b)

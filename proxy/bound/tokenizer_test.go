@@ -1,0 +1,117 @@
+package bound
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	tiktoken "github.com/tiktoken-go/tokenizer"
+	"pgregory.net/rapid"
+)
+
+var encodings = map[string]tiktoken.Encoding{o200k: tiktoken.O200kBase, cl100k: tiktoken.Cl100kBase}
+
+// checkText compares our counts of one text with the library's.
+func checkText(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, text string) {
+	t.Helper()
+	text = strings.ToValidUTF8(text, "?")
+	for name := range encodings {
+		tok := load(name)
+		want, err := tok.codec.Count(text)
+		if err != nil {
+			t.Fatalf("%s: library: %v", name, err)
+		}
+		exact, vocabulary := tok.count([]byte(text), true), tok.count([]byte(text), false)
+		if exact != int64(want) {
+			t.Fatalf("%s: exact is %d, the library counts %d in %q", name, exact, want, text)
+		}
+		if vocabulary < exact || vocabulary > int64(len(text)) {
+			t.Fatalf("%s: exact %d <= vocabulary %d <= bytes %d does not hold in %q", name, exact, vocabulary, len(text), text)
+		}
+	}
+}
+
+// hardTexts are texts at the edges of the splitting patterns.
+var hardTexts = []string{
+	"", " ", "  ", "\n", " \n", "\n ", "\r\n\r\n  x", "   x", "x   ", "\t\tif (a) {\n\t\t\treturn;\n\t\t}\n",
+	"Hello, world!", "don't DON'T I'll we'Re 'x 'S 'lL", "'s", "x'", "''s", "a's's",
+	"camelCaseHTTPServer", "ABCdefGHI", "ÀÉîõü", "ǅwords", "あA", "Aあ漢字Bc", "\u0301a", "a\u0301\u0301B", "\u0301\u0301", " \u0301A",
+	"1234567", "١٢٣٤", "½x", "1a2B3", "日本語のテキスト。改行\nする", "русский ТЕКСТ",
+	"https://example.com/a/b//c?x=1", "///\r\n//", "!!!???...", " !\n", "\u00a0x", "\u2003\u2003y", "\u0085z",
+	"🙂🙂🏽👨‍👩‍👧‍👦", "<|endoftext|><|im_start|>", "K\u017f 'ſ", "\u200b\ufeff", "ﬀ", "ʰa", "Aʰ",
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+}
+
+func TestCountsEqualTheLibrary(t *testing.T) {
+	for _, text := range hardTexts {
+		checkText(t, text)
+	}
+	for _, unit := range []string{"a", "A", " ", "\n", "=", "é", "あ", "ab", "🙂", "xQ", "\t"} {
+		for _, n := range []int{2, 3, 31, 95, 96, 97, 255, 256, 257, 1000} {
+			checkText(t, strings.Repeat(unit, n))
+		}
+	}
+}
+
+func TestCountsEqualTheLibraryOnRandomText(t *testing.T) {
+	runes := rapid.OneOf(
+		rapid.RuneFrom([]rune("aAbBzZ'sStTrReEvVlLdDmM019 \t\r\n/.-_()\u00a0\u0301")),
+		rapid.Rune(),
+		rapid.RuneFrom([]rune("あ漢ÀèßǅʰⅣ½٣\u2028\u3000🙂")),
+	)
+	rapid.Check(t, func(t *rapid.T) {
+		checkText(t, string(rapid.SliceOfN(runes, 0, 60).Draw(t, "text")))
+	})
+}
+
+func TestCountsEqualTheLibraryOnConcatenatedWords(t *testing.T) {
+	words := []string{"the", " The", "function", "return", "()", "{\n", "  ", "http", "::", "日本", "naïve", "12", "\r\n", "'re", "X", "ß", "…"}
+	rapid.Check(t, func(t *rapid.T) {
+		checkText(t, strings.Join(rapid.SliceOfN(rapid.SampledFrom(words), 0, 40).Draw(t, "words"), ""))
+	})
+}
+
+// A piece beyond the library's reach in time is bounded, not counted.
+func TestHugePieceIsBounded(t *testing.T) {
+	text := []byte(strings.Repeat("a", 4<<20))
+	tok := load(o200k)
+	n := tok.count(text, true)
+	if n < int64(len(text)/tok.longest) || n > int64(len(text)) {
+		t.Fatalf("%d tokens for %d bytes", n, len(text))
+	}
+}
+
+func TestEveryTokenIsFound(t *testing.T) {
+	for name := range encodings {
+		tok := load(name)
+		ids := 0
+		for id := range uint32(len(tok.starts) - 1) {
+			token := tok.token(id)
+			if len(token) == 0 {
+				continue
+			}
+			ids++
+			if got := tok.rank(token); got != id {
+				t.Fatalf("%s: token %d is found as %d", name, id, got)
+			}
+		}
+		if ids < 100_000 {
+			t.Fatalf("%s: only %d tokens", name, ids)
+		}
+	}
+}
+
+func FuzzCount(f *testing.F) {
+	for _, text := range hardTexts {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 1<<12 || !utf8.ValidString(text) {
+			t.Skip()
+		}
+		checkText(t, text)
+	})
+}

@@ -1,0 +1,182 @@
+package openai
+
+import (
+	"bytes"
+
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/sse"
+)
+
+// Meter reads one chat stream as it passes and gives the bytes that go on to
+// the client.
+//
+// A client that asked for usage gets the upstream's bytes as they are. Any
+// other gets whole events only, without the usage chunk that the gateway asked
+// for and without the usage members of the other chunks; every other byte is
+// kept. Events that are not understood pass through.
+//
+// The zero Meter needs Reset. It may be reused, keeping its memory.
+type Meter struct {
+	report      dialect.Report
+	scan        sse.Scanner
+	strip       bool
+	seen, ended choiceSet
+	out         []byte
+	copied      bool // this piece's output is in out
+}
+
+// Reset readies the meter for a stream. usage says that the client itself
+// asked for usage.
+func (m *Meter) Reset(usage bool) {
+	m.scan.Reset()
+	*m = Meter{scan: m.scan, strip: !usage, out: m.out[:0]}
+}
+
+// Report is what the stream has said until now. It belongs to the meter.
+func (m *Meter) Report() *dialect.Report { return &m.report }
+
+// Feed takes the next bytes of the upstream and gives those for the client: a
+// part of chunk or memory of the meter's, valid until the next call. It fails
+// only on an event over the size limit, [sse.ErrTooLarge]; the stream cannot go
+// on after that.
+func (m *Meter) Feed(chunk []byte) ([]byte, error) {
+	m.scan.Feed(chunk)
+	m.out, m.copied = m.out[:0], false
+	var whole []byte // events in a row that pass unchanged, not yet copied
+	for {
+		e, ok, err := m.scan.Next()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		whole = m.pass(whole, e)
+	}
+	if !m.strip {
+		return chunk, nil
+	}
+	return m.settle(whole), nil
+}
+
+// Finish says that the upstream has no more bytes, and gives the last ones for
+// the client: an event that the upstream did not close.
+func (m *Meter) Finish() []byte {
+	m.out, m.copied = m.out[:0], false
+	e, ok := m.scan.Rest()
+	if !ok {
+		return nil
+	}
+	whole := m.pass(nil, e)
+	if !m.strip {
+		return nil // it went on with its piece
+	}
+	return m.settle(whole)
+}
+
+// pass adds event e to what goes to the client. Events in a row that stay as
+// they are need no copy: whole grows over them.
+func (m *Meter) pass(whole []byte, e sse.Event) []byte {
+	cut := m.read(e)
+	if !m.strip {
+		return nil
+	}
+	if cut.Empty() && cut.Start == 0 {
+		if len(whole) > 0 {
+			return whole[: len(whole)+len(e.Raw) : len(whole)+len(e.Raw)]
+		}
+		return e.Raw
+	}
+	m.out = append(m.out, whole...)
+	m.copied = true
+	if cut != dropEvent {
+		m.out = appendCut(m.out, e, cut)
+	}
+	return nil
+}
+
+func (m *Meter) settle(whole []byte) []byte {
+	if !m.copied {
+		return whole
+	}
+	m.out = append(m.out, whole...)
+	return m.out
+}
+
+// dropEvent is the cut that takes a whole event away.
+var dropEvent = dialect.Span{Start: -1, End: -1}
+
+// read meters event e and says what to cut from its data.
+func (m *Meter) read(e sse.Event) (cut dialect.Span) {
+	if e.Lines == 0 {
+		return cut
+	}
+	if done := bytes.TrimSpace(e.Data); string(done) == "[DONE]" {
+		m.report.Done = true
+		return cut
+	}
+	a := reader{
+		cur:    jsonscan.Cursor{Doc: e.Data, LoneSurrogates: true},
+		report: &m.report, message: "delta", seen: m.seen, ended: m.ended,
+	}
+	if a.chunk() != nil || a.cur.End() != nil {
+		if string(e.Type) == "error" {
+			m.report.Failed = &dialect.UpstreamError{Message: clip(string(e.Data[:min(len(e.Data), maxErrorText)]))}
+		}
+		return cut
+	}
+	a.commit()
+	m.seen, m.ended = a.seen, a.ended
+	if string(e.Type) == "error" && m.report.Failed == nil {
+		failed := readErrorValue(e.Data)
+		m.report.Failed = &failed
+	}
+	switch {
+	case a.usage.Empty():
+		return cut
+	case a.hasChoices && a.choices == 0 && e.Data[a.usage.Start] != 'n':
+		return dropEvent
+	}
+	return memberCut(e.Data, a.usageMember)
+}
+
+// memberCut widens the span of a member to the comma that goes with it.
+func memberCut(data []byte, member dialect.Span) dialect.Span {
+	blank := func(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
+	start := member.Start
+	for start > 0 && blank(data[start-1]) {
+		start--
+	}
+	if data[start-1] == ',' {
+		return dialect.Span{Start: start - 1, End: member.End}
+	}
+	end := member.End
+	for end < len(data) && blank(data[end]) {
+		end++
+	}
+	if data[end] == ',' {
+		return dialect.Span{Start: member.Start, End: end + 1}
+	}
+	return member
+}
+
+// appendCut appends event e without the part cut of its data.
+func appendCut(dst []byte, e sse.Event, cut dialect.Span) []byte {
+	if e.DataAt >= 0 {
+		dst = append(dst, e.Raw[:e.DataAt+cut.Start]...)
+		return append(dst, e.Raw[e.DataAt+cut.End:]...)
+	}
+	// Several data lines, which no provider is known to send for a chunk: the
+	// event is written anew, its other fields but event left out.
+	if len(e.Type) > 0 {
+		dst = append(dst, "event: "...)
+		dst = append(append(dst, e.Type...), '\n')
+	}
+	rest := append(append([]byte(nil), e.Data[:cut.Start]...), e.Data[cut.End:]...)
+	for line := range bytes.SplitSeq(rest, []byte("\n")) {
+		dst = append(dst, "data: "...)
+		dst = append(append(dst, line...), '\n')
+	}
+	return append(dst, '\n')
+}

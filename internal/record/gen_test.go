@@ -1,0 +1,82 @@
+package record
+
+import (
+	"purser/ledger"
+	"purser/proxy/price"
+
+	"pgregory.net/rapid"
+)
+
+// full is a record with every field set, each to another value. Its stored form
+// is golden: never change it, add another.
+func full() *Record {
+	r := &Record{
+		ID: "req_065bwkrx3tqk4h2nv8c0zr1ydm", At: 1_790_000_000_123_456_789,
+		Endpoint: "/v1/chat/completions", Dialect: "openai", Upstream: "openai-eu", UpstreamID: "chatcmpl-9",
+		Model: "gpt-5.2", Served: "gpt-5.2-2026-08-01", Tier: "priority", Stream: true,
+		Outcome: Disconnected, Status: 200, Code: "none",
+		Cost: 123_456_789, Hold: 130_000_000, Overrun: 7, RateID: "openai/gpt-5.2", Prices: "0a1b2c3d",
+		Basis: Estimated, Bound: BoundVocabulary, Attempt: 2, Attempts: 3, Cache: CacheMiss,
+		Savings: []Saving{{LeverNativeCache, 1_000}, {LeverExactCache, 2_000}},
+		Admit:   11, FirstByte: 222, Total: 3333,
+		Charges: []Charge{
+			{Account: ledger.AccountKey{Budget: "org", Split: `acme|r\|d`, Start: 1_789_948_800_000_000_000}, Incarnation: 3, Held: 130_000_000, Spent: 123_456_789},
+			{Account: ledger.AccountKey{Budget: "rpm", Start: -60_000_000_000}, Incarnation: 4_000_000_000, Held: 1, Spent: 1},
+		},
+	}
+	for i := range r.Dims.Values {
+		r.Dims.Values[i] = "value of " + ledger.Dim(i).String()
+	}
+	r.Dims.Tags = []ledger.Tag{{Name: "job", Value: "nightly"}, {Name: "zürich", Value: "é"}}
+	for m := range r.Usage {
+		r.Usage[m] = int64(m)*1000 + 1
+	}
+	return r
+}
+
+// records draws records such as requests write, and odder ones.
+func records() *rapid.Generator[*Record] {
+	text := rapid.OneOf(rapid.Just(""), rapid.SampledFrom([]string{"gpt-5", "openai", "req_", "ü"}), rapid.StringN(0, 60, MaxText))
+	amount := rapid.OneOf(rapid.Just(ledger.Amount(0)), rapid.Custom(func(t *rapid.T) ledger.Amount {
+		return ledger.Amount(rapid.Int64Range(-int64(ledger.MaxAmount), int64(ledger.MaxAmount)).Draw(t, "amount"))
+	}))
+	return rapid.Custom(func(t *rapid.T) *Record {
+		r := &Record{ID: NewID(ledger.Instant(rapid.Int64Min(0).Draw(t, "born"))), At: ledger.Instant(rapid.Int64().Draw(t, "at"))}
+		if rapid.Bool().Draw(t, "foreign") {
+			r.ID = text.Draw(t, "id")
+		}
+		for _, p := range []*string{&r.Endpoint, &r.Dialect, &r.Upstream, &r.UpstreamID, &r.Model, &r.Served, &r.Tier, &r.Code, &r.RateID, &r.Prices} {
+			*p = text.Draw(t, "text")
+		}
+		for i := range r.Dims.Values {
+			r.Dims.Values[i] = text.Draw(t, "dim")
+		}
+		for range rapid.IntRange(0, ledger.MaxTags).Draw(t, "tags") {
+			r.Dims.Tags = append(r.Dims.Tags, ledger.Tag{Name: text.Draw(t, "tag"), Value: text.Draw(t, "tag value")})
+		}
+		r.Stream = rapid.Bool().Draw(t, "stream")
+		r.Outcome, r.Basis = Outcome(rapid.Byte().Draw(t, "outcome")), Basis(rapid.Byte().Draw(t, "basis"))
+		r.Bound, r.Cache = Bound(rapid.Byte().Draw(t, "bound")), CacheState(rapid.Byte().Draw(t, "cache"))
+		for m := range price.NumMeters {
+			if rapid.Bool().Draw(t, "metered") {
+				r.Usage[m] = rapid.Int64().Draw(t, "tokens")
+			}
+		}
+		r.Status, r.Attempt, r.Attempts = rapid.Int().Draw(t, "status"), rapid.Int().Draw(t, "attempt"), rapid.Int().Draw(t, "attempts")
+		r.Cost, r.Hold, r.Overrun = amount.Draw(t, "cost"), amount.Draw(t, "hold"), amount.Draw(t, "overrun")
+		r.Admit, r.FirstByte, r.Total = rapid.Int64().Draw(t, "admit"), rapid.Int64().Draw(t, "first"), rapid.Int64().Draw(t, "total")
+		for range rapid.IntRange(0, 4).Draw(t, "savings") {
+			r.Savings = append(r.Savings, Saving{Lever(rapid.Byte().Draw(t, "lever")), amount.Draw(t, "saved")})
+		}
+		for range rapid.IntRange(0, 6).Draw(t, "charges") {
+			r.Charges = append(r.Charges, Charge{
+				Account: ledger.AccountKey{
+					Budget: ledger.BudgetID(text.Draw(t, "budget")), Split: ledger.Split(text.Draw(t, "split")),
+					Start: ledger.Instant(rapid.Int64().Draw(t, "start")),
+				},
+				Incarnation: rapid.Uint32().Draw(t, "incarnation"), Held: amount.Draw(t, "held"), Spent: amount.Draw(t, "spent"),
+			})
+		}
+		return r
+	})
+}

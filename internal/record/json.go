@@ -1,0 +1,115 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"purser/ledger"
+	"purser/proxy/price"
+)
+
+// document is the JSON form of a record. Money is whole nano-dollars; the
+// amounts of a charge are in the unit of its budget. Times are RFC 3339, spans
+// are nanoseconds. Fields that are not set are left out.
+type document struct {
+	ID         string            `json:"id"`
+	At         string            `json:"at"`
+	Dimensions map[string]string `json:"dimensions,omitempty"` // free tags as "tag:<name>"
+	Endpoint   string            `json:"endpoint,omitempty"`
+	Dialect    string            `json:"dialect,omitempty"`
+	Upstream   string            `json:"upstream,omitempty"`
+	UpstreamID string            `json:"upstream_id,omitempty"`
+	Model      string            `json:"model,omitempty"`
+	Served     string            `json:"model_served,omitempty"`
+	Tier       string            `json:"tier,omitempty"`
+	Stream     bool              `json:"stream"`
+	Outcome    string            `json:"outcome"`
+	Status     int               `json:"status"`
+	Code       string            `json:"code,omitempty"`
+
+	Usage   map[string]int64 `json:"usage,omitempty"` // by meter, those that are not zero
+	Cost    ledger.Amount    `json:"cost_nanousd"`
+	Hold    ledger.Amount    `json:"hold_nanousd"`
+	Overrun ledger.Amount    `json:"overrun_nanousd"`
+	RateID  string           `json:"rate,omitempty"`
+	Prices  string           `json:"catalogue,omitempty"`
+	Basis   string           `json:"basis"`
+	Bound   string           `json:"bound"`
+
+	Attempt  int                      `json:"attempt"`
+	Attempts int                      `json:"attempts"`
+	Cache    string                   `json:"cache"`
+	Savings  map[string]ledger.Amount `json:"savings_nanousd,omitempty"` // by lever
+
+	Admit     int64 `json:"admit_ns"`
+	FirstByte int64 `json:"first_byte_ns"`
+	Total     int64 `json:"total_ns"`
+
+	Charges []chargeDocument `json:"charges,omitempty"`
+}
+
+type chargeDocument struct {
+	Budget      ledger.BudgetID `json:"budget"`
+	Split       []string        `json:"split,omitempty"` // in the order of the budget's each
+	Start       ledger.Instant  `json:"window_start_ns"` // since 1970
+	Incarnation uint32          `json:"incarnation"`
+	Held        ledger.Amount   `json:"held"`
+	Spent       ledger.Amount   `json:"spent"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (r *Record) MarshalJSON() ([]byte, error) {
+	d := document{
+		ID: r.ID, At: time.Unix(0, int64(r.At)).UTC().Format(time.RFC3339Nano), Dimensions: dimensionMap(&r.Dims),
+		Endpoint: r.Endpoint, Dialect: r.Dialect, Upstream: r.Upstream, UpstreamID: r.UpstreamID,
+		Model: r.Model, Served: r.Served, Tier: r.Tier, Stream: r.Stream,
+		Outcome: r.Outcome.String(), Status: r.Status, Code: r.Code,
+		Usage: UsageMap(&r.Usage), Cost: r.Cost, Hold: r.Hold, Overrun: r.Overrun,
+		RateID: r.RateID, Prices: r.Prices, Basis: r.Basis.String(), Bound: r.Bound.String(),
+		Attempt: r.Attempt, Attempts: r.Attempts, Cache: r.Cache.String(),
+		Admit: r.Admit, FirstByte: r.FirstByte, Total: r.Total,
+	}
+	for _, s := range r.Savings {
+		if d.Savings == nil {
+			d.Savings = make(map[string]ledger.Amount)
+		}
+		d.Savings[s.Lever.String()] += s.Amount
+	}
+	for i := range r.Charges {
+		c := &r.Charges[i]
+		d.Charges = append(d.Charges, chargeDocument{
+			Budget: c.Account.Budget, Split: c.Account.Split.Values(), Start: c.Account.Start,
+			Incarnation: c.Incarnation, Held: c.Held, Spent: c.Spent,
+		})
+	}
+	b, err := json.Marshal(&d)
+	if err != nil {
+		return nil, fmt.Errorf("write usage record %s as JSON: %w", r.ID, err)
+	}
+	return b, nil
+}
+
+func dimensionMap(d *ledger.Dimensions) map[string]string {
+	m := make(map[string]string)
+	for i, v := range d.Values {
+		if v != "" {
+			m[ledger.Dim(i).String()] = v
+		}
+	}
+	for _, t := range d.Tags {
+		m[ledger.DimRef{Dim: ledger.DimTag, Tag: t.Name}.String()] = t.Value
+	}
+	return m
+}
+
+// UsageMap is the usage by the names of its meters, those that are not zero.
+func UsageMap(u *price.Usage) map[string]int64 {
+	m := make(map[string]int64)
+	for i, n := range u {
+		if n != 0 {
+			m[price.Meter(i).String()] = n
+		}
+	}
+	return m
+}

@@ -24,6 +24,7 @@ type Rate struct {
 
 	tiers  [numTiers][]band // resolved: each is never empty and begins with a band from 0
 	listed [numTiers]bool   // tiers with prices of their own
+	prices Set              // meters with a price of their own at the standard tier
 	daily  span             // the part of the day it applies in, when limited
 	peers  []*Rate          // the rates of other hours of the day, which a call may run into
 }
@@ -39,6 +40,11 @@ type band struct {
 // does not list is costed as standard: right for flex and batch, which are
 // never dearer, and a reason to refuse priority. Auto is always listed.
 func (r *Rate) Lists(t Tier) bool { return int(t) >= numTiers || r.listed[t] }
+
+// Prices tells whether the rate has a price of its own for m, and not one taken
+// from another meter. A tool call without one would be costed as free, and
+// audio as text: reasons to refuse a request that asks for them.
+func (r *Rate) Prices(m Meter) bool { return r.prices.Has(m) }
 
 // Price is the pico-dollars for one unit of m in a call at tier t with input
 // tokens in all. For Auto it is the dearest.

@@ -34,7 +34,7 @@ var (
 func AppendCommand(b []byte, c Command) []byte {
 	b = append(b, codecVersion, byte(c.Kind()))
 	switch c := c.(type) {
-	case *PutKey:
+	case PutKey:
 		return appendKey(b, &c.Key)
 	case RevokeKey:
 		return appendString(b, string(c.ID))
@@ -59,7 +59,7 @@ func DecodeCommand(b []byte) (Command, error) {
 	var c Command
 	switch kind {
 	case KindPutKey:
-		c = &PutKey{Key: r.key()}
+		c = PutKey{Key: r.key()}
 	case KindRevokeKey:
 		c = RevokeKey{ID: KeyID(r.string())}
 	case KindForgetKey:

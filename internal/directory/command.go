@@ -33,7 +33,7 @@ type ForgetKey struct {
 }
 
 // Kind implements Command.
-func (*PutKey) Kind() Kind   { return KindPutKey }
+func (PutKey) Kind() Kind    { return KindPutKey }
 func (RevokeKey) Kind() Kind { return KindRevokeKey }
 func (ForgetKey) Kind() Kind { return KindForgetKey }
 

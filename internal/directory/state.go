@@ -58,7 +58,7 @@ func (s *State) Apply(now ledger.Instant, c Command) Outcome {
 	s.now = max(s.now, now)
 	var code Code
 	switch c := c.(type) {
-	case *PutKey:
+	case PutKey:
 		code = s.putKey(&c.Key)
 	case RevokeKey:
 		code = s.revokeKey(c.ID)

@@ -1,0 +1,152 @@
+package raftfsm
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+
+	"purser/internal/directory"
+	"purser/ledger"
+)
+
+// FSM is the replicated state machine: the ledger and the directory. It
+// implements raft.FSM and none of the library's optional interfaces.
+type FSM struct {
+	mu         sync.Mutex
+	ledger     *ledger.State
+	directory  *directory.State
+	index      uint64        // of the last entry applied
+	ledgerView *ledger.State // clone of ledger, nil once that changed
+	changes    Versions
+	watchers   map[*watcher]struct{}
+
+	// Published after each entry, to be read without the lock.
+	directoryView atomic.Pointer[directory.State]
+	now           atomic.Int64
+}
+
+// Versions grow when what they name may have changed. They count on this node
+// alone, from its start.
+type Versions struct {
+	Budgets uint64 // the rules of the ledger
+	Keys    uint64 // the directory
+}
+
+// New returns a state machine with nothing in it.
+func New() *FSM {
+	f := &FSM{ledger: ledger.New(), directory: directory.New(), watchers: map[*watcher]struct{}{}}
+	f.directoryView.Store(f.directory.Clone())
+	return f
+}
+
+// Apply implements raft.FSM: it carries out one committed entry and returns its
+// [ledger.Outcome] or [directory.Outcome]. It panics on an entry that it cannot
+// understand, and when the ledger finds that an account no longer adds up.
+func (f *FSM) Apply(log *raft.Log) any {
+	e, err := decodeEntry(log.Data)
+	if err != nil {
+		panic(fmt.Sprintf("raftfsm: entry %d of term %d: %v; this node cannot go on without it: "+
+			"if the cluster runs a later version, upgrade this node; if the log is damaged, restore it", log.Index, log.Term, err))
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if log.Index <= f.index {
+		panic(fmt.Sprintf("raftfsm: entry %d of term %d after entry %d: it would be applied twice", log.Index, log.Term, f.index))
+	}
+	f.index = log.Index
+	if e.ledger != nil {
+		return f.applyLedger(e.stamp, e.ledger)
+	}
+	return f.applyDirectory(e.stamp, e.directory)
+}
+
+func (f *FSM) applyLedger(stamp ledger.Instant, c ledger.Command) ledger.Outcome {
+	f.ledgerView = nil
+	out := f.ledger.Apply(stamp, c)
+	f.publishNow()
+	switch c.(type) {
+	case ledger.PutBudget, ledger.DeleteBudget:
+		if out.Code == ledger.Applied {
+			f.changes.Budgets++
+			f.wakeLocked()
+		}
+	}
+	return out
+}
+
+func (f *FSM) applyDirectory(stamp ledger.Instant, c directory.Command) directory.Outcome {
+	out := f.directory.Apply(stamp, c)
+	f.publishNow()
+	f.directoryView.Store(f.directory.Clone())
+	if out.Code == directory.Applied {
+		f.changes.Keys++
+		f.wakeLocked()
+	}
+	return out
+}
+
+func (f *FSM) publishNow() {
+	f.now.Store(int64(max(f.ledger.Now(), f.directory.Now())))
+}
+
+// Snapshot implements raft.FSM. It takes constant time.
+func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return &snapshot{image{index: f.index, ledger: f.ledger.Clone(), directory: f.directory.Clone()}}, nil
+}
+
+// Restore implements raft.FSM. On an error the state is what it was.
+func (f *FSM) Restore(r io.ReadCloser) error {
+	// The caller closes r as well; the library's own sources allow it.
+	defer r.Close()
+	m, err := readSnapshot(r)
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.index, f.ledger, f.directory = m.index, m.ledger, m.directory
+	f.ledgerView = nil
+	f.directoryView.Store(f.directory.Clone())
+	f.publishNow()
+	f.changes.Budgets++
+	f.changes.Keys++
+	f.wakeLocked()
+	return nil
+}
+
+// Ledger returns the ledger as it is now. It is to be read only, by any number
+// of goroutines, and does not change any more.
+func (f *FSM) Ledger() *ledger.State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ledgerView == nil {
+		f.ledgerView = f.ledger.Clone()
+	}
+	return f.ledgerView
+}
+
+// Directory returns the directory as it is now, like [FSM.Ledger]. It takes no lock.
+func (f *FSM) Directory() *directory.State { return f.directoryView.Load() }
+
+// Now is the latest instant an entry was stamped with.
+func (f *FSM) Now() ledger.Instant { return ledger.Instant(f.now.Load()) }
+
+// Digests identify a state: two nodes that applied the same entries have the same.
+type Digests struct {
+	Index             uint64 // of the last entry applied
+	Ledger, Directory [32]byte
+}
+
+// Digests returns those of the present state. It takes time in proportion to
+// the state, but does not keep entries from being applied.
+func (f *FSM) Digests() Digests {
+	f.mu.Lock()
+	index, l, d := f.index, f.ledger.Clone(), f.directory.Clone()
+	f.mu.Unlock()
+	return Digests{Index: index, Ledger: l.Digest(), Directory: d.Digest()}
+}

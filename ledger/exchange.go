@@ -94,8 +94,8 @@ func (s *State) report(n *node, r *Row, row *rowState) {
 	a, rule, state := s.openAccount(r.Account)
 	row.account, row.state = a, state
 	if a == nil {
-		if r.Spent > 0 && state != NoAccount {
-			row.state = Unbacked
+		if r.Spent > 0 && rule != nil && !rule.deleted {
+			row.state = Unbacked // not applied; where the budget is gone, it need not be
 		}
 		return
 	}

@@ -28,6 +28,7 @@ type world struct {
 
 	bill    map[ledger.AccountKey]ledger.Amount // what the provider charges, within holds
 	over    map[ledger.AccountKey]ledger.Amount // beyond holds
+	lost    map[ledger.AccountKey]ledger.Amount // of over: a crash came before any record of it
 	top     map[ledger.BudgetID]ledger.Amount   // highest limit ever
 	soft    map[ledger.BudgetID]bool            // ever
 	quiet   bool                                // no faults from here on
@@ -74,6 +75,7 @@ func newWorld(t *testing.T, seed uint64, nodes int, budgets []ledger.Budget) *wo
 		wall:    ledger.Instant(1_772_323_180) * ledger.Second, // 20 s before a minute, hour, day, month
 		bill:    map[ledger.AccountKey]ledger.Amount{},
 		over:    map[ledger.AccountKey]ledger.Amount{},
+		lost:    map[ledger.AccountKey]ledger.Amount{},
 		top:     map[ledger.BudgetID]ledger.Amount{},
 		soft:    map[ledger.BudgetID]bool{},
 		refused: map[RefusalCode]int{},
@@ -228,6 +230,7 @@ func (w *world) converse(n *simNode) {
 	if c.answered(ans, w.now()) {
 		w.failf("%s took an answer twice", n.id)
 	}
+	w.collect(n)
 }
 
 // request resolves and reserves as a request does.
@@ -362,10 +365,18 @@ func (w *world) crash(n *simNode) {
 		w.late = append(w.late, x.msg)
 	}
 	n.sync(w.rng.IntN(len(n.buffer) + 1))
+	for _, ch := range n.buffer {
+		w.lost[ch.Account] += max(0, ch.Spent-ch.Held)
+	}
 	n.buffer = nil
 	for _, c := range n.calls {
-		if w.chance(0.5) {
+		if !c.billed && w.chance(0.5) {
 			w.dispatch(c)
+		}
+		for _, leg := range c.held {
+			if c.billed {
+				w.lost[leg.Account] += max(0, c.actual.spend(c.unit(leg.Account.Budget))-leg.Held)
+			}
 		}
 	}
 	n.calls, n.waiting, n.purse = nil, nil, nil

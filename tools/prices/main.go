@@ -70,6 +70,7 @@ func generate(pkg *sourcePackage, overlay []byte) ([]byte, *report, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("checking the result: %w", err)
 	}
+	rep.reappears(cat)
 	rep.total(snap, len(encoded), cat.Hash())
 	return encoded, rep, nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"purser/ledger"
 	"purser/proxy/price"
 )
 
@@ -60,6 +61,19 @@ func fits(m *price.Match, name string) bool {
 	return slices.ContainsFunc(m.Prefix, func(p string) bool { return strings.HasPrefix(name, p) }) ||
 		slices.ContainsFunc(m.Suffix, func(p string) bool { return strings.HasSuffix(name, p) }) ||
 		slices.ContainsFunc(m.Contains, func(p string) bool { return strings.Contains(name, p) })
+}
+
+// reappears notes the models that were left out, and are priced all the same by
+// a pattern of another or by a provider that theirs falls back to.
+func (r *report) reappears(c *price.Catalogue) {
+	for _, reason := range slices.Sorted(maps.Keys(r.skipped)) {
+		for _, at := range r.skipped[reason] {
+			provider, id, _ := strings.Cut(at, "/")
+			if rate, ok := c.Find(provider, id, ledger.MaxInstant-1); ok {
+				r.note("left out, and yet priced by another", at+" as "+rate.ID)
+			}
+		}
+	}
 }
 
 func (r *report) total(s *price.Snapshot, size int, hash string) {

@@ -113,7 +113,16 @@ func Warm(tokenizer string) bool { return load(tokenizer) != nil }
 // texts counts the tokens of all texts of the call.
 func (t *tokenizer) texts(c *dialect.Call, exact bool) int64 {
 	var n int64
+	longest := 0
+	for _, x := range c.Texts {
+		if x.Kind == dialect.EscapedText {
+			longest = max(longest, x.End-x.Start)
+		}
+	}
 	var unescaped []byte
+	if longest > 0 {
+		unescaped = make([]byte, 0, longest)
+	}
 	for _, x := range c.Texts {
 		text := c.Raw[x.Start:x.End]
 		if x.Kind == dialect.EscapedText {

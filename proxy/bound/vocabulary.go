@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	tiktoken "github.com/tiktoken-go/tokenizer"
 )
@@ -15,8 +17,8 @@ const (
 )
 
 var loaders = map[string]func() *tokenizer{
-	o200k:  sync.OnceValue(func() *tokenizer { return build(tiktoken.O200kBase, (*splitter).o200k) }),
-	cl100k: sync.OnceValue(func() *tokenizer { return build(tiktoken.Cl100kBase, (*splitter).cl100k) }),
+	o200k:  sync.OnceValue(func() *tokenizer { return build(tiktoken.O200kBase) }),
+	cl100k: sync.OnceValue(func() *tokenizer { return build(tiktoken.Cl100kBase) }),
 }
 
 // load gives a tokenizer, building it at first use; nil if there is none of that name.
@@ -38,7 +40,7 @@ const maxIDs = 1 << 18
 // also its rank in merging. It takes a third of the memory of a Go map and no
 // pointer, so the collector has nothing to follow.
 type tokenizer struct {
-	split func(*splitter, int) int
+	old   bool // splits as cl100k_base does, not as o200k_base
 	class *[1 << 16]uint8
 	codec tiktoken.Codec // for the pieces too long for us
 
@@ -52,12 +54,12 @@ type tokenizer struct {
 	pairs  [1 << 16 / 64]uint64 // which two bytes are a token
 }
 
-func build(e tiktoken.Encoding, split func(*splitter, int) int) *tokenizer {
+func build(e tiktoken.Encoding) *tokenizer {
 	codec, err := tiktoken.Get(e)
 	if err != nil {
 		panic(fmt.Sprintf("bound: vocabulary compiled in is missing: %v", err))
 	}
-	t := &tokenizer{split: split, class: classes(), codec: codec, seed: maphash.MakeSeed()}
+	t := &tokenizer{old: e == tiktoken.Cl100kBase, class: classes(), codec: codec, seed: maphash.MakeSeed()}
 	t.slots = make([]uint32, 1<<19)
 	t.starts = make([]uint32, 1, 200_100)
 	var id [1]uint
@@ -130,19 +132,56 @@ func (t *tokenizer) count(text []byte, exact bool) int64 {
 	s := splitter{text: text, class: t.class}
 	var n int64
 	for i := 0; i < len(text); {
-		end := t.split(&s, i)
-		piece := text[i:end]
+		var end int
+		if t.old {
+			end = s.cl100k(i)
+		} else {
+			end = s.o200k(i)
+		}
+		n += t.piece(text[i:end], exact)
 		i = end
-		switch {
-		case len(piece) == 1 || t.rank(piece) != noRank:
-			n++
-		case exact:
-			n += t.merge(piece)
-		default:
-			n += t.worst(piece)
+	}
+	return n
+}
+
+// piece counts the tokens of one piece.
+func (t *tokenizer) piece(piece []byte, exact bool) int64 {
+	var n int64
+	switch {
+	case len(piece) == 1 || t.rank(piece) != noRank:
+		n = 1
+	case exact:
+		n = t.merge(piece)
+	default:
+		n = t.worst(piece)
+	}
+	if last := piece[len(piece)-1]; (last == '\n' || last == '\r') && len(piece) > 2 {
+		if r, _ := utf8.DecodeRune(piece); unicode.IsSpace(r) {
+			n = max(n, t.blankLines(piece, exact))
 		}
 	}
 	return n
+}
+
+// blankLines counts a piece of white space with line ends in several places as
+// some tokenizers cut it: after each run of line ends. The pattern says
+// \s*[\r\n]+, which takes them all as one piece, but an implementation that does
+// not give back what \s* took (such as the library's generated one) stops at the
+// first, and makes more tokens of it. A bound must hold for both.
+func (t *tokenizer) blankLines(piece []byte, exact bool) int64 {
+	var n int64
+	from := 0
+	for i := 1; i < len(piece); i++ {
+		before, here := piece[i-1], piece[i]
+		if (before == '\n' || before == '\r') && here != '\n' && here != '\r' {
+			n += t.piece(piece[from:i], exact)
+			from = i
+		}
+	}
+	if from == 0 {
+		return 0
+	}
+	return n + t.piece(piece[from:], exact)
 }
 
 // worst bounds the tokens of a piece that is not one token. When merging has

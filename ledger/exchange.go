@@ -73,7 +73,7 @@ func (s *State) answer(n *node, x *Exchange) *Answer {
 			s.ahead(n, &x.Rows[i], &rows[i])
 		}
 		for i := range rows {
-			out.Rows[i] = s.answerRow(&x.Rows[i], &rows[i])
+			out.Rows[i] = s.answerRow(n, &x.Rows[i], &rows[i])
 		}
 	}
 	clear(rows)
@@ -176,8 +176,8 @@ func (s *State) absent(k AccountKey) AccountState {
 }
 
 // answerRow says how the account stands after the Exchange.
-func (s *State) answerRow(r *Row, row *rowState) AnswerRow {
-	out := AnswerRow{State: row.state, Granted: row.granted, Recall: s.recall(row)}
+func (s *State) answerRow(n *node, r *Row, row *rowState) AnswerRow {
+	out := AnswerRow{State: row.state, Granted: row.granted, Recall: s.recall(n, row)}
 	if row.lease != nil {
 		out.Granted = row.lease.granted
 	}

@@ -29,7 +29,7 @@ func (s *State) need(n *node, claims []Claim, rows []rowState) NeedResult {
 			}
 		case NeedContended:
 			if row.pending > 0 && !s.fits(row) {
-				s.noteShort(row)
+				s.noteShort(n, row)
 			}
 		}
 		row.pending = 0
@@ -105,8 +105,14 @@ func (s *State) give(n *node, row *rowState, amount Amount) {
 // noteShort remembers that a request waits for money that others may return.
 // A request that asks again is counted again: the error is on the side of
 // recalling too much, which only moves idle money.
-func (s *State) noteShort(row *rowState) {
+func (s *State) noteShort(n *node, row *rowState) {
 	a := row.account
+	switch {
+	case a.shortNow(s.now) == 0:
+		a.shortNode = n.id
+	case a.shortNode != n.id:
+		a.shortNode = ""
+	}
 	a.short = min(a.shortNow(s.now)+row.pending, MaxAmount)
 	a.shortUntil = s.now + recallLife
 	row.missed = min(row.missed+row.pending, MaxAmount)
@@ -122,12 +128,15 @@ func (a *account) shortNow(now Instant) Amount {
 
 // recall is how much idle allowance the holder should return: what others wait
 // for and the account does not have, or what it is overcommitted by.
-func (s *State) recall(row *rowState) Amount {
+func (s *State) recall(n *node, row *rowState) Amount {
 	a := row.account
 	if row.soft || row.state != Open || row.lease == nil {
 		return 0
 	}
 	waiting := max(0, a.shortNow(s.now)-row.missed)
+	if a.shortNode == n.id {
+		waiting = 0 // it waits for others, not they for it
+	}
 	return max(0, min(waiting-a.available, row.lease.outstanding()))
 }
 

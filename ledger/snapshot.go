@@ -93,6 +93,7 @@ func appendAccount(b []byte, a *account) []byte {
 	b = appendKey(b, &a.key)
 	b = appendAmounts(b, a.limit, a.available, a.spent, a.writtenOff, a.presumed, a.overrun, a.short)
 	b = binary.AppendVarint(b, int64(a.shortUntil))
+	b = appendString(b, a.shortNode)
 	b = appendCount(b, len(a.leases))
 	for _, l := range a.leases {
 		b = appendString(b, l.node)
@@ -224,7 +225,7 @@ func (l *loader) account(r *reader, first bool) error {
 		owner: s.epoch, key: r.key(), limit: r.amount(), available: r.amount(), spent: r.amount(),
 		writtenOff: r.amount(), presumed: r.amount(), overrun: r.amount(), short: r.amount(),
 	}
-	a.shortUntil = r.instant()
+	a.shortUntil, a.shortNode = r.instant(), NodeID(r.string())
 	a.leases = list(r, 10, func() *lease {
 		return &lease{
 			owner: s.epoch, node: NodeID(r.string()), done: r.bool(),
@@ -287,6 +288,6 @@ func (s *State) adopt(a *account) error {
 // inRange reports whether the stored amounts are small enough to be added up.
 func (a *account) inRange() bool {
 	return a.limit.valid() && a.available >= -MaxAmount && a.available <= MaxAmount &&
-		a.spent.valid() && a.writtenOff.valid() && a.short.valid() && a.shortUntil >= 0 &&
+		a.spent.valid() && a.writtenOff.valid() && a.short.valid() && a.shortUntil >= 0 && len(a.shortNode) <= MaxNodeID &&
 		a.key.Start > math.MinInt64
 }

@@ -292,3 +292,12 @@ func NewUpstream(name, baseURL, key string) UpstreamConfig {
 	u.setDefaults()
 	return u
 }
+
+// Check is Validate, and that the files it names can be read.
+func (c *Config) Check() error {
+	err := c.Validate()
+	if _, e := loadPrices(c.Prices.Overrides); e != nil {
+		err = errors.Join(err, e)
+	}
+	return err
+}

@@ -6,10 +6,14 @@ import (
 	"encoding/base32"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"purser/api/admin"
+	"purser/internal/directory"
 	"purser/ledger"
+	"purser/proxy"
 )
 
 // A secret is "pk_" and 40 characters of base 32: 200 random bits, in a form
@@ -93,3 +97,48 @@ func timeText(i ledger.Instant) string {
 }
 
 func now() ledger.Instant { return ledger.Instant(time.Now().UnixNano()) }
+
+// keyRing is the virtual keys as the request path sees them: an immutable
+// snapshot, swapped when the directory changes.
+type keyRing struct {
+	snapshot atomic.Pointer[directory.State]
+	known    sync.Map // directory.KeyID to *knownKey; dropped when the directory changes
+}
+
+type knownKey struct {
+	key       *directory.Key
+	principal *proxy.Principal
+}
+
+// swap puts another snapshot in place.
+func (k *keyRing) swap(s *directory.State) {
+	k.snapshot.Store(s)
+	k.known.Clear()
+}
+
+// Find implements proxy.Keys.
+func (k *keyRing) Find(hash [32]byte, at ledger.Instant) (*proxy.Principal, proxy.KeyState) {
+	key, ok := k.snapshot.Load().Find(directory.Hash(hash))
+	if !ok {
+		return nil, proxy.KeyUnknown
+	}
+	p := k.principal(key)
+	switch key.Status(at) {
+	case directory.Active:
+		return p, proxy.KeyActive
+	case directory.Revoked:
+		return p, proxy.KeyRevoked
+	default:
+		return p, proxy.KeyExpired
+	}
+}
+
+// principal is made once for each version of a key.
+func (k *keyRing) principal(key *directory.Key) *proxy.Principal {
+	if v, ok := k.known.Load(key.ID); ok && v.(*knownKey).key == key {
+		return v.(*knownKey).principal
+	}
+	p := &proxy.Principal{ID: string(key.ID), Bound: key.Bound, Required: key.Required, Models: key.AllowModels, CacheOff: key.CacheOff}
+	k.known.Store(key.ID, &knownKey{key, p})
+	return p
+}

@@ -99,10 +99,11 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("/admin/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, NotFound("no such admin route: "+r.Method+" "+r.URL.Path))
 	})
-	return a.authenticated(mux)
+	return a.Authenticated(mux)
 }
 
-func (a *API) authenticated(next http.Handler) http.Handler {
+// Authenticated asks for the admin token before next.
+func (a *API) Authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		got := sha256.Sum256([]byte(token))

@@ -27,23 +27,27 @@ const maxAnswer = 64 << 20
 
 // CreateKey makes a virtual key.
 func (c *Client) CreateKey(ctx context.Context, k NewKey) (out CreatedKey, err error) {
-	return out, c.call(ctx, http.MethodPost, "/keys", k, &out)
+	err = c.call(ctx, http.MethodPost, "/keys", k, &out)
+	return out, err
 }
 
 // ListKeys lists the virtual keys.
 func (c *Client) ListKeys(ctx context.Context) ([]Key, error) {
 	var out struct{ Keys []Key }
-	return out.Keys, c.call(ctx, http.MethodGet, "/keys", nil, &out)
+	err := c.call(ctx, http.MethodGet, "/keys", nil, &out)
+	return out.Keys, err
 }
 
 // RevokeKey revokes a virtual key.
 func (c *Client) RevokeKey(ctx context.Context, id string) (out Key, err error) {
-	return out, c.call(ctx, http.MethodPost, "/keys/"+url.PathEscape(id)+"/revoke", nil, &out)
+	err = c.call(ctx, http.MethodPost, "/keys/"+url.PathEscape(id)+"/revoke", nil, &out)
+	return out, err
 }
 
 // PutBudget creates or changes a budget.
 func (c *Client) PutBudget(ctx context.Context, b Budget) (out Budget, err error) {
-	return out, c.call(ctx, http.MethodPut, "/budgets/"+url.PathEscape(b.ID), b, &out)
+	err = c.call(ctx, http.MethodPut, "/budgets/"+url.PathEscape(b.ID), b, &out)
+	return out, err
 }
 
 // DeleteBudget closes a budget.
@@ -54,12 +58,14 @@ func (c *Client) DeleteBudget(ctx context.Context, id string) error {
 // ListBudgets lists the budgets with their open accounts.
 func (c *Client) ListBudgets(ctx context.Context) ([]BudgetDetail, error) {
 	var out struct{ Budgets []BudgetDetail }
-	return out.Budgets, c.call(ctx, http.MethodGet, "/budgets", nil, &out)
+	err := c.call(ctx, http.MethodGet, "/budgets", nil, &out)
+	return out.Budgets, err
 }
 
 // ShowBudget shows one budget with its open accounts.
 func (c *Client) ShowBudget(ctx context.Context, id string) (out BudgetDetail, err error) {
-	return out, c.call(ctx, http.MethodGet, "/budgets/"+url.PathEscape(id), nil, &out)
+	err = c.call(ctx, http.MethodGet, "/budgets/"+url.PathEscape(id), nil, &out)
+	return out, err
 }
 
 // Usage asks what was used.
@@ -76,12 +82,14 @@ func (c *Client) Usage(ctx context.Context, q UsageQuery) (out UsageReport, err 
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}
-	return out, c.call(ctx, http.MethodGet, "/usage?"+v.Encode(), nil, &out)
+	err = c.call(ctx, http.MethodGet, "/usage?"+v.Encode(), nil, &out)
+	return out, err
 }
 
 // Status asks how the node is.
 func (c *Client) Status(ctx context.Context) (out Status, err error) {
-	return out, c.call(ctx, http.MethodGet, "/status", nil, &out)
+	err = c.call(ctx, http.MethodGet, "/status", nil, &out)
+	return out, err
 }
 
 // call sends one request; an error answer comes back as a *Fault.

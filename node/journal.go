@@ -1,0 +1,52 @@
+package node
+
+import (
+	"log/slog"
+
+	"purser/internal/purse"
+	"purser/internal/record"
+	"purser/internal/telemetry"
+	"purser/internal/usage"
+	"purser/proxy"
+)
+
+// journal is where the request path leaves a finished request.
+type journal struct {
+	usage   *usage.Journal
+	cache   *cache // nil when the cache is off
+	metrics *telemetry.Metrics
+}
+
+// Commit implements proxy.Journal. A record that cannot be written fails the
+// store, which ends the process; here it is only said.
+func (j *journal) Commit(r *record.Record, f *proxy.Fill) {
+	e := usage.Entry{Record: r}
+	if f != nil && j.cache != nil {
+		e.Extra = j.cache.fill(f)
+	}
+	j.usage.Commit(e)
+	j.metrics.Observe(r)
+}
+
+// leaseStore is the purse's store: marks, and the end of the proofs of leases
+// that are closed.
+type leaseStore struct {
+	marks
+	usage *usage.Journal
+	log   *slog.Logger
+}
+
+// SaveMarks implements purse.MarkStore.
+func (s leaseStore) SaveMarks(seq uint64, list []purse.Mark) error {
+	if err := s.marks.SaveMarks(seq, list); err != nil {
+		return err
+	}
+	for _, m := range list {
+		if m.Gone {
+			if err := s.usage.Forget(m.Account, m.Incarnation); err != nil {
+				s.log.Warn("the proof of a closed lease stays behind", "budget", m.Account.Budget, "error", err)
+			}
+		}
+	}
+	return nil
+}

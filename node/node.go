@@ -1,0 +1,427 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"purser/api/admin"
+	"purser/api/edge"
+	"purser/cluster"
+	"purser/internal/purse"
+	"purser/internal/record"
+	"purser/internal/store"
+	"purser/internal/telemetry"
+	"purser/internal/usage"
+	"purser/ledger"
+	"purser/proxy"
+	"purser/proxy/price"
+	"purser/proxy/upstream"
+	"purser/raftfsm"
+	"purser/semcache"
+)
+
+// Node is a running node.
+type Node struct {
+	cfg     Config
+	version string
+	log     *slog.Logger
+	began   time.Time
+	fatal   func(error)
+
+	store     *store.Store
+	usage     *usage.Journal
+	fsm       *raftfsm.FSM
+	raft      *cluster.Node
+	proposer  *raftfsm.Proposer
+	purse     *purse.Purse
+	keys      keyRing
+	cache     *cache
+	prices    *price.Catalogue
+	upstreams []*proxy.Upstream
+	gateway   *proxy.Gateway
+	edge      *edge.Server
+	metrics   *telemetry.Metrics
+
+	unsubscribe func()
+	background  sync.WaitGroup
+	stop        context.CancelFunc // ends what base bounds: waits, pumps, the housekeeping
+	rules       sync.Mutex         // one refresh of the budgets at a time
+	ruleSerial  uint64
+	windows     atomic.Pointer[map[ledger.BudgetID]ledger.WindowKind]
+	draining    atomic.Bool
+	running     bool
+}
+
+// startWait bounds the wait for Raft to lead: one voter elects itself within
+// a second, after it has read its log again.
+const startWait = 2 * time.Minute
+
+// Open starts every part of a node but the edge. fatal must end the process.
+func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fatal func(error)) (*Node, error) {
+	n := &Node{cfg: cfg, version: version, log: log, began: time.Now(), fatal: fatal}
+	base, stop := context.WithCancel(context.Background())
+	n.stop = stop
+	err := n.open(ctx, base)
+	if err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+func (n *Node) open(ctx, base context.Context) error {
+	if err := n.openStore(); err != nil {
+		return err
+	}
+	if err := n.openLedger(ctx); err != nil {
+		return err
+	}
+	if err := n.openPurse(ctx); err != nil {
+		return err
+	}
+	n.metrics = telemetry.New(telemetry.Gauges{
+		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
+		Ready:   n.readiness,
+		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
+	})
+	if err := n.openCache(); err != nil {
+		return err
+	}
+	if err := n.openUpstreams(); err != nil {
+		return err
+	}
+	if err := n.openGateway(base); err != nil {
+		return err
+	}
+	n.background.Go(func() { n.keepHouse(base) })
+	return n.openEdge()
+}
+
+func (n *Node) openStore() error {
+	s, err := store.Open(store.Options{Dir: filepath.Join(n.cfg.Node.DataDir, "store"), Fatal: n.fatal, Log: n.log})
+	if err != nil {
+		return err
+	}
+	n.store = s
+	n.usage, err = usage.Open(s, usage.DefaultConfig())
+	return err
+}
+
+// openLedger starts Raft and waits until every entry of its log is applied.
+func (n *Node) openLedger(ctx context.Context) error {
+	seq, _, err := (marks{n.store}).LoadMarks()
+	if err != nil {
+		return err
+	}
+	n.fsm = raftfsm.New()
+	n.raft, err = cluster.Open(cluster.Config{
+		Dir: filepath.Join(n.cfg.Node.DataDir, "raft"), NodeID: n.cfg.Node.ID, Existed: seq > 0,
+		FSM: n.fsm, Exit: n.fatal, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock())
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	if err := n.raft.WaitReady(ctx); err != nil {
+		return fmt.Errorf("waiting for the ledger: %w", err)
+	}
+	return nil
+}
+
+func (n *Node) openPurse(ctx context.Context) error {
+	cfg := purse.Default()
+	cfg.Node, cfg.Store = ledger.NodeID(n.cfg.Node.ID), n.store.Identity().ID
+	cfg.AdmissionWait, cfg.AuthorityTTL, cfg.Idle = n.cfg.Purse.AdmissionWait, n.cfg.Purse.AuthorityTTL, n.cfg.Purse.Idle
+	p, err := purse.Open(ctx, cfg, purse.Seams{
+		Exchanger: exchanger{n.proposer}, Marks: leaseStore{marks{n.store}, n.usage, n.log},
+		Proofs: n.proven, Fatal: n.fatal, Wall: now, Log: n.log,
+	})
+	if err != nil {
+		return explainRejection(n.cfg.Node, err)
+	}
+	n.purse = p
+	n.unsubscribe = n.fsm.Subscribe(func(raftfsm.Versions) {
+		n.refreshKeys()
+		n.refreshBudgets()
+	})
+	n.refreshKeys()
+	n.refreshBudgets()
+	return nil
+}
+
+// proven is what the usage records show of an earlier lease.
+func (n *Node) proven(account ledger.AccountKey, incarnation uint32) (purse.Proof, error) {
+	spent, err := n.usage.Proven(account, incarnation)
+	return purse.Proof{Spent: spent}, err
+}
+
+// explainRejection says what an operator can do about a ledger that will not
+// have this node.
+func explainRejection(cfg NodeConfig, err error) error {
+	var rejected *purse.RejectedError
+	if errors.As(err, &rejected) && rejected.Code == ledger.StoreMismatch {
+		return fmt.Errorf("the ledger knows node %q with another store than the one in %s: its data was lost or replaced; give the node a new node.id, and fence the old one: %w", cfg.ID, cfg.DataDir, err)
+	}
+	return fmt.Errorf("registering with the ledger: %w", err)
+}
+
+// exchanger carries the purse's commands to the ledger.
+type exchanger struct{ proposer *raftfsm.Proposer }
+
+// Register implements purse.Exchanger.
+func (e exchanger) Register(ctx context.Context, r ledger.Register) (ledger.Outcome, error) {
+	return e.proposer.Propose(ctx, r)
+}
+
+// Exchange implements purse.Exchanger.
+func (e exchanger) Exchange(ctx context.Context, x *ledger.Exchange) (*ledger.Answer, error) {
+	out, err := e.proposer.Propose(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	return purse.Answered(out)
+}
+
+// refreshKeys gives the request path the directory as it is now.
+func (n *Node) refreshKeys() { n.keys.swap(n.fsm.Directory()) }
+
+// refreshBudgets gives the purse the rules as they are now.
+func (n *Node) refreshBudgets() {
+	n.rules.Lock()
+	defer n.rules.Unlock()
+	var list []ledger.Budget
+	windows := map[ledger.BudgetID]ledger.WindowKind{}
+	for b := range n.fsm.Ledger().Budgets() {
+		list = append(list, *b)
+		windows[b.ID] = b.Window.Kind
+	}
+	n.ruleSerial++
+	n.windows.Store(&windows)
+	n.purse.SetRules(list, n.ruleSerial)
+}
+
+func (n *Node) openCache() error {
+	if !n.cfg.Cache.Enabled {
+		return nil
+	}
+	cfg := semcache.DefaultConfig()
+	cfg.TTL, cfg.StoreBytes, cfg.EntryBytes = n.cfg.Cache.TTL, n.cfg.Cache.Bytes, int64(n.cfg.Cache.EntryBytes)
+	tier, err := semcache.Open(n.store, cfg, now, n.log)
+	if err != nil {
+		return err
+	}
+	n.cache = &cache{tier: tier, now: now}
+	return nil
+}
+
+func (n *Node) openUpstreams() error {
+	var err error
+	if n.prices, err = loadPrices(n.cfg.Prices.Overrides); err != nil {
+		return err
+	}
+	for _, u := range n.cfg.Upstreams {
+		cfg := upstream.Default()
+		cfg.Name, cfg.BaseURL, cfg.MaxConns = u.Name, u.BaseURL, u.MaxConns
+		cfg.Timeouts.Connect, cfg.Timeouts.FirstByte, cfg.Timeouts.Idle = u.Connect, u.FirstByte, u.Idle
+		if cfg.Protocol, err = upstream.ParseProtocol(u.Protocol); err != nil {
+			return err
+		}
+		credential := ""
+		if u.Key != "" {
+			credential = "key"
+			cfg.Keys = []upstream.Key{{ID: credential, Secret: upstream.Secret(u.Key)}}
+		}
+		client, err := upstream.New(cfg)
+		if err != nil {
+			return fmt.Errorf("upstream %s: %w", u.Name, err)
+		}
+		n.upstreams = append(n.upstreams, &proxy.Upstream{
+			Name: u.Name, Provider: u.Provider, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential,
+		})
+	}
+	return nil
+}
+
+func (n *Node) openGateway(base context.Context) error {
+	cfg := proxy.DefaultConfig()
+	r := n.cfg.Requests
+	cfg.DefaultOutput, cfg.Attempts, cfg.Drains, cfg.DrainTime = r.DefaultOutput, r.Attempts, r.Drains, r.DrainTime
+	cfg.CoalesceWait, cfg.Baggage, cfg.CacheEntry = r.CoalesceWait, r.Baggage, n.cfg.Cache.EntryBytes
+	seams := proxy.Seams{
+		Keys: &n.keys,
+		Purse: newAdmission(n.purse, func(id ledger.BudgetID) ledger.WindowKind {
+			return (*n.windows.Load())[id]
+		}),
+		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
+		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
+	}
+	if n.cache != nil {
+		seams.Cache = n.cache
+	}
+	var err error
+	n.gateway, err = proxy.New(base, cfg, n.upstreams, n.prices, seams)
+	return err
+}
+
+func (n *Node) openEdge() error {
+	api, err := admin.New(n.cfg.Admin.Token, control{n}, control{n}, control{n}, n.log)
+	if err != nil {
+		return err
+	}
+	cfg := edge.Default()
+	cfg.Proxy, cfg.Admin, cfg.ErrorBody, cfg.Log = n.gateway.Serve, n.operations(api), edgeError, n.log
+	cfg.AdminPrefix = []string{"/admin", "/healthz", "/readyz", "/metrics"}
+	cfg.MaxBody, cfg.MaxConns = n.cfg.Listen.BodyBytes, n.cfg.Listen.MaxConnections
+	if n.cfg.Listen.TLSCert != "" {
+		if cfg.Certificates, err = edge.LoadCertificates(n.cfg.Listen.TLSCert, n.cfg.Listen.TLSKey, n.log); err != nil {
+			return fmt.Errorf("listen.tls_cert: %w", err)
+		}
+	}
+	n.edge, err = edge.New(cfg)
+	return err
+}
+
+// Serve answers requests on ln until Close.
+func (n *Node) Serve(ln net.Listener) error {
+	n.running = true
+	return n.edge.Serve(ln)
+}
+
+// State is starting, ready, unready (no authority) or draining.
+func (n *Node) State() string {
+	switch {
+	case n.draining.Load():
+		return "draining"
+	case n.purse.Snapshot().Admitting:
+		return "ready"
+	default:
+		return "unready"
+	}
+}
+
+func (n *Node) readiness() float64 {
+	if n.State() == "ready" {
+		return 1
+	}
+	return 0
+}
+
+// Close drains the node: no new requests, those under way end or are broken off
+// when ctx ends, the leases return, the stores close.
+func (n *Node) Close(ctx context.Context) error {
+	n.draining.Store(true)
+	n.gateway.Drain()
+	err := n.edge.Shutdown(ctx)
+	if err != nil {
+		err = fmt.Errorf("ending the requests under way: %w", err)
+	}
+	pumps := make(chan struct{})
+	go func() { n.gateway.Wait(); close(pumps) }()
+	select {
+	case <-pumps:
+	case <-ctx.Done():
+		n.stop()
+		<-pumps
+	}
+	returning, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTime)
+	defer cancel()
+	if e := n.purse.Drain(returning); e != nil {
+		err = errors.Join(err, fmt.Errorf("returning the leases (they stay outstanding until this node starts again): %w", e))
+	}
+	return errors.Join(err, n.close())
+}
+
+// returnTime is how long a stopping node tries to return its leases.
+const returnTime = 10 * time.Second
+
+// close ends every part that was opened, in reverse order.
+func (n *Node) close() error {
+	n.stop()
+	n.background.Wait()
+	var errs []error
+	for _, u := range n.upstreams {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		errs = append(errs, u.Client.Close(ctx))
+		cancel()
+	}
+	if n.unsubscribe != nil {
+		n.unsubscribe()
+	}
+	if n.purse != nil {
+		n.purse.Close()
+	}
+	if n.proposer != nil {
+		n.proposer.Close()
+	}
+	if n.raft != nil {
+		errs = append(errs, n.raft.Close())
+	}
+	if n.cache != nil {
+		n.cache.tier.Close()
+	}
+	if n.usage != nil {
+		errs = append(errs, n.usage.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run opens a node, serves until ctx ends, and drains. ready is called with the
+// node's address once it answers.
+func Run(ctx context.Context, cfg Config, version string, ready func(url string)) error {
+	log := newLogger(cfg.Log)
+	fatal := func(err error) {
+		log.Error("the node cannot go on safely and ends at once", "error", err)
+		os.Exit(exitFatal)
+	}
+	ln, err := net.Listen("tcp", cfg.Listen.Client)
+	if err != nil {
+		return fmt.Errorf("listen.client: %w", err)
+	}
+	n, err := Open(ctx, cfg, version, log, fatal)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	served := make(chan error, 1)
+	go func() { served <- n.Serve(ln) }()
+	scheme := "http"
+	if cfg.Listen.TLSCert != "" {
+		scheme = "https"
+	}
+	ready(scheme + "://" + ln.Addr().String())
+	log.Info("node ready", "node", cfg.Node.ID, "address", ln.Addr().String(), "incarnation", n.purse.Incarnation())
+	select {
+	case err = <-served:
+		served <- nil
+	case <-ctx.Done():
+		log.Info("draining", "limit", cfg.Listen.DrainTime)
+	}
+	closing, cancel := context.WithTimeout(context.Background(), cfg.Listen.DrainTime)
+	defer cancel()
+	err = errors.Join(err, n.Close(closing), <-served)
+	log.Info("node stopped")
+	return err
+}
+
+// exitFatal is the status of a process that could not go on safely.
+const exitFatal = 70
+
+func newLogger(c LogConfig) *slog.Logger {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	opts := &slog.HandlerOptions{Level: levels[c.Level]}
+	if c.JSON {
+		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, opts))
+}

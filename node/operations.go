@@ -1,0 +1,99 @@
+package node
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"purser/api/admin"
+	"purser/ledger"
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/openai"
+	"purser/proxy/upstream"
+)
+
+// operations serves what operators and their tools ask: administration, health
+// and metrics.
+func (n *Node) operations(api *admin.API) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/admin/", api.Handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if state := n.State(); state != "ready" {
+			plain(w, http.StatusServiceUnavailable, state)
+			return
+		}
+		plain(w, http.StatusOK, "ready")
+	})
+	metrics := n.metrics.Handler()
+	if !n.cfg.Admin.OpenMetrics {
+		metrics = api.Authenticated(metrics)
+	}
+	mux.Handle("GET /metrics", metrics)
+	return mux
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // a prober that went away is no fault of ours
+}
+
+// edgeError renders the edge's own refusals as OpenAI does.
+func edgeError(status int, code, message string) (string, []byte) {
+	kind := "invalid_request_error"
+	if status >= http.StatusInternalServerError {
+		kind = "server_error"
+	}
+	_, headers, body := openai.ErrorAnswer(&dialect.Error{Status: status, Type: kind, Code: dialect.Code(code), Message: message}, openai.AnyClient)
+	for _, h := range headers {
+		if strings.EqualFold(h.Name, "content-type") {
+			return h.Value, body
+		}
+	}
+	return "application/json", body
+}
+
+// upstreamStatus is each upstream with the worst state of its breakers.
+func (n *Node) upstreamStatus() []admin.UpstreamStatus {
+	worst := map[string]upstream.State{}
+	n.gateway.Breakers().Each(time.Now(), func(k upstream.BreakerKey, s upstream.State) {
+		if worst[k.Upstream] == upstream.Closed || s == upstream.Open {
+			worst[k.Upstream] = s
+		}
+	})
+	var out []admin.UpstreamStatus
+	for i, u := range n.upstreams {
+		out = append(out, admin.UpstreamStatus{Name: u.Name, Provider: u.Provider, BaseURL: n.cfg.Upstreams[i].BaseURL, State: worst[u.Name].String()})
+	}
+	return out
+}
+
+const (
+	// tickEvery lets ledger time pass on an idle node, so that ended windows go.
+	tickEvery = 10 * time.Second
+	// retainEvery is how often old usage records are dropped.
+	retainEvery = time.Hour
+)
+
+// keepHouse does what has to be done from time to time, until ctx ends.
+func (n *Node) keepHouse(ctx context.Context) {
+	tick, retain := time.NewTicker(tickEvery), time.NewTicker(retainEvery)
+	defer tick.Stop()
+	defer retain.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if _, err := n.proposer.Propose(ctx, ledger.Tick{}); err != nil && ctx.Err() == nil {
+				n.log.Warn("ledger time could not be moved on", "error", err)
+			}
+		case <-retain.C:
+			if err := n.usage.DropBefore(now() - ledger.Instant(n.cfg.Usage.Retention)); err != nil {
+				n.log.Warn("old usage records could not be dropped", "error", err)
+			}
+		}
+	}
+}

@@ -29,6 +29,12 @@
 // [ErrNewer]. Nothing is repaired or recreated silently, because a lost mark is
 // money that may be spent twice.
 //
+// One kind of damage cannot be told from a crash: a bad chunk in the last 32 KiB
+// block of Pebble's log, or at the end of its manifest, is taken for a write that
+// was cut off. A store that lost everything by that is known by the file STORE-ID
+// beside it; one that lost its last writes is known as a disk that was rolled back
+// is: the ledger remembers the sequence of the last marks.
+//
 // A write or sync that fails, in a call or in the background, fails the store:
 // once, for good. What was promised to be durable may not be, so the injected
 // Fatal function is called, which must end the process; until it has,

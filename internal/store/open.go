@@ -1,7 +1,6 @@
 package store
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,14 +9,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
-
-// Identity tells one store from any other. It is written once.
-type Identity struct {
-	// ID is random: a directory that was wiped comes back as another store.
-	ID [16]byte
-}
-
-const identityVersion = 1
 
 // Open opens the store at o.Dir, or makes a new one if the directory is empty.
 func Open(o Options) (*Store, error) {
@@ -36,7 +27,7 @@ func Open(o Options) (*Store, error) {
 	if s.lock, err = pebble.LockDirectory(o.Dir, fsys); err != nil {
 		return nil, lockError(o.Dir, err)
 	}
-	if err = s.open(o); err != nil {
+	if err = s.open(o, fsys); err != nil {
 		if s.cache != nil {
 			s.cache.Unref()
 		}
@@ -45,75 +36,17 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) open(o Options) error {
+func (s *Store) open(o Options, fsys vfs.FS) error {
 	opts := s.pebbleOptions(o)
 	db, err := pebble.Open(o.Dir, opts)
 	if err != nil {
 		return openError(o.Dir, err)
 	}
 	s.db = db
-	if err := s.identify(o.Dir); err != nil {
+	if err := s.identify(o, fsys); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	return nil
-}
-
-// identify reads the identity, or draws one if the store has never been used.
-func (s *Store) identify(dir string) error {
-	key := []byte{PrefixIdentity}
-	v, closer, err := s.db.Get(key)
-	if err == nil {
-		defer closer.Close()
-		s.identity, err = decodeIdentity(v)
-		if err != nil {
-			return fmt.Errorf("the store at %s: %w", dir, err)
-		}
-		return nil
-	}
-	if !errors.Is(err, pebble.ErrNotFound) {
-		return openError(dir, err)
-	}
-	used, err := s.used()
-	switch {
-	case err != nil:
-		return openError(dir, err)
-	case used:
-		return fmt.Errorf("the store at %s has data but no identity: %w; %s", dir, ErrCorrupt, corruptAdvice)
-	}
-	if _, err := rand.Read(s.identity.ID[:]); err != nil {
-		return fmt.Errorf("draw the store's id: %w", err)
-	}
-	b := s.NewBatch()
-	if err := b.Set(key, appendIdentity(nil, s.identity), nil); err != nil {
-		return fmt.Errorf("write the store's id: %w", err)
-	}
-	return s.Apply(b, Synced)
-}
-
-// used says whether the store holds any key.
-func (s *Store) used() (bool, error) {
-	it, err := s.db.NewIter(nil)
-	if err != nil {
-		return false, err
-	}
-	used := it.First()
-	return used, it.Close()
-}
-
-func appendIdentity(b []byte, id Identity) []byte {
-	return append(append(b, identityVersion), id.ID[:]...)
-}
-
-func decodeIdentity(b []byte) (Identity, error) {
-	var id Identity
-	switch {
-	case len(b) > 0 && b[0] > identityVersion:
-		return id, fmt.Errorf("identity of version %d: %w; run that version, or start with an empty directory and a new node id", b[0], ErrNewer)
-	case len(b) != 1+len(id.ID) || b[0] != identityVersion:
-		return id, fmt.Errorf("identity of %d bytes: %w; %s", len(b), ErrCorrupt, corruptAdvice)
-	}
-	copy(id.ID[:], b[1:])
-	return id, nil
 }
 
 const corruptAdvice = "restore the data directory from a backup, or move it aside, start with an empty one under a new node id, and fence the old id (what it held counts as spent)"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -14,12 +13,14 @@ type Client struct {
 	base base
 	// fixed[i] are the rendered header lines that each request with key i begins with.
 	fixed [][]byte
+	// keyHeader carries the credential; "" without keys.
+	keyHeader string
 	// slots holds one token per attempt in flight, from Do until the end of its body.
 	slots chan struct{}
 	life  context.Context // ends when the client is closed
 	end   context.CancelFunc
-	// closed is set before the last token is collected: Do looks at it again once it has one.
-	closed atomic.Bool
+	// shut is closed when Close begins, before it collects the tokens.
+	shut   chan struct{}
 	once   sync.Once
 	idlers sync.WaitGroup
 	via    carrier
@@ -44,9 +45,12 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upstream %q: %w", cfg.Name, err)
 	}
-	c := &Client{cfg: cfg, base: b, slots: make(chan struct{}, cfg.MaxConns)}
+	c := &Client{cfg: cfg, base: b, slots: make(chan struct{}, cfg.MaxConns), shut: make(chan struct{})}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.fixed = renderFixed(&cfg, b)
+	if len(cfg.Keys) > 0 {
+		c.keyHeader = cfg.KeyHeader
+	}
 	if cfg.Protocol == HTTP2 {
 		c.via = newHTTP2(c)
 	} else {
@@ -126,15 +130,17 @@ func (c *Client) takeSlot() *Failure {
 		case c.slots <- struct{}{}:
 		case <-limit.C:
 			return fail(false, PhaseWait, ErrBusy)
-		case <-c.life.Done():
+		case <-c.shut:
 			return fail(false, PhaseStart, ErrClosed)
 		}
 	}
-	if c.closed.Load() {
+	select {
+	case <-c.shut:
 		c.giveSlot()
 		return fail(false, PhaseStart, ErrClosed)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (c *Client) giveSlot() { <-c.slots }
@@ -167,7 +173,7 @@ func (c *Client) reap() {
 func (c *Client) Close(ctx context.Context) error {
 	var err error
 	c.once.Do(func() {
-		c.closed.Store(true)
+		close(c.shut)
 		for range cap(c.slots) {
 			select {
 			case c.slots <- struct{}{}:

@@ -21,6 +21,7 @@ type wire struct {
 	written int64           // bytes since begin; U1 rests on it
 	idle    time.Duration   // 0 before the body: then the deadlines of begin hold
 	end     time.Time       // of the attempt
+	failed  error           // of the last read: the wire code above may only say that something is missing
 	probe   probe
 }
 
@@ -30,7 +31,17 @@ func (w *wire) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return w.Conn.Read(p)
+	n, err := w.Conn.Read(p)
+	w.failed = err
+	return n, err
+}
+
+// reason prefers what the connection said to what its reader made of it.
+func (w *wire) reason(err error) error {
+	if w.failed != nil && !isKnown(err) {
+		return w.failed
+	}
+	return err
 }
 
 func (w *wire) Write(p []byte) (int, error) {
@@ -41,7 +52,7 @@ func (w *wire) Write(p []byte) (int, error) {
 
 // begin starts an attempt: nothing written yet, headers due at first.
 func (w *wire) begin(first, end time.Time) error {
-	w.written, w.idle, w.end = 0, 0, end
+	w.written, w.idle, w.end, w.failed = 0, 0, end, nil
 	return w.SetDeadline(first)
 }
 

@@ -75,7 +75,7 @@ func (h *http1) attempt(r *Request, deadline time.Time) (*Response, *Failure) {
 	resp, err := h.receive(c, r)
 	if err != nil {
 		h.pool.drop(c)
-		return nil, fail(true, PhaseFirstByte, err)
+		return nil, fail(true, PhaseFirstByte, c.wire.reason(err))
 	}
 	return resp, nil
 }
@@ -83,7 +83,7 @@ func (h *http1) attempt(r *Request, deadline time.Time) (*Response, *Failure) {
 // send writes the request: small ones in one piece, a large body behind its head.
 func (h *http1) send(c *conn, r *Request) error {
 	buf := heads.Get().(*[]byte)
-	head := r.appendHead((*buf)[:0], h.client.base.prefix, h.client.fixedFor(r))
+	head := r.appendHead((*buf)[:0], h.client.base.prefix, h.client.keyHeader, h.client.fixedFor(r))
 	joined := len(r.Body) <= maxJoinedBody
 	if joined {
 		head = append(head, r.Body...)
@@ -223,7 +223,7 @@ func (b *body1) ended(err error) {
 		return
 	}
 	if b.err = err; err != io.EOF {
-		b.err = fail(true, PhaseBody, err)
+		b.err = fail(true, PhaseBody, b.conn.wire.reason(err))
 	}
 	keep := err == io.EOF && !b.once && b.br.Buffered() == 0
 	_ = b.resp.CloseBodyStream()

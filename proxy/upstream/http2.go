@@ -169,7 +169,7 @@ func (h *http2) request(ctx context.Context, r *Request) (*http.Request, error) 
 	}
 	cfg := &h.client.cfg
 	for _, hd := range r.Header {
-		if !framing(hd.Name) {
+		if !framing(hd.Name) && !strings.EqualFold(hd.Name, h.client.keyHeader) {
 			req.Header.Add(hd.Name, hd.Value)
 		}
 	}
@@ -177,7 +177,7 @@ func (h *http2) request(ctx context.Context, r *Request) (*http.Request, error) 
 	if req.Header.Get("User-Agent") == "" {
 		req.Header["User-Agent"] = nil // none of net/http's own
 	}
-	if len(cfg.Keys) > 0 {
+	if h.client.keyHeader != "" {
 		req.Header.Set(cfg.KeyHeader, cfg.KeyPrefix+string(cfg.Keys[r.Key].Secret))
 	}
 	for _, hd := range cfg.ExtraHeaders {

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -45,8 +46,10 @@ func (r *Request) hasBody() bool {
 }
 
 // appendHead renders the request line and the headers (RFC 9112 section 3).
-// fixed holds the rendered lines that are the same for each request of a key.
-func (r *Request) appendHead(b []byte, prefix string, fixed []byte) []byte {
+// fixed holds the rendered lines that are the same for each request of a key;
+// the header that carries the credential is among them and never a caller's, who
+// might pass on what a client sent.
+func (r *Request) appendHead(b []byte, prefix, keyHeader string, fixed []byte) []byte {
 	b = append(b, r.Method...)
 	b = append(b, ' ')
 	b = append(b, prefix...)
@@ -54,7 +57,7 @@ func (r *Request) appendHead(b []byte, prefix string, fixed []byte) []byte {
 	b = append(b, " HTTP/1.1\r\n"...)
 	b = append(b, fixed...)
 	for i := range r.Header {
-		if h := &r.Header[i]; !framing(h.Name) {
+		if h := &r.Header[i]; !framing(h.Name) && !strings.EqualFold(h.Name, keyHeader) {
 			b = appendLine(b, h.Name, h.Value)
 		}
 	}

@@ -28,9 +28,9 @@ const (
 	crcOffset    = 11
 )
 
-// maxEntry bounds an entry: the largest Exchange fits, and one message to a
-// follower carries it well within the time between heartbeats.
-const maxEntry = 8 << 20
+// maxEntry bounds an entry. The largest by far is the Register of a node that
+// comes back with every lease it may have: 2^17 of them at some 100 bytes.
+const maxEntry = 32 << 20
 
 // room says which state a command is for.
 type room uint8

@@ -32,8 +32,9 @@ func SystemClock() Clock {
 var ErrClockJump = errors.New("wall clock jumped ahead")
 
 // clockSlack is how far the wall clock may run ahead of the monotonic clock in
-// one go, and how much of that comes back in as much time: over any span e the
-// stamps advance by at most 2e + clockSlack. It lets through what time daemons
+// one go; what was used of it comes back in as much time. In a time e stamps
+// advance by at most 2e + clockSlack, beside what a clock that had been set back
+// makes up for. It lets through what time daemons
 // do to a running machine (they slew, or step by less than half a second), and
 // no step that would open a minute's window much too early.
 const clockSlack = time.Second

@@ -256,15 +256,29 @@ func setPrice(row *price.Row, at, key string, tiers map[string]*sourceTiers, rep
 		return droppedPrice(row, at, key, tiers, rep)
 	}
 	text := tiers[key].in(row.ContextFrom)
-	n, exact, err := price.Decimal(text, to.shift)
-	if err != nil {
-		return err
-	}
-	if !exact {
-		rep.note("rounded up to a pico-dollar", fmt.Sprintf("%s %s %s", at, key, text))
-	}
+	n, err := wholePico(text, to.shift, func(how string) { rep.note(how, fmt.Sprintf("%s %s %s", at, key, text)) })
 	row.Prices[to.meter.String()] = n
-	return nil
+	return err
+}
+
+// wholePico rounds a price up to a pico-dollar, but for what the source's own
+// floating point left behind, such as 0.18000000000000002.
+func wholePico(text string, shift int, note func(how string)) (int64, error) {
+	const fine = 6 // decimals below a pico-dollar; what is left below them is noise
+	n, _, err := price.Decimal(text, shift+fine)
+	if err != nil {
+		return 0, err
+	}
+	switch n, rest := n/1e6, n%1e6; {
+	case rest == 0:
+		return n, nil
+	case rest == 1:
+		note("rounded down, as the rest is noise of the source's floating point")
+		return n, nil
+	default:
+		note("rounded up to a pico-dollar")
+		return n + 1, nil
+	}
 }
 
 func droppedPrice(row *price.Row, at, key string, tiers map[string]*sourceTiers, rep *report) error {

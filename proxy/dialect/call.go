@@ -119,6 +119,7 @@ type Sites struct {
 	Model         Span // value
 	CapKey        Span // key with its quotes
 	CapValue      Span
+	CapNull       Span // value, null, of a cap under the other name
 	StreamOptions Span // value
 	IncludeUsage  Span // value
 	Close         int  // index of the body's last brace

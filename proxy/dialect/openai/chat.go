@@ -231,11 +231,15 @@ func (d *decoder) outputCap(key jsonscan.Str, name []byte) error {
 		}
 		c.MaxOutput = n
 	}
-	// A null cap is a place to write ours only if there is no better one.
-	if s := &c.Sites; s.CapValue.Empty() || !isNull {
-		s.CapKey = dialect.Span{Start: key.Start - 1, End: key.End + 1}
-		s.CapValue = dialect.Span{Start: start, End: d.cur.Pos}
+	value := dialect.Span{Start: start, End: d.cur.Pos}
+	s := &c.Sites
+	if !s.CapValue.Empty() && isNull {
+		s.CapNull = value
+		return nil
 	}
+	s.CapNull = s.CapValue // null, or it would have been refused above
+	s.CapKey = dialect.Span{Start: key.Start - 1, End: key.End + 1}
+	s.CapValue = value
 	return nil
 }
 

@@ -31,7 +31,7 @@ type Change struct {
 // error and its Raw be unchanged. A change that the body has already leaves its
 // bytes alone; one that it has no field for is added before the last brace.
 func AppendUpstream(dst []byte, c *dialect.Call, ch Change) []byte {
-	var set [4]edit
+	var set [5]edit
 	e := edits{list: set[:0]}
 	s := &c.Sites
 	if ch.Model != "" && ch.Model != c.Model {
@@ -64,6 +64,13 @@ func (e *edits) outputCap(c *dialect.Call, ch Change) string {
 	}
 	key := c.Raw[c.Sites.CapKey.Start:c.Sites.CapKey.End]
 	if quoted := `"` + name + `"`; name != "" && string(key) != quoted {
+		if !c.Sites.CapNull.Empty() { // it has this name already
+			e.replace(c.Sites.CapNull, []byte(n))
+			if c.MaxOutput != 0 {
+				e.replace(c.Sites.CapValue, []byte("null"))
+			}
+			return ""
+		}
 		e.replace(c.Sites.CapKey, []byte(quoted))
 	}
 	if ch.MaxOutput != c.MaxOutput {

@@ -163,7 +163,7 @@ func (c *usageCmd) Run(ctx context.Context) error {
 				names = append([]string{"total"}, names[:max(len(names)-1, 0)]...)
 			}
 			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", strings.Join(names, "\t"), r.Requests,
-				r.Tokens["input_text"], r.Tokens["cache_read"], r.Tokens["output_text"]+r.Tokens["output_reasoning"], units("usd", r.Cost), units("usd", r.Saved))
+				r.Tokens["input"], r.Tokens["cache_read"], r.Tokens["output"]+r.Tokens["output_reasoning"], units("usd", r.Cost), units("usd", r.Saved))
 		}
 	})
 }

@@ -71,7 +71,7 @@ func (a *agents) ask(ctx context.Context, r *rand.Rand, agent int) error {
 		prompt = fmt.Sprintf("Common question %d: what is our refund policy?", r.IntN(20))
 	}
 	stream := r.IntN(2) == 0
-	body := fmt.Sprintf(`{"model":"gpt-4.1-mini","stream":%t,"max_completion_tokens":%d,"messages":[{"role":"system","content":"You are a careful engineer. %s"},{"role":"user","content":%q}]}`,
+	body := fmt.Sprintf(`{"model":"gpt-4.1-mini","service_tier":"default","stream":%t,"max_completion_tokens":%d,"messages":[{"role":"system","content":"You are a careful engineer. %s"},{"role":"user","content":%q}]}`,
 		stream, 60+r.IntN(60), strings.Repeat("Answer in full sentences. ", 4), prompt)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, strings.NewReader(body))
 	if err != nil {
@@ -94,10 +94,11 @@ func (a *agents) ask(ctx context.Context, r *rand.Rand, agent int) error {
 	case err != nil || res.StatusCode == http.StatusOK && !complete:
 		return a.cutOff(ctx)
 	case res.StatusCode == http.StatusOK:
-		a.exhausted.Store(0)
 		a.admitted.Add(1)
 		if res.Header.Get("x-purser-cache") == "hit" {
-			a.hits.Add(1)
+			a.hits.Add(1) // given even when the budget is exhausted
+		} else {
+			a.exhausted.Store(0)
 		}
 		return nil
 	case res.StatusCode == http.StatusPaymentRequired:

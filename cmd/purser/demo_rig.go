@@ -39,7 +39,7 @@ func startRig(ctx context.Context, dir string, seed uint64) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := fmt.Sprintf("node:\n  id: demo-1\n  data_dir: %q\nlisten:\n  client: 127.0.0.1:0\nadmin:\n  token: %s\nupstreams:\n  - name: sim\n    base_url: %s\n    key: sk-demo\n",
+	config := fmt.Sprintf("node:\n  id: demo-1\n  data_dir: %q\nlisten:\n  client: 127.0.0.1:0\nadmin:\n  token: %s\npurse:\n  idle: 1s\nupstreams:\n  - name: sim\n    base_url: %s\n    key: sk-demo\n",
 		filepath.Join(dir, "data"), demoToken, r.providerURL)
 	if err := os.WriteFile(r.config, []byte(config), 0o600); err != nil {
 		r.stop()

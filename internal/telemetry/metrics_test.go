@@ -45,7 +45,7 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 	for _, want := range []string{
 		`purser_requests_total{code="",endpoint="/v1/chat/completions",outcome="completed"} 2`,
 		`purser_requests_total{code="insufficient_quota",endpoint="/v1/chat/completions",outcome="refused"} 1`,
-		`purser_tokens_total{meter="input_text",model="gpt-4o",upstream="openai"} 14`,
+		`purser_tokens_total{meter="input",model="gpt-4o",upstream="openai"} 14`,
 		`purser_cost_usd_total{model="gpt-4o",upstream="openai"} 5`,
 		`purser_overrun_usd_total 1`,
 		`purser_saved_usd_total{lever="native_cache"} 2`,

@@ -39,7 +39,7 @@ func seed(t *testing.T) uint64 {
 // there in part (L5: the proofs are what a node may rely on when it comes back).
 func TestCrashLeavesWholeEntriesAndLosesNoneWaitedFor(t *testing.T) {
 	s := seed(t)
-	rounds := 25
+	rounds := 50
 	if testing.Short() {
 		rounds = 5
 	}

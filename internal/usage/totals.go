@@ -193,6 +193,9 @@ func (t *tally) report(limit int) *Report {
 	if limit <= 0 {
 		limit = MaxGroups
 	}
+	if t.other != nil {
+		rep.Total.merge(t.other)
+	}
 	for i, g := range rows {
 		rep.Total.merge(g)
 		if i < limit {
@@ -204,9 +207,6 @@ func (t *tally) report(limit int) *Report {
 			rep.Other = new(Row)
 		}
 		rep.Other.merge(g)
-	}
-	if t.other != nil {
-		rep.Total.merge(t.other)
 	}
 	if rep.Other != nil {
 		rep.Other.measure()

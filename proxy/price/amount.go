@@ -24,8 +24,19 @@ func (p *pico) add(n, unit int64) {
 	p.hi, _ = bits.Add64(p.hi, hi, carry)
 }
 
+// max is the larger of the two.
+func (p pico) max(q pico) pico {
+	if q.hi > p.hi || q.hi == p.hi && q.lo > p.lo {
+		return q
+	}
+	return p
+}
+
 // nano is the sum in nano-dollars, rounded up, at most [ledger.MaxAmount].
 func (p pico) nano() ledger.Amount {
+	if p.hi == 0 && p.lo < 1<<63 { // below 9 million dollars, division by a constant will do
+		return ledger.Amount((p.lo + picoPerNano - 1) / picoPerNano)
+	}
 	hi, rest := bits.Div64(0, p.hi, picoPerNano)
 	lo, rest := bits.Div64(rest, p.lo, picoPerNano)
 	if hi != 0 || lo >= uint64(ledger.MaxAmount) {

@@ -57,6 +57,10 @@ func (r *Rate) setPrices(rows []*Row) error {
 		if r.listed[t] {
 			r.tiers[t] = raise(own[t], own[Standard])
 		}
+		for i := range r.tiers[t] {
+			b := &r.tiers[t][i]
+			b.text.in, b.text.out = b.dearest(Text&Input), b.dearest(Text&Output)
+		}
 	}
 	return nil
 }

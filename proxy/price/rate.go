@@ -1,6 +1,8 @@
 package price
 
 import (
+	"math/bits"
+
 	"purser/ledger"
 )
 
@@ -33,7 +35,8 @@ type Rate struct {
 // Bands are ordered by from; the last that fits prices the whole call.
 type band struct {
 	from int64
-	unit [NumMeters]int64 // pico-dollars for one
+	unit [NumMeters]int64        // pico-dollars for one
+	text struct{ in, out int64 } // the dearest of Text, for the common bound
 }
 
 // Lists tells whether the catalogue has prices of its own for tier t. A tier it
@@ -74,7 +77,10 @@ func (r *Rate) Cost(u *Usage, t Tier) ledger.Amount {
 }
 
 func (r *Rate) cost(u *Usage, t Tier) ledger.Amount {
-	b := r.band(t, u.TotalInput())
+	b := &r.tiers[t][0]
+	if len(r.tiers[t]) > 1 {
+		b = r.band(t, u.TotalInput())
+	}
 	var sum pico
 	for m, n := range u {
 		if n > 0 {
@@ -86,12 +92,7 @@ func (r *Rate) cost(u *Usage, t Tier) ledger.Amount {
 
 // band is the last band of tier t that begins at or below input.
 func (r *Rate) band(t Tier, input int64) *band {
-	bands := r.tiers[t]
-	i := len(bands) - 1
-	for i > 0 && bands[i].from > input {
-		i--
-	}
-	return &bands[i]
+	return last(r.tiers[t], max(input, 0))
 }
 
 // Extent bounds what a call may consume.
@@ -113,50 +114,54 @@ func (r *Rate) Bound(in, out int64, t Tier) ledger.Amount {
 // BoundOf is [Rate.Bound] with tool calls, and for the meters that can occur:
 // a text request need not be held at the price of audio.
 func (r *Rate) BoundOf(e Extent, t Tier) ledger.Amount {
-	dearest := r.bound(&e, t)
-	for _, p := range r.peers {
-		dearest = max(dearest, p.bound(&e, t))
-	}
-	return dearest
-}
-
-func (r *Rate) bound(e *Extent, t Tier) ledger.Amount {
-	first, last := t, t
-	if int(t) >= numTiers {
-		first, last = 0, Tier(numTiers-1)
-	}
 	may := e.Meters
 	if may == 0 {
 		may = every
 	}
-	var dearest ledger.Amount
+	dearest := r.bound(&e, may, t)
+	for _, p := range r.peers {
+		dearest = dearest.max(p.bound(&e, may, t))
+	}
+	return dearest.nano()
+}
+
+func (r *Rate) bound(e *Extent, may Set, t Tier) (dearest pico) {
+	first, last := t, t
+	if int(t) >= numTiers {
+		first, last = 0, Tier(numTiers-1)
+	}
 	for t := first; t <= last; t++ {
+		if t != first && !r.listed[t] {
+			continue // the same as the standard tier, which was the first
+		}
 		for i := range r.tiers[t] {
 			b := &r.tiers[t][i]
 			if b.from > 0 && b.from > e.Input {
 				break
 			}
-			dearest = max(dearest, b.bound(e, may))
+			dearest = dearest.max(b.bound(e, may))
 		}
 	}
 	return dearest
 }
 
-func (b *band) bound(e *Extent, may Set) ledger.Amount {
-	var sum pico
-	sum.add(max(e.Input, 0), b.dearest(may&Input))
-	sum.add(max(e.Output, 0), b.dearest(may&Output))
-	sum.add(max(e.Calls, 0), b.dearest(may&Calls))
+func (b *band) bound(e *Extent, may Set) (sum pico) {
+	in, out := b.text.in, b.text.out
+	if may != Text {
+		in, out = b.dearest(may&Input), b.dearest(may&Output)
+	}
+	sum.add(max(e.Input, 0), in)
+	sum.add(max(e.Output, 0), out)
+	if e.Calls > 0 {
+		sum.add(e.Calls, b.dearest(may&Calls))
+	}
 	sum.add(1, b.unit[Requests])
-	return sum.nano()
+	return sum
 }
 
-func (b *band) dearest(of Set) int64 {
-	var p int64
-	for m, unit := range b.unit {
-		if of.Has(Meter(m)) {
-			p = max(p, unit)
-		}
+func (b *band) dearest(of Set) (p int64) {
+	for ; of != 0; of &= of - 1 {
+		p = max(p, b.unit[bits.TrailingZeros32(uint32(of))])
 	}
 	return p
 }

@@ -1,5 +1,10 @@
 package price
 
+import (
+	"math"
+	"math/bits"
+)
+
 // Meter is one thing a provider counts and charges for.
 type Meter uint8
 
@@ -110,35 +115,20 @@ func (m Meter) PerCall() bool { return (Calls | 1<<Requests).Has(m) }
 
 // TotalInput is every input token of the call, cached or not: the number that
 // long-context thresholds compare with.
-func (u *Usage) TotalInput() int64 {
-	var n int64
-	for m := range u {
-		if Input.Has(Meter(m)) {
-			n = addCount(n, u[m])
-		}
-	}
-	return n
-}
+func (u *Usage) TotalInput() int64 { return u.total(Input) }
 
 // TotalOutput is every output token of the call.
-func (u *Usage) TotalOutput() int64 {
-	var n int64
-	for m := range u {
-		if Output.Has(Meter(m)) {
-			n = addCount(n, u[m])
+func (u *Usage) TotalOutput() int64 { return u.total(Output) }
+
+// total adds the counts of some meters. A negative one is none, and the sum
+// stops at the largest count.
+func (u *Usage) total(of Set) (n int64) {
+	for ; of != 0; of &= of - 1 {
+		if c := u[bits.TrailingZeros32(uint32(of))]; c > 0 {
+			if n += c; n < 0 {
+				return math.MaxInt64
+			}
 		}
 	}
 	return n
-}
-
-// addCount adds two counts, taking a negative one as none and stopping at the
-// largest.
-func addCount(a, b int64) int64 {
-	if b <= 0 {
-		return a
-	}
-	if a > 1<<62-b && a+b < 0 || a+b < a {
-		return 1<<63 - 1
-	}
-	return a + b
 }

@@ -67,7 +67,8 @@ type Evidence struct {
 	// Incarnation had the lease. Evidence of any but the latest is ignored: its
 	// lease is closed already. 0 stands for the latest.
 	Incarnation uint32
-	// Mark bounds spent + held + free at any time since its last sync.
+	// Mark bounds spent + held + free at any time since its last sync. Only
+	// overrun that no Exchange has reported yet may pass it.
 	Mark Amount
 	// Proven is the sum of that incarnation's settled charges to the account
 	// with a durable usage record.

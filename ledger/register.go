@@ -83,10 +83,10 @@ func (s *State) closeOnEvidence(n *node, evidence []Evidence, rolledBack bool) {
 
 // closeOn ends a lease on the evidence of its holder's disk.
 //
-// Spent is what the mark bounds. The mark itself is bounded by what the node
-// could spend, for what it returned is no longer covered by any mark; only
-// overrun passes that, and only as far as records show it. Records are believed
-// however high they go: the provider will bill what they say.
+// Spent is what the mark bounds, and the overrun that came after it. The mark
+// itself is bounded by what the node could spend, for it may be older than a
+// return; only overrun passes that, and only as far as records show it. Records
+// are believed however high they go: the provider will bill what they say.
 //
 // A mark below what the node reported as spent contradicts itself: the disk has
 // lost what it had. Then, as after a rollback, nobody can say what was spent of
@@ -102,7 +102,7 @@ func (a *account) closeOn(l *lease, e *Evidence, beenSoft, rolledBack bool) {
 	spent := max(l.spent, proven)
 	if !lost {
 		reach := l.granted - l.returned + max(0, overrun-l.forced)
-		spent = max(spent, min(e.Mark, reach))
+		spent = max(spent, min(e.Mark+(overrun-l.overrun), reach))
 	}
 	if missing := spent - (l.granted - l.returned); missing > 0 {
 		missing = min(missing, a.room(l.granted))

@@ -24,11 +24,11 @@ type saving struct {
 func (a *account) marked() bool { return a.unit != ledger.Slots }
 
 // chunk is how far a mark is raised at a time: one second of spending, within
-// 1 % and 5 % of the lease so that neither the disk nor the amount at risk in a
-// crash gets out of hand, and not less than a hold.
+// 1 % and 5 % of what the lease has left, so that neither the disk nor the amount
+// at risk in a crash gets out of hand, and not less than a hold.
 func (a *account) chunk() ledger.Amount {
-	lease := a.granted - a.returned
-	c := min(max(a.rate, lease/100), lease/20)
+	left := a.granted - a.returned - ledger.Amount(a.spent.Load())
+	c := min(max(a.rate, left/100), left/20)
 	return max(c, a.largestHold(), 1)
 }
 

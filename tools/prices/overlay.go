@@ -14,8 +14,8 @@ import (
 	"purser/proxy/price"
 )
 
-// overlay is what the source does not have: service tiers, regions, limits.
-type overlay struct {
+// overlayFile is what the source does not have: service tiers, regions, limits.
+type overlayFile struct {
 	Entries []overlayEntry `yaml:"entries"`
 }
 
@@ -42,9 +42,17 @@ type overlayTier struct {
 	Prices map[string]string `yaml:"prices"`
 }
 
+func (o *overlayFile) read(data []byte) error {
+	err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(o)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
 func applyOverlay(s *price.Snapshot, data []byte, rep *report) error {
-	var o overlay
-	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(&o); err != nil && !errors.Is(err, io.EOF) {
+	var o overlayFile
+	if err := o.read(data); err != nil {
 		return err
 	}
 	for i := range o.Entries {

@@ -3,6 +3,7 @@ package jsonscan
 import (
 	"encoding/binary"
 	"math/bits"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -213,30 +214,35 @@ const hexDigits = "0123456789abcdef"
 // AppendString appends text as a JSON string with its quotes. Bytes that are
 // not UTF-8 become U+FFFD. Equal texts give equal bytes.
 func AppendString(dst []byte, text string) []byte {
+	return appendQuoted(dst, strings.ToValidUTF8(text, "\ufffd"))
+}
+
+// AppendValid is AppendString for text that is known to be UTF-8.
+func AppendValid(dst, text []byte) []byte { return appendQuoted(dst, text) }
+
+func appendQuoted[T string | []byte](dst []byte, text T) []byte {
 	dst = append(dst, '"')
-	for i := 0; i < len(text); {
+	from := 0
+	for i := 0; i < len(text); i++ {
 		b := text[i]
-		if b >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(text[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += n
+		if b >= 0x20 && b != '"' && b != '\\' {
 			continue
 		}
-		i++
-		switch {
-		case b == '"' || b == '\\':
+		dst = append(dst, text[from:i]...)
+		from = i + 1
+		switch b {
+		case '"', '\\':
 			dst = append(dst, '\\', b)
-		case b == '\n':
+		case '\n':
 			dst = append(dst, '\\', 'n')
-		case b == '\r':
+		case '\r':
 			dst = append(dst, '\\', 'r')
-		case b == '\t':
+		case '\t':
 			dst = append(dst, '\\', 't')
-		case b < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
 		default:
-			dst = append(dst, b)
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
 		}
 	}
+	dst = append(dst, text[from:]...)
 	return append(dst, '"')
 }

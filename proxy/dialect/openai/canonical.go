@@ -112,7 +112,8 @@ func (k *canonical) value() error {
 func (k *canonical) string(s jsonscan.Str) {
 	raw := k.cur.Doc[s.Start:s.End]
 	if s.Escaped {
-		k.out = jsonscan.AppendString(k.out, string(jsonscan.AppendText(nil, raw)))
+		k.scratch = jsonscan.AppendText(k.scratch[:0], raw)
+		k.out = jsonscan.AppendValid(k.out, k.scratch)
 		return
 	}
 	k.out = append(k.out, '"')

@@ -84,14 +84,17 @@ func (m *Meter) pass(whole []byte, e sse.Event) []byte {
 	}
 	if cut.Empty() && cut.Start == 0 {
 		if len(whole) > 0 {
-			return whole[: len(whole)+len(e.Raw) : len(whole)+len(e.Raw)]
+			return whole[:len(whole)+len(e.Raw)]
 		}
 		return e.Raw
 	}
 	m.out = append(m.out, whole...)
 	m.copied = true
-	if cut != dropEvent {
+	switch {
+	case cut != dropEvent:
 		m.out = appendCut(m.out, e, cut)
+	case e.Raw[0] == '\n': // it belongs to the CR that the event before ended with
+		m.out = append(m.out, '\n')
 	}
 	return nil
 }

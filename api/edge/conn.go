@@ -2,22 +2,19 @@ package edge
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	// writePiece is the most that one write hands to the kernel under one deadline,
-	// so that a slow but steady client of a large answer is not taken for a stalled one.
-	writePiece = 256 << 10
-	// lingerTime is how long a refused client may go on sending before the close:
-	// closing with bytes unread makes the kernel send a reset, and the client then
-	// often loses the refusal (RFC 9112 section 9.6).
-	lingerTime = time.Second
-)
+// lingerTime is how long a refused client may go on sending before the close:
+// closing with bytes unread makes the kernel send a reset, and the client then
+// often loses the refusal (RFC 9112 section 9.6).
+const lingerTime = time.Second
 
 // The states of a connection, as far as shutting down needs them. A connection
 // is claimed by compare-and-swap: by its own goroutine when bytes arrive, or by
@@ -78,9 +75,10 @@ func (c *conn) leave() {
 	}
 }
 
-// Write limits how long the client may take nothing. The deadline is set for
-// longer than the limit and only renewed when too little is left, since most
-// writes take no time at all.
+// Write gives up when the client takes not a byte for WriteStall; a slow but
+// steady one may take as long as it likes. The deadline is set for longer than
+// the limit and renewed only when too little is left, since most writes take no
+// time at all.
 func (c *conn) Write(p []byte) (int, error) {
 	stall := c.s.cfg.WriteStall
 	for done := 0; ; {
@@ -90,10 +88,12 @@ func (c *conn) Write(p []byte) (int, error) {
 				return done, err
 			}
 		}
-		n, err := c.Conn.Write(p[done:min(len(p), done+writePiece)])
-		if done += n; err != nil || done == len(p) {
-			return done, err
+		n, err := c.Conn.Write(p[done:])
+		done += n
+		if n > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			continue
 		}
+		return done, err
 	}
 }
 

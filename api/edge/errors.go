@@ -24,6 +24,7 @@ var (
 	refusedPanic     = refusal{http.StatusInternalServerError, "internal_error", "The server failed to handle the request."}
 	refusedConns     = refusal{http.StatusServiceUnavailable, "too_many_connections", "The server has as many connections as it accepts. Try again."}
 	refusedDraining  = refusal{http.StatusServiceUnavailable, "shutting_down", "The server is shutting down. Try again."}
+	refusedVersion   = refusal{http.StatusHTTPVersionNotSupported, "http_version_not_supported", "This server speaks HTTP/1.0, HTTP/1.1 and HTTP/2."}
 	refusedPlain     = refusal{http.StatusBadRequest, "tls_required", "This port speaks TLS. Use https."}
 )
 

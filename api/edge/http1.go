@@ -81,6 +81,9 @@ func (s *Server) refuses(ctx *fasthttp.RequestCtx) (refusal, bool) {
 		return refusedDraining, true
 	}
 	h := &ctx.Request.Header
+	if !h.IsHTTP11() && string(h.Protocol()) != "HTTP/1.0" {
+		return refusedVersion, true
+	}
 	// fasthttp marks the connection for closing when a request gives both, or is chunked beside a length.
 	if (h.ConnectionClose() || h.ContentLength() == -1) && ambiguous(h.RawHeaders()) {
 		return refusedFraming, true

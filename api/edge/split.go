@@ -84,14 +84,23 @@ func (s *Server) reject(c *conn) {
 		return
 	}
 	if s.tls == nil {
-		s.tell(c, refusedConns)
+		s.turnAway(c)
 		return
 	}
 	t := tls.Server(c, &tls.Config{GetCertificate: s.cfg.Certificates.get, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12})
 	ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
 	defer cancel()
 	if t.HandshakeContext(ctx) == nil {
-		s.tell(t, refusedConns)
+		s.turnAway(t)
+	}
+}
+
+// turnAway waits for a request to begin: an answer before it looks to a client
+// like noise on an unused connection.
+func (s *Server) turnAway(c net.Conn) {
+	var begin [1 << 10]byte
+	if _, err := c.Read(begin[:]); err == nil {
+		s.tell(c, refusedConns)
 	}
 }
 

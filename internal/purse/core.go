@@ -20,6 +20,10 @@ const (
 	// question is a log entry.
 	retryFirst = 20_000_000
 	retryMax   = 160_000_000
+	// leastGap is the least time between the beginnings of two Exchanges. It is
+	// shorter than a synced log entry takes; it only keeps a misunderstanding
+	// between two quick parties from becoming a busy loop.
+	leastGap = 1_000_000
 	// shortFor is how long not to ask ahead after the ledger gave less than was
 	// wanted; requests that need more still ask.
 	shortFor = 1_000_000_000
@@ -64,6 +68,7 @@ type core struct {
 	markSeq    uint64
 	under      *exchange  // the Exchange under way
 	urgent     []*account // want a row before the next flush
+	nextAt     int64      // mono before which no Exchange begins
 	flushAt    int64
 	flushMore  bool // the last flush did not reach everyone
 	heard      int64

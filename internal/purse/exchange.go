@@ -19,7 +19,7 @@ type exchange struct {
 // nextExchange returns the next message, or nil when one is under way or there
 // is nothing to say yet.
 func (c *core) nextExchange(now moment) *exchange {
-	if c.under != nil || c.broken != nil {
+	if c.under != nil || c.broken != nil || now.mono < c.nextAt {
 		return nil
 	}
 	c.draft++ // rows and supplies are stamped with it
@@ -44,6 +44,7 @@ func (c *core) nextExchange(now moment) *exchange {
 		return nil
 	}
 	c.seq++
+	c.nextAt = now.mono + leastGap
 	x.msg.Seq = c.seq
 	c.under = x
 	return x
@@ -240,6 +241,7 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 	}
 	if got.Recall > 0 && !a.closing {
 		c.giveBack(a, got.Recall)
+		a.wantAfter = now.mono + shortFor // not to ask at once for what others need
 		c.wantRow(a)
 	}
 }

@@ -30,8 +30,9 @@ func (c *core) shut(a *account) {
 
 // settleClosing returns what came back to an account that is shut.
 func (c *core) settleClosing(a *account) {
+	before := a.returned
 	c.giveBack(a, ledger.MaxAmount)
-	if a.unused() {
+	if a.returned > before || a.unused() {
 		c.wantRow(a)
 	}
 }

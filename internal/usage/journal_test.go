@@ -35,34 +35,76 @@ func seed(t *testing.T) uint64 {
 	return s
 }
 
-// Seeded crashes at random moments: what was waited for is there, and nothing is
-// there in part (L5: the proofs are what a node may rely on when it comes back).
+// Seeded crashes at random operations of the file system: what was waited for is
+// there, and nothing is there in part (L5: the proofs are what a node may rely on
+// when it comes back).
 func TestCrashLeavesWholeEntriesAndLosesNoneWaitedFor(t *testing.T) {
 	s := seed(t)
-	rounds := 50
+	rounds := 60
 	if testing.Short() {
-		rounds = 5
+		rounds = 10
 	}
+	crashes := 0
 	for round := range rounds {
-		crashOnce(t, s+uint64(round))
+		if crashOnce(t, s+uint64(round)) {
+			crashes++
+		}
+	}
+	if crashes < rounds/2 {
+		t.Errorf("only %d of %d rounds crashed before their end", crashes, rounds)
 	}
 }
 
-func crashOnce(t *testing.T, seed uint64) {
+// crasher takes what a crash would leave of a file system, right before the nth
+// operation that changes it.
+type crasher struct {
+	mu    sync.Mutex
+	fs    *vfs.MemFS
+	rng   *rand.Rand
+	left  int // operations until the crash
+	after *vfs.MemFS
+	safe  map[string]bool // records waited for until then
+}
+
+func (c *crasher) String() string { return "crasher" }
+
+// MaybeError implements errorfs.Injector; it never injects an error.
+func (c *crasher) MaybeError(op errorfs.Op) error {
+	if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left--; c.left == 0 {
+		c.after = c.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: c.rng.IntN(101), RNG: c.rng})
+	}
+	return nil
+}
+
+func (c *crasher) waited(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left > 0 {
+		c.safe[id] = true
+	}
+}
+
+func crashOnce(t *testing.T, seed uint64) bool {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	fs := vfs.NewCrashableMem()
-	s, _ := openStore(t, fs, "data")
+	c := &crasher{fs: vfs.NewCrashableMem(), rng: rng, left: 1 << 30, safe: map[string]bool{}}
+	s, _ := openStore(t, errorfs.Wrap(c.fs, c), "data")
 	cfg := DefaultConfig()
-	cfg.Linger = time.Duration(rng.IntN(2000)) * time.Microsecond
+	cfg.Linger = time.Duration(rng.IntN(500)) * time.Microsecond
 	cfg.MaxGroupEntries = 1 + rng.IntN(20)
 	j := journalOn(t, s, cfg)
+	c.mu.Lock()
+	c.left = 1 + rng.IntN(60)
+	c.mu.Unlock()
 
 	const writers, each = 4, 40
 	var mu sync.Mutex
-	waited, given := map[string]bool{}, map[string]bool{}
+	given := map[string]bool{}
 	var wg sync.WaitGroup
-	crash := make(chan *vfs.MemFS, 1)
-	crashAt := rng.IntN(writers * each)
 	for w := range writers {
 		rng := rand.New(rand.NewPCG(seed, uint64(2+w)))
 		wg.Go(func() {
@@ -76,17 +118,8 @@ func crashOnce(t *testing.T, seed uint64) {
 					if err := receipt.Wait(t.Context()); err != nil {
 						t.Error(err)
 					}
-					mu.Lock()
-					if crashAt > 0 {
-						waited[r.ID] = true
-					}
-					mu.Unlock()
+					c.waited(r.ID)
 				}
-				mu.Lock()
-				if crashAt--; crashAt == 0 {
-					crash <- fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
-				}
-				mu.Unlock()
 			}
 		})
 	}
@@ -100,26 +133,26 @@ func crashOnce(t *testing.T, seed uint64) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case after := <-crash:
-		s, _ := openStore(t, after, "data")
-		j := journalOn(t, s, cfg)
-		found := verify(t, s, j)
-		for id := range waited {
-			if found[id] != 1 {
-				t.Errorf("seed %d: %s was durable before the crash and is gone", seed, id)
-			}
-		}
-		for id := range found {
-			if !given[id] {
-				t.Errorf("seed %d: %s was never committed", seed, id)
-			}
-		}
-		if err := errors.Join(j.Close(), s.Close()); err != nil {
-			t.Error(err)
-		}
-	default: // crashAt was 0
+	if c.after == nil {
+		return false
 	}
+	s, _ = openStore(t, c.after, "data")
+	j = journalOn(t, s, cfg)
+	found := verify(t, s, j)
+	for id := range c.safe {
+		if found[id] != 1 {
+			t.Errorf("seed %d: %s was durable before the crash and is gone", seed, id)
+		}
+	}
+	for id := range found {
+		if !given[id] {
+			t.Errorf("seed %d: %s was never committed", seed, id)
+		}
+	}
+	if err := errors.Join(j.Close(), s.Close()); err != nil {
+		t.Error(err)
+	}
+	return true
 }
 
 // At saturation every record, and every charge, is there exactly once.

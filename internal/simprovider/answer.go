@@ -74,6 +74,10 @@ func (c *choice) tokens() int64 {
 	return n
 }
 
+// maxAnswer bounds the tokens of all choices of an answer, whatever a plan asks
+// for, at some 10 MB of memory.
+const maxAnswer = 1 << 20
+
 // callFrame is what a tool call costs beyond its name and arguments.
 const callFrame = 3
 
@@ -102,6 +106,7 @@ func (g *generation) generate(cfg *Config, plan *Plan) {
 				length = int(room)
 			}
 		}
+		length = min(length, maxAnswer/g.n)
 		c.reasoning = min(g.think(cfg), room)
 		room -= c.reasoning
 		c.fill(g, length, room)

@@ -219,6 +219,30 @@ func TestUsageComesAsAsked(t *testing.T) {
 	}
 }
 
+func TestChunksCarryAsManyTokensAsConfigured(t *testing.T) {
+	_, one := start(t, quick())
+	_, seven := start(t, quick(func(c *Config) { c.ChunkTokens, c.ChunksPerWrite = 7, 3 }))
+	for _, more := range []string{`"n":2`, weatherTool} {
+		a := chatStream(t, one, ask("please get_weather and a tool", metered, more, `"max_tokens":30`))
+		b := chatStream(t, seven, ask("please get_weather and a tool", metered, more, `"max_tokens":30`))
+		if a.content[0] != b.content[0] || a.content[1] != b.content[1] || a.args[0] != b.args[0] || a.usages[0] != b.usages[0] || len(a.chunks) < 2*len(b.chunks) {
+			t.Errorf("%v\n%v", a.raws, b.raws)
+		}
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	p, addr := start(t, quick())
+	plan, err := ParsePlan("over-cap=60000000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.SetPlan(plan, 1)
+	if got := chat(t, addr, ask("x", `"max_tokens":16000,"n":4`)); got.Usage.Completion != maxAnswer {
+		t.Errorf("%d tokens", got.Usage.Completion)
+	}
+}
+
 func TestPromptTokensStayBelowTheirBytes(t *testing.T) {
 	for _, how := range []TokenCount{O200k, Bytes4} {
 		_, addr := start(t, quick(func(c *Config) { c.Tokens = how }))

@@ -34,7 +34,8 @@ type call struct {
 	body    []byte // scratch of the answer
 	chunk   []byte // scratch of one event
 	opening []byte // what every event of this stream begins with
-	sent    int64  // output tokens streamed so far, without reasoning
+	sent    int64  // output tokens generated when the answer broke off, without reasoning
+	thought int64  // and the reasoning tokens
 	charged bool
 
 	includeUsage bool // OpenAI's stream_options
@@ -47,7 +48,7 @@ func (x *call) begin(c *conn) {
 	x.at = c.p.now()
 	x.account, x.left = nil, shownRequestLimit
 	x.setPlan(&wellBehaved)
-	x.sent, x.charged, x.includeUsage = 0, false, false
+	x.sent, x.thought, x.charged, x.includeUsage = 0, 0, false, false
 	x.gen = generation{choices: x.gen.choices, prompt: x.gen.prompt[:0], n: 1}
 }
 
@@ -88,6 +89,7 @@ func (x *call) serve(e *endpoint) *apiError {
 	}
 	x.generate()
 	if x.plan.stall || x.plan.billReset {
+		x.sent, x.thought = x.gen.output()
 		x.charge(e, Cut)
 		x.w.close = true
 		if x.plan.stall {
@@ -123,7 +125,7 @@ func (x *call) generate() {
 // answer sends the whole answer at once.
 func (x *call) answer(e *endpoint) {
 	x.body = e.answer(x, x.body[:0])
-	x.sent, _ = x.gen.output()
+	x.sent, x.thought = x.gen.output()
 	delivered := Complete
 	if x.plan.cutAfter >= 0 {
 		delivered = Cut
@@ -142,6 +144,7 @@ func (x *call) stream(e *endpoint) {
 	x.d.headers(x)
 	w.header("Cache-Control", "no-cache")
 	w.stream()
+	_, x.thought = x.gen.output()
 	e.stream(x)
 	if w.perSend > 0 && w.ended == notEnded {
 		w.flush()
@@ -192,12 +195,7 @@ func (x *call) charge(e *endpoint, delivered Delivery) {
 	g := &x.gen
 	shown, reasoning := g.output()
 	if x.p.cfg.HangUp == BillToCut && delivered != Complete {
-		if x.sent == 0 && !x.plan.stall && !x.plan.billReset {
-			reasoning = 0
-		}
-		if !x.plan.stall && !x.plan.billReset {
-			shown = x.sent
-		}
+		shown, reasoning = x.sent, x.thought
 	}
 	row := Row{
 		Call: x.id, ClientRequestID: string(x.c.req.Header.Peek(clientRequestID)), Key: x.account.fingerprint,

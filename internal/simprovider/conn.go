@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -41,11 +42,11 @@ func (c *conn) serve(handle func(*call) (keep bool)) {
 				err = c.req.ContinueReadBody(c.br, c.p.cfg.MaxBody, false)
 			}
 		}
-		c.call.begin(c)
 		if err != nil {
 			c.refuseUnread(err)
 			return
 		}
+		c.call.begin(c)
 		if !handle(&c.call) || c.req.ConnectionClose() {
 			return
 		}
@@ -56,16 +57,17 @@ func (c *conn) serve(handle func(*call) (keep bool)) {
 func (c *conn) refuseUnread(err error) {
 	var nothing fasthttp.ErrNothingRead
 	var network net.Error
+	refusal := apiError{status: 400, kind: "invalid_request_error", message: "The request is not valid HTTP."}
 	switch {
-	case errors.As(err, &nothing), errors.As(err, &network):
-		return
+	case errors.As(err, &nothing), errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return // there was none, or it broke off
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		c.call.fail(&apiError{status: 413, kind: "invalid_request_error", message: "The request body is too large."})
-	case c.req.Header.ContentLength() > 0 || errors.Is(err, net.ErrClosed):
+		refusal.status, refusal.message = 413, "The request body is too large."
+	case c.req.Header.ContentLength() > 0:
 		return // broke off within a body
-	default:
-		c.call.fail(&apiError{status: 400, kind: "invalid_request_error", message: "The request is not valid HTTP."})
 	}
+	c.call.begin(c)
+	c.call.fail(&refusal)
 }
 
 // wait waits, and says whether the caller hung up meanwhile.

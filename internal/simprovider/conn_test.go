@@ -3,11 +3,15 @@ package simprovider
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -78,6 +82,42 @@ func TestBadHTTPIsRefused(t *testing.T) {
 		})
 	}
 	until(t, p.open0)
+}
+
+func TestModesOverTLS(t *testing.T) {
+	borrowed := httptest.NewTLSServer(nil) // for its certificate
+	defer borrowed.Close()
+	p, _ := start(t, quick())
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(tls.NewListener(inner, borrowed.TLS)) }()
+	client := borrowed.Client()
+	for mode, want := range map[string]bool{"ok": true, "bill-reset": false} {
+		req, err := http.NewRequest("POST", "https://"+inner.Addr().String()+"/v1/chat/completions", strings.NewReader(ask("x")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+testKey)
+		req.Header.Set("x-sim-mode", mode)
+		resp, err := client.Do(req)
+		if err == nil {
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+		if (err == nil) != want || !want && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+	client.CloseIdleConnections()
+	if err := p.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestTooManyConnectionsAreClosed(t *testing.T) {

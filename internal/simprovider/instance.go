@@ -7,14 +7,18 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// maxSchemaDepth ends recursive schemas; what lies deeper becomes null.
-const maxSchemaDepth = 8
+// maxSchemaDepth ends recursive schemas and maxInstance, in bytes, wide ones:
+// what lies beyond becomes null.
+const (
+	maxSchemaDepth = 8
+	maxInstance    = 64 << 10
+)
 
 // appendInstance appends a JSON value that satisfies the schema, as far as
 // OpenAI's structured outputs go: types, enum, const, anyOf, $ref, minItems,
 // minimum and maximum, common string formats. Without a schema it is some object.
 func appendInstance(b []byte, schema gjson.Result, s *stream, depth int, root gjson.Result) []byte {
-	if depth > maxSchemaDepth {
+	if depth > maxSchemaDepth || len(b) > maxInstance {
 		return append(b, "null"...)
 	}
 	if ref := schema.Get(`$ref`).Str; ref != "" {
@@ -92,7 +96,8 @@ func appendNumber(b []byte, schema gjson.Result, s *stream) []byte {
 	if m := schema.Get("maximum"); m.Exists() {
 		high = max(low, m.Int())
 	}
-	return strconv.AppendInt(b, low+int64(s.next()%uint64(high-low+1)), 10)
+	width := uint64(high-low) + 1 // 0 if it is all of them
+	return strconv.AppendInt(b, low+int64(s.next()%max(width, 1)), 10)
 }
 
 func appendText(b []byte, format string, s *stream) []byte {

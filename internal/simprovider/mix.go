@@ -2,6 +2,8 @@ package simprovider
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -24,7 +26,7 @@ func newMix(weighted []Weighted, seed uint64) (*mix, error) {
 		if err != nil {
 			return nil, fmt.Errorf("mix: %w", err)
 		}
-		if w.Share < 0 || w.Share > 1 {
+		if !(w.Share >= 0 && w.Share <= 1) { // nor not a number
 			return nil, fmt.Errorf("mix: share %v of %q is not within 0 and 1", w.Share, w.Plan)
 		}
 		sum += w.Share
@@ -34,6 +36,21 @@ func newMix(weighted []Weighted, seed uint64) (*mix, error) {
 		return nil, fmt.Errorf("mix: shares sum to %v, more than 1", sum)
 	}
 	return m, nil
+}
+
+// ParseMix reads a mix as text: "429=1s:0.05,no-usage+close:0.01". "" is none.
+func ParseMix(text string) ([]Weighted, error) {
+	var out []Weighted
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+		plan, share, _ := strings.Cut(strings.TrimSpace(part), ":")
+		n, err := strconv.ParseFloat(share, 64)
+		if err != nil {
+			return nil, fmt.Errorf("mix: share %q of %q is not a number", share, plan)
+		}
+		out = append(out, Weighted{Plan: plan, Share: n})
+	}
+	_, err := newMix(out, 0)
+	return out, err
 }
 
 func (m *mix) draw() *Plan {

@@ -2,6 +2,7 @@ package simprovider
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,8 +80,7 @@ const (
 	defaultHuge     = 1 << 20
 	maxModeWait     = 10 * time.Minute // as long as any client waits
 	maxHuge         = 64 << 20         // enough to break any buffer that can be broken
-	maxModeTokens   = 1 << 20
-	maxPlanText     = 256 // bytes; a plan is a few words
+	maxPlanText     = 256              // bytes; a plan is a few words
 	suffixMark      = "--sim-"
 	modeHeader      = "x-sim-mode"
 	clientRequestID = "x-client-request-id"
@@ -106,7 +106,7 @@ var modeTable = map[string]struct {
 	"slow-first":  {"duration", int64(defaultSlow), func(p *Plan, n int64) { p.firstByte = time.Duration(n) }, "a wait before the first byte"},
 	"slow-chunks": {"duration", int64(defaultSlow), func(p *Plan, n int64) { p.chunkGap = time.Duration(n) }, "a wait between chunks"},
 	"tokens":      {"count", -1, func(p *Plan, n int64) { p.tokens = int(n) }, "that many output tokens, if the cap allows"},
-	"over-cap":    {"count", 2, func(p *Plan, n int64) { p.overCap = int(n) }, "generates and bills that many times the output cap"},
+	"over-cap":    {"count", 2, func(p *Plan, n int64) { p.overCap = int(n) }, "generates and bills text of that many times the output cap"},
 
 	"cut":         {"count", 3, func(p *Plan, n int64) { p.cutAfter = int(n) }, "connection closed after that many chunks, or within the JSON body"},
 	"no-done":     {"", 0, func(p *Plan, _ int64) { p.noDone = true }, "a stream that ends cleanly without [DONE]"},
@@ -164,6 +164,23 @@ func ParsePlan(text string) (*Plan, error) {
 	}
 	p.text = text
 	return &p, nil
+}
+
+// Modes lists every mode for people: its name, what it takes, what it does.
+func Modes() []string {
+	var out []string
+	for name, m := range modeTable {
+		switch {
+		case m.argument == "":
+		case m.fallback < 0:
+			name += "=" + m.argument
+		default:
+			name += "[=" + m.argument + "]"
+		}
+		out = append(out, fmt.Sprintf("%-24s%s", name, m.does))
+	}
+	slices.Sort(out)
+	return out
 }
 
 // String is the text the plan was made from, "" for none.

@@ -470,6 +470,24 @@ func TestMixKeepsItsShares(t *testing.T) {
 	}
 }
 
+func TestMixAndModesAsText(t *testing.T) {
+	got, err := ParseMix("429=1s:0.05, no-usage+close:0.01")
+	if err != nil || len(got) != 2 || got[0] != (Weighted{"429=1s", 0.05}) || got[1] != (Weighted{"no-usage+close", 0.01}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := ParseMix(""); err != nil || len(got) != 0 {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range []string{"429", "429:x", "429:NaN", "429:2", "frob:0.1"} {
+		if got, err := ParseMix(bad); err == nil {
+			t.Errorf("%q is %v", bad, got)
+		}
+	}
+	if lines := Modes(); len(lines) != len(modeTable) || !strings.HasPrefix(lines[0], "200 ") {
+		t.Errorf("%q", lines)
+	}
+}
+
 func TestParsePlanRefusesNonsense(t *testing.T) {
 	for _, text := range []string{"frob", "cut=x", "cut=-1", "cut+", "429=0s", "slow-first=11m", "no-done=1", "split", "split=word", "tokens", "huge=100000000", strings.Repeat("a", 300)} {
 		if p, err := ParsePlan(text); err == nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"purser/proxy/price"
+	"purser/proxy/price/overrides"
 )
 
 // loadPrices is the embedded catalogue with the operator's overrides.
@@ -17,6 +18,8 @@ func loadPrices(file string) (*price.Catalogue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prices.overrides: %w", err)
 	}
-	_ = raw
+	if c, err = overrides.Apply(c, file, raw); err != nil {
+		return nil, fmt.Errorf("prices.overrides: %w", err)
+	}
 	return c, nil
 }

@@ -1,8 +1,6 @@
 package dialect
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Code is the stable name of an error on the wire. Codes are never reused or
 // renamed; docs list them.
@@ -132,13 +130,9 @@ func NewError(code Code, param, format string, args ...any) *Error {
 	if !ok {
 		panic("dialect: unknown error code " + string(code))
 	}
-	msg := format
-	if len(args) > 0 {
-		msg = fmt.Sprintf(format, args...)
-	}
 	return &Error{
 		Status: rule.status, Type: rule.kind, NoRetry: rule.noRetry,
-		Code: code, Param: param, Message: msg,
+		Code: code, Param: param, Message: fmt.Sprintf(format, args...),
 	}
 }
 

@@ -60,15 +60,21 @@ type pair struct {
 	key, value []byte
 }
 
+// maxPairs bounds the members kept of one object of a stream.
+const maxPairs = 64
+
 // set puts value under key, keeping the place of a key that is there.
-func set(list []pair, key, value []byte) []pair {
+func set(list []pair, key, value []byte) ([]pair, error) {
 	for i := range list {
 		if bytes.Equal(list[i].key, key) {
 			list[i].value = value
-			return list
+			return list, nil
 		}
 	}
-	return append(list, pair{key, value})
+	if len(list) == maxPairs {
+		return list, notFoldable("too many members")
+	}
+	return append(list, pair{key, value}), nil
 }
 
 type foldedChoice struct {
@@ -111,7 +117,7 @@ func (f *folding) event(e sse.Event) error {
 	return members(data, f.member)
 }
 
-func (f *folding) member(key, value []byte) error {
+func (f *folding) member(key, value []byte) (err error) {
 	switch string(key) {
 	case "object", "obfuscation":
 		return nil
@@ -137,9 +143,9 @@ func (f *folding) member(key, value []byte) error {
 		return nil
 	}
 	if !isNull(value) {
-		f.extra = set(f.extra, key, value)
+		f.extra, err = set(f.extra, key, value)
 	}
-	return nil
+	return err
 }
 
 func (f *folding) choice(raw []byte) error {
@@ -153,7 +159,7 @@ func (f *folding) choice(raw []byte) error {
 		f.choices = append(f.choices, &foldedChoice{index: index})
 	}
 	c := f.choices[at]
-	return members(raw, func(key, value []byte) error {
+	return members(raw, func(key, value []byte) (err error) {
 		switch string(key) {
 		case "index":
 		case "delta":
@@ -173,10 +179,10 @@ func (f *folding) choice(raw []byte) error {
 			}
 		default:
 			if !isNull(value) {
-				c.extra = set(c.extra, key, value)
+				c.extra, err = set(c.extra, key, value)
 			}
 		}
-		return nil
+		return err
 	})
 }
 
@@ -236,7 +242,7 @@ func (c *foldedChoice) tool(raw []byte) error {
 		c.tools = append(c.tools, &foldedTool{index: index})
 	}
 	t := c.tools[at]
-	return members(raw, func(key, value []byte) error {
+	return members(raw, func(key, value []byte) (err error) {
 		switch {
 		case string(key) == "index" || isNull(value):
 			return nil
@@ -250,8 +256,8 @@ func (c *foldedChoice) tool(raw []byte) error {
 				return err
 			})
 		}
-		t.outer = set(t.outer, key, value)
-		return nil
+		t.outer, err = set(t.outer, key, value)
+		return err
 	})
 }
 
@@ -263,7 +269,7 @@ func joinText(list []pair, key, value []byte) ([]pair, error) {
 	if value[0] != '"' {
 		return list, notFoldable("a text that is not a string")
 	}
-	return join(list, key, value[1:len(value)-1], ""), nil
+	return join(list, key, value[1:len(value)-1], "")
 }
 
 // joinArray appends the elements of an array value to those under key.
@@ -274,12 +280,12 @@ func joinArray(list []pair, key, value []byte) ([]pair, error) {
 	if value[0] != '[' {
 		return list, notFoldable("a list that is not an array")
 	}
-	return join(list, key, bytes.TrimSpace(value[1:len(value)-1]), ","), nil
+	return join(list, key, bytes.TrimSpace(value[1:len(value)-1]), ",")
 }
 
 // join appends part to the value under key, with between in the middle of two
 // that are not empty. The stream's own bytes are never written to.
-func join(list []pair, key, part []byte, between string) []pair {
+func join(list []pair, key, part []byte, between string) ([]pair, error) {
 	for i := range list {
 		if !bytes.Equal(list[i].key, key) {
 			continue
@@ -289,9 +295,12 @@ func join(list []pair, key, part []byte, between string) []pair {
 			v = append(v, between...)
 		}
 		list[i].value = append(v, part...)
-		return list
+		return list, nil
 	}
-	return append(list, pair{key, append(make([]byte, 0, 2*len(part)+64), part...)})
+	if len(list) == maxPairs {
+		return list, notFoldable("too many members")
+	}
+	return append(list, pair{key, append(make([]byte, 0, 2*len(part)+64), part...)}), nil
 }
 
 // append writes the answer.

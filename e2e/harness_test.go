@@ -204,14 +204,19 @@ func (r *rig) cleanup() {
 // eventually waits until f returns nil.
 func (r *rig) eventually(what string, f func() error) {
 	r.t.Helper()
-	deadline := time.Now().Add(patience)
+	r.eventuallyWithin(patience, what, f)
+}
+
+func (r *rig) eventuallyWithin(limit time.Duration, what string, f func() error) {
+	r.t.Helper()
+	deadline := time.Now().Add(limit)
 	for {
 		err := f()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			r.t.Fatalf("waited %v for this: %s; last: %v", patience, what, err)
+			r.t.Fatalf("waited %v for this: %s; last: %v", limit, what, err)
 		}
 		<-time.After(10 * time.Millisecond)
 	}

@@ -19,7 +19,8 @@ type TokenCount string
 
 // The ways of counting prompt tokens.
 const (
-	// O200k counts with OpenAI's o200k_base vocabulary: real, and about 150 µs a KB.
+	// O200k counts as OpenAI does: o200k_base for chat, cl100k_base for embeddings.
+	// The first count of a text takes some 150 µs a KB.
 	O200k TokenCount = "o200k"
 	// Bytes4 counts four bytes as a token: nearly free, for benchmarks.
 	Bytes4 TokenCount = "bytes4"

@@ -75,7 +75,7 @@ func (x *call) readInput(item gjson.Result) *apiError {
 	text, tokens := item.Str, int64(0)
 	switch {
 	case item.Type == gjson.String && text != "":
-		tokens = x.p.count(text)
+		tokens = x.p.embeds(text)
 	case item.IsArray() && len(item.Array()) > 0:
 		text = item.Raw
 		for _, t := range item.Array() {

@@ -156,6 +156,19 @@ func TestMethodsAndModels(t *testing.T) {
 	}
 }
 
+func TestEmbeddingsCountWithTheirOwnVocabulary(t *testing.T) {
+	_, addr := start(t, quick(func(c *Config) { c.Tokens = O200k }))
+	const text = "日本語のテキストを数える"
+	want, _ := loadCl100k().Count(text)
+	if other, _ := loadO200k().Count(text); other == want {
+		t.Fatal("the vocabularies agree on this text")
+	}
+	_, raw := post(t, addr, "/v1/embeddings", `{"model":"text-embedding-3-small","input":"`+text+`"}`)
+	if got := gjson.Get(raw, "usage.prompt_tokens").Int(); got != int64(want) {
+		t.Errorf("%d tokens, want %d", got, want)
+	}
+}
+
 func TestEmbeddings(t *testing.T) {
 	p, addr := start(t, quick())
 	request := func(input, more string) (string, []float64) {

@@ -18,8 +18,9 @@ type segment struct {
 // minutes after its last use. Prefixes are compared in blocks of bytes; within
 // a segment tokens are taken to be spread evenly.
 type promptCache struct {
-	ttl  time.Duration
-	seed maphash.Seed
+	ttl   time.Duration
+	limit int // blocks of a generation
+	seed  maphash.Seed
 
 	mu  sync.Mutex
 	now map[uint64]int64 // hash of key, model and prefix -> last use, unix nanoseconds
@@ -34,7 +35,7 @@ const (
 )
 
 func newPromptCache(ttl time.Duration) *promptCache {
-	return &promptCache{ttl: ttl, seed: maphash.MakeSeed(), now: map[uint64]int64{}, old: map[uint64]int64{}}
+	return &promptCache{ttl: ttl, limit: maxCacheBlocks, seed: maphash.MakeSeed(), now: map[uint64]int64{}, old: map[uint64]int64{}}
 }
 
 func (c *promptCache) forget() {
@@ -61,7 +62,7 @@ func (c *promptCache) lookup(key, model string, prompt []segment, total int64, a
 		}
 	}
 	for _, b := range blocks {
-		if len(c.now) >= maxCacheBlocks {
+		if len(c.now) >= c.limit {
 			c.now, c.old = map[uint64]int64{}, c.now
 		}
 		c.now[b] = at.UnixNano()

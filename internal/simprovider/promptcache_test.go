@@ -66,16 +66,19 @@ func TestPromptCacheRules(t *testing.T) {
 
 func TestPromptCacheIsBounded(t *testing.T) {
 	c := newPromptCache(time.Minute)
+	c.limit = 100
 	at := time.Unix(1000, 0)
-	for i := range 40 {
-		text := strings.Repeat(string(rune('a'+i)), 4<<20)
-		c.lookup("k", "m", []segment{{text, 1 << 20}}, 1<<20, at)
-		if len(c.now) > maxCacheBlocks || len(c.old) > maxCacheBlocks {
+	prompt := func(i int) []segment { return []segment{{strings.Repeat(string(rune('a'+i)), 16<<10), 4 << 10}} }
+	for i := range 26 {
+		c.lookup("k", "m", prompt(i), 4<<10, at)
+		if len(c.now) > c.limit || len(c.old) > c.limit {
 			t.Fatalf("%d and %d blocks", len(c.now), len(c.old))
 		}
 	}
-	last := strings.Repeat(string(rune('a'+39)), 4<<20)
-	if cached, _ := c.lookup("k", "m", []segment{{last, 1 << 20}}, 1<<20, at); cached != 1<<20 {
+	if cached, _ := c.lookup("k", "m", prompt(25), 4<<10, at); cached != 4<<10 {
 		t.Errorf("the newest is forgotten: %d", cached)
+	}
+	if cached, _ := c.lookup("k", "m", prompt(0), 4<<10, at); cached != 0 {
+		t.Errorf("the oldest is kept: %d", cached)
 	}
 }

@@ -23,7 +23,8 @@ type Provider struct {
 	mix    *mix
 	forced forced
 	cache  *promptCache
-	count  counter
+	count  counter          // of chat models
+	embeds counter          // of embedding models
 	now    func() time.Time // bill, rate limits and prompt cache; a test may set it
 	run    string           // part of every call id, so that ids differ between runs
 	calls  atomic.Uint64
@@ -78,10 +79,11 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	count, embeds := newCounters(cfg.Tokens)
 	p := &Provider{
 		cfg: cfg, bill: bill, mix: drawn,
 		keys: map[string]*account{}, models: map[string]*Model{},
-		cache: newPromptCache(cfg.PromptCacheTTL), count: newCounter(cfg.Tokens),
+		cache: newPromptCache(cfg.PromptCacheTTL), count: count, embeds: embeds,
 		now: time.Now, run: strconv.FormatInt(time.Now().UnixNano(), 36),
 		halted: make(chan struct{}), conns: map[*conn]struct{}{},
 	}

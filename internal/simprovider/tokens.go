@@ -20,24 +20,37 @@ const (
 // counter counts the tokens of a text; never more than its bytes.
 type counter func(text string) int64
 
-func newCounter(how TokenCount) counter {
+// newCounters makes the counters of chat models and of embedding models, which
+// have another vocabulary.
+func newCounters(how TokenCount) (chat, embedding counter) {
 	if how == Bytes4 {
-		return func(text string) int64 { return int64(len(text)+3) / 4 }
+		bytes4 := func(text string) int64 { return int64(len(text)+3) / 4 }
+		return bytes4, bytes4
 	}
-	return (&memo{counts: map[uint64]int64{}, seed: maphash.MakeSeed()}).count
+	newMemo := func(load func() tokenizer.Codec) *memo {
+		return &memo{load: load, counts: map[uint64]int64{}, seed: maphash.MakeSeed()}
+	}
+	return newMemo(loadO200k).count, newMemo(loadCl100k).count
 }
 
-var loadO200k = sync.OnceValue(func() tokenizer.Codec {
-	codec, err := tokenizer.Get(tokenizer.O200kBase)
+var (
+	loadO200k  = sync.OnceValue(func() tokenizer.Codec { return load(tokenizer.O200kBase) })
+	loadCl100k = sync.OnceValue(func() tokenizer.Codec { return load(tokenizer.Cl100kBase) })
+)
+
+func load(name tokenizer.Encoding) tokenizer.Codec {
+	codec, err := tokenizer.Get(name)
 	if err != nil {
-		panic(fmt.Sprintf("simprovider: the o200k vocabulary is embedded, yet: %v", err))
+		panic(fmt.Sprintf("simprovider: the vocabulary %s is embedded, yet: %v", name, err))
 	}
 	return codec
-})
+}
 
 // memo remembers counts, because agents send their whole history again with
 // each turn. The vocabulary is loaded when it is first needed.
 type memo struct {
+	load func() tokenizer.Codec
+
 	mu     sync.Mutex
 	counts map[uint64]int64
 	seed   maphash.Seed
@@ -53,7 +66,7 @@ func (m *memo) count(text string) int64 {
 	if ok {
 		return n
 	}
-	counted, err := loadO200k().Count(text)
+	counted, err := m.load().Count(text)
 	if err != nil {
 		counted = len(text) // not UTF-8: a byte a token, as the tokenizer would
 	}

@@ -21,7 +21,7 @@ func (c *core) shut(a *account) {
 	a.watched.Store(true) // the core must see the last hold end
 	a.free.Add(int64(shut))
 	c.pump = true // who waits for it must look again
-	if !a.told && a.unused() {
+	if !a.told && a.unused() && a.spent.Load() == 0 {
 		c.forget(a)
 		return
 	}

@@ -31,6 +31,8 @@ type world struct {
 	lost    map[ledger.AccountKey]ledger.Amount // of over: a crash came before any record of it
 	top     map[ledger.BudgetID]ledger.Amount   // highest limit ever
 	soft    map[ledger.BudgetID]bool            // ever
+	steady  bool                                // no crashes
+	removed map[ledger.BudgetID]bool            // ever
 	quiet   bool                                // no faults from here on
 	granted int
 	refused map[RefusalCode]int
@@ -78,6 +80,7 @@ func newWorld(t *testing.T, seed uint64, nodes int, budgets []ledger.Budget) *wo
 		lost:    map[ledger.AccountKey]ledger.Amount{},
 		top:     map[ledger.BudgetID]ledger.Amount{},
 		soft:    map[ledger.BudgetID]bool{},
+		removed: map[ledger.BudgetID]bool{},
 		refused: map[RefusalCode]int{},
 	}
 	for i := range nodes {
@@ -113,6 +116,7 @@ func (w *world) put(b ledger.Budget) {
 }
 
 func (w *world) remove(id ledger.BudgetID) {
+	w.removed[id] = true
 	w.ledger.Apply(w.wall, ledger.DeleteBudget{ID: id})
 	w.rules = slices.DeleteFunc(slices.Clone(w.rules), func(o ledger.Budget) bool { return o.ID == id })
 	w.tell()

@@ -20,7 +20,8 @@ type wire struct {
 	// fate decides what happens to the n-th message, counted from 1; nil
 	// delivers everything.
 	fate func(n int, x *ledger.Exchange) fate
-	last *ledger.Exchange
+	// delay is how long a message takes there and back.
+	delay time.Duration
 }
 
 type fate uint8
@@ -78,7 +79,8 @@ func (w *wire) Register(_ context.Context, r ledger.Register) (ledger.Outcome, e
 	return w.apply(r), nil
 }
 
-func (w *wire) Exchange(ctx context.Context, x *ledger.Exchange) (*ledger.Answer, error) {
+func (w *wire) Exchange(_ context.Context, x *ledger.Exchange) (*ledger.Answer, error) {
+	time.Sleep(w.delay) // virtual
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.exchanges++

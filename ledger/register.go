@@ -48,7 +48,12 @@ func (s *State) fence(id NodeID) Outcome {
 	}
 	for _, k := range s.holdingsOf(n) {
 		a := s.editAccount(k)
-		a.close(s.editLease(a, n.id), restWrittenOff)
+		l := s.editLease(a, n.id)
+		rule, _ := s.budgets.get(k.Budget)
+		if a.unit != Slots && !rule.beenSoft {
+			a.back(l, l.reach(l.overrun))
+		}
+		a.close(l, restWrittenOff)
 		s.dropLease(a, n)
 	}
 	n.fenced, n.answer = true, nil
@@ -100,15 +105,14 @@ func (a *account) closeOn(l *lease, e *Evidence, beenSoft, rolledBack bool) {
 	overrun := max(l.overrun, e.Overrun-l.earlierOverrun)
 	lost := rolledBack || !beenSoft && e.Mark < l.spent-l.overrun
 	spent := max(l.spent, proven)
-	if !lost {
-		reach := l.granted - l.returned + max(0, overrun-l.forced)
+	reach := l.reach(overrun)
+	if lost {
+		a.back(l, max(spent, reach))
+	} else {
 		spent = max(spent, min(e.Mark+(overrun-l.overrun), reach))
+		a.back(l, spent)
 	}
-	if missing := spent - (l.granted - l.returned); missing > 0 {
-		missing = min(missing, a.room(l.granted))
-		a.force(l, missing)
-		spent = l.granted - l.returned
-	}
+	spent = min(spent, l.granted-l.returned)
 	a.settle(l, spent-l.spent)
 	if !beenSoft {
 		overrun = max(overrun, l.forced)
@@ -121,6 +125,20 @@ func (a *account) closeOn(l *lease, e *Evidence, beenSoft, rolledBack bool) {
 		a.close(l, restWrittenOff)
 	} else {
 		a.close(l, restReturned)
+	}
+}
+
+// reach is the most that the holder may come to have spent. Money that overrun
+// took from the lease may have been set aside for holds that were in flight, so
+// overrun that was not forced yet adds to it.
+func (l *lease) reach(overrun Amount) Amount {
+	return l.granted - l.returned + max(0, overrun-l.forced)
+}
+
+// back forces grants until they cover so much spending.
+func (a *account) back(l *lease, spending Amount) {
+	if missing := min(spending-(l.granted-l.returned), a.room(l.granted)); missing > 0 {
+		a.force(l, missing)
 	}
 }
 

@@ -159,6 +159,10 @@ func (w *twin) apply(now Instant, c Command) Outcome {
 		}
 		n.fenced, n.last = true, nil
 		for k, a := range w.accounts {
+			if b := w.budgets[k.Budget]; b.Unit != Slots && !b.everSoft {
+				owed := a.lease("overrun", c.Node) - a.lease("forced", c.Node)
+				a.add("grant", c.Node, n.incarnation, owed)
+			}
 			w.end(k, a, c.Node, "write-off")
 		}
 	}
@@ -261,10 +265,13 @@ func (w *twin) closeOn(k AccountKey, a *twinAccount, id NodeID, incarnation uint
 	forced := a.lease("forced", id)
 	lost := rolledBack || !b.everSoft && e.Mark+reported < spent
 	final := max(spent, proven)
+	most := granted - returned + max(0, overrun-forced)
+	covered := max(final, most)
 	if !lost {
-		final = max(final, min(e.Mark+overrun-reported, granted-returned+max(0, overrun-forced)))
+		final = max(final, min(e.Mark+overrun-reported, most))
+		covered = final
 	}
-	if beyond := final - (granted - returned); beyond > 0 {
+	if beyond := covered - (granted - returned); beyond > 0 {
 		a.add("grant", id, incarnation, beyond)
 		if !b.everSoft {
 			overrun = max(overrun, forced+beyond)

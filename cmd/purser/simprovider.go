@@ -12,22 +12,22 @@ import (
 )
 
 type simproviderCmd struct {
-	Listen         string             `help:"Where to listen." default:"127.0.0.1:7099"`
-	Key            []string           `help:"Accepted bearer keys." default:"sk-sim"`
-	Bill           string             `help:"File of the bill, JSON lines; empty keeps it in memory."`
-	SyncBill       bool               `help:"fsync the bill after each row."`
-	Seed           uint64             `help:"Changes every answer and every mix." default:"1"`
-	Tokens         string             `help:"How prompts are counted: o200k, or bytes4 (nearly free)." default:"o200k" enum:"o200k,bytes4"`
-	OutputMin      int                `help:"Shortest natural answer, tokens." default:"24"`
-	OutputMax      int                `help:"Longest natural answer, tokens." default:"160"`
-	FirstByte      time.Duration      `help:"Wait before an answer begins." default:"0s"`
-	ChunkGap       time.Duration      `help:"Wait between the chunks of a stream." default:"0s"`
-	ChunkTokens    int                `help:"Tokens in a chunk." default:"1"`
-	ChunksPerWrite int                `help:"Chunks in one write; 0 writes a whole stream at once." default:"1"`
-	BillToCut      bool               `help:"Bill a broken answer only up to the cut (default: in full)."`
-	Mix            map[string]float64 `help:"Misbehaviours by share: --mix 'status=429'=0.05 (see internal/simprovider/modes.go)."`
-	RequestModes   bool               `help:"Let requests choose a misbehaviour by the header x-sim-mode or a model suffix."`
-	Control        bool               `help:"Serve /_sim/ (bill, rows, modes, reset) without authentication." default:"true" negatable:""`
+	Listen         string        `help:"Where to listen." default:"127.0.0.1:7099"`
+	Key            []string      `help:"Accepted bearer keys." default:"sk-sim"`
+	Bill           string        `help:"File of the bill, JSON lines; empty keeps it in memory."`
+	SyncBill       bool          `help:"fsync the bill after each row."`
+	Seed           uint64        `help:"Changes every answer and every mix." default:"1"`
+	Tokens         string        `help:"How prompts are counted: o200k, or bytes4 (nearly free)." default:"o200k" enum:"o200k,bytes4"`
+	OutputMin      int           `help:"Shortest natural answer, tokens." default:"24"`
+	OutputMax      int           `help:"Longest natural answer, tokens." default:"160"`
+	FirstByte      time.Duration `help:"Wait before an answer begins." default:"0s"`
+	ChunkGap       time.Duration `help:"Wait between the chunks of a stream." default:"0s"`
+	ChunkTokens    int           `help:"Tokens in a chunk." default:"1"`
+	ChunksPerWrite int           `help:"Chunks in one write; 0 writes a whole stream at once." default:"1"`
+	BillToCut      bool          `help:"Bill a broken answer only up to the cut (default: in full)."`
+	Mix            string        `help:"Misbehaviours by share, such as '429=1s:0.05,no-usage:0.01' (all in internal/simprovider/modes.go)."`
+	RequestModes   bool          `help:"Let requests choose a misbehaviour by the header x-sim-mode or a model suffix."`
+	Control        bool          `help:"Serve /_sim/ (bill, rows, modes, reset) without authentication." default:"true" negatable:""`
 }
 
 // Run serves until the process is told to stop.
@@ -53,9 +53,11 @@ func (c *simproviderCmd) provider() (*simprovider.Provider, error) {
 	if c.BillToCut {
 		cfg.HangUp = simprovider.BillToCut
 	}
-	for plan, share := range c.Mix {
-		cfg.Mix = append(cfg.Mix, simprovider.Weighted{Plan: plan, Share: share})
+	mix, err := simprovider.ParseMix(c.Mix)
+	if err != nil {
+		return nil, fmt.Errorf("--mix: %w", err)
 	}
+	cfg.Mix = mix
 	cfg.RequestModes, cfg.Control = c.RequestModes, c.Control
 	cfg.Price = cataloguePricer(price.Embedded())
 	return simprovider.New(cfg)

@@ -10,7 +10,8 @@
 //   - Vocabulary: the text is split as the tokenizer splits it. A piece that is
 //     in the vocabulary is one token, any other at most as many as a merge that
 //     goes as badly as it can would leave.
-//   - Exact: the merge itself is run on those other pieces.
+//   - Exact: the merge itself is run on those other pieces, as long as a limit on
+//     the work of one call lasts.
 //
 // To each comes what the provider adds for messages, names, tools and calls (a
 // constant for each, above OpenAI's published ones), and the images by OpenAI's

@@ -113,6 +113,11 @@ func Warm(tokenizer string) bool { return load(tokenizer) != nil }
 // texts counts the tokens of all texts of the call.
 func (t *tokenizer) texts(c *dialect.Call, exact bool) int64 {
 	var n int64
+	left := int64(mergeWork)
+	work := &left
+	if !exact {
+		work = nil
+	}
 	longest := 0
 	for _, x := range c.Texts {
 		if x.Kind == dialect.EscapedText {
@@ -129,7 +134,7 @@ func (t *tokenizer) texts(c *dialect.Call, exact bool) int64 {
 			unescaped = jsonscan.AppendText(unescaped[:0], text)
 			text = unescaped
 		}
-		n += t.count(text, exact)
+		n += t.count(text, work)
 	}
 	return n
 }

@@ -52,7 +52,7 @@ func TestStepsTighten(t *testing.T) {
 		for _, text := range texts {
 			text = strings.ToValidUTF8(text, "?")
 			body.Messages = append(body.Messages, message{"user", text})
-			own += tok.count([]byte(text), true)
+			own += tok.count([]byte(text), enough())
 		}
 		raw, err := json.Marshal(body)
 		if err != nil {

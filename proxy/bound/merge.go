@@ -1,19 +1,24 @@
 package bound
 
 // Pieces up to shortPiece bytes are merged here, in quadratic time; longer ones
-// by the library, which keeps to n log n but allocates; and ones over longPiece,
-// which only a hostile text has, are counted by their worst case.
-const (
-	shortPiece = 256
-	longPiece  = 64 << 10
-)
+// by the library, which keeps to n log n but allocates.
+const shortPiece = 256
+
+// mergeWork is how much merging one call may cause, counted in comparisons: a
+// piece costs the square of its bytes, or a long one shortPiece for each. It is
+// enough for the odd words of a megabyte of prose or code, and some ten
+// milliseconds. Pieces beyond it, of which only a hostile text has so many, are
+// counted by their worst case.
+const mergeWork = 8 << 20
 
 // merge counts the tokens of a piece that is not one token.
-func (t *tokenizer) merge(piece []byte) int64 {
-	switch {
-	case len(piece) > longPiece:
+func (t *tokenizer) merge(piece []byte, work *int64) int64 {
+	cost := int64(len(piece)) * int64(min(len(piece), shortPiece))
+	if cost > *work {
 		return t.worst(piece)
-	case len(piece) > shortPiece:
+	}
+	*work -= cost
+	if len(piece) > shortPiece {
 		n, err := t.codec.Count(string(piece))
 		if err != nil {
 			return t.worst(piece)

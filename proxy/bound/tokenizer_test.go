@@ -26,7 +26,7 @@ func checkText(t interface {
 		if err != nil {
 			t.Fatalf("%s: library: %v", name, err)
 		}
-		exact, vocabulary := tok.count([]byte(text), true), tok.count([]byte(text), false)
+		exact, vocabulary := tok.count([]byte(text), enough()), tok.count([]byte(text), nil)
 		if exact < int64(want) || exact > int64(want) && !hasBlankLine(text) {
 			t.Fatalf("%s: exact is %d, the library counts %d in %q", name, exact, want, text)
 		}
@@ -94,7 +94,7 @@ func TestEveryRuneIsClassed(t *testing.T) {
 }
 
 func TestDelIsCounted(t *testing.T) {
-	if n := load(o200k).count([]byte("\x7f"), true); n != 1 {
+	if n := load(o200k).count([]byte("\x7f"), enough()); n != 1 {
 		t.Fatalf("%d tokens", n)
 	}
 }
@@ -117,13 +117,23 @@ func TestCountsEqualTheLibraryOnConcatenatedWords(t *testing.T) {
 	})
 }
 
-// A piece beyond the library's reach in time is bounded, not counted.
-func TestHugePieceIsBounded(t *testing.T) {
-	text := []byte(strings.Repeat("a", 4<<20))
+// enough is work for any merging.
+func enough() *int64 {
+	n := int64(1) << 60
+	return &n
+}
+
+// A text made to be slow to merge is bounded where the work ends, and still no
+// looser than by the vocabulary.
+func TestMergingIsBounded(t *testing.T) {
 	tok := load(o200k)
-	n := tok.count(text, true)
-	if n < int64(len(text)/tok.longest) || n > int64(len(text)) {
-		t.Fatalf("%d tokens for %d bytes", n, len(text))
+	for _, unit := range []string{strings.Repeat("a", 250) + ".", strings.Repeat("a", 60_000) + "."} {
+		text := []byte(strings.Repeat(unit, 4<<20/len(unit)))
+		work := int64(mergeWork)
+		exact, vocabulary := tok.count(text, &work), tok.count(text, nil)
+		if work < 0 || exact > vocabulary || exact < int64(len(text)/tok.longest) {
+			t.Errorf("%d tokens, %d by the vocabulary, work left %d", exact, vocabulary, work)
+		}
 	}
 }
 

@@ -126,9 +126,9 @@ func (t *tokenizer) mergeable(a, b byte) bool {
 	return t.pairs[int(a)<<2|int(b)>>6]&(1<<(b&63)) != 0
 }
 
-// count counts the tokens of text: exactly, or an upper bound. Every piece is
-// counted as at most its bytes.
-func (t *tokenizer) count(text []byte, exact bool) int64 {
+// count counts the tokens of text: an upper bound, or exactly as far as work
+// (nil for none) lasts. Every piece is counted as at most its bytes.
+func (t *tokenizer) count(text []byte, work *int64) int64 {
 	s := splitter{text: text, class: t.class}
 	var n int64
 	for i := 0; i < len(text); {
@@ -138,26 +138,26 @@ func (t *tokenizer) count(text []byte, exact bool) int64 {
 		} else {
 			end = s.o200k(i)
 		}
-		n += t.piece(text[i:end], exact)
+		n += t.piece(text[i:end], work)
 		i = end
 	}
 	return n
 }
 
 // piece counts the tokens of one piece.
-func (t *tokenizer) piece(piece []byte, exact bool) int64 {
+func (t *tokenizer) piece(piece []byte, work *int64) int64 {
 	var n int64
 	switch {
 	case len(piece) == 1 || t.rank(piece) != noRank:
 		n = 1
-	case exact:
-		n = t.merge(piece)
+	case work != nil:
+		n = t.merge(piece, work)
 	default:
 		n = t.worst(piece)
 	}
 	if last := piece[len(piece)-1]; (last == '\n' || last == '\r') && len(piece) > 2 {
 		if r, _ := utf8.DecodeRune(piece); unicode.IsSpace(r) {
-			n = max(n, t.blankLines(piece, exact))
+			n = max(n, t.blankLines(piece, work))
 		}
 	}
 	return n
@@ -168,20 +168,20 @@ func (t *tokenizer) piece(piece []byte, exact bool) int64 {
 // \s*[\r\n]+, which takes them all as one piece, but an implementation that does
 // not give back what \s* took (such as the library's generated one) stops at the
 // first, and makes more tokens of it. A bound must hold for both.
-func (t *tokenizer) blankLines(piece []byte, exact bool) int64 {
+func (t *tokenizer) blankLines(piece []byte, work *int64) int64 {
 	var n int64
 	from := 0
 	for i := 1; i < len(piece); i++ {
 		before, here := piece[i-1], piece[i]
 		if (before == '\n' || before == '\r') && here != '\n' && here != '\r' {
-			n += t.piece(piece[from:i], exact)
+			n += t.piece(piece[from:i], work)
 			from = i
 		}
 	}
 	if from == 0 {
 		return 0
 	}
-	return n + t.piece(piece[from:], exact)
+	return n + t.piece(piece[from:], work)
 }
 
 // worst bounds the tokens of a piece that is not one token. When merging has

@@ -109,7 +109,7 @@ func (c *Cache) Get(k Key, now ledger.Instant) (*Entry, bool) {
 	e := c.front.get(&k)
 	hits := &c.count.frontHits
 	if e == nil {
-		if e = c.load(&k); e == nil {
+		if e = c.load(k); e == nil {
 			c.count.misses.Add(1)
 			return nil, false
 		}
@@ -129,9 +129,9 @@ func (c *Cache) Get(k Key, now ledger.Instant) (*Entry, bool) {
 }
 
 // load reads the entry of k from the store; nil if there is none to use.
-func (c *Cache) load(k *Key) *Entry {
+func (c *Cache) load(k Key) *Entry {
 	var buf [1 + len(k)]byte
-	v, closer, err := c.store.DB().Get(appendEntryKey(buf[:0], k))
+	v, closer, err := c.store.DB().Get(appendEntryKey(buf[:0], &k))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil
 	}
@@ -139,13 +139,13 @@ func (c *Cache) load(k *Key) *Entry {
 		c.fault("read a cache entry", err)
 		return nil
 	}
-	e, err := decodeEntry(k, v)
+	e, err := decodeEntry(&k, v)
 	if cerr := closer.Close(); cerr != nil {
 		c.fault("read a cache entry", cerr)
 	}
 	if err != nil {
 		c.count.damaged.Add(1)
-		c.drop(k)
+		c.drop(&k)
 		return nil
 	}
 	return e

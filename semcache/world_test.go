@@ -39,7 +39,7 @@ func openWorld(t testing.TB, fs vfs.FS, cfg Config) *world {
 	w.clock.Store(int64(start))
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var err error
-	if w.store, err = store.Open(store.Options{Dir: "data", FS: fs, CacheBytes: 8 << 20, Log: quiet, Fatal: func(err error) { t.Error(err) }}); err != nil {
+	if w.store, err = store.Open(store.Options{Dir: "data", FS: fs, CacheBytes: 64 << 20, Log: quiet, Fatal: func(err error) { t.Error(err) }}); err != nil {
 		t.Fatal(err)
 	}
 	if w.cache, err = Open(w.store, cfg, w.now, quiet); err != nil {

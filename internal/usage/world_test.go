@@ -25,7 +25,7 @@ func openStore(t testing.TB, fs vfs.FS, dir string) (s *store.Store, failures *a
 	t.Helper()
 	failures = new(atomic.Int32)
 	s, err := store.Open(store.Options{
-		Dir: dir, FS: fs, CacheBytes: 8 << 20, Fatal: func(error) { failures.Add(1) },
+		Dir: dir, FS: fs, CacheBytes: 64 << 20, Fatal: func(error) { failures.Add(1) },
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

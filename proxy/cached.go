@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 
 	"purser/internal/record"
@@ -10,9 +9,6 @@ import (
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/openai"
 )
-
-// cacheEpoch changes when the meaning of a stored answer does.
-const cacheEpoch = 1
 
 // cached answers from the exact cache, or from an identical request in flight;
 // nil means the upstream must be asked. Cache trouble is a miss.
@@ -25,7 +21,7 @@ func (x *exchange) cached() *Answer {
 		x.store = false
 		return nil
 	}
-	if !x.hashCall() {
+	if !x.keyCall() {
 		x.store = false
 		return nil
 	}
@@ -45,28 +41,23 @@ func (x *exchange) cached() *Answer {
 	return nil
 }
 
-// hashCall makes the key: the tenant's scope, where the call would go, and its
-// canonical form. Every part is preceded by its length, so that no two tuples
-// run together. The scope is structural: the organisation when the key is bound
-// to one, else the key itself.
-func (x *exchange) hashCall() bool {
-	b := append(x.scratch[:0], cacheEpoch)
-	scope, kind := x.key.Bound.Values[ledger.DimOrg], byte('o')
-	if scope == "" {
-		scope, kind = x.key.ID, 'k'
+// keyCall makes the cache key: the tenant's scope, where the call would go, the
+// cap it would have, and its canonical form. The scope is structural: the
+// organisation when the key is bound to one, else the key itself.
+func (x *exchange) keyCall() bool {
+	tenant := "org:" + x.key.Bound.Values[ledger.DimOrg]
+	if tenant == "org:" {
+		tenant = "key:" + x.key.ID
 	}
-	b = append(b, kind)
-	for _, part := range [...]string{scope, x.endpoint.path, x.route_.up.Name, x.route_.model} {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
-		b = append(b, part...)
-	}
-	b = binary.BigEndian.AppendUint64(b, uint64(x.route_.cap))
+	b := binary.BigEndian.AppendUint64(x.scratch[:0], uint64(x.route_.cap))
 	b, err := openai.AppendCanonical(b, &x.call)
 	x.scratch = b[:0]
 	if err != nil {
 		return false
 	}
-	x.cacheKey = sha256.Sum256(b)
+	x.cacheKey = x.g.seams.Cache.Key(CacheScope{
+		Tenant: tenant, Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.path,
+	}, b)
 	return true
 }
 

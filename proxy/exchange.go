@@ -189,6 +189,9 @@ func (x *exchange) route() *dialect.Error {
 	if !ok {
 		return dialect.NewError(dialect.CodeInvalidValue, "service_tier", "the service tier %q is not known, so its cost cannot be capped", x.call.ServiceTier)
 	}
+	if tier == price.Priority && !rate.Lists(tier) {
+		return dialect.NewError(dialect.CodeUnpriced, "service_tier", "there is no price for %q at the service tier %q, so its cost cannot be capped; the operator can add one to the price overrides", c.model, x.call.ServiceTier)
+	}
 	c.rate, c.tier = rate, tier
 	x.rec.Upstream, x.rec.RateID = c.up.Name, rate.ID
 	x.rec.Dims.Values[ledger.DimModel] = x.call.Model

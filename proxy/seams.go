@@ -93,8 +93,19 @@ type Cached struct {
 	Cost  ledger.Amount // what it cost when it was made, nano-dollars
 }
 
+// CacheScope is what an answer belongs to. Requests of different scopes never
+// share one.
+type CacheScope struct {
+	Tenant   string // who may see each other's answers; never empty
+	Route    string // the upstream's name
+	Model    string // as the upstream names it
+	Endpoint string
+}
+
 // Cache is the exact cache. A fault in it is a miss.
 type Cache interface {
+	// Key names the entry of a request, given in canonical form.
+	Key(s CacheScope, canonical []byte) [32]byte
 	// Get returns the entry of key that is valid now.
 	Get(key [32]byte) (*Cached, bool)
 	// Join makes the caller the leader of key's flight (a Flight, which it must

@@ -90,6 +90,11 @@ var rooms = map[string]room{
 		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/tidwall/gjson"},
 		why:    "the provider's double must not share the gateway's code, or both would err alike",
 	},
+	"internal/telemetry": {
+		module: []string{"internal/record", "proxy/price"},
+		owned:  []string{"github.com/prometheus/client_golang"},
+		why:    "telemetry watches finished requests; nothing depends on it",
+	},
 	"internal/tidy": {why: "rules only"},
 	"node":          {module: []string{"..."}, owned: []string{"*"}, why: "the composition root"},
 	"cmd":           {module: []string{"..."}, owned: []string{"*"}, why: "flags and subcommands"},

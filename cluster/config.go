@@ -107,7 +107,9 @@ func (c *Config) raftConfig() *raft.Config {
 	rc.LeaderLeaseTimeout = leaseTimeout
 	rc.CommitTimeout = commitTimeout
 	rc.MaxAppendEntries = maxAppendEntries
-	rc.BatchApplyCh = true
+	// Waiting callers share a sync all the same; with a buffer an entry could be
+	// taken after its caller was told that it was not.
+	rc.BatchApplyCh = false
 	rc.SnapshotThreshold = snapshotThreshold
 	rc.SnapshotInterval = snapshotInterval
 	rc.TrailingLogs = c.trailing

@@ -19,10 +19,14 @@ type Node struct {
 	store *boltdb.BoltStore
 	path  string // of the log
 
-	leading chan raft.Observation // woken on each change of leader
+	leading chan raft.Observation // woken on each change of this node's state
 	watch   *raft.Observer
+
+	mu      sync.Mutex
+	closing bool
+	calls   sync.WaitGroup // of methods that wait for Raft
+	stopped chan struct{}  // Raft has ended: its futures may never be answered
 	close   sync.Once
-	closed  chan struct{}
 	err     error // of the close
 }
 
@@ -155,7 +159,7 @@ func launch(c *Config, rc *raft.Config, g *guard, snaps presentSnapshots, trans 
 		}
 		return nil, fmt.Errorf("start raft in %s: %w", c.Dir, err)
 	}
-	n = &Node{raft: r, leading: make(chan raft.Observation, 1), closed: make(chan struct{})}
+	n = &Node{raft: r, leading: make(chan raft.Observation, 1), stopped: make(chan struct{})}
 	n.watch = raft.NewObserver(n.leading, false, func(o *raft.Observation) bool {
 		_, ok := o.Data.(raft.RaftState)
 		return ok
@@ -166,15 +170,38 @@ func launch(c *Config, rc *raft.Config, g *guard, snaps presentSnapshots, trans 
 
 // Apply appends an entry to the log, waits until it is committed and applied
 // here, and returns what the state machine returned. The timeout bounds the
-// wait for the entry's turn, not that for its commit. Errors are the library's,
-// wrapped; unless they are raft.ErrNotLeader or
+// wait for the entry's turn, not that for its commit; 0 is no bound. Errors are
+// the library's, wrapped; unless they are raft.ErrNotLeader or
 // raft.ErrLeadershipTransferInProgress the entry may still be committed later.
 func (n *Node) Apply(entry []byte, timeout time.Duration) (any, error) {
-	f := n.raft.Apply(entry, timeout)
-	if err := f.Error(); err != nil {
+	var f raft.ApplyFuture
+	if err := n.await(func() raft.Future { f = n.raft.Apply(entry, timeout); return f }); err != nil {
 		return nil, fmt.Errorf("apply entry: %w", err)
 	}
 	return f.Response(), nil
+}
+
+// await asks Raft for something and waits for its answer, or for Raft's end:
+// the library forgets what is on its way to the state machine when it stops.
+func (n *Node) await(ask func() raft.Future) error {
+	n.mu.Lock()
+	if n.closing {
+		n.mu.Unlock()
+		return raft.ErrRaftShutdown
+	}
+	n.calls.Add(1)
+	n.mu.Unlock()
+	defer n.calls.Done()
+
+	answer := make(chan error, 1)
+	f := ask()
+	go func() { answer <- f.Error() }()
+	select {
+	case err := <-answer:
+		return err
+	case <-n.stopped:
+		return raft.ErrRaftShutdown
+	}
 }
 
 // Leader says whether this node leads, as far as it knows.
@@ -191,7 +218,7 @@ func (n *Node) WaitReady(ctx context.Context) error {
 	defer poll.Stop()
 	for {
 		if n.Leader() {
-			err := n.raft.Barrier(peerTimeout).Error()
+			err := n.await(func() raft.Future { return n.raft.Barrier(peerTimeout) })
 			if err == nil {
 				return nil
 			}
@@ -202,7 +229,7 @@ func (n *Node) WaitReady(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for leadership: %w", ctx.Err())
-		case <-n.closed:
+		case <-n.stopped:
 			return fmt.Errorf("wait for leadership: %w", raft.ErrRaftShutdown)
 		case <-n.leading:
 		case <-poll.C:
@@ -213,7 +240,7 @@ func (n *Node) WaitReady(ctx context.Context) error {
 // Snapshot writes a snapshot now. It is not needed for safety; a stop that takes
 // one starts faster. Nothing new to write is no error.
 func (n *Node) Snapshot() error {
-	err := n.raft.Snapshot().Error()
+	err := n.await(func() raft.Future { return n.raft.Snapshot() })
 	if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
 		return fmt.Errorf("snapshot: %w", err)
 	}
@@ -245,14 +272,32 @@ func (n *Node) Stats() Stats {
 	return s
 }
 
-// Close stops Raft, its transport and its store, and waits for their
-// goroutines. Entries that are waiting end with an error that leaves their
-// outcome open. Calling it again returns the same error.
+// drainWait bounds how long Close waits for entries under way. With a quorum
+// and a disk that works they take milliseconds.
+const drainWait = 5 * time.Second
+
+// Close takes no further calls, waits a while for those under way, stops Raft,
+// its transport and its store, and waits for their goroutines. What is still
+// waiting then ends with an error that leaves its outcome open. Calling it again
+// returns the same error.
 func (n *Node) Close() error {
 	n.close.Do(func() {
-		close(n.closed)
+		n.mu.Lock()
+		n.closing = true
+		n.mu.Unlock()
+		idle := make(chan struct{})
+		go func() { n.calls.Wait(); close(idle) }()
+		drain := time.NewTimer(drainWait)
+		defer drain.Stop()
+		select {
+		case <-idle:
+		case <-drain.C:
+		}
 		n.raft.DeregisterObserver(n.watch)
-		n.err = errors.Join(n.raft.Shutdown().Error(), n.store.Close())
+		err := n.raft.Shutdown().Error()
+		close(n.stopped)
+		<-idle
+		n.err = errors.Join(err, n.store.Close())
 	})
 	return n.err
 }

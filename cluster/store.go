@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -85,6 +86,9 @@ func checkLog(path string) (span logSpan, err error) {
 		return span, err
 	}
 	defer db.Close()
+	if err := checkMetas(path); err != nil {
+		return span, err
+	}
 	err = db.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 			var last []byte
@@ -101,6 +105,42 @@ func checkLog(path string) (span logSpan, err error) {
 		})
 	})
 	return span, err
+}
+
+// checkMetas refuses a log of which one of the two head pages is damaged. bbolt
+// makes do with the other one, which is that of the transaction before: the last
+// acknowledged entries would be gone. (A head fits in one sector, so that a crash
+// does not tear it.) The caller holds the lock of the file.
+//
+// A head page has, after 16 bytes of page header, in the machine's byte order:
+// magic, version, page size, flags (4 bytes each), root, sequence, free list,
+// pages, transaction, and the FNV-1a of all that (8 bytes each).
+func checkMetas(path string) error {
+	const header, size, sum = 16, 64, 56
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var pageSize int64
+	var txs [2]uint64
+	for i := range txs {
+		b := make([]byte, size)
+		if _, err := f.ReadAt(b, int64(i)*pageSize+header); err != nil {
+			return fmt.Errorf("head page %d: %w: %w", i, ErrCorrupt, err)
+		}
+		h := fnv.New64a()
+		h.Write(b[:sum])
+		if h.Sum64() != binary.NativeEndian.Uint64(b[sum:]) {
+			return fmt.Errorf("head page %d has a wrong checksum, the newest entries may be missing: %w", i, ErrCorrupt)
+		}
+		pageSize = int64(binary.NativeEndian.Uint32(b[8:]))
+		txs[i] = binary.NativeEndian.Uint64(b[48:])
+	}
+	if txs[0]+1 != txs[1] && txs[1]+1 != txs[0] {
+		return fmt.Errorf("head pages are of transactions %d and %d: %w", txs[0], txs[1], ErrCorrupt)
+	}
+	return nil
 }
 
 func (s *logSpan) add(key, entry []byte) error {

@@ -150,7 +150,7 @@ func TestResetAfterTheRequestIsSent(t *testing.T) {
 	}
 }
 
-func TestHangUpBeforeTheAnswerIsSentOnce(t *testing.T) {
+func TestU2HangUpBeforeTheAnswerIsSentOnce(t *testing.T) {
 	for _, method := range []string{"POST", "GET", "PUT"} {
 		d := answers(t, nil, func(c *call) bool { return c.n == 1 && ok(c) })
 		c := client(t, quick(d.url))
@@ -242,7 +242,7 @@ func TestRefusalBeforeTheWholeRequestIsRead(t *testing.T) {
 	}
 }
 
-func TestLimitOnAttemptsInFlight(t *testing.T) {
+func TestU5LimitOnAttemptsInFlight(t *testing.T) {
 	hold := make(chan struct{})
 	d := answers(t, nil, func(c *call) bool { <-hold; return ok(c) })
 	cfg := quick(d.url)

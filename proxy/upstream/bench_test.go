@@ -40,6 +40,7 @@ func BenchmarkDoJSON(b *testing.B) {
 	c := client(b, quick(busy(b, jsonAnswer)))
 	r := post(string(question))
 	b.ReportAllocs()
+	b.SetParallelism(32) // enough to keep both cores busy: the time is then CPU, of both ends
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			resp, f := c.Do(r)
@@ -59,6 +60,7 @@ func BenchmarkDoStream(b *testing.B) {
 	c := client(b, quick(busy(b, sseAnswer)))
 	r := post(string(question))
 	b.ReportAllocs()
+	b.SetParallelism(32) // enough to keep both cores busy: the time is then CPU, of both ends
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			resp, f := c.Do(r)
@@ -92,6 +94,7 @@ func BenchmarkNetHTTPJSON(b *testing.B) {
 	tr := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
 	defer tr.CloseIdleConnections()
 	b.ReportAllocs()
+	b.SetParallelism(32) // enough to keep both cores busy: the time is then CPU, of both ends
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			req, err := http.NewRequest("POST", url, bytes.NewReader(question))

@@ -158,7 +158,7 @@ func TestU1HTTP2(t *testing.T) {
 	}
 }
 
-func TestHTTP2IsNotSentAgain(t *testing.T) {
+func TestU2HTTP2IsNotSentAgain(t *testing.T) {
 	calls := make(chan string, 8)
 	cfg := server2(t, true, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -118,7 +118,7 @@ func TestIdleConnectionsAreClosedAfterTheirTime(t *testing.T) {
 	}
 }
 
-func TestTimeLimits(t *testing.T) {
+func TestU5TimeLimits(t *testing.T) {
 	const short = 60 * time.Millisecond
 	for name, tc := range map[string]struct {
 		set    func(*Timeouts)

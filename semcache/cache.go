@@ -61,6 +61,8 @@ type Cache struct {
 	places atomic.Int64
 	count  counters
 
+	sweeping sync.Mutex // held by whoever deletes places or counts them
+
 	nudge chan struct{} // capacity 1: there is too much
 	stop  chan struct{}
 	ended sync.WaitGroup // the sweeper
@@ -91,7 +93,7 @@ func Open(s *store.Store, cfg Config, now func() ledger.Instant, log *slog.Logge
 		cfg: cfg, store: s, front: newFront(cfg.MemoryBytes), log: log, now: now,
 		nudge: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
-	if err := c.measure(); err != nil {
+	if err := c.recountLocked(); err != nil { // no sweeper yet
 		return nil, fmt.Errorf("response cache: %w", err)
 	}
 	c.ended.Go(c.sweep)
@@ -200,6 +202,8 @@ func (c *Cache) Fill(k Key, e *Entry) []store.KV {
 // PurgeAll deletes every entry. Answers that are being made now may still come
 // in; a change of [Scope.Epoch] shuts those out too.
 func (c *Cache) PurgeAll() error {
+	c.sweeping.Lock()
+	defer c.sweeping.Unlock()
 	b := c.store.NewBatch()
 	for _, prefix := range [...]byte{store.PrefixCache, store.PrefixPlace} {
 		if err := b.DeleteRange([]byte{prefix}, []byte{prefix + 1}, nil); err != nil {
@@ -210,7 +214,7 @@ func (c *Cache) PurgeAll() error {
 		return fmt.Errorf("purge the response cache: %w", err)
 	}
 	c.front.removeIf(func(*Key) bool { return true })
-	return c.measure()
+	return c.recountLocked()
 }
 
 // PurgeTenant deletes every entry of the tenant, with the same remark.

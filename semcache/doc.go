@@ -27,7 +27,7 @@
 // expired; an entry that was asked for since it was placed is placed again
 // once instead of being deleted, which makes the order roughly that of last use.
 // Sizes are counted as they are placed, so an entry that was replaced counts
-// twice until the sweeper comes by.
+// twice until the sweeper comes by; it counts anew after each round.
 //
 // # Coalescing
 //

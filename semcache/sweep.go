@@ -33,7 +33,9 @@ func (c *Cache) sweep() {
 		case <-c.nudge:
 			c.makeRoom()
 		case <-tick.C:
-			aged = c.dropExpired(aged)
+			if aged = c.dropExpired(aged); aged == (place{}) {
+				c.recount()
+			}
 		}
 	}
 }
@@ -98,6 +100,8 @@ type walked struct {
 // walk calls visit for at most sweepStep places from one up to another, until it
 // says no, and applies what it put into the batch.
 func (c *Cache) walk(from, to place, visit func(place, placeInfo, *batch) bool) (w walked) {
+	c.sweeping.Lock()
+	defer c.sweeping.Unlock()
 	it, err := c.store.DB().NewIter(&pebble.IterOptions{
 		LowerBound: appendPlaceKey(nil, from), UpperBound: appendPlaceKey(nil, to),
 	})
@@ -181,13 +185,22 @@ func (c *Cache) createdOf(k *Key) ledger.Instant {
 	return ledger.Instant(in.varint())
 }
 
-// measure counts what is in the store.
-func (c *Cache) measure() error {
+// recount counts anew, which corrects what the running count has gone wrong by:
+// fills that never reached the store, and two of one key at one instant.
+func (c *Cache) recount() {
+	c.sweeping.Lock()
+	defer c.sweeping.Unlock()
+	if err := c.recountLocked(); err != nil {
+		c.fault("sweep", err)
+	}
+}
+
+func (c *Cache) recountLocked() error {
 	it, err := c.store.DB().NewIter(&pebble.IterOptions{
 		LowerBound: []byte{store.PrefixPlace}, UpperBound: []byte{store.PrefixPlace + 1},
 	})
 	if err != nil {
-		return fmt.Errorf("measure: %w", err)
+		return fmt.Errorf("count entries: %w", err)
 	}
 	var bytes, places int64
 	for ok := it.First(); ok; ok = it.Next() {
@@ -196,10 +209,10 @@ func (c *Cache) measure() error {
 			places++
 		}
 	}
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("count entries: %w", err)
+	}
 	c.bytes.Store(bytes)
 	c.places.Store(places)
-	if err := it.Close(); err != nil {
-		return fmt.Errorf("measure: %w", err)
-	}
 	return nil
 }

@@ -154,10 +154,8 @@ func launch(c *Config, rc *raft.Config, g *guard, snaps presentSnapshots, trans 
 	fsm := observedFSM{FSM: c.FSM, failure: snaps.failure}
 	r, err := raft.NewRaft(rc, fsm, g, votes, snaps, trans)
 	if err != nil {
-		if *snaps.failure != nil {
-			err = fmt.Errorf("%w: %w; %s", ErrCorrupt, err, startAnew)
-		}
-		return nil, fmt.Errorf("start raft in %s: %w", c.Dir, err)
+		// The configuration is ours; what is left is what it found on disk.
+		return nil, fmt.Errorf("start raft in %s: %w: %w; %s", c.Dir, ErrCorrupt, err, startAnew)
 	}
 	n = &Node{raft: r, leading: make(chan raft.Observation, 1), stopped: make(chan struct{})}
 	n.watch = raft.NewObserver(n.leading, false, func(o *raft.Observation) bool {

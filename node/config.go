@@ -258,6 +258,9 @@ func (c *Config) Validate() error {
 	if c.Cache.Bytes < 1<<20 {
 		bad("cache.bytes", "%d is less than 1 MiB", c.Cache.Bytes)
 	}
+	if c.Cache.EntryBytes < 1 || c.Cache.EntryBytes > 3<<20 {
+		bad("cache.entry_bytes", "%d is not within 1 to 3145728", c.Cache.EntryBytes)
+	}
 	if c.Usage.Retention < time.Hour {
 		bad("usage.retention", "%v is shorter than 1h", c.Usage.Retention)
 	}

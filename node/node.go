@@ -161,7 +161,11 @@ func (n *Node) openPurse(ctx context.Context) error {
 // proven is what the usage records show of an earlier lease.
 func (n *Node) proven(account ledger.AccountKey, incarnation uint32) (purse.Proof, error) {
 	spent, err := n.usage.Proven(account, incarnation)
-	return purse.Proof{Spent: spent}, err
+	if err != nil {
+		return purse.Proof{}, err
+	}
+	overrun, err := n.usage.ProvenOverrun(account, incarnation)
+	return purse.Proof{Spent: spent, Overrun: overrun}, err
 }
 
 // explainRejection says what an operator can do about a ledger that will not

@@ -42,9 +42,6 @@ func (x *exchange) attribute() *dialect.Error {
 		x.attributeBaggage(string(x.req.Header.Peek("baggage")))
 	}
 	slices.SortFunc(d.Tags, func(a, b ledger.Tag) int { return strings.Compare(a.Name, b.Name) })
-	if len(d.Tags) > ledger.MaxTags {
-		return dialect.NewError(dialect.CodeInvalidDim, "", "a request may carry %d tags, this one has %d", ledger.MaxTags, len(d.Tags))
-	}
 	for _, r := range x.key.Required {
 		if d.Get(r) == "" {
 			return dialect.NewError(dialect.CodeMissingDim, "", "this key requires the dimension %s: send the header %s", r, headerOf(r))
@@ -84,7 +81,9 @@ func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 		}
 		return dialect.NewError(dialect.CodeInvalidDim, "", "the header %s is there twice with two values", name)
 	}
-	setDim(d, ref, value)
+	if !setDim(d, ref, value) {
+		return dialect.NewError(dialect.CodeInvalidDim, "", "a request may carry %d tags, with those of its key", ledger.MaxTags)
+	}
 	return nil
 }
 
@@ -116,21 +115,27 @@ func (x *exchange) attributeBaggage(header string) {
 		if err != nil || !known || value == "" || checkDim(ref, value, name) != nil || x.rec.Dims.Get(ref) != "" {
 			continue
 		}
-		setDim(&x.rec.Dims, ref, value)
+		_ = setDim(&x.rec.Dims, ref, value) // a tag too many is ignored like the rest
 	}
 }
 
-func setDim(d *ledger.Dimensions, ref ledger.DimRef, value string) {
+// setDim sets a value that is not set, or is the same. It is false when there is
+// no room for another tag.
+func setDim(d *ledger.Dimensions, ref ledger.DimRef, value string) bool {
 	if ref.Dim != ledger.DimTag {
 		d.Values[ref.Dim] = value
-		return
+		return true
 	}
 	for _, t := range d.Tags {
 		if t.Name == ref.Tag {
-			return // the same value, or attributeHeader would have refused it
+			return true
 		}
 	}
+	if len(d.Tags) == ledger.MaxTags {
+		return false
+	}
 	d.Tags = append(d.Tags, ledger.Tag{Name: ref.Tag, Value: value})
+	return true
 }
 
 // settable are the dimensions a request may set. The key, the model and the

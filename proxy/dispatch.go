@@ -123,6 +123,12 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	if err != nil || status < 400 {
 		return x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the upstream %s answered with status %d and no readable error", x.route_.up.Name, status)), 0
 	}
+	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+		// Not an error any client of this dialect can read, such as a proxy's page.
+		e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s answered with status %d and an error that is not OpenAI's", x.route_.up.Name, status)
+		e.Status = status
+		return x.deny(e), 0
+	}
 	x.rec.Outcome, x.rec.Status = record.UpstreamError, status
 	x.rec.Code = string(dialect.CodeUpstream)
 	return answer, 0

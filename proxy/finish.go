@@ -29,11 +29,11 @@ func (x *exchange) finish() {
 		}
 		x.limits = nil
 	}
-	x.land()
 	x.rec.Total = int64(time.Since(x.began))
 	if x.key != nil && x.rec.Outcome != 0 {
 		x.g.seams.Journal.Commit(&x.rec, x.fill)
 	}
+	x.land() // after the fill: whoever comes now finds the entry
 	x.recycle()
 }
 

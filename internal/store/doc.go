@@ -13,13 +13,14 @@
 //	'm' 's'                            sequence of the high-water marks
 //	'm' 'a' incarnation(4) account     one high-water mark            (purse, by way of node)
 //	'p' incarnation(4) account         settled spending of one lease  (usage; a Merge key)
+//	'o' incarnation(4) account         the part of that beyond the holds (usage; a Merge key)
 //	'r' id(16) attempt(1)              usage record; id begins with its time (usage)
 //	'c' key(32)                        cached answer                  (semcache)
 //	'd' placed(8) key(32)              its place in the eviction order (semcache)
 //
 // An account is written as [purser/internal/record] AppendAccount writes it.
-// Values are versioned by their first byte, but for those under 'p', which are
-// zigzag varints added up by the store's merge operator.
+// Values are versioned by their first byte, but for those under 'p' and 'o', which
+// are zigzag varints added up by the store's merge operator.
 //
 // # Failure contract
 //

@@ -17,6 +17,7 @@ const (
 	PrefixIdentity byte = 'i'
 	PrefixMarks    byte = 'm'
 	PrefixProof    byte = 'p'
+	PrefixOverrun  byte = 'o'
 	PrefixRecord   byte = 'r'
 	PrefixCache    byte = 'c'
 	PrefixPlace    byte = 'd'

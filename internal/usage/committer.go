@@ -2,11 +2,13 @@ package usage
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
 	"purser/internal/record"
 	"purser/internal/store"
+	"purser/ledger"
 )
 
 // run is the committer. There is one, so groups reach the disk in order.
@@ -86,15 +88,23 @@ func (j *Journal) write(g *group) {
 }
 
 func (j *Journal) apply(g *group) error {
+	if err := errors.Join(g.addSums(store.PrefixProof, g.proofs), g.addSums(store.PrefixOverrun, g.overrun)); err != nil {
+		return err
+	}
+	return j.store.Apply(g.batch, store.Synced)
+}
+
+// addSums adds what the group spent of each lease to what is stored.
+func (g *group) addSums(prefix byte, sums map[lease]ledger.Amount) error {
 	var key, value []byte
-	for l, spent := range g.proofs {
-		key = appendProofKey(key[:0], l)
-		value = store.AppendSum(value[:0], int64(spent))
+	for l, n := range sums {
+		key = appendLeaseKey(key[:0], prefix, l)
+		value = store.AppendSum(value[:0], int64(n))
 		if err := g.batch.Merge(key, value, nil); err != nil {
 			return fmt.Errorf("add the proofs of a group: %w", err)
 		}
 	}
-	return j.store.Apply(g.batch, store.Synced)
+	return nil
 }
 
 // The keys of this package; see package store for the whole layout.
@@ -109,7 +119,7 @@ func appendRecordKey(b []byte, id record.ID, attempt int) []byte {
 	return append(b, byte(attempt))
 }
 
-func appendProofKey(b []byte, l lease) []byte {
-	b = binary.BigEndian.AppendUint32(append(b, store.PrefixProof), l.incarnation)
+func appendLeaseKey(b []byte, prefix byte, l lease) []byte {
+	b = binary.BigEndian.AppendUint32(append(b, prefix), l.incarnation)
 	return record.AppendAccount(b, l.account)
 }

@@ -89,8 +89,9 @@ type group struct {
 	entries int
 	bytes   int
 	began   time.Time
-	proofs  map[lease]ledger.Amount
-	hurry   bool // somebody waits: do not linger
+	proofs  map[lease]ledger.Amount // spent
+	overrun map[lease]ledger.Amount // of that, beyond the holds
+	hurry   bool                    // somebody waits: do not linger
 	done    chan struct{}
 	err     error // set before done is closed
 }
@@ -120,7 +121,7 @@ func Open(s *store.Store, cfg Config) (*Journal, error) {
 }
 
 func (j *Journal) newGroup() *group {
-	return &group{batch: j.store.NewBatch(), proofs: make(map[lease]ledger.Amount), done: make(chan struct{})}
+	return &group{batch: j.store.NewBatch(), proofs: make(map[lease]ledger.Amount), overrun: map[lease]ledger.Amount{}, done: make(chan struct{})}
 }
 
 // Receipt stands for an entry that was given to the journal.
@@ -192,6 +193,9 @@ func (j *Journal) add(key, value []byte, e *Entry) Receipt {
 	for _, c := range e.Record.Charges {
 		if c.Spent != 0 {
 			g.proofs[lease{c.Account, c.Incarnation}] += c.Spent
+		}
+		if over := c.Spent - c.Held; over > 0 {
+			g.overrun[lease{c.Account, c.Incarnation}] += over
 		}
 	}
 	g.entries++

@@ -134,7 +134,17 @@ func (j *Journal) Get(ctx context.Context, id string) ([]record.Record, error) {
 // disk, or about to be. It is exact when the journal was just opened; later it
 // may lack the group that is being written.
 func (j *Journal) Proven(account ledger.AccountKey, incarnation uint32) (ledger.Amount, error) {
-	v, closer, err := j.db.Get(appendProofKey(nil, lease{account, incarnation}))
+	return j.leaseSum(store.PrefixProof, account, incarnation)
+}
+
+// ProvenOverrun is the part of [Journal.Proven] that was spent beyond the holds
+// it was charged to.
+func (j *Journal) ProvenOverrun(account ledger.AccountKey, incarnation uint32) (ledger.Amount, error) {
+	return j.leaseSum(store.PrefixOverrun, account, incarnation)
+}
+
+func (j *Journal) leaseSum(prefix byte, account ledger.AccountKey, incarnation uint32) (ledger.Amount, error) {
+	v, closer, err := j.db.Get(appendLeaseKey(nil, prefix, lease{account, incarnation}))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, nil
 	}
@@ -151,8 +161,10 @@ func (j *Journal) Proven(account ledger.AccountKey, incarnation uint32) (ledger.
 // Forget deletes the proof of a lease that is closed in the ledger.
 func (j *Journal) Forget(account ledger.AccountKey, incarnation uint32) error {
 	b := j.store.NewBatch()
-	if err := b.Delete(appendProofKey(nil, lease{account, incarnation}), nil); err != nil {
-		return fmt.Errorf("forget the proof of %s: %w", account.Budget, err)
+	for _, prefix := range [...]byte{store.PrefixProof, store.PrefixOverrun} {
+		if err := b.Delete(appendLeaseKey(nil, prefix, lease{account, incarnation}), nil); err != nil {
+			return fmt.Errorf("forget the proof of %s: %w", account.Budget, err)
+		}
 	}
 	return j.store.Apply(b, store.Buffered)
 }

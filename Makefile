@@ -1,14 +1,14 @@
 # The house's commands. `make` lists them.
 
 GO ?= go
-# Packages are compiled with the faster JSON of Go 1.26 where they use encoding/json.
 BIN := bin/purser
-SEEDS ?= 200
-SECONDS_SHORT ?= 10
-FUZZTIME ?= 10s
+SECONDS_CELL ?= 3
+FUZZTIME ?= 5s
+# Suites with processes of their own run by name, not with `make test`.
+UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long kill kill-long saturate saturate-long e2e prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,11 +22,17 @@ demo: build ## Drive agents against a 1 USD cap, kill the node midway, compare w
 run: build ## Run a node with a simulated provider, a key and a budget, and print a ready curl line.
 	$(BIN) serve --dev
 
-test: ## Run every test but the long suites.
-	$(GO) test ./...
+test: ## Run every test but those of whole processes.
+	$(GO) test $(UNIT)
 
 race: ## Run the tests with the race detector.
-	$(GO) test -race ./...
+	$(GO) test -race $(UNIT)
+
+e2e: ## Test the binary from outside: caps, kills, saturation, hang-ups, SDKs, bad input (short; a seed and the command to repeat are printed on failure).
+	PURSER_E2E_JS=1 $(GO) test -count 1 ./e2e
+
+e2e-long: ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
+	PURSER_E2E_JS=1 $(GO) test -count 1 -v -timeout 60m ./e2e -kills 200 -saturate 60s -trials 1000
 
 lint: ## gofmt, go vet, staticcheck and the rules of the house.
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || (gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1)
@@ -37,13 +43,13 @@ lint: ## gofmt, go vet, staticcheck and the rules of the house.
 check: lint test ## What has to pass before a commit.
 
 bench: build ## Cost of the gateway beside a bare reverse proxy and the direct call, as ratios of one run (short).
-	$(GO) run ./bench -bin $(BIN) -seconds $(SECONDS_SHORT)
-	$(GO) test -run '^$$' -bench 'Reserve|Apply|Commit|Cost' -benchmem -benchtime 100ms ./internal/purse ./ledger ./internal/usage ./proxy/price
+	$(GO) run ./bench -bin $(BIN) -seconds $(SECONDS_CELL)
+	$(GO) test -run '^$$' -bench 'Reserve|Exchange|Commit|Cost' -benchmem -benchtime 100ms ./internal/purse ./ledger ./internal/usage ./proxy/price
 
-bench-long: ## The same, 60 s a cell and three rounds.
-	$(MAKE) bench SECONDS_SHORT=60
+bench-long: ## The same with a minute for each cell.
+	$(MAKE) bench SECONDS_CELL=60
 
-fuzz: ## Every fuzz target for FUZZTIME (10s).
+fuzz: ## Every fuzz target for FUZZTIME (5s).
 	@set -e; for p in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz' || true); do \
 	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done

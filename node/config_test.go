@@ -1,0 +1,276 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	sampleFile    = "../docs/purser.example.yaml"
+	referenceFile = "../docs/configuration.md"
+)
+
+// set gives the variables for the time of the test.
+func set(t *testing.T, vars map[string]string) {
+	t.Helper()
+	for name, value := range vars {
+		t.Setenv(name, value)
+	}
+}
+
+// unset takes away what the machine that runs the test may have set.
+func unset(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if old, ok := os.LookupEnv(name); ok {
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.Setenv(name, old) })
+		}
+	}
+}
+
+var ours = []string{"PURSER_ADMIN_TOKEN", "PURSER_LISTEN", "PURSER_DATA_DIR", "PURSER_NODE_ID"}
+
+func written(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "purser.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+const token = "0123456789abcdef"
+
+// valid is the least that Validate accepts.
+func valid() Config {
+	c := Default()
+	c.Admin.Token = token
+	c.Upstreams = []UpstreamConfig{NewUpstream("openai", "https://api.openai.com/v1", "sk-x")}
+	return c
+}
+
+func TestSampleConfigurationIsValidAndHasTheDefaults(t *testing.T) {
+	unset(t, ours...)
+	set(t, map[string]string{"PURSER_ADMIN_TOKEN": token, "OPENAI_API_KEY": "sk-x"})
+	c, err := Load(sampleFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Check(); err != nil {
+		t.Fatal(err)
+	}
+	want := valid()
+	want.Upstreams[0].Aliases = map[string]string{"fast": "gpt-4o-mini"}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("the sample says it shows the defaults:\n got %+v\nwant %+v", c, want)
+	}
+}
+
+// keysOf lists the YAML paths of a struct's leaves; a list of structs adds "[]".
+func keysOf(t *testing.T, typ reflect.Type, prefix string) []string {
+	t.Helper()
+	var keys []string
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		name := f.Tag.Get("yaml")
+		if name == "" {
+			t.Fatalf("field %s of %s has no yaml name", f.Name, typ)
+		}
+		switch {
+		case f.Type.Kind() == reflect.Struct:
+			keys = append(keys, keysOf(t, f.Type, prefix+name+".")...)
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
+			keys = append(keys, keysOf(t, f.Type.Elem(), prefix+name+"[].")...)
+		default:
+			keys = append(keys, prefix+name)
+		}
+	}
+	return keys
+}
+
+func TestEveryKeyIsDocumented(t *testing.T) {
+	reference, err := os.ReadFile(referenceFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample, err := os.ReadFile(sampleFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, key := range keysOf(t, reflect.TypeFor[Config](), "") {
+		known[key] = true
+		if !strings.Contains(string(reference), "| `"+key+"` |") {
+			t.Errorf("%s has no row for %s", referenceFile, key)
+		}
+		if name := key[strings.LastIndex(key, ".")+1:]; !strings.Contains(string(sample), name+":") {
+			t.Errorf("%s does not show %s", sampleFile, key)
+		}
+	}
+	for _, line := range strings.Split(string(reference), "\n") {
+		key, ok := strings.CutPrefix(line, "| `")
+		key, _, _ = strings.Cut(key, "`")
+		if ok && strings.Contains(key, ".") && !known[key] {
+			t.Errorf("%s has a row for %s, which does not exist", referenceFile, key)
+		}
+	}
+}
+
+func TestLoadWithoutAFileIsTheDefaults(t *testing.T) {
+	unset(t, ours...)
+	c, err := Load("")
+	if err != nil || !reflect.DeepEqual(c, Default()) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestLoadLaysTheFileOverTheDefaults(t *testing.T) {
+	unset(t, ours...)
+	c, err := Load(written(t, "cache: {ttl: 5m}\nupstreams:\n  - base_url: http://localhost:1/v1\n    idle_timeout: 7s\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Cache.TTL != 5*time.Minute || !c.Cache.Enabled || c.Cache.Bytes != 1<<30 {
+		t.Errorf("cache: %+v", c.Cache)
+	}
+	u := c.Upstreams[0]
+	if u.Provider != "openai" || u.Name != "openai" || u.Protocol != "http1" || u.Idle != 7*time.Second ||
+		u.Connect != 5*time.Second || u.FirstByte != 5*time.Minute || u.MaxConns != 1024 || !reflect.DeepEqual(u.Models, []string{"*"}) {
+		t.Errorf("upstream: %+v", u)
+	}
+}
+
+func TestEnvironmentOverridesTheFile(t *testing.T) {
+	set(t, map[string]string{
+		"PURSER_ADMIN_TOKEN": "from-the-environment", "PURSER_LISTEN": "127.0.0.1:9", "PURSER_DATA_DIR": "there", "PURSER_NODE_ID": "node-9",
+	})
+	c, err := Load(written(t, "node: {id: here, data_dir: here}\nlisten: {client: 127.0.0.1:1}\nadmin: {token: of-the-file}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{c.Admin.Token, c.Listen.Client, c.Node.DataDir, c.Node.ID}
+	if want := []string{"from-the-environment", "127.0.0.1:9", "there", "node-9"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	unset(t, ours...)
+	unset(t, "PURSER_TEST_A", "PURSER_TEST_B")
+	for name, c := range map[string]struct{ text, says string }{
+		"an unknown key":         {"cache: {tll: 5m}\n", "tll"},
+		"an unknown section":     {"cash: {}\n", "cash"},
+		"a key twice":            {"log: {level: info}\nlog: {level: warn}\n", "log"},
+		"a word for a number":    {"requests: {attempts: many}\n", "1:22"},
+		"a duration without one": {"cache: {ttl: soon}\n", "soon"},
+		"what is not YAML":       {"cache: [\n", "purser.yaml"},
+		"unset variables, all":   {"node: {id: '${PURSER_TEST_A}', data_dir: '${PURSER_TEST_B}'}\n", "PURSER_TEST_A, PURSER_TEST_B"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Load(written(t, c.text))
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v does not name %q", err, c.says)
+			}
+		})
+	}
+	if _, err := Load(filepath.Join(t.TempDir(), "absent.yaml")); err == nil || !strings.Contains(err.Error(), "absent.yaml") {
+		t.Errorf("an absent file: %v", err)
+	}
+}
+
+func TestExpand(t *testing.T) {
+	vars := map[string]string{"A": "one", "EMPTY": "", "ODD": "${A}"}
+	lookup := func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
+	for _, c := range []struct{ in, want, missing string }{
+		{in: "x: ${A}", want: "x: one"},
+		{in: "x: ${A}${A}", want: "x: oneone"},
+		{in: "x: ${B:-two}", want: "x: two"},
+		{in: "x: ${B:-}", want: "x: "},
+		{in: "x: ${A:-two}", want: "x: one"},
+		{in: "x: ${EMPTY:-two}", want: "x: "},
+		{in: "x: ${ODD}", want: "x: ${A}"},
+		{in: "  # ${B}\nx: ${A}", want: "  # ${B}\nx: one"},
+		{in: "x: $A $ {A} ${1}", want: "x: $A $ {A} ${1}"},
+		{in: "x: ${B}\ny: ${C}", missing: "B, C"},
+	} {
+		got, err := expand(c.in, lookup)
+		switch {
+		case c.missing != "" && (err == nil || !strings.Contains(err.Error(), c.missing)):
+			t.Errorf("%q: %v does not name %s", c.in, err, c.missing)
+		case c.missing == "" && (err != nil || got != c.want):
+			t.Errorf("%q: got %q, %v, want %q", c.in, got, err, c.want)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	if c := valid(); c.Validate() != nil {
+		t.Fatal(c.Validate())
+	}
+	for key, change := range map[string]func(*Config){
+		"node.id":                func(c *Config) { c.Node.ID = "Node 1" },
+		"node.data_dir":          func(c *Config) { c.Node.DataDir = "" },
+		"listen.client":          func(c *Config) { c.Listen.Client = "7070" },
+		"listen.raft":            func(c *Config) { c.Listen.Raft = "localhost" },
+		"tls_cert and tls_key":   func(c *Config) { c.Listen.TLSCert = "cert.pem" },
+		"listen.body_bytes":      func(c *Config) { c.Listen.BodyBytes = 1 << 31 },
+		"listen.max_connections": func(c *Config) { c.Listen.MaxConnections = 0 },
+		"admin.token":            func(c *Config) { c.Admin.Token = token[1:] },
+		"upstreams":              func(c *Config) { c.Upstreams = nil },
+		"upstreams[1].name":      func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]) },
+		"base_url":               func(c *Config) { c.Upstreams[0].BaseURL = "api.openai.com/v1" },
+		"key":                    func(c *Config) { c.Upstreams[0].Key = "sk-x\r\nx-evil: 1" },
+		"models":                 func(c *Config) { c.Upstreams[0].Models = []string{"gpt-["} },
+		"protocol":               func(c *Config) { c.Upstreams[0].Protocol = "http3" },
+		"cache.ttl":              func(c *Config) { c.Cache.TTL = 0 },
+		"cache.bytes":            func(c *Config) { c.Cache.Bytes = 1 },
+		"usage.retention":        func(c *Config) { c.Usage.Retention = time.Minute },
+		"log.level":              func(c *Config) { c.Log.Level = "loud" },
+	} {
+		t.Run(key, func(t *testing.T) {
+			c := valid()
+			change(&c)
+			if err := c.Validate(); err == nil || !strings.Contains(err.Error(), key) {
+				t.Errorf("%v does not name %s", err, key)
+			}
+		})
+	}
+}
+
+func TestValidateReportsEverythingAtOnce(t *testing.T) {
+	c := Default()
+	c.Node.ID, c.Log.Level = "", "loud"
+	err := c.Validate()
+	for _, key := range []string{"node.id", "log.level", "admin.token", "upstreams"} {
+		if err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%v does not name %s", err, key)
+		}
+	}
+}
+
+func TestErrorsQuoteNoSecret(t *testing.T) {
+	c := valid()
+	c.Admin.Token, c.Upstreams[0].Key = "short-secret", "sk-secret\n"
+	if err := c.Validate(); err == nil || strings.Contains(err.Error(), "secret\"") || strings.Contains(err.Error(), "short-secret") || strings.Contains(err.Error(), "sk-secret") {
+		t.Errorf("%v quotes a secret or is no error", err)
+	}
+}
+
+func TestCheckReadsTheFilesItNames(t *testing.T) {
+	c := valid()
+	c.Prices.Overrides = filepath.Join(t.TempDir(), "absent.yaml")
+	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "prices.overrides") {
+		t.Errorf("an absent file: %v", err)
+	}
+	c.Prices.Overrides = written(t, "providers: {openai: {modles: {}}}\n")
+	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "modles") {
+		t.Errorf("an unknown key: %v", err)
+	}
+}

@@ -46,10 +46,11 @@ func (m *memoryMarks) SaveMarks(seq uint64, marks []Mark) error {
 		m.marks = make(map[markKey]ledger.Amount)
 	}
 	for _, k := range marks {
+		m.marks[markKey{k.Account, k.Incarnation}] = k.Amount
+	}
+	for _, k := range marks { // last, whatever their order: a save names a lease once
 		if k.Gone {
 			delete(m.marks, markKey{k.Account, k.Incarnation})
-		} else {
-			m.marks[markKey{k.Account, k.Incarnation}] = k.Amount
 		}
 	}
 	return nil

@@ -46,7 +46,8 @@ func Answered(o ledger.Outcome) (*ledger.Answer, error) {
 // MarkStore keeps the high-water marks on disk.
 type MarkStore interface {
 	// SaveMarks records seq and adds or replaces the marks by (Account,
-	// Incarnation); those that are Gone it removes. All of it is durable before
+	// Incarnation); those that are Gone it removes. No lease is in marks twice.
+	// All of it is durable before
 	// it returns, or, with an error, any part of it may be. The purse does not
 	// continue after an error.
 	SaveMarks(seq uint64, marks []Mark) error

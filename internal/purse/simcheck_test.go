@@ -89,10 +89,7 @@ func (w *world) settleAll() {
 		if n.purse == nil {
 			w.start(n)
 		}
-		for len(n.calls) > 0 {
-			w.dispatch(n.calls[0])
-			w.finish(n, 0)
-		}
+		w.endCalls(n)
 		n.purse.core.drain()
 		w.turn(n) // ends the parked
 		for rounds := 0; !n.purse.core.drained(); rounds++ {

@@ -20,6 +20,7 @@ type wire struct {
 	// fate decides what happens to the n-th message, counted from 1; nil
 	// delivers everything.
 	fate func(n int, x *ledger.Exchange) fate
+	last *ledger.Answer
 	// delay is how long a message takes there and back.
 	delay time.Duration
 }
@@ -99,10 +100,10 @@ func (w *wire) Exchange(_ context.Context, x *ledger.Exchange) (*ledger.Answer, 
 		return nil, errLost
 	}
 	ans, err := Answered(out)
-	if f == wrongAnswer && err == nil {
-		late := *ans
-		late.Seq--
-		return &late, nil
+	before := w.last
+	w.last = ans
+	if f == wrongAnswer && before != nil {
+		return before, nil
 	}
 	return ans, err
 }

@@ -66,7 +66,7 @@ type account struct {
 	open        int    // leases that are not done
 	short       Amount // asked for and not granted, until shortUntil
 	shortUntil  Instant
-	shortNode   NodeID // whose it all is; "" when several nodes'
+	shortNode   NodeID   // whose it all is; "" when several nodes'
 	leases      []*lease // by node
 	touched     bool     // in State.touched
 	expiring    bool     // in State.expiry

@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -179,4 +180,27 @@ func TestTreeEmpty(t *testing.T) {
 		t.Error("an empty tree has items")
 	}
 	d.verify(t)
+}
+
+// TestTreeOfManyLevels grows a tree to three levels and shrinks it to nothing,
+// with a clone held along the way.
+func TestTreeOfManyLevels(t *testing.T) {
+	const many = 30_000
+	rng := rand.New(rand.NewPCG(3, 4))
+	d := newDictionary()
+	for _, k := range rng.Perm(many) {
+		d.put(k, k)
+	}
+	d.verify(t)
+	clone := d.clone()
+	for i, k := range rng.Perm(many) {
+		if !d.remove(k) || !d.remove(k) { // the second time it is gone
+			t.Fatalf("remove(%d) misreports", k)
+		}
+		if i%5000 == 0 {
+			d.verify(t)
+		}
+	}
+	d.verify(t)
+	clone.verify(t)
 }

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"text/tabwriter"
+
+	"purser/api/admin"
+)
+
+// result is what -json prints.
+type result struct {
+	Rounds  int          `json:"rounds"`
+	Seconds float64      `json:"seconds_a_cell"`
+	Cells   []resultCell `json:"cells"`
+	Asked   int64        `json:"requests_to_the_node"`
+	Records int64        `json:"usage_records"`
+	Billed  int64        `json:"billed_nanousd"`
+	Cost    int64        `json:"recorded_nanousd"`
+	Errors  int64        `json:"errors"`
+}
+
+// resultCell compares the targets in one cell; all figures are medians over the rounds.
+type resultCell struct {
+	Stream      bool         `json:"stream"`
+	Connections int          `json:"connections"`
+	Targets     []resultLine `json:"targets"`
+	// Purser over ReverseProxy.
+	CPURatio     float64 `json:"cpu_ratio"`
+	P50Ratio     float64 `json:"p50_ratio"`
+	P99Ratio     float64 `json:"p99_ratio"`
+	RateRatio    float64 `json:"rate_ratio"`
+	MallocsRatio float64 `json:"allocations_ratio"`
+}
+
+// resultLine is one target in one cell.
+type resultLine struct {
+	Target   string   `json:"target"`
+	Requests int64    `json:"requests"`
+	Rate     float64  `json:"requests_per_second"`
+	CPU      float64  `json:"cpu_micros"` // of that process, for one request
+	P50      float64  `json:"p50_micros"`
+	P99      float64  `json:"p99_micros"`
+	AddedP50 float64  `json:"added_p50_micros"` // to direct
+	AddedP99 float64  `json:"added_p99_micros"`
+	Mallocs  *float64 `json:"allocations,omitempty"` // for one request
+	RSS      float64  `json:"rss_mib"`
+}
+
+func (r *run) result(recorded admin.UsageRow) result {
+	out := result{
+		Rounds: r.plan.rounds, Seconds: r.plan.seconds.Seconds(), Asked: r.asked, Records: recorded.Requests,
+		Billed: r.billed, Cost: recorded.Cost, Errors: r.errors,
+	}
+	for _, c := range r.cells {
+		out.Cells = append(out.Cells, c.result())
+	}
+	return out
+}
+
+func (c *cell) result() resultCell {
+	ratio := func(figure func(sample) float64) float64 {
+		return medianRatio(c.rounds[purser], c.rounds[bare], figure)
+	}
+	out := resultCell{
+		Stream: c.stream, Connections: c.connections,
+		CPURatio: ratio(cpuOf), P50Ratio: ratio(p50Of), P99Ratio: ratio(p99Of), RateRatio: ratio(rateOf), MallocsRatio: ratio(mallocsOf),
+	}
+	for t, rounds := range c.rounds {
+		line := resultLine{
+			Target: targetNames[t], Rate: medianOf(rounds, rateOf), CPU: medianOf(rounds, cpuOf), RSS: medianOf(rounds, rssOf),
+			P50: medianOf(rounds, p50Of), P99: medianOf(rounds, p99Of),
+			AddedP50: medianAdded(rounds, c.rounds[direct], p50Of), AddedP99: medianAdded(rounds, c.rounds[direct], p99Of),
+		}
+		if m := medianOf(rounds, mallocsOf); !math.IsNaN(m) {
+			line.Mallocs = &m
+		}
+		for _, s := range rounds {
+			line.Requests += s.requests
+		}
+		out.Targets = append(out.Targets, line)
+	}
+	return out
+}
+
+func (r *result) writeJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// writeTable prints Markdown, so that the table can be kept as it is.
+func (r *result) writeTable(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(w, "| answer, connections\t| target\t| CPU per request\t| p50\t| added\t| p99\t| added\t| requests/s\t| allocations\t| RSS\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	for _, c := range r.Cells {
+		for _, t := range c.Targets {
+			mallocs := "-"
+			if t.Mallocs != nil {
+				mallocs = fmt.Sprintf("%.0f", *t.Mallocs)
+			}
+			added50, added99 := fmt.Sprintf("%.0f µs", t.AddedP50), fmt.Sprintf("%.0f µs", t.AddedP99)
+			if t.Target == targetNames[direct] {
+				added50, added99 = "-", "-"
+			}
+			fmt.Fprintf(w, "| %s\t| %s\t| %.0f µs\t| %.0f µs\t| %s\t| %.0f µs\t| %s\t| %.0f\t| %s\t| %.0f MiB\t|\n",
+				c.title(), t.Target, t.CPU, t.P50, added50, t.P99, added99, t.Rate, mallocs, t.RSS)
+		}
+	}
+	fmt.Fprintln(w, "\n| purser / ReverseProxy\t| CPU per request\t| p50\t| p99\t| requests/s\t| allocations\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|")
+	for _, c := range r.Cells {
+		fmt.Fprintf(w, "| %s\t| %.2f\t| %.2f\t| %.2f\t| %.2f\t| %.2f\t|\n", c.title(), c.CPURatio, c.P50Ratio, c.P99Ratio, c.RateRatio, c.MallocsRatio)
+	}
+	fmt.Fprintf(w, "\n%d errors; %d requests to the node, %d usage records; billed %d, recorded %d nano-dollars\n", r.Errors, r.Asked, r.Records, r.Billed, r.Cost)
+	return w.Flush()
+}
+
+func (c *resultCell) title() string {
+	return (&cell{stream: c.Stream, connections: c.Connections}).name()
+}

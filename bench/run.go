@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// warmUp is driven at each target before the first round: leases are taken,
+// connections opened and heaps grown by then.
+const warmUp = 1500 * time.Millisecond
+
+// The targets, in the order of the table.
+const (
+	direct = iota
+	bare
+	purser
+	targets
+)
+
+var targetNames = [targets]string{"direct", "ReverseProxy", "purser"}
+
+// cell is one line of the table's groups: a kind of answer at a number of connections.
+type cell struct {
+	stream      bool
+	connections int
+	rounds      [targets][]sample
+}
+
+func (c *cell) name() string {
+	kind := "JSON"
+	if c.stream {
+		kind = "SSE"
+	}
+	return fmt.Sprintf("%s, %d", kind, c.connections)
+}
+
+// plan is how long what is driven.
+type plan struct {
+	seconds time.Duration // of each cell, over all rounds
+	rounds  int
+}
+
+// run is a whole measurement.
+type run struct {
+	rig    *rig
+	plan   plan
+	cells  []*cell
+	log    io.Writer
+	asked  int64 // requests the node answered
+	billed int64 // nano-dollars the provider billed meanwhile
+	errors int64
+	first  error
+}
+
+func newRun(r *rig, p plan, log io.Writer) *run {
+	out := &run{rig: r, plan: p, log: log}
+	for _, stream := range []bool{false, true} {
+		for _, n := range []int{1, 64} {
+			out.cells = append(out.cells, &cell{stream: stream, connections: n})
+		}
+	}
+	return out
+}
+
+// measure drives all rounds. Each round begins with another target, so that
+// none always follows the same one.
+func (r *run) measure(ctx context.Context) error {
+	for t := range targets {
+		for _, c := range r.cells {
+			if _, err := r.drive(ctx, c, t, warmUp/time.Duration(len(r.cells))); err != nil {
+				return err
+			}
+		}
+	}
+	slice := r.plan.seconds / time.Duration(r.plan.rounds)
+	for round := range r.plan.rounds {
+		for _, c := range r.cells {
+			for i := range targets {
+				t := (i + round) % targets
+				s, err := r.drive(ctx, c, t, slice)
+				if err != nil {
+					return err
+				}
+				c.rounds[t] = append(c.rounds[t], s)
+			}
+		}
+		fmt.Fprintf(r.log, "round %d of %d is done\n", round+1, r.plan.rounds)
+	}
+	return nil
+}
+
+func (r *run) target(t int) (target, *process) {
+	switch t {
+	case direct:
+		return target{targetNames[t], r.rig.provider.addr(), providerKey}, r.rig.provider
+	case bare:
+		return target{targetNames[t], r.rig.proxy.addr(), providerKey}, r.rig.proxy
+	default:
+		return target{targetNames[t], r.rig.node.addr(), r.rig.key}, r.rig.node
+	}
+}
+
+// drive measures one cell of one round.
+func (r *run) drive(ctx context.Context, c *cell, t int, d time.Duration) (s sample, err error) {
+	if err := ctx.Err(); err != nil {
+		return s, err
+	}
+	to, p := r.target(t)
+	before, err := r.read(ctx, p)
+	if err != nil {
+		return s, err
+	}
+	out := load{target: to, stream: c.stream, connections: c.connections, seconds: d}.run()
+	after, err := r.read(ctx, p)
+	if err != nil {
+		return s, err
+	}
+	n := int64(len(out.latencies))
+	if r.errors += out.errors; out.first != nil && r.first == nil {
+		r.first = fmt.Errorf("%s connections: %w", c.name(), out.first)
+	}
+	if n == 0 {
+		return s, fmt.Errorf("%s answered nothing: %w", to.name, r.first)
+	}
+	if t == purser {
+		r.asked += n
+		r.billed += after.billed - before.billed
+	}
+	return sample{
+		requests: n, errors: out.errors, rss: after.rss,
+		p50: percentile(out.latencies, 0.5), p99: percentile(out.latencies, 0.99),
+		rate: float64(n) / out.elapsed.Seconds(),
+		cpu:  (after.cpu - before.cpu) / time.Duration(n), mallocs: (after.mallocs - before.mallocs) / float64(n),
+	}, nil
+}
+
+// reading is the state of a process's meters at one moment.
+type reading struct {
+	cpu     time.Duration
+	mallocs float64
+	rss     int64
+	billed  int64
+}
+
+func (r *run) read(ctx context.Context, p *process) (out reading, err error) {
+	if out.mallocs, err = r.rig.mallocs(ctx, p); err != nil {
+		return out, err
+	}
+	bill, err := r.rig.billed(ctx)
+	if err != nil {
+		return out, err
+	}
+	out.billed = int64(bill.Cost)
+	if out.rss, err = residentBytes(p.pid()); err != nil {
+		return out, err
+	}
+	out.cpu, err = cpuTime(p.pid())
+	return out, err
+}

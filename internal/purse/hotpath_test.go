@@ -112,6 +112,7 @@ func BenchmarkReserveSettleFour(b *testing.B) {
 func BenchmarkReserveSettleFourParallel(b *testing.B) {
 	p, c := fourLevels(b)
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		dst := make([]Charge, 0, MaxChain)
 		for pb.Next() {

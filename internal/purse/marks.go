@@ -29,7 +29,7 @@ func (a *account) marked() bool { return a.unit != ledger.Slots }
 func (a *account) chunk() ledger.Amount {
 	left := a.granted - a.returned - ledger.Amount(a.spent.Load())
 	c := min(max(a.rate, left/100), left/20)
-	return max(c, a.largestHold(), 1)
+	return max(c, a.largestHold(), a.held()/4, 1)
 }
 
 // issue makes usable what the mark covers.

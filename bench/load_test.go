@@ -18,7 +18,7 @@ import (
 	"purser/api/admin"
 )
 
-const wholeJSON = `{"choices":[{}],"usage":{"completion_tokens":50,"x":{"y":{}}}}`
+const wholeJSON = `{"choices":[{}],"usage":{"completion_tokens":50,"x":{}}}`
 
 func wholeStream() string {
 	return strings.Repeat("data: {}\n\n", streamEvents-1) + "data: [DONE]\n\n"

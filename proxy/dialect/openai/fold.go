@@ -53,6 +53,8 @@ type folding struct {
 	usage   []byte
 	extra   []pair // other members of the chunks, in order of first appearance; the last value counts
 	choices []*foldedChoice
+	joins   int      // what the event at hand appends to texts and lists of the answer
+	last    template // of the event before, if it can serve as one
 }
 
 // pair is a member: its key without quotes, and its value.
@@ -78,6 +80,7 @@ func set(list []pair, key, value []byte) ([]pair, error) {
 }
 
 type foldedChoice struct {
+	of       *folding
 	index    int64
 	role     []byte
 	texts    []pair // string members; the value is the inside of the string
@@ -110,11 +113,26 @@ func (f *folding) event(e sse.Event) error {
 	case len(e.Type) > 0:
 		return notFoldable("an event of another type")
 	}
+	if text, ok := f.last.match(data); ok {
+		c := f.last.choice
+		var err error
+		c.texts, err = join(c.texts, contentKey, text, "")
+		return err
+	}
 	cur := jsonscan.Cursor{Doc: data}
 	if cur.Skip() != nil || cur.End() != nil {
 		return notFoldable("an event that is not JSON")
 	}
-	return members(data, f.member)
+	f.joins, f.last = 0, template{}
+	if err := members(data, f.member); err != nil {
+		return err
+	}
+	if f.joins == 1 && f.last.choice != nil {
+		f.last.complete(data)
+	} else {
+		f.last = template{}
+	}
+	return nil
 }
 
 func (f *folding) member(key, value []byte) (err error) {
@@ -156,7 +174,7 @@ func (f *folding) choice(raw []byte) error {
 	at := slices.IndexFunc(f.choices, func(c *foldedChoice) bool { return c.index == index })
 	if at < 0 {
 		at = len(f.choices)
-		f.choices = append(f.choices, &foldedChoice{index: index})
+		f.choices = append(f.choices, &foldedChoice{index: index, of: f})
 	}
 	c := f.choices[at]
 	return members(raw, func(key, value []byte) (err error) {
@@ -172,6 +190,7 @@ func (f *folding) choice(raw []byte) error {
 			}
 		case "logprobs":
 			if !isNull(value) {
+				f.joins++
 				return members(value, func(key, value []byte) (err error) {
 					c.logprobs, err = joinArray(c.logprobs, key, value)
 					return err
@@ -197,11 +216,13 @@ func (c *foldedChoice) delta(key, value []byte) (err error) {
 		if isNull(value) {
 			return nil
 		}
+		c.of.joins++
 		return elements(value, c.tool)
 	case "function_call":
 		if isNull(value) {
 			return nil
 		}
+		c.of.joins++
 		if c.function == nil {
 			c.function = &foldedTool{}
 		}
@@ -213,12 +234,17 @@ func (c *foldedChoice) delta(key, value []byte) (err error) {
 		if isNull(value) {
 			return nil
 		}
+		c.of.joins++
+		if string(key) == string(contentKey) {
+			c.of.last = template{choice: c, text: value}
+		}
 		c.texts, err = joinText(c.texts, key, value)
 		return err
 	case "annotations":
 		if isNull(value) {
 			return nil
 		}
+		c.of.joins++
 		c.arrays, err = joinArray(c.arrays, key, value)
 		return err
 	}

@@ -38,7 +38,9 @@ func heartbeat(term uint64, from raft.Transport, id raft.ServerID) *raft.AppendE
 	addr := from.EncodePeer(id, from.LocalAddr())
 	return &raft.AppendEntriesRequest{
 		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(id), Addr: addr},
-		Term:      term, Leader: addr,
+		Term:      term,
+		//lint:ignore SA1019 versions of the library that read only this field are still in use
+		Leader: addr,
 	}
 }
 

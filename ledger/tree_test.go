@@ -194,7 +194,8 @@ func TestTreeOfManyLevels(t *testing.T) {
 	d.verify(t)
 	clone := d.clone()
 	for i, k := range rng.Perm(many) {
-		if !d.remove(k) || !d.remove(k) { // the second time it is gone
+		first, second := d.remove(k), d.remove(k) // the second time it is gone
+		if !first || !second {
 			t.Fatalf("remove(%d) misreports", k)
 		}
 		if i%5000 == 0 {

@@ -23,7 +23,6 @@ const (
 // made of it.
 type generation struct {
 	model  *Model
-	asked  string // the model's name in the request, without a mode suffix
 	tier   string // as answered
 	seed   stream // from the hash of the request
 	prompt []segment

@@ -18,7 +18,7 @@ func TestOpenAIGoSDK(t *testing.T) {
 	client := openai.NewClient(option.WithBaseURL("http://"+addr+"/v1"), option.WithAPIKey(testKey))
 	asking := func(text string) openai.ChatCompletionNewParams {
 		return openai.ChatCompletionNewParams{
-			Model:    openai.ChatModelGPT4oMini,
+			Model:    "gpt-4o-mini",
 			Messages: []openai.ChatCompletionMessageParamUnion{openai.SystemMessage("be brief"), openai.UserMessage(text)},
 		}
 	}

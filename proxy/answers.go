@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"slices"
@@ -59,19 +60,48 @@ var private = []string{
 	"x-real-ip", "x-client-request-id", "openai-organization", "openai-project", "api-key", "x-api-key",
 }
 
+// withheld are answer headers that stay here: cookies, the operator's organisation,
+// and what speaks of the upstream's own host.
+var withheld = []string{"set-cookie", "openai-organization", "openai-project", "alt-svc", "strict-transport-security"}
+
 // forwards says whether a client's header goes to the upstream.
 func forwards(name string) bool {
-	n := strings.ToLower(name)
-	return !slices.Contains(hopByHop, n) && !slices.Contains(private, n) &&
-		!strings.HasPrefix(n, headerPrefix) && !strings.HasPrefix(n, "x-forwarded-")
+	var buf [nameBytes]byte
+	n := appendLower(buf[:0], name)
+	return !contains(hopByHop, n) && !contains(private, n) &&
+		!bytes.HasPrefix(n, []byte(headerPrefix)) && !bytes.HasPrefix(n, []byte("x-forwarded-"))
 }
 
-// returns says whether an upstream's header goes to the client. Cookies and the
-// operator's organisation stay here.
+// returns says whether an upstream's header goes to the client.
 func returns(name string) bool {
-	n := strings.ToLower(name)
-	return !slices.Contains(hopByHop, n) && n != "set-cookie" && n != "openai-organization" && n != "openai-project" &&
-		n != "alt-svc" && n != "strict-transport-security" && !strings.HasPrefix(n, headerPrefix)
+	var buf [nameBytes]byte
+	n := appendLower(buf[:0], name)
+	return !contains(hopByHop, n) && !contains(withheld, n) && !bytes.HasPrefix(n, []byte(headerPrefix))
+}
+
+// nameBytes is enough for the name of any header that is met often.
+const nameBytes = 64
+
+// appendLower appends name, which is ASCII, in lower case: without an allocation
+// where strings.ToLower makes one for each header of each request.
+func appendLower(b []byte, name string) []byte {
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+func contains(names []string, name []byte) bool {
+	for _, n := range names {
+		if n == string(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // models answers GET /v1/models and /v1/models/{id}: the priced models that the

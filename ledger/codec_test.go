@@ -134,8 +134,10 @@ func sampleState(t failer) *State {
 		Fence{"n3"},
 		DeleteBudget{"old"},
 		&Exchange{Node: "n1", Incarnation: 1, Seq: 2, MarkSeq: 6, Rows: []Row{{Account: k, Spent: 62, Overrun: 2, Rate: 3}}},
-		&Exchange{Node: "n2", Incarnation: 1, Seq: 2, Rows: []Row{{Account: k, Spent: 10, Done: true}}},
+		&Exchange{Node: "n2", Incarnation: 1, Seq: 2, Rows: []Row{{Account: k, Spent: 10, Overrun: 3, Done: true}}},
 		&Exchange{Node: "n2", Incarnation: 1, Seq: 3, Rows: []Row{{Account: k}}, Needs: []Need{{[]Claim{{0, 9}}}, {[]Claim{{0, 15}}}}},
+		Register{Node: "n4"},
+		&Exchange{Node: "n4", Incarnation: 1, Seq: 1, Rows: []Row{{Account: k, Spent: 3, Overrun: 3, Done: true}}},
 		Register{Node: "n2", Previous: 1, MarkSeq: 2, Evidence: []Evidence{{Account: k, Mark: 5, Proven: 12}}},
 	}
 	for i, c := range steps {

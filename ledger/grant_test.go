@@ -42,6 +42,11 @@ func TestGuidedGrant(t *testing.T) {
 }
 
 func TestEndgameGrantsOnlyNeeds(t *testing.T) {
+	early := newSmall(t, 1000, Total)
+	early.ask("n1", Row{}, 989)
+	if r, _ := early.ask("n2", Row{Want: 9}, 0); r.Granted != 2 {
+		t.Errorf("with 11 of 1000 left, half of a half is %d", r.Granted)
+	}
 	s := newSmall(t, 1000, Total)
 	s.ask("n1", Row{Rate: 1}, 991)
 	if r, _ := s.ask("n2", Row{Rate: 1, Want: 9}, 0); r.Granted != 0 {

@@ -70,7 +70,7 @@ func (p *pair) compare(t failer, c Command) {
 // which nodes say anything: mostly what honest nodes would, but also reports
 // of money they never had, repeats, old sequence numbers and wrong windows.
 func TestTwin(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	checkOften(t, func(t *rapid.T) {
 		p := newPair()
 		g := &generator{t: t, p: p}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
@@ -84,6 +84,21 @@ func TestTwin(t *testing.T) {
 			t.Fatal("a loaded snapshot has another digest")
 		}
 	})
+}
+
+// checkOften is rapid.Check with twenty times as many tries: these histories are
+// cheap, and the faults they look for need several rare steps in a row.
+func checkOften(t *testing.T, property func(t *rapid.T)) {
+	t.Helper()
+	rounds := 20
+	if testing.Short() || raceEnabled {
+		rounds = 3
+	}
+	for range rounds {
+		if rapid.Check(t, property); t.Failed() {
+			return
+		}
+	}
 }
 
 // generator draws commands that mean something in the present state.

@@ -388,7 +388,7 @@ func (w *world) uncovered(k AccountKey) (sum Amount) {
 // beyond its limit but by overrun; everything billed is spent, outstanding or
 // written off; and nothing is called spent, unless presumed, that was not billed.
 func TestL1ConservationAgainstTheBill(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	checkOften(t, func(t *rapid.T) {
 		w := newWorldOf(t)
 		for range rapid.IntRange(10, 150).Draw(t, "steps") {
 			w.step()
@@ -430,7 +430,7 @@ func (w *world) drain() {
 // TestL8DeterminismOfWorlds replays the log of a world with clones and snapshots
 // taken at other points: the digests are the same after every command.
 func TestL8DeterminismOfWorlds(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	checkOften(t, func(t *rapid.T) {
 		w := newWorldOf(t)
 		for range rapid.IntRange(10, 80).Draw(t, "steps") {
 			w.step()

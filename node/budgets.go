@@ -135,6 +135,12 @@ func zoneOf(name string) (ledger.Zone, error) {
 		if next.IsZero() || next.After(end) {
 			return zone, nil
 		}
+		if !next.After(at) {
+			// Package time ends some bounds where they begin, on the last day of a
+			// leap year; the transitions go on after it.
+			at = at.AddDate(0, 0, 1)
+			continue
+		}
 		if _, offset := next.Zone(); offset != last {
 			zone.Transitions = append(zone.Transitions, ledger.Transition{At: ledger.Instant(next.UnixNano()), Offset: int32(offset)})
 			last = offset

@@ -13,6 +13,10 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"purser/internal/purse"
+	"purser/ledger"
+	"purser/proxy"
 )
 
 // Config is what a node is started with. It does not change while the node runs.
@@ -38,7 +42,6 @@ type NodeConfig struct {
 // ListenConfig says where the node listens.
 type ListenConfig struct {
 	Client         string        `yaml:"client"`          // host:port of clients and admin, default 127.0.0.1:7070
-	Raft           string        `yaml:"raft"`            // host:port of Raft, default 127.0.0.1:0 (any; one voter talks to nobody)
 	TLSCert        string        `yaml:"tls_cert"`        // PEM file; with tls_key, clients speak TLS
 	TLSKey         string        `yaml:"tls_key"`         // PEM file
 	BodyBytes      int           `yaml:"body_bytes"`      // largest request body, default 32 MiB, 1 KiB to 1 GiB
@@ -113,7 +116,7 @@ type LogConfig struct {
 func Default() Config {
 	return Config{
 		Node:     NodeConfig{ID: "node-1", DataDir: "data"},
-		Listen:   ListenConfig{Client: "127.0.0.1:7070", Raft: "127.0.0.1:0", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
+		Listen:   ListenConfig{Client: "127.0.0.1:7070", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
 		Cache:    CacheConfig{Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20},
 		Requests: RequestsConfig{DefaultOutput: 8192, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
@@ -221,10 +224,8 @@ func (c *Config) Validate() error {
 	if c.Node.DataDir == "" {
 		bad("node.data_dir", "is empty")
 	}
-	for key, addr := range map[string]string{"listen.client": c.Listen.Client, "listen.raft": c.Listen.Raft} {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			bad(key, "%q is not host:port", addr)
-		}
+	if _, _, err := net.SplitHostPort(c.Listen.Client); err != nil {
+		bad("listen.client", "%q is not host:port", c.Listen.Client)
 	}
 	if (c.Listen.TLSCert == "") != (c.Listen.TLSKey == "") {
 		bad("listen", "tls_cert and tls_key go together")
@@ -264,6 +265,16 @@ func (c *Config) Validate() error {
 	if c.Usage.Retention < time.Hour {
 		bad("usage.retention", "%v is shorter than 1h", c.Usage.Retention)
 	}
+	if c.Listen.DrainTime <= 0 {
+		bad("listen.drain_time", "%v is not positive", c.Listen.DrainTime)
+	}
+	gateway, wallet := c.gateway(), c.purse()
+	if err := gateway.Validate(); err != nil {
+		bad("requests", "%w", err)
+	}
+	if err := wallet.Validate(); err != nil {
+		bad("purse", "%w", err)
+	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "%q is not debug, info, warn or error", c.Log.Level)
 	}
@@ -283,10 +294,29 @@ func (u *UpstreamConfig) validate() error {
 			errs = append(errs, fmt.Errorf("models: %q is not a pattern", m))
 		}
 	}
+	if u.Connect < 0 || u.FirstByte < 0 || u.Idle < 0 || u.MaxConns < 0 {
+		errs = append(errs, errors.New("timeouts and max_connections cannot be negative"))
+	}
 	if u.Protocol != "http1" && u.Protocol != "http2" {
 		errs = append(errs, fmt.Errorf("protocol %q is not http1 or http2", u.Protocol))
 	}
 	return errors.Join(errs...)
+}
+
+// gateway is the request path's part of the configuration.
+func (c *Config) gateway() proxy.Config {
+	out, r := proxy.DefaultConfig(), &c.Requests
+	out.DefaultOutput, out.Attempts, out.Drains, out.DrainTime = r.DefaultOutput, r.Attempts, r.Drains, r.DrainTime
+	out.CoalesceWait, out.Baggage, out.CacheEntry = r.CoalesceWait, r.Baggage, c.Cache.EntryBytes
+	return out
+}
+
+// purse is the purse's part of the configuration, but for the store's identity.
+func (c *Config) purse() purse.Config {
+	out := purse.Default()
+	out.Node = ledger.NodeID(c.Node.ID)
+	out.AdmissionWait, out.AuthorityTTL, out.Idle = c.Purse.AdmissionWait, c.Purse.AuthorityTTL, c.Purse.Idle
+	return out
 }
 
 // NewUpstream is an OpenAI-compatible upstream for every model, with defaults.

@@ -126,6 +126,10 @@ func (c control) PutBudget(ctx context.Context, in admin.Budget) (admin.Budget, 
 	if err != nil {
 		return in, err
 	}
+	if was, ok := c.n.fsm.Ledger().Budget(b.ID); ok && was.Window.Zone.Name == b.Window.Zone.Name {
+		// The offsets it was made with stay: this node's database may be newer.
+		b.Window.Zone = was.Window.Zone
+	}
 	if err := c.changeBudgets(ctx, ledger.PutBudget{Budget: b}); err != nil {
 		return in, err
 	}
@@ -149,7 +153,7 @@ func (c control) changeBudgets(ctx context.Context, cmd ledger.Command) error {
 	case ledger.UnknownBudget:
 		return admin.NotFound("no such budget")
 	case ledger.BudgetImmutable:
-		return admin.Conflict("unit, each and window of a budget cannot change; delete it and make another")
+		return admin.Conflict("unit, each and window of a budget cannot change, also after it was deleted; use another id")
 	case ledger.LimitReached:
 		return admin.Conflict("there are as many budgets as the ledger takes; delete some")
 	default:

@@ -138,9 +138,8 @@ func (n *Node) openLedger(ctx context.Context) error {
 }
 
 func (n *Node) openPurse(ctx context.Context) error {
-	cfg := purse.Default()
-	cfg.Node, cfg.Store = ledger.NodeID(n.cfg.Node.ID), n.store.Identity().ID
-	cfg.AdmissionWait, cfg.AuthorityTTL, cfg.Idle = n.cfg.Purse.AdmissionWait, n.cfg.Purse.AuthorityTTL, n.cfg.Purse.Idle
+	cfg := n.cfg.purse()
+	cfg.Store = n.store.Identity().ID
 	p, err := purse.Open(ctx, cfg, purse.Seams{
 		Exchanger: exchanger{n.proposer}, Marks: leaseStore{marks{n.store}, n.usage, n.log},
 		Proofs: n.proven, Fatal: n.fatal, Wall: now, Log: n.log,
@@ -173,7 +172,7 @@ func (n *Node) proven(account ledger.AccountKey, incarnation uint32) (purse.Proo
 func explainRejection(cfg NodeConfig, err error) error {
 	var rejected *purse.RejectedError
 	if errors.As(err, &rejected) && rejected.Code == ledger.StoreMismatch {
-		return fmt.Errorf("the ledger knows node %q with another store than the one in %s: its data was lost or replaced; give the node a new node.id, and fence the old one: %w", cfg.ID, cfg.DataDir, err)
+		return fmt.Errorf("the ledger knows node %q with another store than the one in %s: its data was lost or replaced; restore the store, or begin with a new node.id and an empty node.data_dir: %w", cfg.ID, cfg.DataDir, err)
 	}
 	return fmt.Errorf("registering with the ledger: %w", err)
 }
@@ -256,10 +255,6 @@ func (n *Node) openUpstreams() error {
 }
 
 func (n *Node) openGateway(base context.Context) error {
-	cfg := proxy.DefaultConfig()
-	r := n.cfg.Requests
-	cfg.DefaultOutput, cfg.Attempts, cfg.Drains, cfg.DrainTime = r.DefaultOutput, r.Attempts, r.Drains, r.DrainTime
-	cfg.CoalesceWait, cfg.Baggage, cfg.CacheEntry = r.CoalesceWait, r.Baggage, n.cfg.Cache.EntryBytes
 	seams := proxy.Seams{
 		Keys: &n.keys,
 		Purse: newAdmission(n.purse, func(id ledger.BudgetID) ledger.WindowKind {
@@ -272,7 +267,7 @@ func (n *Node) openGateway(base context.Context) error {
 		seams.Cache = n.cache
 	}
 	var err error
-	n.gateway, err = proxy.New(base, cfg, n.upstreams, n.prices, seams)
+	n.gateway, err = proxy.New(base, n.cfg.gateway(), n.upstreams, n.prices, seams)
 	return err
 }
 

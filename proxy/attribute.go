@@ -62,7 +62,7 @@ func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 		case "on", "":
 			return nil
 		}
-		return dialect.NewError(dialect.CodeInvalidValue, "", "the header %s takes on or off", headerCache)
+		return dialect.NewError(dialect.CodeInvalidValue, "", "the header %s takes off, bypass, no-store or on", headerCache)
 	}
 	ref, ok := dimOfHeader(name)
 	if !ok {

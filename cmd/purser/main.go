@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // windows follow time zones, also where the machine has no database
 
 	"github.com/alecthomas/kong"
 

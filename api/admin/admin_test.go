@@ -1,0 +1,179 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// node is a node that has one budget and remembers what it was asked.
+type node struct {
+	usage UsageQuery
+	err   error
+}
+
+func (n *node) CreateKey(_ context.Context, k NewKey) (CreatedKey, error) {
+	return CreatedKey{Key: Key{ID: "key_1", Name: k.Name, Bound: k.Bound}, Secret: "pk_secret"}, n.err
+}
+
+func (n *node) RevokeKey(_ context.Context, id string) (Key, error) {
+	if id != "key_1" {
+		return Key{}, NotFound("no key " + id)
+	}
+	return Key{ID: id, State: "revoked"}, n.err
+}
+func (n *node) ListKeys(context.Context) ([]Key, error) {
+	return []Key{{ID: "key_1"}, {ID: "key_2"}}, n.err
+}
+func (n *node) PutBudget(_ context.Context, b Budget) (Budget, error) { return b, n.err }
+func (n *node) DeleteBudget(context.Context, string) error            { return n.err }
+func (n *node) ShowBudgets(_ context.Context, id string) ([]BudgetDetail, error) {
+	if id != "" && id != "cap" {
+		return nil, nil
+	}
+	return []BudgetDetail{{Budget: Budget{ID: "cap", Limit: "1"}, Accounts: []Account{{Spent: 7}}}}, n.err
+}
+func (n *node) Usage(_ context.Context, q UsageQuery) (UsageReport, error) {
+	n.usage = q
+	return UsageReport{Total: UsageRow{Requests: 3}}, n.err
+}
+func (n *node) Status(context.Context) (Status, error) { return Status{Node: "n1"}, n.err }
+
+const token = "a-token-of-the-test"
+
+func serve(t *testing.T) (*node, string) {
+	t.Helper()
+	n := &node{}
+	api, err := New(token, n, n, n, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(api.Handler())
+	t.Cleanup(s.Close)
+	return n, s.URL
+}
+
+func TestClientAndAPIAgree(t *testing.T) {
+	n, url := serve(t)
+	c := &Client{URL: url + "/", Token: token}
+	ctx := context.Background()
+	key, err := c.CreateKey(ctx, NewKey{Name: "a", Bound: map[string]string{"team": "x"}})
+	if err != nil || key.Secret != "pk_secret" || key.Bound["team"] != "x" {
+		t.Errorf("created %+v, %v", key, err)
+	}
+	if keys, err := c.ListKeys(ctx); err != nil || len(keys) != 2 {
+		t.Errorf("listed %+v, %v", keys, err)
+	}
+	if k, err := c.RevokeKey(ctx, "key_1"); err != nil || k.State != "revoked" {
+		t.Errorf("revoked %+v, %v", k, err)
+	}
+	if b, err := c.PutBudget(ctx, Budget{ID: "cap", Unit: "usd", Limit: "1.5", Window: "day"}); err != nil || b.Limit != "1.5" {
+		t.Errorf("put %+v, %v", b, err)
+	}
+	if list, err := c.ListBudgets(ctx); err != nil || len(list) != 1 || list[0].Accounts[0].Spent != 7 {
+		t.Errorf("budgets %+v, %v", list, err)
+	}
+	if b, err := c.ShowBudget(ctx, "cap"); err != nil || b.ID != "cap" {
+		t.Errorf("budget %+v, %v", b, err)
+	}
+	if err := c.DeleteBudget(ctx, "cap"); err != nil {
+		t.Error(err)
+	}
+	q := UsageQuery{From: "2026-01-01T00:00:00Z", Group: []string{"customer", "tag:plan"}, Filter: map[string]string{"tag:plan": "a:b", "team": "x"}, Limit: 5}
+	if r, err := c.Usage(ctx, q); err != nil || r.Total.Requests != 3 {
+		t.Errorf("usage %+v, %v", r, err)
+	}
+	if fmt.Sprint(n.usage) != fmt.Sprint(q) {
+		t.Errorf("asked %+v, the node saw %+v", q, n.usage)
+	}
+	if s, err := c.Status(ctx); err != nil || s.Node != "n1" {
+		t.Errorf("status %+v, %v", s, err)
+	}
+}
+
+func TestFaultsReachTheClient(t *testing.T) {
+	n, url := serve(t)
+	c := &Client{URL: url, Token: token}
+	for want, ask := range map[string]func() error{
+		"not_found":    func() error { _, err := c.ShowBudget(context.Background(), "none"); return err },
+		"unauthorized": func() error { _, err := (&Client{URL: url, Token: "wrong"}).ListKeys(context.Background()); return err },
+	} {
+		var f *Fault
+		if err := ask(); !errors.As(err, &f) || f.Code != want {
+			t.Errorf("want %s, got %v", want, err)
+		}
+	}
+	n.err = errors.New("a secret of the inside")
+	var f *Fault
+	if _, err := c.Status(context.Background()); !errors.As(err, &f) || f.Status != 500 || strings.Contains(f.Message, "secret") {
+		t.Errorf("an inner error came out as %v", err)
+	}
+}
+
+func TestBadRequestsAreRefused(t *testing.T) {
+	_, url := serve(t)
+	for name, c := range map[string]struct {
+		method, path, body string
+		status             int
+	}{
+		"not JSON":          {"POST", "/admin/v1/keys", "{", 400},
+		"unknown field":     {"POST", "/admin/v1/keys", `{"nmae":"x"}`, 400},
+		"two values":        {"POST", "/admin/v1/keys", `{"name":"x"} {}`, 400},
+		"too large":         {"POST", "/admin/v1/keys", `{"name":"` + strings.Repeat("x", maxBody) + `"}`, 413},
+		"another id":        {"PUT", "/admin/v1/budgets/a", `{"id":"b"}`, 400},
+		"unknown parameter": {"GET", "/admin/v1/usage?form=x", "", 400},
+		"filter":            {"GET", "/admin/v1/usage?filter=team", "", 400},
+		"limit":             {"GET", "/admin/v1/usage?limit=-1", "", 400},
+		"unknown route":     {"GET", "/admin/v1/secrets", "", 404},
+		"unknown key":       {"POST", "/admin/v1/keys/none/revoke", "", 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req, err := http.NewRequest(c.method, url+c.path, strings.NewReader(c.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+token)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			b, _ := io.ReadAll(res.Body)
+			if res.StatusCode != c.status || !strings.Contains(string(b), `"code"`) {
+				t.Errorf("%d %s, want %d", res.StatusCode, b, c.status)
+			}
+		})
+	}
+}
+
+func TestEveryRouteAsksForTheToken(t *testing.T) {
+	_, url := serve(t)
+	for _, header := range []string{"", "Bearer ", "Bearer wrong", token, "Basic " + token} {
+		for _, path := range []string{"/admin/v1/keys", "/admin/v1/budgets", "/admin/v1/usage", "/admin/v1/status", "/admin/none"} {
+			req, err := http.NewRequest("GET", url+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if header != "" {
+				req.Header.Set("Authorization", header)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != 401 {
+				t.Errorf("%s with %q answers %d", path, header, res.StatusCode)
+			}
+		}
+	}
+	if _, err := New("", nil, nil, nil, nil); err == nil {
+		t.Error("an empty token was accepted")
+	}
+}

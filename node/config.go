@@ -64,6 +64,7 @@ type UpstreamConfig struct {
 	Models   []string          `yaml:"models"`   // patterns of model names, default ["*"]
 	Aliases  map[string]string `yaml:"aliases"`  // client-side name to the upstream's
 
+	CapField  string        `yaml:"cap_field"`          // name of the output cap: max_completion_tokens (default for openai and azure) or max_tokens
 	Connect   time.Duration `yaml:"connect_timeout"`    // default 5s
 	FirstByte time.Duration `yaml:"first_byte_timeout"` // default 5m
 	Idle      time.Duration `yaml:"idle_timeout"`       // between two reads, default 2m
@@ -167,6 +168,12 @@ func (u *UpstreamConfig) setDefaults() {
 	}
 	if len(u.Models) == 0 {
 		u.Models = []string{"*"}
+	}
+	if u.CapField == "" {
+		u.CapField = "max_tokens"
+		if u.Provider == "openai" || u.Provider == "azure" {
+			u.CapField = "max_completion_tokens"
+		}
 	}
 	if u.Protocol == "" {
 		u.Protocol = "http1"
@@ -296,6 +303,9 @@ func (u *UpstreamConfig) validate() error {
 	}
 	if u.Connect < 0 || u.FirstByte < 0 || u.Idle < 0 || u.MaxConns < 0 {
 		errs = append(errs, errors.New("timeouts and max_connections cannot be negative"))
+	}
+	if u.CapField != "max_completion_tokens" && u.CapField != "max_tokens" {
+		errs = append(errs, fmt.Errorf("cap_field %q is not max_completion_tokens or max_tokens", u.CapField))
 	}
 	if u.Protocol != "http1" && u.Protocol != "http2" {
 		errs = append(errs, fmt.Errorf("protocol %q is not http1 or http2", u.Protocol))

@@ -248,7 +248,7 @@ func (n *Node) openUpstreams() error {
 			return fmt.Errorf("upstream %s: %w", u.Name, err)
 		}
 		n.upstreams = append(n.upstreams, &proxy.Upstream{
-			Name: u.Name, Provider: u.Provider, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential,
+			Name: u.Name, Provider: u.Provider, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField,
 		})
 	}
 	return nil
@@ -323,13 +323,15 @@ func (n *Node) Close(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("ending the requests under way: %w", err)
 	}
-	pumps := make(chan struct{})
-	go func() { n.gateway.Wait(); close(pumps) }()
+	ended := make(chan struct{})
+	go func() { n.gateway.Wait(); close(ended) }()
 	select {
-	case <-pumps:
+	case <-ended:
 	case <-ctx.Done():
+		// What still runs is broken off at the upstream, and charged its hold.
 		n.stop()
-		<-pumps
+		n.closeUpstreams()
+		<-ended
 	}
 	returning, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTime)
 	defer cancel()
@@ -346,12 +348,8 @@ const returnTime = 10 * time.Second
 func (n *Node) close() error {
 	n.stop()
 	n.background.Wait()
+	n.closeUpstreams()
 	var errs []error
-	for _, u := range n.upstreams {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		errs = append(errs, u.Client.Close(ctx))
-		cancel()
-	}
 	if n.unsubscribe != nil {
 		n.unsubscribe()
 	}
@@ -374,6 +372,17 @@ func (n *Node) close() error {
 		errs = append(errs, n.store.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// closeUpstreams breaks off what still runs at the upstreams. The error of a
+// client that had to is no news: its requests have said so.
+func (n *Node) closeUpstreams() {
+	at := time.Now()
+	for _, u := range n.upstreams {
+		ctx, cancel := context.WithDeadline(context.Background(), at)
+		_ = u.Client.Close(ctx)
+		cancel()
+	}
 }
 
 // Run opens a node, serves until ctx ends, and drains. ready is called with the

@@ -23,20 +23,17 @@ func (x *exchange) admit() *dialect.Error {
 		if !ok {
 			continue
 		}
-		c := x.claim(in.Tokens)
-		x.attempt.bound = boundNames[step]
+		c, name := x.claim(in.Tokens), boundNames[step]
 		if in.Window {
-			x.attempt.bound = record.BoundWindow
+			name = record.BoundWindow
 		}
-		if !found || c.USD <= tightest.USD {
-			tightest, found = c, true
+		if !found || c.USD < tightest.USD {
+			tightest, found, x.attempt.bound = c, true, name
 		}
 		if hold, ok := x.chain.Try(Money, c); ok {
+			x.attempt.bound = name
 			x.hold(hold, c)
 			return nil
-		}
-		if in.Window {
-			break
 		}
 	}
 	if !found {
@@ -67,8 +64,14 @@ func (x *exchange) claim(in int64) Claim {
 	if x.endpoint.kind == dialect.Chat {
 		out = bound.Output(&x.call, x.route_.cap)
 	}
+	e := price.Extent{Input: in, Output: out, Meters: x.meters()}
+	usd := x.route_.rate.BoundOf(e, x.route_.tier)
+	if x.route_.tier != price.Auto {
+		// A cheaper tier may be answered, and billed, as the standard one.
+		usd = max(usd, x.route_.rate.BoundOf(e, price.Standard))
+	}
 	return Claim{
-		USD:    x.route_.rate.BoundOf(price.Extent{Input: in, Output: out, Meters: x.meters()}, x.route_.tier),
+		USD:    usd,
 		Tokens: ledger.Amount(min(in+out, int64(ledger.MaxAmount))),
 	}
 }
@@ -88,8 +91,8 @@ func (x *exchange) change() openai.Change {
 	if x.route_.model != x.call.Model {
 		ch.Model = x.route_.model
 	}
-	if x.route_.write {
-		ch.MaxOutput = x.route_.cap
+	if x.route_.write || x.route_.up.CapField == "max_tokens" {
+		ch.MaxOutput, ch.CapField = x.route_.cap, x.route_.up.CapField
 	}
 	return ch
 }

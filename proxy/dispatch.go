@@ -36,7 +36,7 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 	pass.Report(time.Now(), upstream.Judge(res.Status, nil))
 	x.attempt.res = res
 	switch {
-	case res.Status != 200:
+	case res.Status < 200 || res.Status > 299:
 		return x.upstreamSaidNo()
 	case x.call.Stream && bytes.HasPrefix(res.Header("Content-Type"), []byte("text/event-stream")):
 		return x.startStream(), 0
@@ -108,7 +108,8 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	body, err := res.ReadAll(maxErrorBody)
 	answer := &Answer{Status: status, Header: x.passHeaders(res), Body: body}
 	x.closeResponse()
-	gaveUp := status == 408 || status == 502 || status == 504 || status == 522 || status == 524
+	readable := err == nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
+	gaveUp := status == 408 || status == 499 || status == 502 || status == 504 || status >= 500 && !readable
 	if gaveUp {
 		x.settleHold(record.FullHold)
 	} else {
@@ -123,7 +124,12 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	if err != nil || status < 400 {
 		return x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the upstream %s answered with status %d and no readable error", x.route_.up.Name, status)), 0
 	}
-	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+	if status == 401 || status == 403 {
+		// The operator's credential is at fault, not the caller's; the text may quote it.
+		x.g.log.Error("the upstream refuses this gateway's credential", "upstream", x.route_.up.Name, "status", status, "request", x.rec.ID)
+		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "the upstream %s refuses this gateway's credential; its operator has to mend that", x.route_.up.Name)), 0
+	}
+	if !readable {
 		// Not an error any client of this dialect can read, such as a proxy's page.
 		e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s answered with status %d and an error that is not OpenAI's", x.route_.up.Name, status)
 		e.Status = status
@@ -185,16 +191,18 @@ func (x *exchange) settleReport(r *dialect.Report) {
 	x.endHold(Claim{USD: x.rec.Cost, Tokens: tokensOf(&r.Usage)})
 }
 
-// billedTier is the tier the provider says it served; else the one asked for;
-// else, when the choice was left to a provider that says nothing, the standard.
+// billedTier is the tier the provider says it served, or the one asked for when
+// it says nothing. A choice left open, or a name not known, is costed as the
+// dearest tier the model lists: never less than what may be billed.
 func billedTier(asked price.Tier, served string) price.Tier {
-	if t, ok := price.ParseTier(served); ok && t != price.Auto {
-		return t
+	if served == "" {
+		return asked
 	}
-	if asked == price.Auto {
-		return price.Standard
+	t, ok := price.ParseTier(served)
+	if !ok {
+		return price.Auto
 	}
-	return asked
+	return t
 }
 
 func tokensOf(u *price.Usage) ledger.Amount {

@@ -78,6 +78,7 @@ var endpoints = []endpoint{
 
 func (g *Gateway) begin(r *Request) *exchange {
 	x := g.exchanges.Get().(*exchange)
+	g.running.Add(1)
 	x.req, x.began = r, time.Now()
 	x.rec = record.Record{
 		ID: g.seams.NewID(), At: g.seams.Now(), Dialect: "openai", Prices: g.prices.Hash(),

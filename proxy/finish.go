@@ -39,6 +39,9 @@ func (x *exchange) finish() {
 
 // ran says whether the request counts against limits of requests.
 func (x *exchange) ran() bool {
+	if x.rec.Attempts > 0 {
+		return true
+	}
 	switch x.rec.Outcome {
 	case record.Refused, record.Denied, record.Undecided:
 		return false
@@ -59,7 +62,9 @@ func (x *exchange) recycle() {
 	x.route_, x.attempt = chosen{}, attempt{}
 	x.store, x.resume, x.ended = false, false, false
 	x.body, x.scratch, x.stream.raw = kept(x.body), kept(x.scratch), kept(x.stream.raw)
-	x.g.exchanges.Put(x)
+	g := x.g
+	g.exchanges.Put(x)
+	g.running.Done()
 }
 
 func kept(b []byte) []byte {

@@ -72,6 +72,9 @@ type Upstream struct {
 	Models   []string // patterns of the client-side names it serves, such as "gpt-*"
 	Aliases  map[string]string
 	Client   *upstream.Client
+	// CapField is the name the upstream knows the output cap by:
+	// "max_completion_tokens", or "max_tokens".
+	CapField string
 	// Credential is the id of the client's one key, "" when it sends none.
 	Credential string
 }
@@ -98,8 +101,8 @@ type Gateway struct {
 	log       *slog.Logger
 
 	exchanges sync.Pool
-	drains    chan struct{} // a token for each pump that runs
-	pumps     sync.WaitGroup
+	drains    chan struct{}   // a token for each pump that runs
+	running   sync.WaitGroup  // exchanges that have not ended
 	base      context.Context // ends when the node stops for good
 	draining  atomic.Bool
 }
@@ -133,8 +136,9 @@ func New(base context.Context, cfg Config, ups []*Upstream, prices *price.Catalo
 // Drain makes the gateway refuse new requests with 503; those under way go on.
 func (g *Gateway) Drain() { g.draining.Store(true) }
 
-// Wait returns when every pump has ended; the edge has stopped before.
-func (g *Gateway) Wait() { g.pumps.Wait() }
+// Wait returns when every request has ended, abandoned streams included. The
+// edge brings no more: it was shut down before.
+func (g *Gateway) Wait() { g.running.Wait() }
 
 // Breakers are the circuit breakers of the upstreams, for status and metrics.
 func (g *Gateway) Breakers() *upstream.Breakers { return g.breakers }

@@ -122,7 +122,7 @@ func TestUnknownUsageIsChargedTheWholeHold(t *testing.T) {
 }
 
 func TestAnErrorOfTheUpstreamCostsNothing(t *testing.T) {
-	for _, status := range []int{400, 401, 404, 429, 500, 503} {
+	for _, status := range []int{400, 404, 429, 500, 503} {
 		w := newWorld(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
 			fmt.Fprint(w, `{"error":{"message":"no","type":"t","code":"c"}}`)
@@ -259,5 +259,62 @@ func TestAPanicGivesTheHoldBack(t *testing.T) {
 	}
 	if r := w.last(); r.Basis != record.FullHold {
 		t.Errorf("record %+v", r)
+	}
+}
+
+// TestRunningUsageIsNotTheBill: some servers put a running count into every
+// chunk; when the stream breaks off before its end, that count is not what will
+// be billed.
+func TestRunningUsageIsNotTheBill(t *testing.T) {
+	w := newWorld(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":1,\"total_tokens\":9}}\n\n")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}, nil)
+	w.ask(strings.Replace(question, `{"model"`, `{"stream":true,"model"`, 1))
+	if r := w.last(); r.Basis != record.FullHold || r.Cost != r.Hold {
+		t.Errorf("record %+v", r)
+	}
+}
+
+func TestTheOperatorsCredentialIsNotTheCallersFault(t *testing.T) {
+	w := newWorld(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(401)
+		fmt.Fprint(w, `{"error":{"message":"Incorrect API key provided: sk-abcd","type":"invalid_request_error","code":"invalid_api_key"}}`)
+	}, nil)
+	a, body := w.ask(question)
+	if a.Status != 502 || strings.Contains(body, "sk-abcd") || w.purse.spent != 0 {
+		t.Errorf("%d %s, spent %d", a.Status, body, w.purse.spent)
+	}
+}
+
+// TestACallThatRanCountsAgainstItsLimits, also when the next attempt is refused.
+func TestACallThatRanCountsAgainstItsLimits(t *testing.T) {
+	w := newWorld(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, nil)
+	w.ask(question)
+	w.purse.free = w.purse.held[0] * 3 / 2 // room for one hold
+	a, body := w.ask(question)
+	if a.Status != 402 {
+		t.Fatalf("%d %s, held %v", a.Status, body, w.purse.held)
+	}
+	if r := w.last(); len(r.Charges) == 0 || r.Attempts != 1 {
+		t.Errorf("record %+v", r)
+	}
+}
+
+func TestTheCapHasTheNameTheUpstreamKnows(t *testing.T) {
+	var got map[string]any
+	w := newWorld(t, func(w http.ResponseWriter, r *http.Request) {
+		got = nil
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+			t.Error(err)
+		}
+		answerJSON(w, r)
+	}, nil)
+	w.gateway.upstreams[0].CapField = "max_tokens"
+	w.ask(question)
+	if got["max_tokens"] != 50.0 || got["max_completion_tokens"] != nil {
+		t.Errorf("the upstream was sent %v", got)
 	}
 }

@@ -29,8 +29,9 @@ func (x *exchange) startStream() *Answer {
 	s.raw, s.tee = s.raw[:0], x.store
 	s.over, s.err, s.tail = false, nil, false
 	x.rec.Status = 200
+	a := &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x}
 	x.resume = true
-	return &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x}
+	return a
 }
 
 // Next implements Stream.
@@ -98,17 +99,17 @@ func (x *exchange) Close() {
 		x.endStream(record.Disconnected)
 		return
 	}
-	x.g.pumps.Go(func() {
+	go func() { // the gateway's Wait waits for the exchange, and so for this
 		defer func() { <-x.g.drains }()
 		x.drain()
-	})
+	}()
 }
 
 // drain reads an abandoned stream to its end, within limits: each read is
 // bounded by the upstream's idle timeout.
 func (x *exchange) drain() {
-	deadline := time.Now().Add(x.g.cfg.DrainTime)
-	for !x.stream.over && x.g.base.Err() == nil && time.Now().Before(deadline) {
+	x.attempt.res.SetDeadline(time.Now().Add(x.g.cfg.DrainTime))
+	for !x.stream.over && x.g.base.Err() == nil {
 		if _, err := x.pull(); err != nil {
 			break
 		}
@@ -122,7 +123,13 @@ func (x *exchange) endStream(outcome record.Outcome) {
 	s := &x.stream
 	report := s.meter.Report()
 	x.closeResponse()
-	x.settleReport(report)
+	if ended := s.over && s.err == nil && (report.Done || report.Choices > 0 && report.Finished == report.Choices); ended {
+		x.settleReport(report)
+	} else {
+		// Usage that came before the end is a running count, not the bill.
+		x.rec.UpstreamID, x.rec.Served, x.rec.Tier = report.ID, report.Model, report.ServiceTier
+		x.settleHold(record.FullHold)
+	}
 	x.rec.Outcome = outcome
 	if outcome == record.Completed && (s.err != nil || !report.Done) {
 		x.rec.Outcome = record.Truncated

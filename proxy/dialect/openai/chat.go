@@ -79,7 +79,9 @@ func chatField(name []byte) int {
 		return fMetadata
 	case "store":
 		return fStore
-	case "best_of", "web_search_options":
+	case "best_of", "web_search_options",
+		// Of providers that speak this dialect: another model than the one named, or paid work beside it.
+		"models", "route", "provider", "plugins", "search_parameters", "enable_search", "web_search":
 		return fUnpriced
 	case "previous_response_id", "conversation", "prompt", "context_management":
 		return fHidden

@@ -23,6 +23,11 @@ func zoneOf(t failer, name string, from, to int) Zone {
 		if end.IsZero() || end.Year() > to {
 			return z
 		}
+		if !end.After(at) {
+			// Package time has bounds of no length on the last day of leap years.
+			at = at.AddDate(0, 0, 1)
+			continue
+		}
 		at = end
 		_, offset = at.Zone()
 		z.Transitions = append(z.Transitions, Transition{At: Instant(end.UnixNano()), Offset: int32(offset)})

@@ -100,7 +100,9 @@ func (s *State) sweep() {
 		a, _ := s.accounts.get(e.account)
 		for _, l := range a.leases {
 			s.holdings.remove(s.epoch, holding{l.node, a.key})
-			s.editNode(l.node).leases--
+			n := s.editNode(l.node)
+			n.leases--
+			n.done-- // an account with an open lease does not expire
 		}
 		s.accounts.remove(s.epoch, a.key)
 		r := s.editRule(a.key.Budget)
@@ -124,6 +126,30 @@ func (s *State) openLease(a *account, n *node) *lease {
 	n.leases++
 	s.holdings.put(s.epoch, holding{n.id, a.key}, struct{}{})
 	return l
+}
+
+// endLease closes a lease that its node is done with. It is remembered if it
+// spent anything and there is room.
+func (s *State) endLease(a *account, n *node, l *lease) {
+	wasDone := l.done
+	a.close(l, restReturned)
+	switch {
+	case l.earlierSpent == 0:
+		s.dropLease(a, n)
+	case wasDone: // and is remembered
+	case n.done < s.limits.donePerNode:
+		n.done++
+	default:
+		a.forgot = true
+		s.dropLease(a, n)
+	}
+}
+
+// reopen counts a remembered lease that is about to be granted money again.
+func (n *node) reopen(l *lease) {
+	if l.done && l.earlierSpent > 0 {
+		n.done--
+	}
 }
 
 // dropLease forgets a closed lease.

@@ -69,8 +69,9 @@ func (s *State) putBudget(b *Budget) Outcome {
 	if !sameAccounts(r.budget, b) {
 		return Outcome{Code: BudgetImmutable}
 	}
-	before := r.budget.Limit
+	before, window := r.budget.Limit, r.budget.Window
 	r.budget = b.clone()
+	r.budget.Window = window
 	r.deleted = false
 	r.beenSoft = r.beenSoft || b.Soft
 	if before != b.Limit {
@@ -80,9 +81,10 @@ func (s *State) putBudget(b *Budget) Outcome {
 }
 
 // sameAccounts reports whether two rules have the same accounts and count the
-// same thing in them.
+// same thing in them. A zone of the same name is the same zone: the offsets it
+// came with first stay, whatever another time zone database says by now.
 func sameAccounts(a, b *Budget) bool {
-	if a.Unit != b.Unit || len(a.Each) != len(b.Each) || !a.Window.same(&b.Window) {
+	if a.Unit != b.Unit || len(a.Each) != len(b.Each) || !a.Window.sameAs(&b.Window) {
 		return false
 	}
 	for i := range a.Each {

@@ -63,7 +63,7 @@ func (l *lease) check() error {
 // with the others. It takes time proportional to the state.
 func (s *State) Check() error {
 	accounts := map[BudgetID]int{}
-	leases := map[NodeID]int{}
+	leases, done := map[NodeID]int{}, map[NodeID]int{}
 	expiring := 0
 	for k, a := range s.accounts.all() {
 		if k != a.key {
@@ -87,6 +87,9 @@ func (s *State) Check() error {
 				return fmt.Errorf("account %s: the lease of %q is not in its holdings", k, l.node)
 			}
 			leases[l.node]++
+			if l.done {
+				done[l.node]++
+			}
 		}
 		accounts[k.Budget]++
 		if err := s.checkExpiry(a); err != nil {
@@ -99,7 +102,7 @@ func (s *State) Check() error {
 	if expiring != s.expiry.size {
 		return fmt.Errorf("%d accounts expire, %d are filed", expiring, s.expiry.size)
 	}
-	return s.checkCounts(accounts, leases)
+	return s.checkCounts(accounts, leases, done)
 }
 
 func (s *State) checkExpiry(a *account) error {
@@ -110,7 +113,7 @@ func (s *State) checkExpiry(a *account) error {
 	return nil
 }
 
-func (s *State) checkCounts(accounts map[BudgetID]int, leases map[NodeID]int) error {
+func (s *State) checkCounts(accounts map[BudgetID]int, leases, done map[NodeID]int) error {
 	total := 0
 	for id, r := range s.budgets.all() {
 		if accounts[id] != r.accounts || r.deleted && r.accounts == 0 {
@@ -118,8 +121,8 @@ func (s *State) checkCounts(accounts map[BudgetID]int, leases map[NodeID]int) er
 		}
 	}
 	for id, n := range s.nodes.all() {
-		if leases[id] != n.leases || n.fenced && n.leases > 0 {
-			return fmt.Errorf("node %q counts %d leases, has %d", id, n.leases, leases[id])
+		if leases[id] != n.leases || done[id] != n.done || n.fenced && n.leases > 0 {
+			return fmt.Errorf("node %q counts %d leases, %d done; has %d, %d", id, n.leases, n.done, leases[id], done[id])
 		}
 		total += n.leases
 	}

@@ -30,7 +30,8 @@ type AccountKey struct {
 
 // PutBudget creates or changes a rule. Outcome: Applied, or Refused with the
 // reason. A changed limit moves `available` of every open account by the
-// difference; unit, each and window of an existing budget cannot change.
+// difference; unit, each and window of an existing budget cannot change. A zone
+// of the same name counts as the same, and keeps the offsets it has.
 type PutBudget struct {
 	Budget Budget
 }

@@ -114,10 +114,7 @@ func (s *State) report(n *node, r *Row, row *rowState) {
 		a.setRate(l, row.rate)
 	}
 	if r.Done {
-		a.close(l, restReturned)
-		if l.earlierSpent == 0 {
-			s.dropLease(a, n) // nothing to remember
-		}
+		s.endLease(a, n, l)
 		row.lease = nil
 	}
 }
@@ -156,6 +153,7 @@ func (s *State) merge(n *node, rule *rule, r *Row, row *rowState) bool {
 			row.lease = s.openLease(a, n)
 		}
 		l = row.lease
+		n.reopen(l)
 		a.force(l, missing)
 	}
 	a.settle(l, spent-l.spent)

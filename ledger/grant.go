@@ -98,6 +98,7 @@ func (s *State) give(n *node, row *rowState, amount Amount) {
 	if row.lease == nil {
 		row.lease = s.openLease(row.account, n)
 	}
+	n.reopen(row.lease)
 	row.account.grant(row.lease, amount)
 	row.account.setRate(row.lease, row.rate)
 }
@@ -114,7 +115,7 @@ func (s *State) noteShort(n *node, row *rowState) {
 		a.shortNode = ""
 	}
 	a.short = min(a.shortNow(s.now)+row.pending, MaxAmount)
-	a.shortUntil = s.now + recallLife
+	a.shortUntil = min(s.now, MaxInstant-recallLife) + recallLife
 	row.missed = min(row.missed+row.pending, MaxAmount)
 }
 

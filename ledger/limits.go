@@ -52,6 +52,7 @@ type limits struct {
 	accountsPerBudget int // so that one budget with too fine a split leaves room for the others
 	leases            int
 	leasesPerNode     int // so that its evidence fits one Register
+	donePerNode       int // of those, leases that are done: see account.forgot
 	sweep             int // accounts dropped by one Tick, so that it stays short
 }
 
@@ -62,5 +63,6 @@ var defaultLimits = limits{
 	accountsPerBudget: 1 << 20,
 	leases:            1 << 22,
 	leasesPerNode:     MaxEvidence,
+	donePerNode:       MaxEvidence / 2,
 	sweep:             1 << 15,
 }

@@ -167,3 +167,54 @@ func TestL10SumsStayInRange(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestL9ForgottenLeases: a node that is done with more leases than are remembered
+// goes on, and a crash later does not count twice what records tell of a lease
+// that was forgotten.
+func TestL9ForgottenLeases(t *testing.T) {
+	for _, remembered := range []int{0, 1} {
+		s := newSmall(t, 1000, Total)
+		s.limits.donePerNode = remembered
+		s.ask("n1", Row{}, 500)
+		s.ask("n1", Row{Spent: 500, Done: true}, 0)
+		if _, ok := s.Lease(s.key, "n1"); ok != (remembered > 0) {
+			t.Errorf("room for %d: remembered: %t", remembered, ok)
+		}
+		s.ask("n1", Row{}, 10)
+		s.ask("n1", Row{Spent: 2}, 0)
+		if reload(t, s.State).Digest() != s.Digest() {
+			t.Error("it does not load")
+		}
+		s.must(Register{Node: "n1", Previous: 1, Evidence: []Evidence{{Account: s.key, Mark: 6, Proven: 504}}})
+		if a := s.account(); a.Spent != 506 || a.Outstanding != 0 {
+			t.Errorf("room for %d: %+v", remembered, a)
+		}
+		if err := s.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestL10EndOfTime: the last instant before the end is one like any other.
+func TestL10EndOfTime(t *testing.T) {
+	s := newSmall(t, 10, Total)
+	s.Apply(MaxInstant-1, Tick{})
+	s.ask("n1", Row{}, 8)
+	if r, v := s.ask("n2", Row{}, 4); v != NeedContended || r.State != Open {
+		t.Errorf("%s, %s", r.State, v)
+	}
+	if r, _ := s.ask("n1", Row{}, 0); r.Recall != 2 {
+		t.Errorf("asked for %d", r.Recall)
+	}
+	if reload(t, s.State).Digest() != s.Digest() {
+		t.Error("it does not load")
+	}
+	for kind := PerMinute; kind <= PerMonth; kind++ {
+		id := BudgetID(kind.String())
+		s.must(PutBudget{Budget{ID: id, Unit: USD, Limit: 5, Window: Window{Kind: kind}}})
+		start, _ := (Window{Kind: kind}).Bounds(MaxInstant)
+		if r, _ := s.ask("n1", Row{Account: AccountKey{Budget: id, Start: start}}, 1); r.State == Open {
+			t.Errorf("%s: a window without an end is open", kind)
+		}
+	}
+}

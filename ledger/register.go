@@ -34,7 +34,7 @@ func (s *State) register(r *Register) Outcome {
 	n := s.editNode(r.Node)
 	s.closeOnEvidence(n, r.relevant(n.incarnation), r.MarkSeq < n.markSeq)
 	n.incarnation++
-	n.seq, n.answer = 0, nil
+	n.seq, n.answer, n.done = 0, nil, 0
 	n.markSeq = r.MarkSeq
 	return Outcome{Code: Applied, Incarnation: n.incarnation}
 }
@@ -56,7 +56,7 @@ func (s *State) fence(id NodeID) Outcome {
 		a.close(l, restWrittenOff)
 		s.dropLease(a, n)
 	}
-	n.fenced, n.answer = true, nil
+	n.fenced, n.answer, n.done = true, nil, 0
 	return Outcome{Code: Applied}
 }
 
@@ -103,13 +103,16 @@ func (a *account) closeOn(l *lease, e *Evidence, beenSoft, rolledBack bool) {
 	}
 	proven := max(0, e.Proven-l.earlierSpent)
 	overrun := max(l.overrun, e.Overrun-l.earlierOverrun)
+	reach, mark := l.reach(overrun), e.Mark+(overrun-l.overrun)
+	if a.forgot && !beenSoft {
+		proven = min(proven, mark, reach)
+	}
 	lost := rolledBack || !beenSoft && e.Mark < l.spent-l.overrun
 	spent := max(l.spent, proven)
-	reach := l.reach(overrun)
 	if lost {
 		a.back(l, max(spent, reach))
 	} else {
-		spent = max(spent, min(e.Mark+(overrun-l.overrun), reach))
+		spent = max(spent, min(mark, reach))
 		a.back(l, spent)
 	}
 	spent = min(spent, l.granted-l.returned)

@@ -93,7 +93,7 @@ func appendAccount(b []byte, a *account) []byte {
 	b = appendKey(b, &a.key)
 	b = appendAmounts(b, a.limit, a.available, a.spent, a.writtenOff, a.presumed, a.overrun, a.short)
 	b = binary.AppendVarint(b, int64(a.shortUntil))
-	b = appendString(b, a.shortNode)
+	b = appendBool(appendString(b, a.shortNode), a.forgot)
 	b = appendCount(b, len(a.leases))
 	for _, l := range a.leases {
 		b = appendString(b, l.node)
@@ -225,7 +225,7 @@ func (l *loader) account(r *reader, first bool) error {
 		owner: s.epoch, key: r.key(), limit: r.amount(), available: r.amount(), spent: r.amount(),
 		writtenOff: r.amount(), presumed: r.amount(), overrun: r.amount(), short: r.amount(),
 	}
-	a.shortUntil, a.shortNode = r.instant(), NodeID(r.string())
+	a.shortUntil, a.shortNode, a.forgot = r.instant(), NodeID(r.string()), r.bool()
 	a.leases = list(r, 10, func() *lease {
 		return &lease{
 			owner: s.epoch, node: NodeID(r.string()), done: r.bool(),
@@ -276,7 +276,9 @@ func (s *State) adopt(a *account) error {
 		if a.outstanding > MaxAmount {
 			return fmt.Errorf("account %s: %w", a.key, errRange)
 		}
-		if !l.done {
+		if l.done {
+			n.done++
+		} else {
 			a.open++
 		}
 	}

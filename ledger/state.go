@@ -44,6 +44,7 @@ type node struct {
 	seq         uint64  // of the last Exchange of this incarnation; 0 before the first
 	answer      *Answer // to it; immutable
 	leases      int
+	done        int // of those, how many are done
 }
 
 // account is one instance of a budget. Conservation (L1) holds for it between
@@ -67,7 +68,11 @@ type account struct {
 	short       Amount // asked for and not granted, until shortUntil
 	shortUntil  Instant
 	shortNode   NodeID   // whose it all is; "" when several nodes'
-	leases      []*lease // by node
+	// forgot says that a lease which was done was not remembered, for want of
+	// room. Records of the same incarnation may then tell of its spending as
+	// well, and are not believed beyond the mark.
+	forgot   bool
+	leases   []*lease // by node
 	touched     bool     // in State.touched
 	expiring    bool     // in State.expiry
 }

@@ -151,8 +151,11 @@ func (z *Zone) validate() error {
 	return nil
 }
 
-// same reports whether two windows have the same boundaries for ever.
-func (w *Window) same(v *Window) bool {
+// sameAs reports whether v names the same window, or has the same boundaries.
+func (w *Window) sameAs(v *Window) bool {
+	if w.Kind == v.Kind && w.Zone.Name == v.Zone.Name && w.Zone.Name != "" {
+		return true
+	}
 	if w.Kind != v.Kind || w.Zone.Base != v.Zone.Base || len(w.Zone.Transitions) != len(v.Zone.Transitions) {
 		return false
 	}

@@ -243,3 +243,31 @@ func BenchmarkBounds(b *testing.B) {
 		})
 	}
 }
+
+// TestZoneOfABudgetStays: another time zone database does not move the windows of
+// a budget, nor keep its limit from being changed.
+func TestZoneOfABudgetStays(t *testing.T) {
+	s := New()
+	b := Budget{ID: "b", Unit: USD, Limit: 5, Window: Window{Kind: PerDay, Zone: zoneOf(t, "Europe/Berlin", 2024, 2030)}}
+	put := func(b Budget) Code { return s.Apply(0, PutBudget{b}).Code }
+	put(b)
+	next := b
+	next.Limit, next.Window.Zone = 6, zoneOf(t, "Europe/Berlin", 2024, 2040)
+	if code := put(next); code != Applied {
+		t.Fatal(code)
+	}
+	got, _ := s.Budget("b")
+	if got.Limit != 6 || len(got.Window.Zone.Transitions) != len(b.Window.Zone.Transitions) {
+		t.Errorf("limit %d, %d transitions", got.Limit, len(got.Window.Zone.Transitions))
+	}
+	next.Window.Zone = zoneOf(t, "Europe/Madrid", 2024, 2030) // the same offsets under another name
+	if code := put(next); code != Applied {
+		t.Errorf("the same offsets: %s", code)
+	}
+	for _, other := range []string{"America/New_York", "UTC"} {
+		next.Window.Zone = zoneOf(t, other, 2024, 2030)
+		if code := put(next); code != BudgetImmutable {
+			t.Errorf("%s: %s", other, code)
+		}
+	}
+}

@@ -180,13 +180,16 @@ func TestL9ForgottenLeases(t *testing.T) {
 		if _, ok := s.Lease(s.key, "n1"); ok != (remembered > 0) {
 			t.Errorf("room for %d: remembered: %t", remembered, ok)
 		}
-		s.ask("n1", Row{}, 10)
-		s.ask("n1", Row{Spent: 2}, 0)
+		s.ask("n1", Row{Spent: 1, Overrun: 1}, 0) // of a hold of nothing: it begins the next lease
+		if err := s.Check(); err != nil {
+			t.Error(err)
+		}
+		s.ask("n1", Row{Spent: 1, Overrun: 1}, 9)
 		if reload(t, s.State).Digest() != s.Digest() {
 			t.Error("it does not load")
 		}
-		s.must(Register{Node: "n1", Previous: 1, Evidence: []Evidence{{Account: s.key, Mark: 6, Proven: 504}}})
-		if a := s.account(); a.Spent != 506 || a.Outstanding != 0 {
+		s.must(Register{Node: "n1", Previous: 1, Evidence: []Evidence{{Account: s.key, Mark: 6, Proven: 504, Overrun: 1}}})
+		if a := s.account(); a.Spent != 506 || a.Outstanding != 0 || a.Presumed != 2*Amount(remembered) {
 			t.Errorf("room for %d: %+v", remembered, a)
 		}
 		if err := s.Check(); err != nil {

@@ -67,14 +67,14 @@ type account struct {
 	open        int    // leases that are not done
 	short       Amount // asked for and not granted, until shortUntil
 	shortUntil  Instant
-	shortNode   NodeID   // whose it all is; "" when several nodes'
+	shortNode   NodeID // whose it all is; "" when several nodes'
 	// forgot says that a lease which was done was not remembered, for want of
 	// room. Records of the same incarnation may then tell of its spending as
 	// well, and are not believed beyond the mark.
 	forgot   bool
 	leases   []*lease // by node
-	touched     bool     // in State.touched
-	expiring    bool     // in State.expiry
+	touched  bool     // in State.touched
+	expiring bool     // in State.expiry
 }
 
 // lease is what one node incarnation may spend of one account. Always:

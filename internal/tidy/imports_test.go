@@ -72,12 +72,12 @@ var rooms = map[string]room{
 	},
 	"semcache": {
 		module: []string{"ledger", "proxy/price", "internal/store"},
-		owned:  []string{"github.com/cockroachdb/pebble/v2", "github.com/maypok86/otter/v2"},
+		owned:  []string{"github.com/cockroachdb/pebble/v2"},
 		why:    "a cache that knew keys or budgets could leak between tenants",
 	},
 	"proxy": {
 		module: []string{"ledger", "proxy/...", "internal/record", "internal/policy"},
-		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/dlclark/regexp2/v2", "github.com/tidwall/gjson", "github.com/klauspost/compress"},
+		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/tidwall/gjson"},
 		why:    "the request path never sees Raft or a store: it meets them as seams",
 	},
 	"api": {

@@ -31,6 +31,7 @@ type reader struct {
 	message string // the member of a choice that holds text: "message" or "delta"
 
 	id, model, tier jsonscan.Str
+	padding         jsonscan.Str
 	usage           dialect.Span // value of the usage member, null included
 	usageMember     dialect.Span // the same with its key
 	failure         dialect.Span // value of the error member
@@ -38,8 +39,10 @@ type reader struct {
 	hasChoices      bool
 	data            bool
 
-	text   int64 // bytes of output text
-	deltas int64 // choices that brought text
+	text   int64        // bytes of output text
+	deltas int64        // choices that brought text
+	texts  int          // strings of output text
+	piece  jsonscan.Str // the last of them
 
 	first       jsonscan.Str // finish reason met first
 	seen, ended choiceSet
@@ -85,6 +88,8 @@ func (a *reader) member(key jsonscan.Str) error {
 		return a.text1(&a.model)
 	case "service_tier":
 		return a.text1(&a.tier)
+	case "obfuscation":
+		return a.text1(&a.padding)
 	case "choices":
 		if k == jsonscan.Array {
 			a.hasChoices = true
@@ -197,6 +202,7 @@ func (a *reader) output(name string) error {
 	case jsonscan.String:
 		s, err := a.cur.String()
 		a.text += int64(s.Len)
+		a.texts, a.piece = a.texts+1, s
 		return err
 	case jsonscan.Object:
 		if err := a.cur.Open(); err != nil {

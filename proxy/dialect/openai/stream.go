@@ -24,13 +24,14 @@ type Meter struct {
 	seen, ended choiceSet
 	out         []byte
 	copied      bool // this piece's output is in out
+	before      likeness
 }
 
 // Reset readies the meter for a stream. usage says that the client itself
 // asked for usage.
 func (m *Meter) Reset(usage bool) {
 	m.scan.Reset()
-	*m = Meter{scan: m.scan, strip: !usage, out: m.out[:0]}
+	*m = Meter{scan: m.scan, strip: !usage, out: m.out[:0], before: likeness{event: m.before.event}}
 }
 
 // Report is what the stream has said until now. It belongs to the meter.
@@ -115,6 +116,14 @@ func (m *Meter) read(e sse.Event) (cut dialect.Span) {
 	if e.Lines == 0 {
 		return cut
 	}
+	if n, cut, ok := m.before.match(e); ok {
+		m.report.OutputBytes += int64(n)
+		if n > 0 {
+			m.report.Deltas++
+		}
+		return cut
+	}
+	m.before.known = false
 	if done := bytes.TrimSpace(e.Data); string(done) == "[DONE]" {
 		m.report.Done = true
 		return cut
@@ -137,11 +146,13 @@ func (m *Meter) read(e sse.Event) (cut dialect.Span) {
 	}
 	switch {
 	case a.usage.Empty():
-		return cut
 	case a.hasChoices && a.choices == 0 && e.Data[a.usage.Start] != 'n':
 		return dropEvent
+	default:
+		cut = memberCut(e.Data, a.usageMember)
 	}
-	return memberCut(e.Data, a.usageMember)
+	m.before.take(e, &a, cut)
+	return cut
 }
 
 // memberCut widens the span of a member to the comma that goes with it.

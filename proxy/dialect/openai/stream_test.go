@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -255,6 +256,7 @@ func TestMeterDoesNotAllocate(t *testing.T) {
 
 func FuzzMeter(f *testing.F) {
 	f.Add([]byte(aStream), uint8(7))
+	f.Add([]byte(strings.Repeat("data: "+chunkHead+`[{"index":0,"delta":{"content":"ab"}}],"usage":null,"obfuscation":"cd"}`+"\n\n", 3)), uint8(200))
 	f.Add([]byte("data: {\"usage\":null}\n\ndata: {\"usage\":{}}\r\r"), uint8(1))
 	f.Fuzz(func(t *testing.T, stream []byte, size uint8) {
 		n := int(size) + 1
@@ -262,12 +264,60 @@ func FuzzMeter(f *testing.F) {
 		if asked != string(stream) {
 			t.Fatalf("changed for a client that asked: %q", asked)
 		}
-		cut, _ := pump(t, false, string(stream), n)
+		cut, metered := pump(t, false, string(stream), n)
+		if whole, read := readEach(t, false, stream); whole != cut || !reflect.DeepEqual(metered, read) {
+			t.Fatalf("metered %q %+v, read %q %+v", cut, metered, whole, read)
+		}
 		if len(cut) > len(stream)+2*bytes.Count(stream, []byte("\n"))*len("data: ")+16 {
 			t.Fatalf("%q grew to %q", stream, cut)
 		}
 		if _, err := Fold(nil, stream); err != nil && !errors.Is(err, ErrNotFoldable) {
 			t.Fatal(err)
+		}
+	})
+}
+
+// readEach is pump for a meter that reads every event whole.
+func readEach(t testing.TB, usage bool, stream []byte) (string, *dialect.Report) {
+	t.Helper()
+	var m Meter
+	m.Reset(usage)
+	var out strings.Builder
+	for i := range stream {
+		m.before.known = false
+		got, err := m.Feed(stream[i : i+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(got)
+	}
+	m.before.known = false
+	out.Write(m.Finish())
+	return out.String(), m.Report()
+}
+
+// TestLikeEventsAreMeteredAsIfRead draws streams of events that are nearly alike.
+func TestLikeEventsAreMeteredAsIfRead(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		some := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(r, label) }
+		var b strings.Builder
+		for range rapid.IntRange(1, 12).Draw(r, "events") {
+			fmt.Fprintf(&b, `%sdata: {"id":"%s",%s"model":"m","choices":[{"index":%s,"delta":{"%s":%s}%s}]%s%s%s%s`, some("type", "", "", "", "event: x\n"),
+				some("id", "a", "a", "b"), some("usage first", "", "", `"usage":null, `), some("index", "0", "0", "0", "1"),
+				some("member", "content", "content", "role", "refusal"),
+				some("text", `"a"`, `""`, `"\\\""`, `"xy\ud83d\ude00"`, `"\ud800"`, `"é"`, `"a","role":"b"`, `"a","refusal":"b"`, `null`, `{"a":"b"}`, `"`, `"}]"`),
+				some("finish", "", "", "", `,"finish_reason":null`, `,"finish_reason":"stop"`),
+				some("usage", "", "", `,"usage":null`, ` , "usage" : null`, `,"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}`),
+				some("padding", "", "", `,"obfuscation":"x"`, `,"obfuscation":"xyz\""`, `,"obfuscation":null`),
+				some("usage last", "", "", `,"usage":null`), some("end", "}\n\n", "}\n\n", "}\n\n", "}\r\n\r\n", "\n\n", ` ,"error":{"message":"e"}}`+"\n\n"))
+		}
+		b.WriteString(some("last", "", "data: [DONE]\n\n"))
+		for _, usage := range []bool{false, true} {
+			got, have := pump(t, usage, b.String(), rapid.IntRange(1, b.Len()).Draw(r, "size"))
+			want, should := readEach(t, usage, []byte(b.String()))
+			if got != want || !reflect.DeepEqual(have, should) {
+				t.Fatalf("usage %v, stream\n%s\n got %q\n     %+v\nwant %q\n     %+v", usage, b.String(), got, have, want, should)
+			}
 		}
 	})
 }

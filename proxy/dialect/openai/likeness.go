@@ -21,12 +21,12 @@ type likeness struct {
 }
 
 // take remembers event e, which a has read and which loses cut, if others can be
-// measured by it. An event that ends an answer, reports usage or an error is not
+// measured by it. An event that reports usage or an error is not
 // one of many.
 func (l *likeness) take(e sse.Event, a *reader, cut dialect.Span) {
 	usage := !a.usage.Empty() && e.Data[a.usage.Start] != 'n'
 	padded := a.padding.End > 0
-	if a.texts != 1 || a.first.End > 0 || usage || !a.failure.Empty() || len(e.Type) > 0 || e.DataAt < 0 ||
+	if a.texts != 1 || usage || !a.failure.Empty() || len(e.Type) > 0 || e.DataAt < 0 ||
 		padded && a.padding.Start < a.piece.End {
 		return
 	}

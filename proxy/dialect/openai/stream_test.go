@@ -301,15 +301,28 @@ func TestLikeEventsAreMeteredAsIfRead(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		some := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(r, label) }
 		var b strings.Builder
-		for range rapid.IntRange(1, 12).Draw(r, "events") {
-			fmt.Fprintf(&b, `%sdata: {"id":"%s",%s"model":"m","choices":[{"index":%s,"delta":{"%s":%s}%s}]%s%s%s%s`, some("type", "", "", "", "event: x\n"),
-				some("id", "a", "a", "b"), some("usage first", "", "", `"usage":null, `), some("index", "0", "0", "0", "1"),
-				some("member", "content", "content", "role", "refusal"),
-				some("text", `"a"`, `""`, `"\\\""`, `"xy\ud83d\ude00"`, `"\ud800"`, `"é"`, `"a","role":"b"`, `"a","refusal":"b"`, `null`, `{"a":"b"}`, `"`, `"}]"`),
-				some("finish", "", "", "", `,"finish_reason":null`, `,"finish_reason":"stop"`),
-				some("usage", "", "", `,"usage":null`, ` , "usage" : null`, `,"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}`),
-				some("padding", "", "", `,"obfuscation":"x"`, `,"obfuscation":"xyz\""`, `,"obfuscation":null`),
-				some("usage last", "", "", `,"usage":null`), some("end", "}\n\n", "}\n\n", "}\n\n", "}\r\n\r\n", "\n\n", ` ,"error":{"message":"e"}}`+"\n\n"))
+		choice := [...][]string{ // of what stands around the text
+			{"", "", "event: x\n"}, {"a", "b"}, {"", `"usage":null, `}, {"0", "1"}, {"content", "role", "refusal"},
+			{"", `,"finish_reason":null`, `,"finish_reason":"stop"`},
+			{"", `,"usage":null`, ` , "usage" : null`, `,"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}`},
+			{"", `,"obfuscation":`, `,"other":`}, {"", `,"usage":null`},
+			{"}\n\n", "}\r\n\r\n", "\n\n", ` ,"error":{"message":"e"}}` + "\n\n"},
+		}
+		var frame [len(choice)]string
+		for i := range choice {
+			frame[i] = some("frame", choice[i]...)
+		}
+		for range rapid.IntRange(1, 60).Draw(r, "events") {
+			if i := rapid.IntRange(0, 2*len(choice)).Draw(r, "changed"); i < len(choice) {
+				frame[i] = some("frame", choice[i]...)
+			}
+			text := some("text", `"a"`, `""`, `"\\\""`, `"xy\ud83d\ude00"`, `"\ud800"`, `"é"`, `"a","role":"b"`, `"a","refusal":"b"`, `null`, `{"a":"b"}`, `"`, `"}]"`)
+			padding := ""
+			if frame[7] != "" {
+				padding = some("padding", `"x"`, `"xyz\""`, `""`, `null`, `"`)
+			}
+			fmt.Fprintf(&b, `%sdata: {"id":"%s",%s"model":"m","choices":[{"index":%s,"delta":{"%s":%s}%s}]%s%s%s%s%s`,
+				frame[0], frame[1], frame[2], frame[3], frame[4], text, frame[5], frame[6], frame[7], padding, frame[8], frame[9])
 		}
 		b.WriteString(some("last", "", "data: [DONE]\n\n"))
 		for _, usage := range []bool{false, true} {

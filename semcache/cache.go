@@ -54,6 +54,7 @@ type Cache struct {
 	cfg   Config
 	store *store.Store
 	front *front
+	keys  presence // of the store
 	log   *slog.Logger
 	now   func() ledger.Instant
 
@@ -96,6 +97,11 @@ func Open(s *store.Store, cfg Config, now func() ledger.Instant, log *slog.Logge
 	if err := c.recountLocked(); err != nil { // no sweeper yet
 		return nil, fmt.Errorf("response cache: %w", err)
 	}
+	known := newFilter(2 * c.places.Load())
+	if err := c.learn(known); err != nil {
+		return nil, fmt.Errorf("response cache: %w", err)
+	}
+	c.keys.current.Store(known)
 	c.ended.Go(c.sweep)
 	return c, nil
 }
@@ -132,6 +138,9 @@ func (c *Cache) Get(k Key, now ledger.Instant) (*Entry, bool) {
 
 // load reads the entry of k from the store; nil if there is none to use.
 func (c *Cache) load(k Key) *Entry {
+	if !c.keys.has(&k) {
+		return nil
+	}
 	var buf [1 + len(k)]byte
 	v, closer, err := c.store.DB().Get(appendEntryKey(buf[:0], &k))
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -185,6 +194,7 @@ func (c *Cache) Fill(k Key, e *Entry) []store.KV {
 	e.Expires = e.Created + ledger.Instant(c.cfg.TTL)
 	info := placeInfo{created: e.Created, expires: e.Expires, size: e.size()}
 	c.front.put(&k, e)
+	c.keys.add(&k)
 	c.count.fills.Add(1)
 	c.places.Add(1)
 	if c.bytes.Add(info.size) > c.cfg.StoreBytes {

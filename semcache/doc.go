@@ -20,6 +20,9 @@
 // a checksum that covers its key; an entry that does not match is a miss, and
 // is deleted.
 //
+// A filter in memory (two bytes a key) knows which keys the store does not have, so
+// that a miss reads nothing. It is made at the start and again from time to time.
+//
 // # Bounds
 //
 // One entry, the front, and the store each have a bound in bytes. A sweeper

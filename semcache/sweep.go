@@ -33,11 +33,33 @@ func (c *Cache) sweep() {
 		case <-c.nudge:
 			c.makeRoom()
 		case <-tick.C:
-			if aged = c.dropExpired(aged); aged == (place{}) {
-				c.recount()
-			}
+			aged = c.round(aged)
 		}
 	}
+}
+
+// round is one step of the search for expired entries, and what is due with it:
+// the counts anew after the last step, the filter anew after that or when it is
+// full. The new filter takes keys for a whole step before it is filled from the
+// store, so that a fill that was on its way to the store when the filter was made
+// is there by then.
+func (c *Cache) round(aged place) place {
+	aged = c.dropExpired(aged)
+	if aged == (place{}) {
+		c.recount()
+	}
+	switch f := c.keys.next.Load(); {
+	case f != nil:
+		if err := c.learn(f); err != nil {
+			c.fault("sweep", err) // tried again at the next step
+			break
+		}
+		c.keys.current.Store(f)
+		c.keys.next.Store(nil)
+	case aged == (place{}) || c.keys.current.Load().full():
+		c.keys.next.Store(newFilter(2 * c.places.Load()))
+	}
+	return aged
 }
 
 // makeRoom evicts the oldest places until the store is at its low-water mark. A
@@ -196,23 +218,40 @@ func (c *Cache) recount() {
 }
 
 func (c *Cache) recountLocked() error {
-	it, err := c.store.DB().NewIter(&pebble.IterOptions{
-		LowerBound: []byte{store.PrefixPlace}, UpperBound: []byte{store.PrefixPlace + 1},
+	var bytes, places int64
+	err := c.eachPlace(func(_ place, info placeInfo) {
+		bytes += info.size
+		places++
 	})
 	if err != nil {
-		return fmt.Errorf("count entries: %w", err)
-	}
-	var bytes, places int64
-	for ok := it.First(); ok; ok = it.Next() {
-		if info, valid := decodePlaceInfo(it.Value()); valid {
-			bytes += info.size
-			places++
-		}
-	}
-	if err := it.Close(); err != nil {
 		return fmt.Errorf("count entries: %w", err)
 	}
 	c.bytes.Store(bytes)
 	c.places.Store(places)
 	return nil
+}
+
+// learn adds every key of the store to f: each entry has a place.
+func (c *Cache) learn(f *filter) error {
+	if err := c.eachPlace(func(p place, _ placeInfo) { f.add(&p.key) }); err != nil {
+		return fmt.Errorf("list entries: %w", err)
+	}
+	return nil
+}
+
+// eachPlace calls visit for every place that can be read.
+func (c *Cache) eachPlace(visit func(place, placeInfo)) error {
+	it, err := c.store.DB().NewIter(&pebble.IterOptions{
+		LowerBound: []byte{store.PrefixPlace}, UpperBound: []byte{store.PrefixPlace + 1},
+	})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		p, known := parsePlaceKey(it.Key())
+		if info, valid := decodePlaceInfo(it.Value()); known && valid {
+			visit(p, info)
+		}
+	}
+	return it.Close()
 }

@@ -38,8 +38,13 @@ type Answer struct {
 // valid until the next call; io.EOF is the clean end, any other error makes the
 // edge break the connection off, so that the client sees the truncation. The
 // edge calls Close exactly once, also when the client has gone.
+//
+// Ready says that Next will not wait, so that the edge may send two pieces in one
+// go. A Next that would have to wait after all returns nothing, so that the edge
+// sends what it kept back before it asks again.
 type Stream interface {
 	Next() ([]byte, error)
+	Ready() bool
 	Close()
 }
 

@@ -47,8 +47,14 @@ func (x *exchange) Next() ([]byte, error) {
 			}
 			return out, nil
 		}
+		if !x.Ready() {
+			return nil, nil
+		}
 	}
 }
+
+// Ready implements Stream.
+func (x *exchange) Ready() bool { return x.stream.over || x.attempt.res.Ready() }
 
 // pull reads once from the upstream and meters what came.
 func (x *exchange) pull() ([]byte, error) {

@@ -30,6 +30,8 @@ func (f *fifty) Next() ([]byte, error) {
 	return benchEvent, nil
 }
 
+func (f *fifty) Ready() bool { return true }
+
 func (f *fifty) Close() {}
 
 func benchmark(b *testing.B, addr string) {

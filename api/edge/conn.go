@@ -35,6 +35,10 @@ type conn struct {
 	ahead []byte
 	// armed is the write deadline in force. Only the goroutine that writes uses it.
 	armed time.Time
+	// held are bytes to be sent with the next ones, while holding. Only the
+	// goroutine that writes uses them.
+	held    *[]byte
+	holding bool
 	// linger is set before Close when the client may still be sending.
 	linger atomic.Bool
 	once   sync.Once
@@ -75,11 +79,60 @@ func (c *conn) leave() {
 	}
 }
 
-// Write gives up when the client takes not a byte for WriteStall; a slow but
+// heldMost bounds what a connection keeps back: the head of an answer and a
+// burst of events.
+const heldMost = 32 << 10
+
+var heldBuffers = sync.Pool{New: func() any { b := make([]byte, 0, heldMost); return &b }}
+
+// hold says whether the next bytes may be kept back, because more will follow
+// without waiting.
+func (c *conn) hold(on bool) { c.holding = on }
+
+// Write sends p and what was kept back before it, or keeps it back too.
+func (c *conn) Write(p []byte) (int, error) {
+	have := 0
+	if c.held != nil {
+		have = len(*c.held)
+	}
+	if have == 0 && !c.holding {
+		return c.send(p)
+	}
+	if have+len(p) <= heldMost {
+		if c.held == nil {
+			c.held = heldBuffers.Get().(*[]byte)
+		}
+		*c.held = append(*c.held, p...)
+		if c.holding {
+			return len(p), nil
+		}
+		return len(p), c.release()
+	}
+	if err := c.release(); err != nil {
+		return 0, err
+	}
+	return c.send(p)
+}
+
+// release sends what was kept back; nothing is, from now on.
+func (c *conn) release() error {
+	c.holding = false
+	if c.held == nil {
+		return nil
+	}
+	_, err := c.send(*c.held)
+	clear(*c.held) // answers do not linger in a pool
+	*c.held = (*c.held)[:0]
+	heldBuffers.Put(c.held)
+	c.held = nil
+	return err
+}
+
+// send gives up when the client takes not a byte for WriteStall; a slow but
 // steady one may take as long as it likes. The deadline is set for longer than
 // the limit and renewed only when too little is left, since most writes take no
 // time at all.
-func (c *conn) Write(p []byte) (int, error) {
+func (c *conn) send(p []byte) (int, error) {
 	stall := c.s.cfg.WriteStall
 	for done := 0; ; {
 		if now := time.Now(); c.armed.Sub(now) < stall {

@@ -13,7 +13,8 @@
 //     gets its final chunk or END_STREAM; the connection or the stream breaks.
 //   - E2 A stream is closed exactly once, whatever happens: end, error, panic,
 //     hang-up, shutdown, or a request without a body to send.
-//   - E3 What a stream gives is sent at once, before it is asked for more.
+//   - E3 What a stream gives is sent before anything is waited for: it is kept back
+//     only while the stream's next piece is here already.
 //   - E4 No answer splits: header fields that are not RFC 9110 section 5 are
 //     left out, and framing is the edge's alone.
 //   - E5 No request is read two ways: a length given twice, or beside a

@@ -196,11 +196,13 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// script is a stream that a test feeds; a piece "!" is an error, "panic" a panic.
+// script is a stream that a test feeds; a piece "!" is an error, "panic" a panic,
+// "wait" nothing for now.
 type script struct {
 	next   chan string
 	closed atomic.Int32
 	pulled atomic.Int32
+	prompt bool // Ready says what is there; the others give each piece by itself
 }
 
 func newScript(pieces ...string) *script {
@@ -221,11 +223,15 @@ func (s *script) Next() ([]byte, error) {
 		return nil, io.EOF
 	case p == "!":
 		return nil, fmt.Errorf("upstream broke off")
+	case p == "wait":
+		return nil, nil
 	case p == "panic":
 		panic("secret value of the panic")
 	}
 	return []byte(p), nil
 }
+
+func (s *script) Ready() bool { return s.prompt && len(s.next) > 0 }
 
 func (s *script) Close() { s.closed.Add(1) }
 

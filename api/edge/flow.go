@@ -35,6 +35,9 @@ func (f *flow) next() (b []byte, err error) {
 	return b, err
 }
 
+// ready says that next will not wait.
+func (f *flow) ready() bool { return f.err != nil || f.stream.Ready() }
+
 func (f *flow) close() {
 	if f.stream == nil {
 		panic("edge: stream closed twice")

@@ -172,6 +172,7 @@ func (s *Server) write1(ctx *fasthttp.RequestCtx, x *exchange1, a *proxy.Answer)
 		ctx.Response.SetBodyRaw(a.Body)
 	case ctx.Request.Header.IsHTTP11():
 		ctx.Response.ImmediateHeaderFlush = true
+		beneath(ctx.Conn()).hold(x.flow.ready())
 		ctx.Response.SetBodyStream(x, -1)
 	default:
 		s.writeUnframed(ctx, x)
@@ -224,17 +225,22 @@ func (x *exchange1) Each(f func(name, value []byte)) {
 // SupportsBodyWriteTo lets fasthttp use WriteTo, which keeps the stream's own pieces.
 func (x *exchange1) SupportsBodyWriteTo() bool { return true }
 
-// WriteTo writes each piece as a chunk. fasthttp flushes after every one (E3),
-// and writes the final chunk only when this returns nil (E1).
+// WriteTo writes each piece as a chunk. fasthttp flushes after every one, and the
+// connection keeps it back only while the next is here already (E3). fasthttp
+// writes the final chunk only when this returns nil (E1).
 func (x *exchange1) WriteTo(w io.Writer) (int64, error) {
+	c := beneath(x.ctx.Conn())
 	var sent int64
 	for {
 		b, err := x.flow.next()
+		c.hold(err == nil && x.flow.ready())
 		if len(b) > 0 {
 			n, werr := w.Write(b)
 			if sent += int64(n); werr != nil {
 				return sent, werr
 			}
+		} else if werr := c.release(); werr != nil {
+			return sent, werr
 		}
 		if errors.Is(err, io.EOF) {
 			return sent, nil
@@ -267,6 +273,9 @@ func (x *exchange1) Close() error {
 
 func (x *exchange1) close() {
 	s := x.flow.s
+	// Headers of an answer without a body are still there. A client that has
+	// gone is found out by whoever writes next.
+	_ = beneath(x.ctx.Conn()).release()
 	x.flow.close()
 	s.running.Add(-1)
 }

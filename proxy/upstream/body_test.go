@@ -55,6 +55,42 @@ func TestChunksThatAreHereComeTogether(t *testing.T) {
 	}
 }
 
+func TestReadySaysWhatIsHere(t *testing.T) {
+	more := make(chan string)
+	d := answers(t, nil, func(c *call) bool {
+		half := chunk("data: 2\n\n")
+		c.write(chunkedHead + chunk("data: 1\n\n") + half[:5])
+		<-more
+		c.write(half[5:] + chunk("data: 3\n\n") + "0\r\n\r\n")
+		return true
+	})
+	resp := must(t, client(t, quick(d.url)), post("{}"))
+	defer resp.Close()
+	if b, err := resp.Next(); err != nil || string(b) != "data: 1\n\n" {
+		t.Fatalf("%q %v", b, err)
+	}
+	if resp.Ready() {
+		t.Error("ready with half a chunk")
+	}
+	close(more)
+	var got string
+	for {
+		b, err := resp.Next()
+		if got += string(b); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		// The rest came in one write: after its beginning nothing is waited for.
+		if len(got) > len("data: 2\n\n") && !resp.Ready() {
+			t.Error("not ready at the end")
+		}
+	}
+	if got != "data: 2\n\ndata: 3\n\n" || !resp.Ready() {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestAnIncompleteChunkDoesNotHoldBackAWholeOne(t *testing.T) {
 	more := make(chan struct{})
 	d := answers(t, nil, func(c *call) bool {

@@ -65,6 +65,9 @@ func (d *decoded) read(p []byte) (int, error) {
 	}
 }
 
+// ready is always no: how much the decompressor wants for its next byte is its own.
+func (d *decoded) ready() bool { return false }
+
 func (d *decoded) open() (io.ReadCloser, error) {
 	if d.deflate {
 		return zlib.NewReader(&encoded{d.source})

@@ -204,6 +204,10 @@ func (b *body1) read(p []byte) (int, error) {
 	return n, nil
 }
 
+func (b *body1) ready() bool {
+	return b.err != nil || b.chunked && chunkReady(b.br) || !b.chunked && b.br.Buffered() > 0
+}
+
 // chunkReady says that the next chunk is complete in the buffer, so that reading
 // it cannot block. The decoder stands at the start of a chunk whenever its read
 // gave less than was asked for and left bytes behind; else the bytes looked at

@@ -266,6 +266,9 @@ func (b *body2) ended(err error) {
 
 func (b *body2) stop() { b.ended(ErrClosed) }
 
+// ready knows the end only: what net/http has received is its own.
+func (b *body2) ready() bool { return b.err != nil }
+
 // streamCause knows the reset streams of net/http, whose error type is its own secret.
 func streamCause(err error) error {
 	var op *net.OpError

@@ -30,8 +30,12 @@ type fields interface {
 // gives n > 0 or an error: io.EOF at the clean end, a *Failure otherwise. After
 // an error it has let its connection go. stop lets it go at any other time, and
 // may be called again.
+//
+// ready says that read will not wait for the upstream. It may say no where it
+// would not; where it says yes and errs, the wait is for the rest of a chunk.
 type source interface {
 	read(p []byte) (int, error)
+	ready() bool
 	setDeadline(t time.Time)
 	stop()
 }
@@ -75,6 +79,10 @@ func (r *Response) Next() ([]byte, error) {
 	}
 	return (*r.buf)[:n], nil
 }
+
+// Ready says that the next bytes, or the end, are here: Next will not wait. It
+// may say no although they are.
+func (r *Response) Ready() bool { return r.err != nil || r.body.ready() }
 
 // ReadAll reads the rest of the body, at most limit bytes; more is a *Failure
 // with ErrTooLarge. The result is the caller's own.

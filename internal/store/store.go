@@ -75,6 +75,13 @@ const (
 	// which may wait for the disk stay in proportion to the block cache.
 	memTableBytes = 16 << 20
 
+	// Cache keys are hashes: each compaction of fresh tables (level 0) rewrites all
+	// that is below. compactFrom of them at a time does so a quarter as often as
+	// Pebble's 4 would; a lookup passes the fresh tables by their filters. Writes
+	// stop when compaction is hopelessly behind.
+	compactFrom = 16
+	stopAt      = 64
+
 	// maxOpenFiles bounds descriptors; at 2 MiB and more a table this is far
 	// beyond the size a node's store is meant to have.
 	maxOpenFiles = 1024
@@ -173,12 +180,16 @@ func (s *Store) pebbleOptions(o Options) *pebble.Options {
 	}
 	s.cache = pebble.NewCache(o.CacheBytes)
 	p := &pebble.Options{
-		FS:                 o.FS,
-		Cache:              s.cache,
-		Lock:               s.lock,
-		Merger:             sumMerger,
-		MemTableSize:       memTableBytes,
-		MaxOpenFiles:       maxOpenFiles,
+		FS:           o.FS,
+		Cache:        s.cache,
+		Lock:         s.lock,
+		Merger:       sumMerger,
+		MemTableSize: memTableBytes,
+		MaxOpenFiles: maxOpenFiles,
+
+		L0CompactionThreshold: compactFrom,
+		L0StopWritesThreshold: stopAt,
+
 		FormatMajorVersion: formatVersion,
 		Logger:             &logger{store: s, log: log},
 		EventListener:      s.events(log),

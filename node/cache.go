@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"purser/internal/store"
 	"purser/ledger"
@@ -31,8 +32,8 @@ func (c *cache) Get(key [32]byte) (*proxy.Cached, bool) {
 }
 
 // Join implements proxy.Cache.
-func (c *cache) Join(ctx context.Context, key [32]byte) (proxy.Flight, *proxy.Cached) {
-	f, e := c.flights.Join(ctx, semcache.Key(key))
+func (c *cache) Join(ctx context.Context, key [32]byte, limit time.Duration) (proxy.Flight, *proxy.Cached) {
+	f, e := c.flights.Join(ctx, semcache.Key(key), limit)
 	switch {
 	case f != nil:
 		return flight{f, c.now}, nil

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"encoding/binary"
 
 	"purser/internal/record"
@@ -31,9 +30,7 @@ func (x *exchange) cached() *Answer {
 			return a
 		}
 	}
-	ctx, cancel := context.WithTimeout(x.g.base, x.g.cfg.CoalesceWait)
-	defer cancel()
-	flight, shared := x.g.seams.Cache.Join(ctx, x.cacheKey)
+	flight, shared := x.g.seams.Cache.Join(x.g.base, x.cacheKey, x.g.cfg.CoalesceWait)
 	x.flight = flight
 	if shared != nil {
 		return x.replay(shared, record.Coalesced, record.CacheShared, record.LeverCoalesce)

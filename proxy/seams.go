@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"time"
 
 	"purser/internal/record"
 	"purser/ledger"
@@ -109,8 +110,9 @@ type Cache interface {
 	// Get returns the entry of key that is valid now.
 	Get(key [32]byte) (*Cached, bool)
 	// Join makes the caller the leader of key's flight (a Flight, which it must
-	// Land), or waits for the present leader's answer. Both nil: go on alone.
-	Join(ctx context.Context, key [32]byte) (Flight, *Cached)
+	// Land), or waits for the present leader's answer, at most for the limit. Both
+	// nil: go on alone.
+	Join(ctx context.Context, key [32]byte, limit time.Duration) (Flight, *Cached)
 }
 
 // Flight is a request that others may be waiting for.

@@ -3,6 +3,7 @@ package semcache
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Limits of coalescing.
@@ -47,9 +48,9 @@ type Flight struct {
 }
 
 // Join makes the caller the leader of k (a Flight), or waits for the leader's
-// answer (an Entry). Both nil: go on alone, since the leader has no answer to
-// share, ctx has ended, or too many wait already.
-func (fs *Flights) Join(ctx context.Context, k Key) (*Flight, *Entry) {
+// answer (an Entry), at most for the limit. Both nil: go on alone, since the leader
+// has no answer to share, ctx or the limit has ended, or too many wait already.
+func (fs *Flights) Join(ctx context.Context, k Key, limit time.Duration) (*Flight, *Entry) {
 	fs.mu.Lock()
 	f := fs.flying[k]
 	if f == nil {
@@ -65,9 +66,12 @@ func (fs *Flights) Join(ctx context.Context, k Key) (*Flight, *Entry) {
 	fs.mu.Unlock()
 
 	var e *Entry
+	over := time.NewTimer(limit)
+	defer over.Stop()
 	select {
 	case <-f.landed:
 		e = f.entry
+	case <-over.C:
 	case <-ctx.Done():
 	}
 

@@ -16,7 +16,7 @@ func follow(t *testing.T, fs *Flights, ctx context.Context, k Key, n int, want *
 	var shared, alone atomic.Int64
 	for range n {
 		wg.Go(func() {
-			switch f, e := fs.Join(ctx, k); {
+			switch f, e := fs.Join(ctx, k, time.Hour); {
 			case f != nil:
 				t.Error("a follower leads")
 				f.Land(nil)
@@ -38,7 +38,7 @@ func follow(t *testing.T, fs *Flights, ctx context.Context, k Key, n int, want *
 
 func lead(t *testing.T, fs *Flights, k Key) *Flight {
 	t.Helper()
-	f, e := fs.Join(t.Context(), k)
+	f, e := fs.Join(t.Context(), k, time.Hour)
 	if f == nil || e != nil {
 		t.Fatal("the first does not lead")
 	}
@@ -96,12 +96,24 @@ func TestFollowersWaitNoLongerThanTheirContext(t *testing.T) {
 	})
 }
 
+func TestFollowersWaitNoLongerThanTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs, e := new(Flights), answer("a", start)
+		f := lead(t, fs, keyOf("q"))
+		began := time.Now()
+		if f, e := fs.Join(t.Context(), keyOf("q"), time.Second); f != nil || e != nil || time.Since(began) != time.Second {
+			t.Errorf("flight %v, entry %v after %v", f, e, time.Since(began))
+		}
+		f.Land(e)
+	})
+}
+
 func TestFollowersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs, e := new(Flights), answer("a", start)
 		f := lead(t, fs, keyOf("q"))
 		got := follow(t, fs, t.Context(), keyOf("q"), maxFollowers, e)
-		if f, e := fs.Join(t.Context(), keyOf("q")); f != nil || e != nil {
+		if f, e := fs.Join(t.Context(), keyOf("q"), time.Hour); f != nil || e != nil {
 			t.Error("one more than may wait did not go on alone")
 		}
 		f.Land(e)
@@ -118,7 +130,7 @@ func TestFlightsAreBounded(t *testing.T) {
 		k[0], k[1], k[2] = byte(i), byte(i>>8), byte(i>>16)
 		lead(t, fs, k)
 	}
-	if f, e := fs.Join(t.Context(), keyOf("one more")); f != nil || e != nil {
+	if f, e := fs.Join(t.Context(), keyOf("one more"), time.Hour); f != nil || e != nil {
 		t.Error("one more than may fly did not go on alone")
 	}
 	if st := fs.Stats(); st.Alone != 1 || fs.Flying() != maxFlights {
@@ -150,7 +162,7 @@ func TestFlightsUnderLoad(t *testing.T) {
 		wg.Go(func() {
 			for i := range 500 {
 				k := keyOf(string(rune('a' + (i*7+g)%5)))
-				switch f, e := fs.Join(t.Context(), k); {
+				switch f, e := fs.Join(t.Context(), k, time.Hour); {
 				case f != nil:
 					led.Add(1)
 					if i%3 == 0 {
@@ -182,7 +194,7 @@ func BenchmarkJoinAndLand(b *testing.B) {
 	fs, k := new(Flights), keyOf("q")
 	b.ReportAllocs()
 	for b.Loop() {
-		f, _ := fs.Join(b.Context(), k)
+		f, _ := fs.Join(b.Context(), k, time.Hour)
 		f.Land(nil)
 	}
 }

@@ -145,3 +145,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestModelsThatSearchWithEveryCallHoldTheFee: the provider's answer says nothing
+// of the search, so the fee must be in every bound and every cost.
+func TestModelsThatSearchWithEveryCallHoldTheFee(t *testing.T) {
+	for model, fee := range map[string]ledger.Amount{"gpt-4o-mini-search-preview": 30_000_000, "gpt-4o-search-preview-2025-03-11": 50_000_000} {
+		r := found(t, Embedded(), "openai", model, "2026-11-24")
+		if got := r.Bound(0, 0, Standard); got != fee {
+			t.Errorf("%s: a call of no tokens holds %d, want %d", model, got, fee)
+		}
+		if got := r.Cost(&Usage{Requests: 1}, Standard); got != fee {
+			t.Errorf("%s: a call of no tokens costs %d, want %d", model, got, fee)
+		}
+	}
+}

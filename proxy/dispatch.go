@@ -106,7 +106,7 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	}, rand.Uint64())
 	status := res.Status
 	body, err := res.ReadAll(maxErrorBody)
-	answer := &Answer{Status: status, Header: x.passHeaders(res), Body: body}
+	answer := &Answer{Status: status, Header: x.passHeaders(res), Body: withoutAccount(body)}
 	x.closeResponse()
 	readable := err == nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
 	gaveUp := status == 408 || status == 499 || status == 502 || status == 504 || status >= 500 && !readable

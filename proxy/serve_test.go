@@ -125,10 +125,10 @@ func TestAnErrorOfTheUpstreamCostsNothing(t *testing.T) {
 	for _, status := range []int{400, 404, 429, 500, 503} {
 		w := newWorld(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
-			fmt.Fprint(w, `{"error":{"message":"no","type":"t","code":"c"}}`)
+			fmt.Fprint(w, `{"error":{"message":"no, org-Ab1cD2eF3","type":"t","code":"c"}}`)
 		}, func(c *Config) { c.Attempts = 1 })
 		a, body := w.ask(question)
-		if a.Status != status || !strings.Contains(body, `"no"`) || w.purse.spent != 0 {
+		if a.Status != status || !strings.Contains(body, `"no, org-withheld"`) || w.purse.spent != 0 {
 			t.Errorf("%d: got %d %s, spent %d", status, a.Status, body, w.purse.spent)
 		}
 		if r := w.last(); r.Outcome != record.UpstreamError || r.Basis != record.NoCharge {

@@ -43,7 +43,7 @@ func (g *guard) read(what string, op func() error) error {
 func (g *guard) write(what string, op func() error) error {
 	err := g.read(what, op)
 	if err != nil {
-		err = fmt.Errorf("%s: %w: %w", what, ErrDiskFailed, err)
+		err = fmt.Errorf("%s: %w: %w; free or repair the disk and start the node again", what, ErrDiskFailed, err)
 		g.end(err)
 	}
 	return err

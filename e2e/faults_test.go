@@ -54,6 +54,14 @@ func killOnce(t *testing.T, seed uint64) {
 	})
 	stop()
 	running.Wait()
+	r.accountedFor()
+}
+
+// accountedFor stops the node and compares its ledger and records with the bill,
+// after a crash.
+func (r *rig) accountedFor() {
+	t := r.t
+	t.Helper()
 	a := r.settled("cap")
 	if h := r.holds(); h != 0 {
 		t.Errorf("%d holds are left", h)

@@ -71,6 +71,7 @@ type rigOptions struct {
 	provider []string // more flags of the provider
 	config   string   // more YAML of the node
 	upstream string   // another base URL
+	disk     int      // MiB of a file system of the node's own; 0 shares the machine's
 }
 
 // process is one child.
@@ -88,6 +89,9 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	}
 	r := &rig{t: t, dir: dir, bill: filepath.Join(dir, "bill.jsonl"), options: o}
 	t.Cleanup(r.cleanup)
+	if o.disk > 0 {
+		r.mountDisk(o.disk)
+	}
 	args := append([]string{"simprovider", "--listen", "127.0.0.1:0", "--bill", r.bill, "--key", "sk-e2e", "--request-modes"}, o.provider...)
 	r.provider, r.upstream = r.start("provider", "provider at ", args...)
 	if o.upstream == "" {

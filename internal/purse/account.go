@@ -71,6 +71,7 @@ type lease struct {
 	ceilingTill int64         // mono until which the ceiling is believed; 0 is unknown
 
 	sentSpent    ledger.Amount // last reported and answered
+	sentOverrun  ledger.Amount
 	sentReturned ledger.Amount
 
 	rate        ledger.Amount // units per second, smoothed; for slots, slots in use

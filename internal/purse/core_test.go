@@ -1,6 +1,7 @@
 package purse
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -210,4 +211,64 @@ func TestLastTry(t *testing.T) {
 		}
 		held.Release()
 	})
+}
+
+// twoCalls has two calls run that hold all of 200, of which the first will cost
+// 50 more than it holds.
+func (w *world) twoCalls(n *simNode) {
+	w.t.Helper()
+	w.request(n, new(ledger.Dimensions), Claim{USD: 100}, Claim{USD: 150})
+	w.request(n, new(ledger.Dimensions), Claim{USD: 100}, Claim{USD: 100})
+	w.run(n)
+	n.calls = slices.DeleteFunc(n.calls, func(c *call) bool { // of the part without budgets
+		if len(c.held) == 0 {
+			c.hold.Release()
+		}
+		return len(c.held) == 0
+	})
+	if len(n.calls) != 2 || n.calls[0].actual.USD != 150 {
+		w.t.Fatalf("%d calls run, %d wait", len(n.calls), len(n.waiting))
+	}
+}
+
+// TestOverrunIsReportedAfterItsMark: one of two calls overruns, and the node
+// crashes when the ledger may know of it but the disk does not. What the other
+// call held must still be accounted for.
+func TestOverrunIsReportedAfterItsMark(t *testing.T) {
+	w, n, _ := quietWorld(t, 200)
+	w.twoCalls(n)
+	for _, c := range n.calls {
+		w.dispatch(c)
+	}
+	w.finish(n, 0)
+	for range 10 { // no save ends
+		w.pass(int64(time.Second))
+		w.turn(n)
+		w.converse(n)
+	}
+	n.calls, n.buffer, n.purse = nil, nil, nil
+	w.start(n)
+	for k, held := range w.bill {
+		v, _ := w.ledger.Account(k)
+		if held != 200 || v.Spent-v.Overrun < held {
+			t.Errorf("%d was billed within holds, the ledger has %d spent, %d of it overrun", held, v.Spent, v.Overrun)
+		}
+	}
+}
+
+// TestOverrunIsReportedOnceItsMarkIsSaved: it does not wait for the end of the lease.
+func TestOverrunIsReportedOnceItsMarkIsSaved(t *testing.T) {
+	w, n, _ := quietWorld(t, 200)
+	w.twoCalls(n)
+	w.dispatch(n.calls[0])
+	w.finish(n, 0)
+	for range 3 {
+		w.pass(int64(time.Second))
+		w.run(n)
+	}
+	for k := range w.bill {
+		if v, _ := w.ledger.Account(k); v.Spent != 150 || v.Overrun != 50 {
+			t.Errorf("spent %d, overrun %d", v.Spent, v.Overrun)
+		}
+	}
 }

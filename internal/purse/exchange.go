@@ -160,6 +160,9 @@ func (c *core) addRow(x *exchange, a *account, now moment) int {
 	// so that no overrun is ever reported as ordinary spending.
 	row := ledger.Row{Account: a.key, Spent: ledger.Amount(a.spent.Load()), Returned: a.returned, Rate: a.rate}
 	row.Overrun = min(ledger.Amount(a.overrun.Load()), row.Spent)
+	if !done && !a.covers() {
+		row.Spent, row.Overrun = a.sentSpent, a.sentOverrun
+	}
 	if a.closing {
 		// If no hold was left when the first of these was read, then what was
 		// read is final.
@@ -215,7 +218,7 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 		c.unbacked(a, now)
 		return
 	}
-	a.sentSpent, a.sentReturned = sent.Spent, sent.Returned
+	a.sentSpent, a.sentOverrun, a.sentReturned = sent.Spent, sent.Overrun, sent.Returned
 	gained := max(0, got.Granted-a.granted)
 	a.granted += gained
 	if sent.Done && a.doneSent {

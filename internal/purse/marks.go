@@ -32,6 +32,14 @@ func (a *account) chunk() ledger.Amount {
 	return max(c, a.largestHold(), a.held()/4, 1)
 }
 
+// covers reports whether the durable mark covers what was spent until now. An
+// overrun may pass the mark until the next save, and is not reported before: the
+// ledger would take it for a part of what the mark bounds, and after a crash give
+// back that much of what is held.
+func (a *account) covers() bool {
+	return !a.marked() || a.everSoft.Load() || a.issued+ledger.Amount(a.unbacked.Load()) <= a.mark
+}
+
 // issue makes usable what the mark covers.
 func (c *core) issue(a *account) {
 	if a.closing || a.soft.Load() {

@@ -272,3 +272,32 @@ func TestOverrunIsReportedOnceItsMarkIsSaved(t *testing.T) {
 		}
 	}
 }
+
+// TestARecallOfNothingIdleAsksNothing: a limit was lowered below what is held, so
+// every answer recalls; with nothing to return there is nothing to say.
+func TestARecallOfNothingIdleAsksNothing(t *testing.T) {
+	w, n, _ := quietWorld(t, 200)
+	w.twoCalls(n)
+	w.put(dollars("cap", 50))
+	w.pass(int64(time.Second))
+	w.run(n)
+	before := n.purse.core.seq
+	for range 100 { // of 20 ms: two seconds
+		w.pass(20_000_000)
+		w.turn(n)
+		w.save(n)
+		w.converse(n)
+	}
+	// Nothing happens meanwhile but what the scan of each second may have to say.
+	if got := n.purse.core.seq - before; got > 2 {
+		t.Errorf("%d exchanges in two seconds without news", got)
+	}
+	w.endCalls(n)
+	w.pass(int64(time.Second))
+	w.run(n)
+	for k := range w.bill {
+		if v, _ := w.ledger.Account(k); v.Spent != 250 || v.Outstanding != 0 {
+			t.Errorf("%+v", v)
+		}
+	}
+}

@@ -243,9 +243,12 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 	case ledger.NotYet, ledger.NoAccount, ledger.Unbacked:
 	}
 	if got.Recall > 0 && !a.closing {
+		before := a.returned
 		c.giveBack(a, got.Recall)
 		a.wantAfter = now.mono + shortFor // not to ask at once for what others need
-		c.wantRow(a)
+		if a.returned > before {
+			c.wantRow(a) // what comes free later goes with a later report
+		}
 	}
 }
 

@@ -63,6 +63,7 @@ prices: ## Make the embedded price catalogue again from its pinned source.
 	sh tools/prices/fetch.sh
 
 gen: prices ## Make every generated file again.
+	sh tools/proto/generate.sh
 
 clean: ## Remove what was built and what tests left.
 	rm -rf bin _fail

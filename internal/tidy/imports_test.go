@@ -57,6 +57,20 @@ var rooms = map[string]room{
 		owned: []string{"github.com/hashicorp/raft", "github.com/hashicorp/raft-boltdb/v2", "github.com/hashicorp/go-hclog", "go.etcd.io/bbolt"},
 		why:   "the cluster moves bytes; it never sees money",
 	},
+	"cluster/pki": {why: "certificates and tokens are made from the standard library alone"},
+	"cluster/port": {
+		module: []string{"cluster/pki"},
+		why:    "one port, one handshake; what is said on a connection is not its affair",
+	},
+	"cluster/peer": {
+		module: []string{"cluster/pki", "cluster/port", "api/pb"},
+		owned:  []string{"google.golang.org/grpc"},
+		why:    "calls between nodes carry bytes; what they mean is behind a seam",
+	},
+	"api/pb": {
+		owned: []string{"google.golang.org/grpc", "google.golang.org/protobuf"},
+		why:   "generated messages",
+	},
 	"internal/purse": {
 		module: []string{"ledger"},
 		why:    "the purse meets Pebble and Raft through seams, so that a simulation can drive it",

@@ -1,0 +1,205 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	"purser/api/pb"
+	"purser/cluster/pki"
+	"purser/cluster/port"
+)
+
+// Clients are the connections to other nodes, one for each.
+type Clients struct {
+	creds *port.Credentials
+
+	mu     sync.Mutex
+	conns  map[string]*connection // by node
+	closed bool
+}
+
+type connection struct {
+	address string
+	grpc    *grpc.ClientConn
+	calls   pb.ClusterClient
+}
+
+// NewClients returns no connections yet.
+func NewClients(creds *port.Credentials) *Clients {
+	return &Clients{creds: creds, conns: map[string]*connection{}}
+}
+
+// errClosed is a call after Close.
+var errClosed = errors.New("this node is closing its connections")
+
+// to returns the connection to a node at an address, making it if need be. It
+// does not wait: the connection is established by the first call.
+func (c *Clients) to(node, address string) (pb.ClusterClient, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, errClosed
+	}
+	if have := c.conns[node]; have != nil {
+		if have.address == address {
+			return have.calls, nil
+		}
+		_ = have.grpc.Close() // it leads to where the node is no more
+		delete(c.conns, node)
+	}
+	conn, err := connect(address, func(ctx context.Context, _ string) (net.Conn, error) {
+		return c.creds.Dial(ctx, address, port.GRPC, node)
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.conns[node] = &connection{address: address, grpc: conn, calls: pb.NewClusterClient(conn)}
+	return c.conns[node].calls, nil
+}
+
+// connect makes a connection whose dialler does the TLS.
+func connect(address string, dial func(context.Context, string) (net.Conn, error)) (*grpc.ClientConn, error) {
+	conn, err := grpc.NewClient("passthrough:///"+address,
+		grpc.WithContextDialer(dial),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		// A peer that was away is asked again soon: a new leader may be there.
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			MinConnectTimeout: 2 * time.Second,
+		}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.WithIdleTimeout(0),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("a connection to %s: %w", address, err)
+	}
+	return conn, nil
+}
+
+// Forget closes the connections to nodes that keep does not name.
+func (c *Clients) Forget(keep func(node string) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for node, conn := range c.conns {
+		if !keep(node) {
+			_ = conn.grpc.Close() // the node is gone
+			delete(c.conns, node)
+		}
+	}
+}
+
+// Propose asks a node, the leader, to put a command into the log. An error
+// leaves open whether it did, unless it wraps [ErrUnsent].
+func (c *Clients) Propose(ctx context.Context, node, address string, in *pb.ProposeRequest) (*pb.ProposeReply, error) {
+	calls, err := c.to(node, address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsent, err)
+	}
+	out, err := calls.Propose(ctx, in)
+	if err != nil {
+		return nil, fmt.Errorf("asking node %s: %w", node, err)
+	}
+	return out, nil
+}
+
+// ErrUnsent is a call that was never made.
+var ErrUnsent = errors.New("not sent")
+
+// Progress asks a node how far it is.
+func (c *Clients) Progress(ctx context.Context, node, address string, linearizable bool) (*pb.ProgressReply, error) {
+	calls, err := c.to(node, address)
+	if err != nil {
+		return nil, err
+	}
+	out, err := calls.Progress(ctx, &pb.ProgressRequest{Linearizable: linearizable})
+	if status.Code(err) == codes.FailedPrecondition {
+		return nil, fmt.Errorf("node %s: %w", node, ErrNotLeader)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking node %s for its progress: %w", node, err)
+	}
+	return out, nil
+}
+
+// Nudge asks a node to report some accounts at once.
+func (c *Clients) Nudge(ctx context.Context, node, address string, accounts [][]byte) error {
+	calls, err := c.to(node, address)
+	if err != nil {
+		return err
+	}
+	_, err = calls.Nudge(ctx, &pb.NudgeRequest{Accounts: accounts})
+	return err
+}
+
+// Close ends all connections; calls under way fail.
+func (c *Clients) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, conn := range c.conns {
+		_ = conn.grpc.Close() // its only error is to be closed already
+	}
+	clear(c.conns)
+}
+
+// Join asks the members that a token names, in turn, to let this node in. It
+// returns their answer and the root that the token's fingerprint is of. An error
+// that wraps [ErrRefused] is final.
+func Join(ctx context.Context, token *pki.Token, in *pb.JoinRequest, now func() time.Time) (*pb.JoinReply, error) {
+	var errs []error
+	for _, address := range token.Addresses {
+		out, err := joinAt(ctx, address, token, in, now)
+		if err == nil {
+			return out, nil
+		}
+		errs = append(errs, err)
+		if errors.Is(err, ErrRefused) || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+func joinAt(ctx context.Context, address string, token *pki.Token, in *pb.JoinRequest, now func() time.Time) (*pb.JoinReply, error) {
+	// Dialled first, for its error: gRPC would wrap it in its own.
+	raw, root, err := port.DialPinned(ctx, address, token.Fingerprint, now)
+	if err != nil {
+		return nil, err
+	}
+	if root.Cluster() != token.Cluster {
+		return nil, errors.Join(fmt.Errorf("%w: the token is for cluster %s, %s is of %s", ErrRefused, token.Cluster, address, root.Cluster()), raw.Close())
+	}
+	used := false
+	conn, err := connect(address, func(ctx context.Context, _ string) (net.Conn, error) {
+		if used {
+			c, _, err := port.DialPinned(ctx, address, token.Fingerprint, now)
+			return c, err
+		}
+		used = true
+		return raw, nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, raw.Close())
+	}
+	defer conn.Close()
+	out, err := pb.NewClusterClient(conn).Join(ctx, in)
+	if status.Code(err) == codes.PermissionDenied {
+		return nil, fmt.Errorf("%w: %s", ErrRefused, status.Convert(err).Message())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking %s to let this node in: %w", address, err)
+	}
+	return out, nil
+}

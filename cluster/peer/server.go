@@ -1,0 +1,183 @@
+package peer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"purser/api/pb"
+	"purser/cluster/port"
+)
+
+const (
+	// maxMessage bounds a message. The largest is the evidence of a node that
+	// comes back with every lease it may have.
+	maxMessage = 40 << 20
+	// maxStreams bounds the calls under way on one connection.
+	maxStreams = 256
+	// idleLimit ends connections that nobody uses.
+	idleLimit = 10 * time.Minute
+	// stopWait bounds how long Close lets calls under way end.
+	stopWait = 5 * time.Second
+)
+
+// Service is what a node does for its peers. All functions may be called at the
+// same time. from is the calling node. Errors are texts for operators; only
+// Progress tells [ErrNotLeader] apart.
+type Service struct {
+	Join     func(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, error)
+	Propose  func(ctx context.Context, from string, in *pb.ProposeRequest) *pb.ProposeReply
+	Progress func(ctx context.Context, linearizable bool) (*pb.ProgressReply, error)
+	Nudge    func(accounts [][]byte)
+}
+
+// Errors that cross the wire as what they are.
+var (
+	// ErrNotLeader is a question that only the leader answers.
+	ErrNotLeader = errors.New("this node does not lead")
+	// ErrRefused is a Join that was answered with no.
+	ErrRefused = errors.New("the cluster refused the new node")
+)
+
+// Server answers the calls that arrive on a port.
+type Server struct {
+	grpc    *grpc.Server
+	serving sync.WaitGroup
+}
+
+// Serve answers the gRPC lane of p until Close.
+func Serve(p *port.Port, service Service) *Server {
+	s := &Server{grpc: grpc.NewServer(
+		grpc.Creds(arrived{p.Credentials()}),
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleLimit, Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.UnaryInterceptor(onlyNodes),
+	)}
+	pb.RegisterClusterServer(s.grpc, &calls{service: service})
+	s.serving.Go(func() {
+		// It ends when the lane is closed; what it says then is no news.
+		_ = s.grpc.Serve(p.Lane(port.GRPC))
+	})
+	return s
+}
+
+// Close takes no further calls, lets those under way end for a while, and
+// breaks off the rest.
+func (s *Server) Close() {
+	timer := time.AfterFunc(stopWait, s.grpc.Stop)
+	s.grpc.GracefulStop()
+	timer.Stop()
+	s.serving.Wait()
+}
+
+// onlyNodes refuses every call but Join to callers that are no node.
+func onlyNodes(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if info.FullMethod != pb.Cluster_Join_FullMethodName && caller(ctx) == "" {
+		return nil, status.Error(codes.Unauthenticated, "this call needs the certificate of a node of this cluster")
+	}
+	return next(ctx, in)
+}
+
+// calls is the service as gRPC wants it.
+type calls struct {
+	pb.UnimplementedClusterServer
+	service Service
+}
+
+// Join implements pb.ClusterServer.
+func (c *calls) Join(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, error) {
+	out, err := c.service.Join(ctx, in)
+	switch {
+	case errors.Is(err, ErrRefused):
+		return nil, status.Error(codes.PermissionDenied, err.Error())
+	case err != nil:
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	return out, nil
+}
+
+// Propose implements pb.ClusterServer.
+func (c *calls) Propose(ctx context.Context, in *pb.ProposeRequest) (*pb.ProposeReply, error) {
+	return c.service.Propose(ctx, caller(ctx), in), nil
+}
+
+// Progress implements pb.ClusterServer.
+func (c *calls) Progress(ctx context.Context, in *pb.ProgressRequest) (*pb.ProgressReply, error) {
+	out, err := c.service.Progress(ctx, in.Linearizable)
+	switch {
+	case errors.Is(err, ErrNotLeader):
+		return nil, status.Error(codes.FailedPrecondition, err.Error())
+	case err != nil:
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	return out, nil
+}
+
+// Nudge implements pb.ClusterServer.
+func (c *calls) Nudge(_ context.Context, in *pb.NudgeRequest) (*pb.NudgeReply, error) {
+	c.service.Nudge(in.Accounts)
+	return &pb.NudgeReply{}, nil
+}
+
+// arrived are gRPC's credentials for connections whose handshake the port has
+// done already.
+type arrived struct{ creds *port.Credentials }
+
+// node says which node is at the other end.
+type node struct {
+	credentials.CommonAuthInfo
+	id string
+}
+
+// AuthType implements credentials.AuthInfo.
+func (node) AuthType() string { return "purser-node" }
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (a arrived) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	t, ok := c.(*tls.Conn)
+	if !ok {
+		return nil, nil, fmt.Errorf("a connection of type %T came through no port", c)
+	}
+	return c, node{
+		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+		id:             a.creds.Peer(t.ConnectionState()),
+	}, nil
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (arrived) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, errors.New("these are a server's credentials")
+}
+
+// Info implements credentials.TransportCredentials.
+func (arrived) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
+}
+
+// Clone implements credentials.TransportCredentials.
+func (a arrived) Clone() credentials.TransportCredentials { return a }
+
+// OverrideServerName implements credentials.TransportCredentials.
+func (arrived) OverrideServerName(string) error { return nil }
+
+// caller is the node that makes the call, or "".
+func caller(ctx context.Context) string {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return ""
+	}
+	n, _ := p.AuthInfo.(node)
+	return n.id
+}

@@ -128,7 +128,7 @@ func (n *Node) openLedger(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock())
+	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock(), nil)
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
 	if err := n.raft.WaitReady(ctx); err != nil {

@@ -39,7 +39,7 @@ func begin(dir string) (*life, error) {
 	if err := node.WaitReady(ctx); err != nil {
 		return nil, errors.Join(err, node.Close())
 	}
-	return &life{fsm: fsm, node: node, prop: raftfsm.NewProposer(node, fsm, raftfsm.SystemClock())}, nil
+	return &life{fsm: fsm, node: node, prop: raftfsm.NewProposer(node, fsm, raftfsm.SystemClock(), nil)}, nil
 }
 
 func (l *life) end() error {

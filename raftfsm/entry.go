@@ -10,17 +10,19 @@ import (
 	"purser/ledger"
 )
 
-// An entry of the log is an envelope around a command:
+// An entry of the log is an envelope around one command, or several:
 //
 //	offset 0   version, 1
 //	       1   shard, 0 (one Raft group)
-//	       2   room: 1 ledger, 2 directory
+//	       2   room: 1 ledger, 2 directory, 3 a batch
 //	       3   stamp: ledger time, 8 bytes, big endian
 //	      11   CRC-32C of all other bytes, 4 bytes, big endian
-//	      15   the command, as its room stores it
+//	      15   the command, as its room stores it; of a batch, for each command
+//	           its room (1 or 2), its length (uvarint) and itself
 //
-// The log store keeps no checksum of what it holds; this one is looked at when
-// the entry is applied.
+// The commands of a batch are applied in their order, with one stamp. The log
+// store keeps no checksum of what it holds; this one is looked at when the entry
+// is applied.
 const (
 	entryVersion = 1
 	entryShard   = 0
@@ -32,12 +34,14 @@ const (
 // comes back with every lease it may have: 2^17 of them at some 100 bytes.
 const maxEntry = 32 << 20
 
-// room says which state a command is for.
-type room uint8
+// Room says which state a command is for.
+type Room uint8
 
+// The rooms. A batch is not a room of its own; it only stands where one would.
 const (
-	roomLedger    room = 1
-	roomDirectory room = 2
+	RoomLedger    Room = 1
+	RoomDirectory Room = 2
+	roomBatch     Room = 3
 )
 
 // errUnreadable is an entry that this build cannot apply. It never leaves the
@@ -46,14 +50,38 @@ var errUnreadable = errors.New("unreadable entry")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func newEntry(r room, stamp ledger.Instant) []byte {
-	b := make([]byte, headerSize, 256)
-	b[0], b[1], b[2] = entryVersion, entryShard, byte(r)
-	binary.BigEndian.PutUint64(b[3:], uint64(stamp))
-	return b
+// message is a command as it travels: encoded, for its room.
+type message struct {
+	room Room
+	body []byte
 }
 
-func seal(b []byte) []byte {
+func ledgerMessage(c ledger.Command) message {
+	return message{RoomLedger, ledger.AppendCommand(make([]byte, 0, 256), c)}
+}
+
+func directoryMessage(c directory.Command) message {
+	return message{RoomDirectory, directory.AppendCommand(make([]byte, 0, 256), c)}
+}
+
+// newEntry seals messages, at least one, into an entry.
+func newEntry(stamp ledger.Instant, messages ...message) []byte {
+	size := headerSize
+	for _, m := range messages {
+		size += len(m.body) + 1 + binary.MaxVarintLen32
+	}
+	b := make([]byte, headerSize, size)
+	b[0], b[1], b[2] = entryVersion, entryShard, byte(messages[0].room)
+	binary.BigEndian.PutUint64(b[3:], uint64(stamp))
+	if len(messages) == 1 {
+		b = append(b, messages[0].body...)
+	} else {
+		b[2] = byte(roomBatch)
+		for _, m := range messages {
+			b = binary.AppendUvarint(append(b, byte(m.room)), uint64(len(m.body)))
+			b = append(b, m.body...)
+		}
+	}
 	binary.BigEndian.PutUint32(b[crcOffset:], entrySum(b))
 	return b
 }
@@ -62,19 +90,30 @@ func entrySum(b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(b[:crcOffset], castagnoli), castagnoli, b[headerSize:])
 }
 
-func ledgerEntry(stamp ledger.Instant, c ledger.Command) []byte {
-	return seal(ledger.AppendCommand(newEntry(roomLedger, stamp), c))
-}
-
-func directoryEntry(stamp ledger.Instant, c directory.Command) []byte {
-	return seal(directory.AppendCommand(newEntry(roomDirectory, stamp), c))
-}
-
-// entry is a decoded entry; one of the commands is set.
+// entry is a decoded entry.
 type entry struct {
-	stamp     ledger.Instant
+	stamp    ledger.Instant
+	commands []command // one, unless it is a batch
+	batch    bool
+}
+
+// command is a decoded command: one of the two is set.
+type command struct {
 	ledger    ledger.Command
 	directory directory.Command
+}
+
+// decode reads what a message carries.
+func (m message) decode() (c command, err error) {
+	switch m.room {
+	case RoomLedger:
+		c.ledger, err = ledger.DecodeCommand(m.body)
+	case RoomDirectory:
+		c.directory, err = directory.DecodeCommand(m.body)
+	default:
+		err = fmt.Errorf("room %d", m.room)
+	}
+	return c, err
 }
 
 // decodeEntry reads an entry. Every error is errUnreadable.
@@ -92,18 +131,35 @@ func decodeEntry(b []byte) (entry, error) {
 	if b[1] != entryShard {
 		return entry{}, fmt.Errorf("%w: shard %d, this group is %d", errUnreadable, b[1], entryShard)
 	}
-	e := entry{stamp: ledger.Instant(binary.BigEndian.Uint64(b[3:]))}
-	var err error
-	switch r := room(b[2]); r {
-	case roomLedger:
-		e.ledger, err = ledger.DecodeCommand(b[headerSize:])
-	case roomDirectory:
-		e.directory, err = directory.DecodeCommand(b[headerSize:])
-	default:
-		err = fmt.Errorf("room %d", r)
+	e := entry{stamp: ledger.Instant(binary.BigEndian.Uint64(b[3:])), batch: Room(b[2]) == roomBatch}
+	for rest := b[headerSize:]; ; {
+		m := message{Room(b[2]), rest}
+		if e.batch {
+			var err error
+			if m, rest, err = cutMessage(rest); err != nil {
+				return entry{}, fmt.Errorf("%w: command %d of a batch: %w", errUnreadable, len(e.commands), err)
+			}
+		}
+		c, err := m.decode()
+		if err != nil {
+			return entry{}, fmt.Errorf("%w: %w", errUnreadable, err)
+		}
+		e.commands = append(e.commands, c)
+		if !e.batch || len(rest) == 0 {
+			return e, nil
+		}
 	}
-	if err != nil {
-		return entry{}, fmt.Errorf("%w: %w", errUnreadable, err)
+}
+
+// cutMessage takes the first message off a batch.
+func cutMessage(b []byte) (m message, rest []byte, err error) {
+	if len(b) == 0 {
+		return m, nil, errors.New("nothing there")
 	}
-	return e, nil
+	size, n := binary.Uvarint(b[1:])
+	if n <= 0 || size > uint64(len(b)-1-n) {
+		return m, nil, errors.New("its length is wrong")
+	}
+	end := 1 + n + int(size)
+	return message{Room(b[0]), b[1+n : end]}, b[end:], nil
 }

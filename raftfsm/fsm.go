@@ -42,9 +42,10 @@ func New() *FSM {
 	return f
 }
 
-// Apply implements raft.FSM: it carries out one committed entry and returns its
-// [ledger.Outcome] or [directory.Outcome]. It panics on an entry that it cannot
-// understand, and when the ledger finds that an account no longer adds up.
+// Apply implements raft.FSM: it carries out one committed entry and returns the
+// outcomes of its commands, a slice of [ledger.Outcome] and [directory.Outcome].
+// It panics on an entry that it cannot understand, and when the ledger finds
+// that an account no longer adds up.
 func (f *FSM) Apply(log *raft.Log) any {
 	e, err := decodeEntry(log.Data)
 	if err != nil {
@@ -57,10 +58,15 @@ func (f *FSM) Apply(log *raft.Log) any {
 		panic(fmt.Sprintf("raftfsm: entry %d of term %d after entry %d: it would be applied twice", log.Index, log.Term, f.index))
 	}
 	f.index = log.Index
-	if e.ledger != nil {
-		return f.applyLedger(e.stamp, e.ledger)
+	outcomes := make([]any, len(e.commands))
+	for i, c := range e.commands {
+		if c.ledger != nil {
+			outcomes[i] = f.applyLedger(e.stamp, c.ledger)
+		} else {
+			outcomes[i] = f.applyDirectory(e.stamp, c.directory)
+		}
 	}
-	return f.applyDirectory(e.stamp, e.directory)
+	return outcomes
 }
 
 func (f *FSM) applyLedger(stamp ledger.Instant, c ledger.Command) ledger.Outcome {

@@ -3,6 +3,7 @@ package raftfsm
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand"
@@ -14,6 +15,20 @@ import (
 	"purser/internal/directory"
 	"purser/ledger"
 )
+
+func ledgerEntry(stamp ledger.Instant, c ledger.Command) []byte {
+	return newEntry(stamp, ledgerMessage(c))
+}
+
+func directoryEntry(stamp ledger.Instant, c directory.Command) []byte {
+	return newEntry(stamp, directoryMessage(c))
+}
+
+// reseal gives an entry that was changed the checksum that fits.
+func reseal(b []byte) []byte {
+	binary.BigEndian.PutUint32(b[crcOffset:], entrySum(b))
+	return b
+}
 
 func applyAll(f *FSM, entries [][]byte, from int) {
 	for i, b := range entries {
@@ -32,7 +47,7 @@ func TestWorkloadIsWorthIt(t *testing.T) {
 	f := New()
 	codes := map[string]int{}
 	for i, b := range newWorkload(1).entries(2000) {
-		switch out := f.Apply(&raft.Log{Index: uint64(i + 1), Data: b}).(type) {
+		switch out := f.Apply(&raft.Log{Index: uint64(i + 1), Data: b}).([]any)[0].(type) {
 		case ledger.Outcome:
 			codes[fmt.Sprint("ledger ", out.Code)]++
 			if out.Answer != nil {
@@ -101,7 +116,7 @@ func TestL10UnreadableEntryStopsTheNode(t *testing.T) {
 		b[at] = to
 		return b
 	}
-	resealed := func(at int, to byte) []byte { return seal(spoil(at, to)) }
+	resealed := func(at int, to byte) []byte { return reseal(spoil(at, to)) }
 	cases := map[string]struct {
 		entry []byte
 		says  string
@@ -115,8 +130,12 @@ func TestL10UnreadableEntryStopsTheNode(t *testing.T) {
 		"unknown room":        {resealed(2, 9), "room 9"},
 		"unknown kind":        {resealed(headerSize, 99), "unknown kind 99"},
 		"later command":       {resealed(headerSize+1, 2), ""},
-		"unknown in directory": {seal(append(newEntry(roomDirectory, 1), 1, 99)),
+		"unknown in directory": {newEntry(1, message{RoomDirectory, []byte{1, 99}}),
 			"unknown version or kind"},
+		"empty batch":       {newEntry(1, message{room: roomBatch}), "nothing there"},
+		"batch cut short":   {newEntry(1, message{roomBatch, []byte{1, 200, 1, 1}}), "length is wrong"},
+		"batch in a batch":  {newEntry(1, message{roomBatch, nil}, message{roomBatch, nil}), "room 3"},
+		"batch, then a bad": {newEntry(1, ledgerMessage(ledger.Tick{}), message{RoomLedger, []byte{1, 99}}), ""},
 	}
 	for name, c := range cases {
 		f := New()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,15 @@ type Log interface {
 	Apply(entry []byte, timeout time.Duration) (any, error)
 }
 
+// Route leads to the leader, when that is another node.
+type Route interface {
+	// Leading says whether this node leads, as far as it knows.
+	Leading() bool
+	// Forward has the leader carry out a command ([Proposer.Carry], over there).
+	// An error wraps [ErrAmbiguous] or [ErrNotProposed].
+	Forward(ctx context.Context, room Room, command []byte) (outcome []byte, err error)
+}
+
 // Errors of a proposal. Every error is one of the two.
 var (
 	// ErrAmbiguous leaves open whether the command was or will be applied. The
@@ -30,130 +40,296 @@ var (
 )
 
 const (
-	// maxInFlight bounds the proposals under way, and so the goroutines that wait
-	// for them: as many as Raft stores with one sync.
-	maxInFlight = 256
+	// maxInFlight bounds the proposals under way.
+	maxInFlight = 1024
+	// maxFlights bounds the entries under way: while one is synced, the next can
+	// be on its way, and what comes meanwhile gathers for the one after.
+	maxFlights = 2
+	// maxBatch and maxBatchBytes bound one entry of several commands, and with it
+	// how long applying it keeps readers waiting.
+	maxBatch      = 256
+	maxBatchBytes = 256 << 10
 	// enqueueWait bounds the wait for Raft to take an entry, which is one sync of
 	// the disk away.
 	enqueueWait = 5 * time.Second
+	// leaderPoll is how soon a proposal that found no leader looks again.
+	leaderPoll = 20 * time.Millisecond
 )
 
-// Proposer puts commands into the log, stamped with ledger time.
+// Proposer puts commands into the log, stamped with ledger time. Commands that
+// come while an entry is on its way share the next one, so that the number of
+// entries follows the disk's pace and not that of the callers.
 type Proposer struct {
 	log     Log
 	fsm     *FSM
+	route   Route // nil: this node is alone
 	stamper stamper
 	slots   chan struct{}
 
+	// Contended, if set before the first proposal, is told the accounts in which
+	// a request waits for what other nodes may have idle, when that was decided
+	// here. It must not wait.
+	Contended func(node ledger.NodeID, accounts []ledger.AccountKey)
+
 	mu      sync.Mutex
 	closed  bool
-	waiting sync.WaitGroup
+	queue   []*proposal
+	flights int
+	working sync.WaitGroup
 }
 
-// NewProposer returns a proposer for the log whose entries end up in fsm.
-func NewProposer(log Log, fsm *FSM, clock Clock) *Proposer {
-	return &Proposer{log: log, fsm: fsm, stamper: stamper{clock: clock}, slots: make(chan struct{}, maxInFlight)}
+// proposal is one command on its way into the log.
+type proposal struct {
+	message
+	done chan result // takes one
 }
 
-// Propose has a command carried out by the ledger and returns what it did. An
+type result struct {
+	outcome any
+	err     error
+}
+
+// NewProposer returns a proposer for the log whose entries end up in fsm. route
+// is nil for a node that is alone.
+func NewProposer(log Log, fsm *FSM, clock Clock, route Route) *Proposer {
+	return &Proposer{log: log, fsm: fsm, route: route, stamper: stamper{clock: clock}, slots: make(chan struct{}, maxInFlight)}
+}
+
+// Propose has a command carried out by the ledger, on whichever node leads, and
+// returns what it did. While no node leads it waits for one until ctx ends. An
 // error wraps [ErrAmbiguous] or [ErrNotProposed], and its cause.
 //
 // The command is not kept, and may be changed when Propose has returned.
 func (p *Proposer) Propose(ctx context.Context, c ledger.Command) (ledger.Outcome, error) {
-	return propose[ledger.Outcome](ctx, p, func(stamp ledger.Instant) []byte { return ledgerEntry(stamp, c) })
+	return propose(ctx, p, ledgerMessage(c), ledger.DecodeOutcome)
 }
 
 // ProposeDirectory is [Proposer.Propose] for the directory.
 func (p *Proposer) ProposeDirectory(ctx context.Context, c directory.Command) (directory.Outcome, error) {
-	return propose[directory.Outcome](ctx, p, func(stamp ledger.Instant) []byte { return directoryEntry(stamp, c) })
+	return propose(ctx, p, directoryMessage(c), directory.DecodeOutcome)
 }
 
-func propose[T any](ctx context.Context, p *Proposer, encode func(ledger.Instant) []byte) (T, error) {
+func propose[T any](ctx context.Context, p *Proposer, m message, decode func([]byte) (T, error)) (T, error) {
+	for {
+		out, err := proposeOnce(ctx, p, m, decode)
+		if p.route == nil || !errors.Is(err, errNoLeader) {
+			return out, err
+		}
+		t := time.NewTimer(leaderPoll)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return out, err
+		case <-t.C:
+		}
+	}
+}
+
+func proposeOnce[T any](ctx context.Context, p *Proposer, m message, decode func([]byte) (T, error)) (T, error) {
 	var zero T
-	if err := p.begin(ctx); err != nil {
-		return zero, fmt.Errorf("%w: %w", ErrNotProposed, err)
+	if p.route != nil && !p.route.Leading() {
+		b, err := p.route.Forward(ctx, m.room, m.body)
+		if err != nil {
+			return zero, err
+		}
+		out, err := decode(b)
+		if err != nil {
+			return zero, fmt.Errorf("%w: the leader's answer: %w", ErrAmbiguous, err)
+		}
+		return out, nil
 	}
-	stamp, err := p.stamper.stamp(p.fsm.Now())
-	if err != nil {
-		p.end()
-		return zero, fmt.Errorf("%w: %w", ErrNotProposed, err)
-	}
-	entry := encode(stamp)
-	if len(entry) > maxEntry {
-		p.end()
-		return zero, fmt.Errorf("%w: an entry of %d bytes, the most is %d", ErrNotProposed, len(entry), maxEntry)
-	}
-	response, err := p.apply(ctx, entry)
+	response, err := p.here(ctx, m)
 	if err != nil {
 		return zero, err
 	}
 	out, ok := response.(T)
 	if !ok {
-		panic(fmt.Sprintf("raftfsm: the log returned %T for an entry that yields %T", response, zero))
+		panic(fmt.Sprintf("raftfsm: the log returned %T for a command that yields %T", response, zero))
 	}
 	return out, nil
 }
 
-// begin takes a slot; it is given back by end.
-func (p *Proposer) begin(ctx context.Context) error {
+// errNoLeader is a proposal that no node could take; the next moment may be better.
+var errNoLeader = errors.New("no node leads")
+
+// NoLeader is the error of a [Route] that knows no leader: the proposal waits
+// for one.
+func NoLeader(reason string) error {
+	return fmt.Errorf("%w: %w: %s", ErrNotProposed, errNoLeader, reason)
+}
+
+// Carry carries out a command that another node forwarded, if this node leads,
+// and returns its outcome encoded. Errors are those of [Proposer.Propose]. A
+// command that this build does not know is refused: in the log it would stop
+// every node of this build.
+func (p *Proposer) Carry(ctx context.Context, room Room, body []byte) (outcome []byte, err error) {
+	m := message{room, body}
+	if _, err := m.decode(); err != nil {
+		return nil, fmt.Errorf("%w: the leader cannot read the command; upgrade it first: %w", ErrNotProposed, err)
+	}
+	response, err := p.here(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	switch out := response.(type) {
+	case ledger.Outcome:
+		return ledger.AppendOutcome(nil, out), nil
+	case directory.Outcome:
+		return directory.AppendOutcome(nil, out), nil
+	default:
+		panic(fmt.Sprintf("raftfsm: the log returned %T", response))
+	}
+}
+
+// here puts a command into this node's log and waits for its outcome, but no
+// longer than ctx.
+func (p *Proposer) here(ctx context.Context, m message) (any, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, fmt.Errorf("%w: %w", ErrNotProposed, err)
+	}
+	if len(m.body) > maxEntry-headerSize {
+		return nil, fmt.Errorf("%w: a command of %d bytes, the most is %d", ErrNotProposed, len(m.body), maxEntry-headerSize)
 	}
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, fmt.Errorf("%w: %w", ErrNotProposed, ctx.Err())
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		<-p.slots
-		return errors.New("proposer is closed")
+	defer func() { <-p.slots }()
+	w := &proposal{message: m, done: make(chan result, 1)}
+	if !p.enqueue(w) {
+		return nil, fmt.Errorf("%w: the proposer is closed", ErrNotProposed)
 	}
-	p.waiting.Add(1)
-	return nil
-}
-
-func (p *Proposer) end() {
-	<-p.slots
-	p.waiting.Done()
-}
-
-// apply waits for the entry, but no longer than ctx. The log's own wait cannot
-// be cut short; it goes on in a goroutine that [Proposer.Close] waits for.
-func (p *Proposer) apply(ctx context.Context, entry []byte) (any, error) {
-	type result struct {
-		response any
-		err      error
-	}
-	done := make(chan result, 1)
-	wait := enqueueWait
-	if deadline, ok := ctx.Deadline(); ok {
-		// Raft reads 0 as "no limit".
-		wait = min(wait, max(time.Until(deadline), time.Millisecond))
-	}
-	go func() {
-		defer p.end()
-		response, err := p.log.Apply(entry, wait)
-		done <- result{response, err}
-	}()
 	select {
-	case r := <-done:
-		if r.err != nil {
-			return nil, classify(r.err)
-		}
-		return r.response, nil
+	case r := <-w.done:
+		return r.outcome, r.err
 	case <-ctx.Done():
+		if p.withdraw(w) {
+			return nil, fmt.Errorf("%w: %w", ErrNotProposed, ctx.Err())
+		}
 		return nil, fmt.Errorf("%w: %w", ErrAmbiguous, ctx.Err())
 	}
 }
+
+func (p *Proposer) enqueue(w *proposal) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.queue = append(p.queue, w)
+	if p.flights < maxFlights {
+		p.flights++
+		p.working.Go(p.fly)
+	}
+	return true
+}
+
+// withdraw takes a proposal back that is not on its way yet.
+func (p *Proposer) withdraw(w *proposal) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.queue, w)
+	if i < 0 {
+		return false
+	}
+	p.queue = slices.Delete(p.queue, i, i+1)
+	return true
+}
+
+// fly sends entry after entry until nothing waits.
+func (p *Proposer) fly() {
+	for {
+		batch := p.take()
+		if len(batch) == 0 {
+			return
+		}
+		p.send(batch)
+	}
+}
+
+// take removes what shares the next entry from the queue; with nothing left it
+// ends the flight.
+func (p *Proposer) take() []*proposal {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, size := 0, 0
+	for n < len(p.queue) && n < maxBatch {
+		size += len(p.queue[n].body)
+		if n > 0 && size > maxBatchBytes {
+			break
+		}
+		n++
+	}
+	batch := slices.Clone(p.queue[:n])
+	p.queue = slices.Delete(p.queue, 0, n)
+	if n == 0 {
+		p.flights--
+	}
+	return batch
+}
+
+// send puts a batch into the log and tells everyone in it what came of it.
+func (p *Proposer) send(batch []*proposal) {
+	outcomes, err := p.commit(batch)
+	for i, w := range batch {
+		if err != nil {
+			w.done <- result{err: err}
+			continue
+		}
+		p.notice(w, outcomes[i])
+		w.done <- result{outcome: outcomes[i]}
+	}
+}
+
+func (p *Proposer) commit(batch []*proposal) ([]any, error) {
+	stamp, err := p.stamper.stamp(p.fsm.Now())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotProposed, err)
+	}
+	messages := make([]message, len(batch))
+	for i, w := range batch {
+		messages[i] = w.message
+	}
+	response, err := p.log.Apply(newEntry(stamp, messages...), enqueueWait)
+	if err != nil {
+		return nil, classify(err)
+	}
+	outcomes, ok := response.([]any)
+	if !ok || len(outcomes) != len(batch) {
+		panic(fmt.Sprintf("raftfsm: the log returned %T for an entry of %d commands", response, len(batch)))
+	}
+	return outcomes, nil
+}
+
+// notice tells Contended where requests wait for what others hold.
+func (p *Proposer) notice(w *proposal, outcome any) {
+	out, ok := outcome.(ledger.Outcome)
+	if !ok || p.Contended == nil || out.Answer == nil || !slices.ContainsFunc(out.Answer.Needs, contended) {
+		return
+	}
+	c, err := w.decode()
+	x, ok := c.ledger.(*ledger.Exchange)
+	if err != nil || !ok {
+		panic(fmt.Sprintf("raftfsm: an answer to %T, %v", c.ledger, err))
+	}
+	var accounts []ledger.AccountKey
+	for _, need := range out.Answer.Needs {
+		if contended(need) && !slices.Contains(accounts, x.Rows[need.Row].Account) {
+			accounts = append(accounts, x.Rows[need.Row].Account)
+		}
+	}
+	p.Contended(x.Node, accounts)
+}
+
+func contended(n ledger.NeedResult) bool { return n.Verdict == ledger.NeedContended }
 
 // classify sorts an error of the log. Only those are definite that Raft gives
 // before it takes an entry; any other, known or not, leaves the outcome open.
 func classify(err error) error {
 	for _, definite := range []error{raft.ErrNotLeader, raft.ErrNotVoter, raft.ErrLeadershipTransferInProgress} {
 		if errors.Is(err, definite) {
-			return fmt.Errorf("%w: %w", ErrNotProposed, err)
+			return fmt.Errorf("%w: %w: %w", ErrNotProposed, errNoLeader, err)
 		}
 	}
 	return fmt.Errorf("%w: %w", ErrAmbiguous, err)
@@ -165,5 +341,5 @@ func (p *Proposer) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	p.waiting.Wait()
+	p.working.Wait()
 }

@@ -39,7 +39,7 @@ func (l *localLog) Apply(entry []byte, timeout time.Duration) (any, error) {
 func newLocal() (*localLog, *Proposer, *hands) {
 	l := &localLog{fsm: New()}
 	h := &hands{wall: base}
-	return l, NewProposer(l, l.fsm, h.clock()), h
+	return l, NewProposer(l, l.fsm, h.clock(), nil), h
 }
 
 func TestProposalsReachBothRooms(t *testing.T) {
@@ -113,7 +113,7 @@ func TestL4AnExchangeWhoseAnswerWasLostIsRepeated(t *testing.T) {
 	x := &ledger.Exchange{Node: "n1", Incarnation: 1, Seq: 1, Rows: []ledger.Row{{Account: ledger.AccountKey{Budget: "b"}}},
 		Needs: []ledger.Need{{Claims: []ledger.Claim{{Row: 0, Missing: 1}}}}}
 
-	lossy := NewProposer(lossyLog{l}, l.fsm, SystemClock())
+	lossy := NewProposer(lossyLog{l}, l.fsm, SystemClock(), nil)
 	_, err := lossy.Propose(t.Context(), x)
 	if !errors.Is(err, ErrAmbiguous) {
 		t.Fatalf("the lost answer gives %v", err)
@@ -198,20 +198,62 @@ func TestACallerThatNeverWaitedKnows(t *testing.T) {
 	}
 }
 
-func TestTheDeadlineBoundsTheWaitForATurn(t *testing.T) {
+// TestCallersShareAnEntry: what comes while entries are on their way gathers for
+// the next one, in order, and each caller gets its own outcome.
+func TestCallersShareAnEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, p, _ := newLocal()
-		var got []time.Duration
-		l.before = func(_ []byte, d time.Duration) error { got = append(got, d); return nil }
-		for _, limit := range []time.Duration{time.Hour, time.Second} {
-			ctx, cancel := context.WithTimeout(t.Context(), limit)
-			if _, err := p.Propose(ctx, ledger.Tick{}); err != nil {
-				t.Fatal(err)
-			}
-			cancel()
+		gate := make(chan struct{})
+		var entries atomic.Int64
+		l.before = func([]byte, time.Duration) error { entries.Add(1); <-gate; return nil }
+		var callers sync.WaitGroup
+		for i := range 100 {
+			callers.Go(func() {
+				k := putKey
+				k.Key.ID, k.Key.Hash = directory.KeyID(fmt.Sprintf("k%d", i)), directory.Hash{1, byte(i)}
+				if out, err := p.ProposeDirectory(t.Context(), k); err != nil || out.Code != directory.Applied {
+					t.Errorf("key %d: %+v, %v", i, out, err)
+				}
+			})
+			callers.Go(func() {
+				if out, err := p.Propose(t.Context(), ledger.DeleteBudget{ID: "none"}); err != nil || out.Code != ledger.UnknownBudget {
+					t.Errorf("ledger: %+v, %v", out, err)
+				}
+			})
+			synctest.Wait()
 		}
-		if got[0] != enqueueWait || got[1] != time.Second {
-			t.Errorf("waits %v", got)
+		if n := entries.Load(); n != maxFlights {
+			t.Errorf("%d entries under way", n)
+		}
+		close(gate)
+		callers.Wait()
+		p.Close()
+		if n := entries.Load(); n > maxFlights+1 || l.fsm.Directory().Len() != 100 {
+			t.Errorf("200 commands took %d entries and made %d keys", n, l.fsm.Directory().Len())
+		}
+	})
+}
+
+func TestACallerInTheQueueCanStillWithdraw(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, p, _ := newLocal()
+		gate := make(chan struct{})
+		l.before = func([]byte, time.Duration) error { <-gate; return nil }
+		var callers sync.WaitGroup
+		for range maxFlights {
+			callers.Go(func() { _, _ = p.Propose(t.Context(), ledger.Tick{}) })
+			synctest.Wait()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := p.Propose(ctx, putBudget); !errors.Is(err, ErrNotProposed) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Propose = %v", err)
+		}
+		close(gate)
+		callers.Wait()
+		p.Close()
+		if _, ok := l.fsm.Ledger().Budget("b"); ok {
+			t.Error("what was withdrawn was applied")
 		}
 	})
 }
@@ -220,15 +262,8 @@ func TestL9ProposalsInFlightAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, p, _ := newLocal()
 		gate := make(chan struct{})
-		var mu sync.Mutex
-		entered := 0
-		l.before = func([]byte, time.Duration) error {
-			mu.Lock()
-			entered++
-			mu.Unlock()
-			<-gate
-			return nil
-		}
+		var entered atomic.Int64
+		l.before = func([]byte, time.Duration) error { entered.Add(1); <-gate; return nil }
 		var callers sync.WaitGroup
 		for range maxInFlight {
 			callers.Go(func() { _, _ = p.Propose(t.Context(), ledger.Tick{}) })
@@ -239,13 +274,120 @@ func TestL9ProposalsInFlightAreBounded(t *testing.T) {
 		if _, err := p.Propose(ctx, ledger.Tick{}); !errors.Is(err, ErrNotProposed) {
 			t.Errorf("one more = %v", err)
 		}
-		if entered != maxInFlight {
-			t.Errorf("%d reached the log", entered)
+		if entered.Load() != maxFlights {
+			t.Errorf("%d reached the log", entered.Load())
 		}
 		close(gate)
 		callers.Wait()
 		p.Close()
+		if most := int64(maxFlights + maxInFlight/maxBatch + 1); entered.Load() > most {
+			t.Errorf("%d entries for %d proposals", entered.Load(), maxInFlight)
+		}
 	})
+}
+
+// toLeader is the route of a follower.
+type toLeader struct {
+	leading func() bool
+	leader  *Proposer
+	calls   int
+	err     error // of each call, or of the first few
+	few     int
+}
+
+func (r *toLeader) Leading() bool { return r.leading != nil && r.leading() }
+
+func (r *toLeader) Forward(ctx context.Context, room Room, command []byte) ([]byte, error) {
+	r.calls++
+	if r.err != nil && (r.few == 0 || r.calls <= r.few) {
+		return nil, r.err
+	}
+	return r.leader.Carry(ctx, room, command)
+}
+
+func TestAFollowerForwards(t *testing.T) {
+	l, leader, h := newLocal()
+	route := &toLeader{leader: leader}
+	follower := NewProposer(nil, New(), h.clock(), route)
+	out, err := follower.Propose(t.Context(), putBudget)
+	if err != nil || out.Code != ledger.Applied {
+		t.Fatalf("Propose = %+v, %v", out, err)
+	}
+	if out, err := follower.ProposeDirectory(t.Context(), putKey); err != nil || out.Code != directory.Applied || out.Version != 1 {
+		t.Fatalf("ProposeDirectory = %+v, %v", out, err)
+	}
+	if _, ok := l.fsm.Ledger().Budget("b"); !ok || l.fsm.Directory().Len() != 1 {
+		t.Error("the leader has not applied it")
+	}
+	route.err = fmt.Errorf("%w: the connection broke", ErrAmbiguous)
+	if _, err := follower.Propose(t.Context(), putBudget); !errors.Is(err, ErrAmbiguous) {
+		t.Errorf("a broken connection: %v", err)
+	}
+	if _, err := leader.Carry(t.Context(), RoomLedger, []byte{1, 99}); !errors.Is(err, ErrNotProposed) {
+		t.Errorf("a command of a later build: %v", err)
+	}
+	if _, err := leader.Carry(t.Context(), roomBatch, nil); !errors.Is(err, ErrNotProposed) {
+		t.Errorf("a room that is none: %v", err)
+	}
+}
+
+func TestAProposalWaitsForALeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, leader, h := newLocal()
+		route := &toLeader{leader: leader, err: NoLeader("an election is under way")}
+		follower := NewProposer(nil, New(), h.clock(), route)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := follower.Propose(ctx, putBudget); !errors.Is(err, ErrNotProposed) {
+			t.Errorf("without a leader: %v", err)
+		}
+		if route.calls < 10 || route.calls > 100 {
+			t.Errorf("it looked %d times in a second", route.calls)
+		}
+		route.few = route.calls + 10
+		if out, err := follower.Propose(t.Context(), putBudget); err != nil || out.Code != ledger.Applied {
+			t.Errorf("when there is one: %+v, %v", out, err)
+		}
+		if l.index != 1 {
+			t.Errorf("%d entries", l.index)
+		}
+	})
+}
+
+// TestContendedAccountsAreTold: the leader learns where a request waits for what
+// another node may have idle.
+func TestContendedAccountsAreTold(t *testing.T) {
+	_, p, _ := newLocal()
+	var told []ledger.AccountKey
+	p.Contended = func(node ledger.NodeID, accounts []ledger.AccountKey) {
+		if node != "n2" {
+			t.Errorf("told of %s", node)
+		}
+		told = append(told, accounts...)
+	}
+	must := func(c ledger.Command) {
+		t.Helper()
+		if _, err := p.Propose(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := putBudget
+	put.Budget.Limit = 10
+	must(put)
+	must(ledger.Register{Node: "n1", Store: ledger.StoreID{1}})
+	must(ledger.Register{Node: "n2", Store: ledger.StoreID{2}})
+	ask := func(node ledger.NodeID, amount ledger.Amount) *ledger.Exchange {
+		return &ledger.Exchange{Node: node, Incarnation: 1, Seq: 1, Rows: []ledger.Row{{Account: ledger.AccountKey{Budget: "b"}}},
+			Needs: []ledger.Need{{Claims: []ledger.Claim{{Row: 0, Missing: amount}}}}}
+	}
+	must(ask("n1", 9))
+	if len(told) != 0 {
+		t.Errorf("told of %v although it was granted", told)
+	}
+	must(ask("n2", 2))
+	if len(told) != 1 || told[0].Budget != "b" {
+		t.Errorf("told of %v", told)
+	}
 }
 
 func TestL9AnEntryHasALimit(t *testing.T) {
@@ -262,7 +404,7 @@ func TestL9AnEntryHasALimit(t *testing.T) {
 
 func TestConcurrentProposals(t *testing.T) {
 	l := &localLog{fsm: New()}
-	p := NewProposer(l, l.fsm, SystemClock())
+	p := NewProposer(l, l.fsm, SystemClock(), nil)
 	var callers sync.WaitGroup
 	for i := range 8 {
 		callers.Go(func() {
@@ -288,7 +430,7 @@ func TestConcurrentProposals(t *testing.T) {
 func TestSweepLetsTimePass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &localLog{fsm: New()}
-		p := NewProposer(l, l.fsm, SystemClock()) // the bubble's
+		p := NewProposer(l, l.fsm, SystemClock(), nil) // the bubble's
 		ctx, cancel := context.WithCancel(t.Context())
 		var leading atomic.Bool
 		leading.Store(true)

@@ -26,7 +26,11 @@ var (
 //	PutKey:    the key, without Created, Revoked and Version
 //	RevokeKey: id
 //	ForgetKey: id
+//	PutToken:  hash (32 bytes), expires
+//	AdmitNode: the node, hash of the token (32 bytes, zero for none)
+//	SetNode:   id, state
 //
+// A node is id, store (16 bytes), address, region, zone,
 // and a key is id, hash (32 bytes), name, bound, required, models, cacheOff,
 // expires; bound is the set fixed dimensions (count, then number and value each)
 // and the tags (count, then name and value each); required is a count, then
@@ -40,6 +44,12 @@ func AppendCommand(b []byte, c Command) []byte {
 		return appendString(b, string(c.ID))
 	case ForgetKey:
 		return appendString(b, string(c.ID))
+	case PutToken:
+		return appendInt(append(b, c.Hash[:]...), int64(c.Expires))
+	case AdmitNode:
+		return append(appendNode(b, &c.Node), c.Token[:]...)
+	case SetNode:
+		return append(appendString(b, string(c.ID)), byte(c.State))
 	default:
 		panic(fmt.Sprintf("directory: command of kind %d has no stored form", c.Kind()))
 	}
@@ -64,6 +74,12 @@ func DecodeCommand(b []byte) (Command, error) {
 		c = RevokeKey{ID: KeyID(r.string())}
 	case KindForgetKey:
 		c = ForgetKey{ID: KeyID(r.string())}
+	case KindPutToken:
+		c = PutToken{Hash: r.hash(), Expires: ledger.Instant(r.int())}
+	case KindAdmitNode:
+		c = AdmitNode{Node: r.node(), Token: r.hash()}
+	case KindSetNode:
+		c = SetNode{ID: ledger.NodeID(r.string()), State: NodeState(r.byte())}
 	default:
 		return nil, fmt.Errorf("directory command of kind %d: %w", kind, ErrUnknown)
 	}

@@ -63,7 +63,12 @@ func goldenCommands() []Command {
 	k.Bound.Tags = []ledger.Tag{{Name: "job", Value: "42"}}
 	k.Required = []ledger.DimRef{{Dim: ledger.DimCustomer}, {Dim: ledger.DimTag, Tag: "ticket"}}
 	bare := Key{ID: "x", Hash: Hash{31: 1}}
-	return []Command{PutKey{Key: k}, PutKey{Key: bare}, RevokeKey{ID: "ci-bot"}, ForgetKey{ID: "x"}}
+	return []Command{PutKey{Key: k}, PutKey{Key: bare}, RevokeKey{ID: "ci-bot"}, ForgetKey{ID: "x"},
+		PutToken{Hash: Hash{7: 9}, Expires: 1_700_000_000_000_000_000},
+		AdmitNode{Node: Node{ID: "n1", Store: ledger.StoreID{1, 2}, Address: "10.0.0.1:7071", Region: "eu", Zone: "a"}},
+		AdmitNode{Node: Node{ID: "n2", Store: ledger.StoreID{3}, Address: "n2:7071"}, Token: Hash{7: 9}},
+		SetNode{ID: "n1", State: NodeDraining},
+	}
 }
 
 func TestCompatCommands_v1(t *testing.T) {
@@ -187,7 +192,7 @@ func TestLoadRefusesWhatIsNoState(t *testing.T) {
 		"nothing":        {seq(), ErrMalformed},
 		"no header":      {seq(good[1:]...), ErrMalformed},
 		"two headers":    {seq(header, header), ErrMalformed},
-		"one key less":   {seq(good[:len(good)-1]...), ErrMalformed},
+		"one key less":   {seq(append([][]byte{header}, good[2:]...)...), ErrMalformed},
 		"one key twice":  {seq(append(slices.Clone(good[:len(good)-1]), good[1])...), ErrMalformed},
 		"empty record":   {seq(header, nil), ErrMalformed},
 		"cut record":     {seq(header, good[1][:20]), ErrMalformed},

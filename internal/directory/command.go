@@ -1,5 +1,7 @@
 package directory
 
+import "purser/ledger"
+
 // Command is one entry of the replicated log that concerns the directory. The
 // set is closed and the kind numbers are append-only.
 type Command interface {
@@ -14,6 +16,9 @@ const (
 	KindPutKey    Kind = 1
 	KindRevokeKey Kind = 2
 	KindForgetKey Kind = 3
+	KindPutToken  Kind = 4
+	KindAdmitNode Kind = 5
+	KindSetNode   Kind = 6
 )
 
 // PutKey makes a key, or changes one that is not revoked. Its ID and Hash must
@@ -32,10 +37,39 @@ type ForgetKey struct {
 	ID KeyID
 }
 
+// PutToken makes a token that lets one node in until it expires.
+type PutToken struct {
+	Hash    Hash
+	Expires ledger.Instant
+}
+
+// AdmitNode lets a node in with a token, or takes down a new address, region or
+// zone of one that is in. Without a token it is the first node of a cluster, or
+// one that is known. State and Joined of the node are ignored.
+type AdmitNode struct {
+	Node  Node
+	Token Hash // zero for none
+}
+
+// SetNode changes what a node may do. To remove one is final.
+type SetNode struct {
+	ID    ledger.NodeID
+	State NodeState
+}
+
 // Kind implements Command.
 func (PutKey) Kind() Kind    { return KindPutKey }
 func (RevokeKey) Kind() Kind { return KindRevokeKey }
 func (ForgetKey) Kind() Kind { return KindForgetKey }
+
+// Kind implements Command.
+func (PutToken) Kind() Kind { return KindPutToken }
+
+// Kind implements Command.
+func (AdmitNode) Kind() Kind { return KindAdmitNode }
+
+// Kind implements Command.
+func (SetNode) Kind() Kind { return KindSetNode }
 
 // Outcome is what a command did.
 type Outcome struct {
@@ -58,11 +92,19 @@ const (
 	KeyRevoked     Code = 7 // a revoked key cannot be changed
 	KeyActive      Code = 8 // an active key cannot be forgotten: revoke it first
 	LimitReached   Code = 9 // the table is full (L9): forget revoked keys
+	UnknownToken   Code = 10
+	TokenUsed      Code = 11 // by another node
+	TokenExpired   Code = 12
+	NodeTaken      Code = 13 // the ID belongs to a node with another data directory
+	NodeIsRemoved  Code = 14
+	UnknownNode    Code = 15
 )
 
 var codeNames = [...]string{
 	Applied: "applied", Unchanged: "unchanged", InvalidCommand: "invalid command", UnknownKey: "unknown key",
 	IDTaken: "id taken", HashTaken: "hash taken", KeyRevoked: "key revoked", KeyActive: "key active", LimitReached: "limit reached",
+	UnknownToken: "unknown token", TokenUsed: "token used", TokenExpired: "token expired", NodeTaken: "node id taken",
+	NodeIsRemoved: "node removed", UnknownNode: "unknown node",
 }
 
 // String returns the code in words.

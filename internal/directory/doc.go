@@ -1,6 +1,6 @@
-// Package directory is the replicated state beside the ledger: who may call.
-// In its first form that is virtual keys; orgs, teams and policies join it as
-// further objects with commands of their own.
+// Package directory is the replicated state beside the ledger: who may call, and
+// which nodes belong to the cluster. Orgs, teams and policies join it as further
+// objects with commands of their own.
 //
 // It is not an authenticator and holds no secret: a key is known by the SHA-256
 // of its secret, and nothing here can be turned back into one.
@@ -24,6 +24,9 @@
 //   - A secret belongs to one key for as long as that key exists, and a key's
 //     secret never changes: to rotate is to make another key.
 //   - A revoked key stays revoked. It may be forgotten, never revived.
+//   - K2 A token lets one node in: the first that shows it before it expires.
+//   - A node's ID is its own for good: another data directory cannot take it over,
+//     and a node that was removed does not come back.
 //   - A [Key] that was handed out is never written again.
 //
 // # Concurrency

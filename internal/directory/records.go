@@ -12,10 +12,12 @@ import (
 const (
 	recordHeader = 1 // first: now, version, number of keys
 	recordKey    = 2 // a key, then created, revoked, version
+	recordNode   = 3 // a node, then state, joined
+	recordToken  = 4 // hash, expires, used by
 )
 
 // Records yields the state as a sequence of records: a header, then the keys in
-// the order of [State.Keys]. A record is valid until the next one is asked for.
+// the order of [State.Keys], then nodes and tokens in theirs. A record is valid until the next one is asked for.
 func (s *State) Records() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		b := append(make([]byte, 0, 512), codecVersion, recordHeader)
@@ -34,6 +36,7 @@ func (s *State) Records() iter.Seq[[]byte] {
 				return
 			}
 		}
+		s.nodeRecords(b, yield)
 	}
 }
 
@@ -66,7 +69,7 @@ func Load(records iter.Seq2[[]byte, error]) (*State, error) {
 		switch {
 		case r.bad:
 			return nil, fmt.Errorf("directory record: %w", ErrMalformed)
-		case version != codecVersion || kind != recordHeader && kind != recordKey:
+		case version != codecVersion || kind < recordHeader || kind > recordToken:
 			return nil, fmt.Errorf("directory record of version %d, kind %d: %w", version, kind, ErrUnknown)
 		case (kind == recordHeader) != (s == nil):
 			return nil, fmt.Errorf("directory header out of place: %w", ErrMalformed)
@@ -78,7 +81,7 @@ func Load(records iter.Seq2[[]byte, error]) (*State, error) {
 			}
 			promised = int(n)
 		default:
-			if err := s.loadKey(&r); err != nil {
+			if err := s.load(kind, &r); err != nil {
 				return nil, err
 			}
 		}
@@ -90,6 +93,17 @@ func Load(records iter.Seq2[[]byte, error]) (*State, error) {
 		return nil, fmt.Errorf("directory records are incomplete: %w", ErrMalformed)
 	}
 	return s, nil
+}
+
+func (s *State) load(kind byte, r *reader) error {
+	switch kind {
+	case recordKey:
+		return s.loadKey(r)
+	case recordNode:
+		return s.loadNode(r)
+	default:
+		return s.loadToken(r)
+	}
 }
 
 func (s *State) loadKey(r *reader) error {

@@ -12,10 +12,12 @@ import (
 // State is the directory at one point of the log. The zero State is not usable; see [New].
 type State struct {
 	now     ledger.Instant
-	version uint64 // grows by one with each command that changed something
-	count   int    // of keys in byID, and of keys in byHash
-	byID    trie   // by SHA-256 of the ID
-	byHash  trie   // by the hash of the secret
+	version uint64   // grows by one with each command that changed something
+	count   int      // of keys in byID, and of keys in byHash
+	byID    trie     // by SHA-256 of the ID
+	byHash  trie     // by the hash of the secret
+	nodes   []*Node  // by ID; neither slice is ever written, it is replaced
+	tokens  []*Token // by hash
 }
 
 // New returns an empty directory.
@@ -64,6 +66,12 @@ func (s *State) Apply(now ledger.Instant, c Command) Outcome {
 		code = s.revokeKey(c.ID)
 	case ForgetKey:
 		code = s.forgetKey(c.ID)
+	case PutToken:
+		code = s.putToken(&c)
+	case AdmitNode:
+		code = s.admit(&c)
+	case SetNode:
+		code = s.setNode(&c)
 	default:
 		code = InvalidCommand
 	}

@@ -75,6 +75,23 @@ func (w *twin) apply(now ledger.Instant, c Command) Code {
 	return Applied
 }
 
+// drawNodeCommand draws among few nodes and tokens.
+func drawNodeCommand(t *rapid.T) Command {
+	id := ledger.NodeID(rapid.SampledFrom([]string{"n1", "n2", "n3", ""}).Draw(t, "node"))
+	token := Hash{rapid.Byte().Draw(t, "token") % 4}
+	switch rapid.IntRange(0, 3).Draw(t, "kind") {
+	case 0:
+		return PutToken{Hash: token, Expires: ledger.Instant(rapid.IntRange(0, 60).Draw(t, "expires"))}
+	case 1:
+		return SetNode{ID: id, State: NodeState(rapid.IntRange(0, 4).Draw(t, "state"))}
+	default:
+		return AdmitNode{Token: token, Node: Node{
+			ID: id, Store: ledger.StoreID{rapid.Byte().Draw(t, "store") % 2},
+			Address: rapid.SampledFrom([]string{"a:1", "b:1", ""}).Draw(t, "address"),
+		}}
+	}
+}
+
 // drawCommand draws among few IDs and secrets, so that they meet.
 func drawCommand(t *rapid.T) Command {
 	id := KeyID(rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "!"}).Draw(t, "id"))

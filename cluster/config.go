@@ -1,10 +1,11 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
+	"net"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -19,10 +20,8 @@ type Config struct {
 	// Existed says that this node has run before, as its identity elsewhere
 	// tells: Open then refuses to begin anew.
 	Existed bool
-	// Bind is the loopback address and port to listen on for peers, such as
-	// "127.0.0.1:0". Empty, the default: no port is opened. Messages are neither
-	// encrypted nor authenticated, so no other address is allowed.
-	Bind string
+	// Peers is how this node meets others. Nil: it is alone, and opens no port.
+	Peers *Peers
 	// FSM takes the committed entries. Optional interfaces of the library beyond
 	// raft.FSM are not looked for.
 	FSM raft.FSM
@@ -40,13 +39,60 @@ type Config struct {
 	wrapLogs func(raft.LogStore) raft.LogStore
 }
 
-// Timing of Raft. A node alone hears no heartbeats: its timeouts only decide how
-// soon after a start it elects itself.
-const (
-	electionTimeout = 50 * time.Millisecond
-	leaseTimeout    = 50 * time.Millisecond // the library wants it at most the heartbeat timeout
-	commitTimeout   = 20 * time.Millisecond
+// Peers is a node's way to the others.
+type Peers struct {
+	// Streams carry Raft's messages. They belong to the node once it is open.
+	Streams Streams
+	// Advertise is where others reach this node.
+	Advertise string
+	// Found says that a node that has never run begins a cluster, with itself as
+	// the one voter. Otherwise it waits until a leader adds it.
+	Found bool
+	// Timing suits the network between the nodes; zero means [LAN].
+	Timing Timing
+}
 
+// Streams are the connections between nodes, both ends proved.
+type Streams interface {
+	net.Listener
+	// Dial opens a connection to a node at an address. It fails if another node
+	// answers there.
+	Dial(ctx context.Context, address, node string) (net.Conn, error)
+}
+
+// Timing is how patient Raft is.
+type Timing struct {
+	// Election is how long a follower waits for its leader before it stands for
+	// election, at random up to twice that.
+	Election time.Duration
+	// Lease is how long a leader that hears no quorum goes on leading.
+	Lease time.Duration
+	// Commit is how soon a follower hears of a commit when nothing else is sent.
+	Commit time.Duration
+	// InFlight is how many messages may be on their way to one follower.
+	InFlight int
+}
+
+// LAN suits nodes within some milliseconds of each other. There is no pipeline:
+// it wedges after a follower's disk stall (hashicorp/raft issue 612), and gains
+// nothing there.
+func LAN() Timing {
+	return Timing{Election: time.Second, Lease: 500 * time.Millisecond, Commit: 50 * time.Millisecond, InFlight: 1}
+}
+
+// WAN suits nodes in several regions, up to 250 ms apart.
+func WAN() Timing {
+	return Timing{Election: 5 * time.Second, Lease: 2500 * time.Millisecond, Commit: 100 * time.Millisecond, InFlight: 8}
+}
+
+// alone is the timing of a node without peers. It hears no heartbeats: its
+// timeouts only decide how soon after a start it elects itself. The library
+// wants a lease of at most the election timeout.
+func alone() Timing {
+	return Timing{Election: 50 * time.Millisecond, Lease: 50 * time.Millisecond, Commit: 20 * time.Millisecond, InFlight: 1}
+}
+
+const (
 	// maxAppendEntries is how many waiting entries share one sync.
 	maxAppendEntries = 256
 
@@ -91,21 +137,40 @@ func (c *Config) withDefaults() (Config, error) {
 	case out.StallAfter < minStall || out.StallAfter > maxStall:
 		return out, fmt.Errorf("cluster: stall limit %v is not within %v and %v", out.StallAfter, minStall, maxStall)
 	}
-	if out.Bind != "" {
-		if a, err := netip.ParseAddrPort(out.Bind); err != nil || !a.Addr().IsLoopback() {
-			return out, fmt.Errorf("cluster: %q is not a loopback address with a port", out.Bind)
+	if p := out.Peers; p != nil {
+		if p.Streams == nil || p.Advertise == "" {
+			return out, errors.New("cluster: peers without streams or an address")
+		}
+		if p.Timing == (Timing{}) {
+			own := *p
+			own.Timing = LAN()
+			out.Peers = &own
 		}
 	}
 	return out, nil
 }
 
+func (c *Config) timing() Timing {
+	if c.Peers == nil {
+		return alone()
+	}
+	return c.Peers.Timing
+}
+
+// address is where this node is, as Raft's configuration has it.
+func (c *Config) address() string {
+	if c.Peers == nil {
+		return nowhere
+	}
+	return c.Peers.Advertise
+}
+
 func (c *Config) raftConfig() *raft.Config {
 	rc := raft.DefaultConfig()
 	rc.LocalID = raft.ServerID(c.NodeID)
-	rc.HeartbeatTimeout = electionTimeout
-	rc.ElectionTimeout = electionTimeout
-	rc.LeaderLeaseTimeout = leaseTimeout
-	rc.CommitTimeout = commitTimeout
+	t := c.timing()
+	rc.HeartbeatTimeout, rc.ElectionTimeout = t.Election, t.Election
+	rc.LeaderLeaseTimeout, rc.CommitTimeout = t.Lease, t.Commit
 	rc.MaxAppendEntries = maxAppendEntries
 	// Waiting callers share a sync all the same; with a buffer an entry could be
 	// taken after its caller was told that it was not.

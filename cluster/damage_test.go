@@ -273,7 +273,7 @@ func BenchmarkApply(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer n.Close()
-	if err := n.WaitReady(b.Context()); err != nil {
+	if err := n.WaitReady(b.Context(), nil); err != nil {
 		b.Fatal(err)
 	}
 	entry := make([]byte, 200)

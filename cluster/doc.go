@@ -2,9 +2,14 @@
 // replicated log. It moves bytes. What they mean is the state machine's affair
 // (package raftfsm), and no money is known here.
 //
-// It is hashicorp/raft on raft-boltdb with file snapshots. A node that finds no
-// earlier state makes itself a cluster of one voter. Without an address to
-// listen on it opens no port at all.
+// It is hashicorp/raft on raft-boltdb with file snapshots. A node without
+// [Peers] is alone: a cluster of one voter that opens no port. With them it
+// founds a cluster or waits to be added to one, over connections on which both
+// ends have proved who they are (cluster/port, cluster/pki); what nodes ask each
+// other beside Raft is in cluster/peer.
+//
+// The leader keeps Raft's configuration as it should be: [Plan] says the next
+// change, [Node.Change] carries it out. Leases have no part in it.
 //
 // # Faults of the library that are kept out
 //
@@ -24,8 +29,12 @@
 //
 // # What holds
 //
-//   - A node is bootstrapped once in its life. Where the state should be and is
-//     not, [Open] refuses with [ErrStateMissing]; it never starts afresh.
+//   - A node is bootstrapped once in its life, or waits to be added and never is.
+//     Where the state should be and is not, [Open] refuses with
+//     [ErrStateMissing]; it never starts afresh.
+//   - A change of the configuration never takes away a quorum that answers.
+//   - Who has applied what [Node.ReadIndex] returned has applied every entry that
+//     was acknowledged before the call.
 //   - An entry is acknowledged after it was synced to disk; there is no option
 //     to do without.
 //   - After [Node.Close] returns, none of this node's goroutines runs.
@@ -34,7 +43,7 @@
 //
 //	raft.db        log and votes (bbolt: no freelist sync, freelist as a map)
 //	snapshots/     the newest two
-//	member.json    written after the bootstrap: this directory belongs to a member
+//	member.json    this directory belongs to a member, or to one that waits to be
 //
 // # Concurrency
 //
@@ -52,5 +61,7 @@
 // # Tests
 //
 // Each wrapper has a test that fails, or shows the fault, without it; a real
-// Raft is restarted, snapshotted, damaged and refused on temporary directories.
+// Raft is restarted, snapshotted, damaged and refused on temporary directories;
+// groups of real nodes are cut apart, killed and healed. The plan is a table, and
+// a property: it ends, and keeps the quorum.
 package cluster

@@ -28,6 +28,9 @@ type guard struct {
 	limit  time.Duration
 	once   sync.Once
 	exit   func(error)
+	// first, if set, makes durable that this directory now belongs to a member;
+	// it is called before the first entry is stored.
+	first func() error
 }
 
 func (g *guard) end(err error) { g.once.Do(func() { g.exit(err) }) }
@@ -68,12 +71,20 @@ func (g *guard) GetLog(index uint64, log *raft.Log) error {
 
 // StoreLog implements raft.LogStore.
 func (g *guard) StoreLog(log *raft.Log) error {
-	return g.write("store log", func() error { return g.logs.StoreLog(log) })
+	return g.StoreLogs([]*raft.Log{log})
 }
 
 // StoreLogs implements raft.LogStore.
 func (g *guard) StoreLogs(logs []*raft.Log) error {
-	return g.write("store logs", func() error { return g.logs.StoreLogs(logs) })
+	return g.write("store logs", func() error {
+		if g.first != nil {
+			if err := g.first(); err != nil {
+				return err
+			}
+			g.first = nil
+		}
+		return g.logs.StoreLogs(logs)
+	})
 }
 
 // DeleteRange implements raft.LogStore.

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -141,7 +142,7 @@ func ready(t *testing.T, n *Node) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := n.WaitReady(ctx); err != nil {
+	if err := n.WaitReady(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -175,4 +176,27 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}
+}
+
+// overTCP is Streams without encryption or proof.
+type overTCP struct{ net.Listener }
+
+func newOverTCP(t *testing.T) overTCP {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return overTCP{l}
+}
+
+func (overTCP) Dial(ctx context.Context, address, _ string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", address)
+}
+
+func founder(t *testing.T) *Peers {
+	p := newOverTCP(t)
+	return &Peers{Streams: p, Advertise: p.Addr().String(), Found: true}
 }

@@ -11,47 +11,61 @@ import (
 )
 
 // member is the file that says that a directory belongs to a member of a
-// cluster. It is written after the bootstrap and before anything is promised to
-// anyone: a directory that has it must have a log, one that lacks it has
-// promised nothing.
+// cluster. It is written before anything is promised to anyone: a directory that
+// has it must have a log, one that lacks it has promised nothing. While a node
+// that joins has not been sent anything, it is marked as joining, and may have
+// no log yet.
 type member struct {
 	Version int    `json:"version"`
 	Node    string `json:"node"`
+	Joining bool   `json:"joining,omitempty"`
 }
+
+// standing is what the file says.
+type standing int
+
+const (
+	stranger standing = iota // there is none
+	joining
+	full
+)
 
 const (
 	memberFile    = "member.json"
 	memberVersion = 1
 )
 
-// readMember returns whether the directory belongs to a member.
-func readMember(dir, node string) (bool, error) {
+// readMember returns whose the directory is.
+func readMember(dir, node string) (standing, error) {
 	path := filepath.Join(dir, memberFile)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return stranger, nil
 	}
 	if err != nil {
-		return false, err
+		return stranger, err
 	}
 	var m member
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&m); err != nil {
-		return false, fmt.Errorf("%s: %w: %w; write {\"version\":%d,\"node\":%q} if it is this node's", path, ErrCorrupt, err, memberVersion, node)
+		return stranger, fmt.Errorf("%s: %w: %w; write {\"version\":%d,\"node\":%q} if it is this node's", path, ErrCorrupt, err, memberVersion, node)
 	}
 	if m.Version != memberVersion {
-		return false, fmt.Errorf("%s has version %d, this build knows %d: run the build that wrote it, or a later one", path, m.Version, memberVersion)
+		return stranger, fmt.Errorf("%s has version %d, this build knows %d: run the build that wrote it, or a later one", path, m.Version, memberVersion)
 	}
 	if m.Node != node {
-		return false, fmt.Errorf("%s names node %q, not %q: %w; correct the node id or the directory", path, m.Node, node, ErrOtherNode)
+		return stranger, fmt.Errorf("%s names node %q, not %q: %w; correct the node id or the directory", path, m.Node, node, ErrOtherNode)
 	}
-	return true, nil
+	if m.Joining {
+		return joining, nil
+	}
+	return full, nil
 }
 
 // writeMember makes the file and its name durable.
-func writeMember(dir, node string) error {
-	b, err := json.Marshal(member{Version: memberVersion, Node: node})
+func writeMember(dir, node string, as standing) error {
+	b, err := json.Marshal(member{Version: memberVersion, Node: node, Joining: as == joining})
 	if err != nil {
 		return err
 	}

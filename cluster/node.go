@@ -1,12 +1,12 @@
 package cluster
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -18,8 +18,14 @@ type Node struct {
 	raft  *raft.Raft
 	store *boltdb.BoltStore
 	path  string // of the log
+	trans serialTransport
 
-	leading chan raft.Observation // woken on each change of this node's state
+	running  atomic.Pointer[raft.Raft] // the same, for the transport, which is there before it
+	bounds   Timing
+	consumed atomic.Uint64 // index of the last command that the state machine has carried out
+	barrier  atomic.Uint64 // the latest term of which this node, leading, has committed an entry
+
+	leading chan raft.Observation // woken on each change of this node's state or of the leader
 	watch   *raft.Observer
 
 	mu      sync.Mutex
@@ -41,24 +47,24 @@ func Open(cfg Config) (*Node, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cluster directory: %w", err)
 	}
-	isMember, err := readMember(c.Dir, c.NodeID)
+	as, err := readMember(c.Dir, c.NodeID)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPresence(&c, isMember); err != nil {
+	if err := checkPresence(&c, as); err != nil {
 		return nil, err
 	}
 	store, span, err := openLog(c.Dir)
 	if err != nil {
 		return nil, err
 	}
-	if !isMember && span.last == 0 {
+	if as == stranger && span.last == 0 {
 		// A bootstrap that was cut short may have left a term without a log.
 		if store, err = remake(c.Dir, store); err != nil {
 			return nil, err
 		}
 	}
-	n, err := start(&c, store, span, isMember)
+	n, err := start(&c, store, span, as)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -66,7 +72,7 @@ func Open(cfg Config) (*Node, error) {
 }
 
 // checkPresence refuses a directory that has lost the log of a member.
-func checkPresence(c *Config, isMember bool) error {
+func checkPresence(c *Config, as standing) error {
 	path := filepath.Join(c.Dir, logFile)
 	info, err := os.Stat(path)
 	present := err == nil && info.Size() > 0
@@ -74,9 +80,9 @@ func checkPresence(c *Config, isMember bool) error {
 		return err
 	}
 	switch {
-	case isMember && !present:
+	case as == full && !present:
 		return fmt.Errorf("%s: %w: this directory's node has run before; %s", path, ErrStateMissing, startAnew)
-	case c.Existed && !present:
+	case c.Existed && as == stranger && !present:
 		return fmt.Errorf("%s: %w: node %q has run before; %s", path, ErrStateMissing, c.NodeID, startAnew)
 	}
 	return nil
@@ -93,22 +99,22 @@ func remake(dir string, store *boltdb.BoltStore) (*boltdb.BoltStore, error) {
 	return store, err
 }
 
-func start(c *Config, store *boltdb.BoltStore, span logSpan, isMember bool) (*Node, error) {
+func start(c *Config, store *boltdb.BoltStore, span logSpan, as standing) (*Node, error) {
 	rc := c.raftConfig()
 	files, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, snapshotsKept, rc.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("snapshots of %s: %w", c.Dir, err)
 	}
 	var failure error
-	snaps := presentSnapshots{SnapshotStore: files, log: span, failure: &failure}
+	snaps := presentSnapshots{SnapshotStore: files, log: span, failure: &failure, opened: new(atomic.Uint64)}
 	have, err := snaps.List()
 	if err != nil {
 		return nil, fmt.Errorf("snapshots of %s: %w", c.Dir, err)
 	}
 	switch {
-	case isMember && span.last == 0 && len(have) == 0:
+	case as == full && span.last == 0 && len(have) == 0:
 		return nil, fmt.Errorf("%s holds neither entries nor snapshots: %w: its node has run before; %s", c.Dir, ErrStateMissing, startAnew)
-	case !isMember && span.last == 0 && len(have) > 0:
+	case as == stranger && span.last == 0 && len(have) > 0:
 		return nil, fmt.Errorf("%s holds snapshots but no log: %w; %s", c.Dir, ErrStateMissing, startAnew)
 	}
 	if err := checkSpan(have, span); err != nil {
@@ -118,52 +124,75 @@ func start(c *Config, store *boltdb.BoltStore, span logSpan, isMember bool) (*No
 	if c.wrapLogs != nil {
 		guarded.logs = c.wrapLogs(store)
 	}
-	trans, err := newTransport(c.Bind, rc)
-	if err != nil {
-		return nil, fmt.Errorf("listen for peers: %w", err)
+	if as != full && span.last+uint64(len(have)) > 0 {
+		if err := writeMember(c.Dir, c.NodeID, full); err != nil {
+			return nil, err
+		}
+		as = full
 	}
-	n, err := launch(c, rc, guarded, snaps, trans, isMember)
-	if err != nil {
+	n := &Node{
+		store: store, path: filepath.Join(c.Dir, logFile), bounds: c.timing(),
+		leading: make(chan raft.Observation, 1), stopped: make(chan struct{}),
+	}
+	n.trans = newTransport(c, rc, n.whois)
+	if err := n.launch(c, rc, guarded, snaps, as); err != nil {
 		if failure != nil {
 			err = fmt.Errorf("%w: %w", err, failure)
 		}
-		return nil, errors.Join(err, trans.Close())
+		return nil, errors.Join(err, n.trans.Close())
 	}
-	n.store, n.path = store, filepath.Join(c.Dir, logFile)
 	return n, nil
 }
 
-// launch bootstraps a node that is not yet a member, and starts Raft.
-func launch(c *Config, rc *raft.Config, g *guard, snaps presentSnapshots, trans serialTransport, isMember bool) (n *Node, err error) {
+// launch makes a stranger a member, or one that waits to be, and starts Raft.
+func (n *Node) launch(c *Config, rc *raft.Config, g *guard, snaps presentSnapshots, as standing) (err error) {
 	votes := &voteStore{StableStore: g}
-	if !isMember {
-		alone := raft.Configuration{Servers: []raft.Server{{ID: rc.LocalID, Address: trans.LocalAddr()}}}
-		if err := raft.BootstrapCluster(rc, g, votes, snaps, trans, alone); err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
-			return nil, fmt.Errorf("bootstrap: %w", err)
-		}
-		if err := writeMember(c.Dir, c.NodeID); err != nil {
-			return nil, fmt.Errorf("bootstrap: %w", err)
+	if as != full {
+		if err := initiate(c, rc, g, votes, snaps, n.trans); err != nil {
+			return err
 		}
 	}
 	defer func() {
 		// The library panics on an entry that it cannot read; nothing runs yet.
 		if r := recover(); r != nil {
-			n, err = nil, fmt.Errorf("%s: %w: %v; %s", c.Dir, ErrCorrupt, r, startAnew)
+			err = fmt.Errorf("%s: %w: %v; %s", c.Dir, ErrCorrupt, r, startAnew)
 		}
 	}()
-	fsm := observedFSM{FSM: c.FSM, failure: snaps.failure}
-	r, err := raft.NewRaft(rc, fsm, g, votes, snaps, trans)
+	fsm := observedFSM{FSM: c.FSM, failure: snaps.failure, opened: snaps.opened, consumed: &n.consumed}
+	r, err := raft.NewRaft(rc, fsm, g, votes, snaps, n.trans)
 	if err != nil {
 		// The configuration is ours; what is left is what it found on disk.
-		return nil, fmt.Errorf("start raft in %s: %w: %w; %s", c.Dir, ErrCorrupt, err, startAnew)
+		return fmt.Errorf("start raft in %s: %w: %w; %s", c.Dir, ErrCorrupt, err, startAnew)
 	}
-	n = &Node{raft: r, leading: make(chan raft.Observation, 1), stopped: make(chan struct{})}
+	n.raft = r
+	n.running.Store(r)
 	n.watch = raft.NewObserver(n.leading, false, func(o *raft.Observation) bool {
-		_, ok := o.Data.(raft.RaftState)
-		return ok
+		switch o.Data.(type) {
+		case raft.RaftState, raft.LeaderObservation:
+			return true
+		}
+		return false
 	})
 	r.RegisterObserver(n.watch)
-	return n, nil
+	return nil
+}
+
+// initiate begins a node's life: as the only voter of a new cluster, or waiting
+// for a leader to add it.
+func initiate(c *Config, rc *raft.Config, g *guard, votes *voteStore, snaps presentSnapshots, trans serialTransport) error {
+	if c.Peers != nil && !c.Peers.Found {
+		// The first entry makes it a member like any other.
+		g.first = func() error { return writeMember(c.Dir, c.NodeID, full) }
+		return writeMember(c.Dir, c.NodeID, joining)
+	}
+	self := raft.Configuration{Servers: []raft.Server{{ID: rc.LocalID, Address: trans.LocalAddr()}}}
+	if err := raft.BootstrapCluster(rc, g, votes, snaps, trans, self); err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
+		return fmt.Errorf("bootstrap: %w", err)
+	}
+	if err := writeMember(c.Dir, c.NodeID, full); err != nil {
+		return fmt.Errorf("bootstrap: %w", err)
+	}
+	return nil
 }
 
 // Apply appends an entry to the log, waits until it is committed and applied
@@ -204,36 +233,6 @@ func (n *Node) await(ask func() raft.Future) error {
 
 // Leader says whether this node leads, as far as it knows.
 func (n *Node) Leader() bool { return n.raft.State() == raft.Leader }
-
-// readyPoll bounds how long a change of leader can go unnoticed if its
-// notice was dropped because another one was waiting.
-const readyPoll = 250 * time.Millisecond
-
-// WaitReady blocks until this node leads and has applied every entry of its
-// log. One caller at a time.
-func (n *Node) WaitReady(ctx context.Context) error {
-	poll := time.NewTicker(readyPoll)
-	defer poll.Stop()
-	for {
-		if n.Leader() {
-			err := n.await(func() raft.Future { return n.raft.Barrier(peerTimeout) })
-			if err == nil {
-				return nil
-			}
-			if errors.Is(err, raft.ErrRaftShutdown) {
-				return fmt.Errorf("wait for leadership: %w", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for leadership: %w", ctx.Err())
-		case <-n.stopped:
-			return fmt.Errorf("wait for leadership: %w", raft.ErrRaftShutdown)
-		case <-n.leading:
-		case <-poll.C:
-		}
-	}
-}
 
 // Snapshot writes a snapshot now. It is not needed for safety; a stop that takes
 // one starts faster. Nothing new to write is no error.

@@ -128,7 +128,7 @@ func TestALostLogIsNotReplacedByAnEmptyOne(t *testing.T) {
 	c := testConfig(t, dir, &chain{})
 	c.Existed = true
 	shut(t, open(t, c))
-	if is, err := readMember(dir, "n1"); !is || err != nil {
+	if is, err := readMember(dir, "n1"); is != full || err != nil {
 		t.Errorf("readMember = %v, %v", is, err)
 	}
 }
@@ -207,8 +207,8 @@ func TestConfigIsChecked(t *testing.T) {
 		"no state machine": func(c *Config) { c.FSM = nil },
 		"no exit":          func(c *Config) { c.Exit = nil },
 		"stall limit":      func(c *Config) { c.StallAfter = time.Millisecond },
-		"loopback":         func(c *Config) { c.Bind = "0.0.0.0:0" },
-		"not a loopback":   func(c *Config) { c.Bind = "localhost" },
+		"without streams":  func(c *Config) { c.Peers = &Peers{Advertise: "a:1"} },
+		"or an address":    func(c *Config) { c.Peers = &Peers{Streams: newOverTCP(t)} },
 	} {
 		c := testConfig(t, t.TempDir(), &chain{})
 		spoil(&c)
@@ -228,34 +228,24 @@ func TestDirectoryThatCannotBeMade(t *testing.T) {
 	}
 }
 
-func TestPortThatIsTaken(t *testing.T) {
-	c := testConfig(t, t.TempDir(), &chain{})
-	c.Bind = "127.0.0.1:0"
-	n := open(t, c)
-	addr, _ := n.raft.LeaderWithID()
-	c = testConfig(t, t.TempDir(), &chain{})
-	c.Bind = string(addr)
-	if _, err := Open(c); err == nil || !strings.Contains(err.Error(), "listen for peers") {
-		t.Errorf("Open = %v", err)
-	}
-}
-
 // TestCloseWaitsForAllGoroutines opens and closes nodes, one with a connection
 // that a peer keeps open, and counts.
 func TestCloseWaitsForAllGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
-	for _, bind := range []string{"", "127.0.0.1:0"} {
+	for _, listening := range []bool{false, true} {
 		c := testConfig(t, t.TempDir(), &chain{})
-		c.Bind = bind
+		if listening {
+			c.Peers = founder(t)
+		}
 		n := open(t, c)
-		peer := dialPeer(t, n, bind != "")
+		peer := dialPeer(t, n, listening)
 		apply(t, n, "x")
 		shut(t, n)
 		shut(t, n)
 		if _, err := n.Apply([]byte("late"), time.Second); !errors.Is(err, raft.ErrRaftShutdown) {
 			t.Errorf("Apply after Close = %v", err)
 		}
-		if err := n.WaitReady(t.Context()); !errors.Is(err, raft.ErrRaftShutdown) {
+		if err := n.WaitReady(t.Context(), nil); !errors.Is(err, raft.ErrRaftShutdown) {
 			t.Errorf("WaitReady after Close = %v", err)
 		}
 		if peer != nil {
@@ -275,7 +265,7 @@ func TestWaitReadyGivesUpWithItsContext(t *testing.T) {
 	defer n.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := n.WaitReady(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	if err := n.WaitReady(ctx, nil); err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("WaitReady = %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 )
@@ -12,8 +13,9 @@ import (
 // turn; without this a damaged newest one would silently take the node back in time.
 type presentSnapshots struct {
 	raft.SnapshotStore
-	log     logSpan // as found at start
-	failure *error  // why the last one tried could not be used
+	log     logSpan        // as found at start
+	failure *error         // why the last one tried could not be used
+	opened  *atomic.Uint64 // index of the one that was opened last
 }
 
 // List implements raft.SnapshotStore.
@@ -36,8 +38,10 @@ func (s presentSnapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, er
 	m, r, err := s.SnapshotStore.Open(id)
 	if err != nil {
 		*s.failure = fmt.Errorf("snapshot %s: %w", id, err)
+		return m, r, err
 	}
-	return m, r, err
+	s.opened.Store(m.Index)
+	return m, r, nil
 }
 
 // checkSpan returns an error unless the log continues the newest snapshot.
@@ -52,10 +56,21 @@ func checkSpan(all []*raft.SnapshotMeta, log logSpan) error {
 	return nil
 }
 
-// observedFSM keeps why a snapshot could not be restored; the library only logs it.
+// observedFSM keeps why a snapshot could not be restored, which the library only
+// logs, and how far the state machine is: the library's applied index tells
+// what it was sent.
 type observedFSM struct {
 	raft.FSM
-	failure *error
+	failure  *error
+	opened   *atomic.Uint64 // index of the snapshot being restored
+	consumed *atomic.Uint64
+}
+
+// Apply implements raft.FSM.
+func (f observedFSM) Apply(l *raft.Log) any {
+	out := f.FSM.Apply(l)
+	f.consumed.Store(l.Index)
+	return out
 }
 
 // Restore implements raft.FSM.
@@ -63,6 +78,8 @@ func (f observedFSM) Restore(r io.ReadCloser) error {
 	err := f.FSM.Restore(r)
 	if err != nil {
 		*f.failure = fmt.Errorf("restore: %w", err)
+		return err
 	}
-	return err
+	f.consumed.Store(f.opened.Load())
+	return nil
 }

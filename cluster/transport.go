@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -39,36 +41,33 @@ func (t serialTransport) Close() error {
 	return t.NetworkTransport.Close()
 }
 
-// newTransport listens on bind, or nowhere if bind is empty.
-func newTransport(bind string, rc *raft.Config) (serialTransport, error) {
-	layer := &streams{open: map[*stream]struct{}{}, closed: make(chan struct{})}
-	if bind != "" {
-		l, err := net.Listen("tcp", bind)
-		if err != nil {
-			return serialTransport{}, err
-		}
-		layer.listener = l
+// newTransport returns a transport over the node's streams. whois says which
+// node Raft knows at an address.
+func newTransport(c *Config, rc *raft.Config, whois func(raft.ServerAddress) raft.ServerID) serialTransport {
+	layer := &streams{own: raft.ServerAddress(c.address()), whois: whois, open: map[*stream]struct{}{}, closed: make(chan struct{})}
+	if c.Peers != nil {
+		layer.peers = c.Peers.Streams
 	}
 	return serialTransport{raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream:  layer,
-		MaxPool: peerPool,
-		Timeout: peerTimeout,
-		// No pipeline: it wedges after a follower's disk stall (issue 612), and
-		// gains nothing on a local network.
-		MaxRPCsInFlight: 1,
+		Stream:          layer,
+		MaxPool:         peerPool,
+		Timeout:         peerTimeout,
+		MaxRPCsInFlight: c.timing().InFlight,
 		Logger:          rc.Logger,
-	})}, nil
+	})}
 }
 
 // nowhere is the address of a node that listens on no port. It cannot be dialled.
 const nowhere = "127.0.0.1:0"
 
-// streams is a raft.StreamLayer over TCP that knows its accepted connections.
-// The library closes neither them nor waits for who serves them; [streams.Close]
+// streams is a raft.StreamLayer that knows its accepted connections. The
+// library closes neither them nor waits for who serves them; [streams.Close]
 // does both.
 type streams struct {
-	listener net.Listener // nil: accepts nothing
-	serving  sync.WaitGroup
+	peers   Streams // nil: there are none
+	own     raft.ServerAddress
+	whois   func(raft.ServerAddress) raft.ServerID
+	serving sync.WaitGroup
 
 	mu     sync.Mutex
 	open   map[*stream]struct{}
@@ -85,11 +84,11 @@ type stream struct {
 
 // Accept implements net.Listener.
 func (s *streams) Accept() (net.Conn, error) {
-	if s.listener == nil {
+	if s.peers == nil {
 		<-s.closed
 		return nil, net.ErrClosed
 	}
-	conn, err := s.listener.Accept()
+	conn, err := s.peers.Accept()
 	if err != nil {
 		return nil, err
 	}
@@ -130,24 +129,28 @@ func (s *streams) Close() error {
 	}
 	s.mu.Unlock()
 	var err error
-	if s.listener != nil {
-		err = s.listener.Close()
+	if s.peers != nil {
+		err = s.peers.Close()
 	}
 	s.serving.Wait()
 	return err
 }
 
-// Addr implements net.Listener.
-func (s *streams) Addr() net.Addr {
-	if s.listener == nil {
-		return address(nowhere)
-	}
-	return s.listener.Addr()
-}
+// Addr implements net.Listener: it is the address that others are told.
+func (s *streams) Addr() net.Addr { return address(s.own) }
 
 // Dial implements raft.StreamLayer.
 func (s *streams) Dial(to raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	return net.DialTimeout("tcp", string(to), timeout)
+	if s.peers == nil {
+		return nil, errors.New("this node is alone")
+	}
+	node := s.whois(to)
+	if node == "" {
+		return nil, fmt.Errorf("no node of this cluster is at %s", to)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return s.peers.Dial(ctx, string(to), string(node))
 }
 
 type address string

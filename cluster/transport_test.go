@@ -25,10 +25,7 @@ func dialPeer(t *testing.T, n *Node, listening bool) net.Conn {
 
 func loopback(t *testing.T) serialTransport {
 	t.Helper()
-	tr, err := newTransport("127.0.0.1:0", &raft.Config{Logger: newLogger(testLog(t))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tr := newTransport(&Config{Peers: founder(t)}, &raft.Config{Logger: newLogger(testLog(t))}, func(raft.ServerAddress) raft.ServerID { return "to" })
 	t.Cleanup(func() { _ = tr.Close() })
 	return tr
 }
@@ -166,10 +163,7 @@ func TestTransportKeepsPreVote(t *testing.T) {
 }
 
 func TestANodeAloneOpensNoPort(t *testing.T) {
-	tr, err := newTransport("", &raft.Config{Logger: newLogger(testLog(t))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tr := newTransport(&Config{}, &raft.Config{Logger: newLogger(testLog(t))}, nil)
 	if tr.LocalAddr() != nowhere {
 		t.Errorf("address %s", tr.LocalAddr())
 	}
@@ -179,11 +173,8 @@ func TestANodeAloneOpensNoPort(t *testing.T) {
 }
 
 func TestClosedStreamsAcceptNothing(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &streams{listener: l, open: map[*stream]struct{}{}, closed: make(chan struct{})}
+	l := newOverTCP(t)
+	s := &streams{peers: l, open: map[*stream]struct{}{}, closed: make(chan struct{})}
 	s.mu.Lock()
 	s.ended = true // between the accept and the look at it
 	s.mu.Unlock()
@@ -195,5 +186,4 @@ func TestClosedStreamsAcceptNothing(t *testing.T) {
 	if _, err := s.Accept(); err == nil {
 		t.Error("a connection was accepted")
 	}
-	_ = l.Close()
 }

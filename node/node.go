@@ -131,7 +131,7 @@ func (n *Node) openLedger(ctx context.Context) error {
 	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock(), nil)
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
-	if err := n.raft.WaitReady(ctx); err != nil {
+	if err := n.raft.WaitReady(ctx, nil); err != nil {
 		return fmt.Errorf("waiting for the ledger: %w", err)
 	}
 	return nil

@@ -36,7 +36,7 @@ func begin(dir string) (*life, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if err := node.WaitReady(ctx); err != nil {
+	if err := node.WaitReady(ctx, nil); err != nil {
 		return nil, errors.Join(err, node.Close())
 	}
 	return &life{fsm: fsm, node: node, prop: raftfsm.NewProposer(node, fsm, raftfsm.SystemClock(), nil)}, nil

@@ -100,7 +100,7 @@ func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
 func (n *Node) WaitReady(ctx context.Context, ask func(ctx context.Context, leader, address string) (uint64, error)) error {
 	poll := time.NewTicker(readyPoll)
 	defer poll.Stop()
-	why := errors.New("no leader")
+	var why error
 	for {
 		index, err := n.askLeader(ctx, ask)
 		if err == nil {

@@ -164,6 +164,9 @@ func (g *group) agree(entries uint64) {
 
 // ask is how a follower learns the leader's read index.
 func (g *group) ask(_ context.Context, leader, _ string) (uint64, error) {
+	if leader == "" {
+		return 0, errors.New("nobody to ask")
+	}
 	return g.nodes[leader].ReadIndex()
 }
 

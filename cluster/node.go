@@ -234,6 +234,14 @@ func (n *Node) await(ask func() raft.Future) error {
 // Leader says whether this node leads, as far as it knows.
 func (n *Node) Leader() bool { return n.raft.State() == raft.Leader }
 
+// SinceLeader is how long ago this node last heard from a leader; 0 if it leads.
+func (n *Node) SinceLeader() time.Duration {
+	if n.Leader() {
+		return 0
+	}
+	return time.Since(n.raft.LastContact())
+}
+
 // Snapshot writes a snapshot now. It is not needed for safety; a stop that takes
 // one starts faster. Nothing new to write is no error.
 func (n *Node) Snapshot() error {

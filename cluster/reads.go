@@ -95,8 +95,8 @@ func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
 
 // WaitReady blocks until this node has applied every entry that was acknowledged
 // before the call. It takes a leader to know: this node, or the one that ask
-// asks for its [Node.ReadIndex]. ask may be nil for a node that is alone. One
-// caller at a time.
+// asks for its [Node.ReadIndex]. ask is given "" when Raft knows no leader, and
+// may be nil for a node that is alone. One caller at a time.
 func (n *Node) WaitReady(ctx context.Context, ask func(ctx context.Context, leader, address string) (uint64, error)) error {
 	poll := time.NewTicker(readyPoll)
 	defer poll.Stop()
@@ -125,9 +125,9 @@ func (n *Node) askLeader(ctx context.Context, ask func(context.Context, string, 
 	if n.Leader() {
 		return n.ReadIndex()
 	}
-	id, address := n.LeaderNode()
-	if id == "" || ask == nil {
-		return 0, errors.New("no leader is known")
+	if ask == nil {
+		return 0, errors.New("this node is alone and does not lead yet")
 	}
+	id, address := n.LeaderNode()
 	return ask(ctx, id, address)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"purser/cluster/pki"
 	"purser/internal/purse"
 	"purser/ledger"
 	"purser/proxy"
@@ -23,6 +24,7 @@ import (
 type Config struct {
 	Node      NodeConfig       `yaml:"node"`
 	Listen    ListenConfig     `yaml:"listen"`
+	Cluster   ClusterConfig    `yaml:"cluster"`
 	Admin     AdminConfig      `yaml:"admin"`
 	Upstreams []UpstreamConfig `yaml:"upstreams"`
 	Prices    PricesConfig     `yaml:"prices"`
@@ -47,6 +49,17 @@ type ListenConfig struct {
 	BodyBytes      int           `yaml:"body_bytes"`      // largest request body, default 32 MiB, 1 KiB to 1 GiB
 	MaxConnections int           `yaml:"max_connections"` // default 16384
 	DrainTime      time.Duration `yaml:"drain_time"`      // how long a shutdown waits for requests under way, default 30s
+}
+
+// ClusterConfig is how the node meets others. Without a listen address it is alone.
+type ClusterConfig struct {
+	Listen    string        `yaml:"listen"`     // host:port of the cluster's port, TLS
+	Advertise string        `yaml:"advertise"`  // where other nodes reach it; default the listen address
+	JoinToken string        `yaml:"join_token"` // for a node that has joined no cluster yet; better ${PURSER_JOIN_TOKEN}
+	Region    string        `yaml:"region"`
+	Zone      string        `yaml:"zone"`
+	Profile   string        `yaml:"profile"` // lan (default) or wan: how patient Raft is
+	Stable    time.Duration `yaml:"stable"`  // how long a new node is watched before it votes; default 10s
 }
 
 // AdminConfig guards /admin/v1 and /metrics.
@@ -118,6 +131,7 @@ func Default() Config {
 	return Config{
 		Node:     NodeConfig{ID: "node-1", DataDir: "data"},
 		Listen:   ListenConfig{Client: "127.0.0.1:7070", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
+		Cluster:  ClusterConfig{Profile: "lan", Stable: 10 * time.Second},
 		Cache:    CacheConfig{Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20},
 		Requests: RequestsConfig{DefaultOutput: 8192, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
@@ -147,7 +161,7 @@ func Load(file string) (Config, error) {
 	}
 	for name, field := range map[string]*string{
 		"PURSER_ADMIN_TOKEN": &c.Admin.Token, "PURSER_LISTEN": &c.Listen.Client,
-		"PURSER_DATA_DIR": &c.Node.DataDir, "PURSER_NODE_ID": &c.Node.ID,
+		"PURSER_DATA_DIR": &c.Node.DataDir, "PURSER_NODE_ID": &c.Node.ID, "PURSER_JOIN_TOKEN": &c.Cluster.JoinToken,
 	} {
 		if v, ok := os.LookupEnv(name); ok {
 			*field = v
@@ -275,6 +289,9 @@ func (c *Config) Validate() error {
 	if c.Listen.DrainTime <= 0 {
 		bad("listen.drain_time", "%v is not positive", c.Listen.DrainTime)
 	}
+	if err := c.Cluster.validate(c.Node.ID); err != nil {
+		bad("cluster", "%w", err)
+	}
 	gateway, wallet := c.gateway(), c.purse()
 	if err := gateway.Validate(); err != nil {
 		bad("requests", "%w", err)
@@ -284,6 +301,34 @@ func (c *Config) Validate() error {
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "%q is not debug, info, warn or error", c.Log.Level)
+	}
+	return errors.Join(errs...)
+}
+
+func (c *ClusterConfig) validate(node string) error {
+	var errs []error
+	if c.Profile != "lan" && c.Profile != "wan" {
+		errs = append(errs, fmt.Errorf("profile %q is not lan or wan", c.Profile))
+	}
+	if c.Stable < 0 || c.Stable > time.Hour {
+		errs = append(errs, fmt.Errorf("stable: %v is not within 0 and 1h", c.Stable))
+	}
+	if c.Listen == "" {
+		if c.Advertise != "" || c.JoinToken != "" {
+			errs = append(errs, errors.New("advertise and join_token need a listen address"))
+		}
+		return errors.Join(errs...)
+	}
+	if err := pki.CheckName("node.id", node); err != nil {
+		errs = append(errs, err)
+	}
+	for name, address := range map[string]string{"listen": c.Listen, "advertise": c.Advertise} {
+		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
+			errs = append(errs, fmt.Errorf("%s: %q is not host:port", name, address))
+		}
+	}
+	if host, _, _ := net.SplitHostPort(c.Listen); c.Advertise == "" && (host == "" || net.ParseIP(host).IsUnspecified()) {
+		errs = append(errs, errors.New("advertise: other nodes cannot reach the address that listens on every interface; say where they find this node"))
 	}
 	return errors.Join(errs...)
 }

@@ -71,9 +71,14 @@ func (c control) RevokeKey(ctx context.Context, id string) (admin.Key, error) {
 // changeKeys proposes a command and returns once this node's request path has
 // seen its effect.
 func (c control) changeKeys(ctx context.Context, cmd directory.Command) error {
-	out, err := c.n.proposer.ProposeDirectory(ctx, cmd)
+	ctx, cancel := context.WithTimeout(ctx, changeWait)
+	defer cancel()
+	out, err := insist(ctx, func(ctx context.Context) (directory.Outcome, error) { return c.n.proposer.ProposeDirectory(ctx, cmd) })
 	if err != nil {
 		return ambiguous(err)
+	}
+	if err := c.seen(ctx); err != nil {
+		return err
 	}
 	c.n.refreshKeys()
 	switch out.Code {
@@ -142,9 +147,14 @@ func (c control) DeleteBudget(ctx context.Context, id string) error {
 }
 
 func (c control) changeBudgets(ctx context.Context, cmd ledger.Command) error {
+	ctx, cancel := context.WithTimeout(ctx, changeWait)
+	defer cancel()
 	out, err := c.n.proposer.Propose(ctx, cmd)
 	if err != nil {
 		return ambiguous(err)
+	}
+	if err := c.seen(ctx); err != nil {
+		return err
 	}
 	c.n.refreshBudgets()
 	switch out.Code {
@@ -162,7 +172,11 @@ func (c control) changeBudgets(ctx context.Context, cmd ledger.Command) error {
 }
 
 // ShowBudgets implements admin.Budgets.
-func (c control) ShowBudgets(_ context.Context, id string) ([]admin.BudgetDetail, error) {
+func (c control) ShowBudgets(ctx context.Context, id string, how admin.Read) ([]admin.BudgetDetail, admin.Age, error) {
+	age, err := c.catchUp(ctx, how)
+	if err != nil {
+		return nil, 0, err
+	}
 	state := c.n.fsm.Ledger()
 	list := []admin.BudgetDetail{}
 	for b := range state.Budgets() {
@@ -175,7 +189,7 @@ func (c control) ShowBudgets(_ context.Context, id string) ([]admin.BudgetDetail
 		}
 		list = append(list, d)
 	}
-	return list, nil
+	return list, age, nil
 }
 
 // Defaults of a usage query.
@@ -248,8 +262,12 @@ func usageRow(r *usage.Row, group map[string]string) admin.UsageRow {
 }
 
 // Status implements admin.Reports.
-func (c control) Status(context.Context) (admin.Status, error) {
+func (c control) Status(ctx context.Context, how admin.Read) (admin.Status, admin.Age, error) {
 	n := c.n
+	age, err := c.catchUp(ctx, how)
+	if err != nil {
+		return admin.Status{}, 0, err
+	}
 	state, dir := n.fsm.Ledger(), n.fsm.Directory()
 	digest := state.Digest()
 	stats := n.raft.Stats()
@@ -258,8 +276,10 @@ func (c control) Status(context.Context) (admin.Status, error) {
 		LedgerTime: timeText(state.Now()), Digest: fmt.Sprintf("%x", digest), AppliedLog: stats.Applied,
 		Keys: dir.Len(), Catalogue: n.prices.Hash(), Holds: n.purse.Outstanding(), Uptime: time.Since(n.began).Seconds(),
 	}
-	if n.raft.Leader() {
-		out.Leader = n.cfg.Node.ID
+	out.Leader, _ = n.raft.LeaderNode()
+	out.Role, out.Term = strings.ToLower(stats.State), stats.Term
+	if n.member != nil {
+		out.Cluster = n.member.creds.standing.Cluster
 	}
 	for b := range state.Budgets() {
 		out.Budgets++
@@ -268,5 +288,5 @@ func (c control) Status(context.Context) (admin.Status, error) {
 		}
 	}
 	out.Upstreams = n.upstreamStatus()
-	return out, nil
+	return out, age, nil
 }

@@ -41,7 +41,9 @@ type Node struct {
 	fsm       *raftfsm.FSM
 	raft      *cluster.Node
 	proposer  *raftfsm.Proposer
+	member    *member // nil: this node is alone
 	purse     *purse.Purse
+	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys      keyRing
 	cache     *cache
 	prices    *price.Catalogue
@@ -60,8 +62,8 @@ type Node struct {
 	running     bool
 }
 
-// startWait bounds the wait for Raft to lead: one voter elects itself within
-// a second, after it has read its log again.
+// startWait bounds the wait for the ledger: a node alone elects itself within a
+// second, after it has read its log again; one of several needs a quorum.
 const startWait = 2 * time.Minute
 
 // Open starts every part of a node but the edge. fatal must end the process.
@@ -101,6 +103,12 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	n.background.Go(func() { n.keepHouse(base) })
+	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
+	if m := n.member; m != nil {
+		for _, work := range []func(context.Context){m.lead, m.nudge, m.renew} {
+			n.background.Go(func() { work(base) })
+		}
+	}
 	return n.openEdge()
 }
 
@@ -121,17 +129,30 @@ func (n *Node) openLedger(ctx context.Context) error {
 		return err
 	}
 	n.fsm = raftfsm.New()
-	n.raft, err = cluster.Open(cluster.Config{
-		Dir: filepath.Join(n.cfg.Node.DataDir, "raft"), NodeID: n.cfg.Node.ID, Existed: seq > 0,
-		FSM: n.fsm, Exit: n.fatal, Log: n.log,
-	})
-	if err != nil {
+	if n.member, err = n.openMember(); err != nil {
 		return err
 	}
-	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock(), nil)
+	cfg := cluster.Config{
+		Dir: filepath.Join(n.cfg.Node.DataDir, "raft"), NodeID: n.cfg.Node.ID, Existed: seq > 0,
+		FSM: n.fsm, Exit: n.fatal, Log: n.log,
+	}
+	var route raftfsm.Route
+	if n.member != nil {
+		cfg.Peers, route = n.member.peers(), n.member
+	}
+	if n.raft, err = cluster.Open(cfg); err != nil {
+		return err
+	}
+	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock(), route)
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
-	if err := n.raft.WaitReady(ctx, nil); err != nil {
+	if n.member == nil {
+		err = n.raft.WaitReady(ctx, nil)
+	} else {
+		n.proposer.Contended = n.member.contended
+		err = n.member.begin(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("waiting for the ledger: %w", err)
 	}
 	return nil
@@ -148,6 +169,7 @@ func (n *Node) openPurse(ctx context.Context) error {
 		return explainRejection(n.cfg.Node, err)
 	}
 	n.purse = p
+	n.purseNow.Store(p)
 	n.unsubscribe = n.fsm.Subscribe(func(raftfsm.Versions) {
 		n.refreshKeys()
 		n.refreshBudgets()
@@ -272,7 +294,7 @@ func (n *Node) openGateway(base context.Context) error {
 }
 
 func (n *Node) openEdge() error {
-	api, err := admin.New(n.cfg.Admin.Token, control{n}, control{n}, control{n}, n.log)
+	api, err := admin.New(n.cfg.Admin.Token, control{n}, control{n}, control{n}, control{n}, n.log)
 	if err != nil {
 		return err
 	}
@@ -361,6 +383,9 @@ func (n *Node) close() error {
 	}
 	if n.raft != nil {
 		errs = append(errs, n.raft.Close())
+	}
+	if n.member != nil {
+		errs = append(errs, n.member.close())
 	}
 	if n.cache != nil {
 		n.cache.tier.Close()

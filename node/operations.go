@@ -79,17 +79,12 @@ const (
 
 // keepHouse does what has to be done from time to time, until ctx ends.
 func (n *Node) keepHouse(ctx context.Context) {
-	tick, retain := time.NewTicker(tickEvery), time.NewTicker(retainEvery)
-	defer tick.Stop()
+	retain := time.NewTicker(retainEvery)
 	defer retain.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			if _, err := n.proposer.Propose(ctx, ledger.Tick{}); err != nil && ctx.Err() == nil {
-				n.log.Warn("ledger time could not be moved on", "error", err)
-			}
 		case <-retain.C:
 			if err := n.usage.DropBefore(now() - ledger.Instant(n.cfg.Usage.Retention)); err != nil {
 				n.log.Warn("old usage records could not be dropped", "error", err)

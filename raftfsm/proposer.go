@@ -112,7 +112,7 @@ func (p *Proposer) ProposeDirectory(ctx context.Context, c directory.Command) (d
 func propose[T any](ctx context.Context, p *Proposer, m message, decode func([]byte) (T, error)) (T, error) {
 	for {
 		out, err := proposeOnce(ctx, p, m, decode)
-		if p.route == nil || !errors.Is(err, errNoLeader) {
+		if p.route == nil || !errors.Is(err, ErrNoLeader) {
 			return out, err
 		}
 		t := time.NewTimer(leaderPoll)
@@ -149,13 +149,14 @@ func proposeOnce[T any](ctx context.Context, p *Proposer, m message, decode func
 	return out, nil
 }
 
-// errNoLeader is a proposal that no node could take; the next moment may be better.
-var errNoLeader = errors.New("no node leads")
+// ErrNoLeader is a proposal that no node could take; the next moment may be
+// better. It comes with [ErrNotProposed].
+var ErrNoLeader = errors.New("no node leads")
 
 // NoLeader is the error of a [Route] that knows no leader: the proposal waits
 // for one.
 func NoLeader(reason string) error {
-	return fmt.Errorf("%w: %w: %s", ErrNotProposed, errNoLeader, reason)
+	return fmt.Errorf("%w: %w: %s", ErrNotProposed, ErrNoLeader, reason)
 }
 
 // Carry carries out a command that another node forwarded, if this node leads,
@@ -329,7 +330,7 @@ func contended(n ledger.NeedResult) bool { return n.Verdict == ledger.NeedConten
 func classify(err error) error {
 	for _, definite := range []error{raft.ErrNotLeader, raft.ErrNotVoter, raft.ErrLeadershipTransferInProgress} {
 		if errors.Is(err, definite) {
-			return fmt.Errorf("%w: %w: %w", ErrNotProposed, errNoLeader, err)
+			return fmt.Errorf("%w: %w: %w", ErrNotProposed, ErrNoLeader, err)
 		}
 	}
 	return fmt.Errorf("%w: %w", ErrAmbiguous, err)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Keys are the virtual keys of the cluster.
@@ -24,14 +25,50 @@ type Keys interface {
 type Budgets interface {
 	PutBudget(context.Context, Budget) (Budget, error)
 	DeleteBudget(ctx context.Context, id string) error
-	ShowBudgets(ctx context.Context, id string) ([]BudgetDetail, error) // every budget for ""
+	ShowBudgets(ctx context.Context, id string, how Read) ([]BudgetDetail, Age, error) // every budget for ""
 }
 
 // Reports answer questions about what was used and how the node is.
 type Reports interface {
 	Usage(context.Context, UsageQuery) (UsageReport, error)
-	Status(context.Context) (Status, error)
+	Status(ctx context.Context, how Read) (Status, Age, error)
 }
+
+// Cluster is who belongs to the cluster.
+type Cluster interface {
+	Members(ctx context.Context, how Read) (Members, Age, error)
+	NewToken(context.Context, NewToken) (Token, error)
+	// ChangeNode drains, resumes, removes or fences a node, or has it lead.
+	ChangeNode(ctx context.Context, id string, change NodeChange) error
+}
+
+// Read says how new an answer must be.
+type Read int
+
+// The reads.
+const (
+	// Linearizable: everything that was acknowledged before the question, on any
+	// node, is in the answer.
+	Linearizable Read = iota
+	// Stale: what this node knows, however old.
+	Stale
+)
+
+// Age is how old an answer may be: 0 for a linearizable one, else the time since
+// the node last heard from a leader.
+type Age time.Duration
+
+// NodeChange is what can be done to a node.
+type NodeChange string
+
+// The changes of a node.
+const (
+	DrainNode  NodeChange = "drain"  // it takes no requests and returns its leases
+	ResumeNode NodeChange = "resume" // the end of that
+	RemoveNode NodeChange = "remove" // it leaves for good
+	FenceNode  NodeChange = "fence"  // it is dead for good: what it holds is written off
+	LeadNode   NodeChange = "lead"   // it takes over leadership
+)
 
 // Fault is an error with the status and code to answer with.
 type Fault struct {
@@ -71,17 +108,18 @@ type API struct {
 	Keys    Keys
 	Budgets Budgets
 	Reports Reports
+	Cluster Cluster
 	Log     *slog.Logger
 
 	tokenHash [sha256.Size]byte
 }
 
 // New returns an API that asks for the given bearer token, which must not be empty.
-func New(token string, keys Keys, budgets Budgets, reports Reports, log *slog.Logger) (*API, error) {
+func New(token string, keys Keys, budgets Budgets, reports Reports, cluster Cluster, log *slog.Logger) (*API, error) {
 	if token == "" {
 		return nil, errors.New("the admin token is empty: set admin.token in the configuration or PURSER_ADMIN_TOKEN")
 	}
-	return &API{Keys: keys, Budgets: budgets, Reports: reports, Log: log, tokenHash: sha256.Sum256([]byte(token))}, nil
+	return &API{Keys: keys, Budgets: budgets, Reports: reports, Cluster: cluster, Log: log, tokenHash: sha256.Sum256([]byte(token))}, nil
 }
 
 // Handler returns the routes under /admin/v1, authenticated.
@@ -96,6 +134,9 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("DELETE /admin/v1/budgets/{id}", a.deleteBudget)
 	mux.HandleFunc("GET /admin/v1/usage", a.usage)
 	mux.HandleFunc("GET /admin/v1/status", a.status)
+	mux.HandleFunc("GET /admin/v1/cluster", a.members)
+	mux.HandleFunc("POST /admin/v1/cluster/tokens", a.newToken)
+	mux.HandleFunc("POST /admin/v1/cluster/nodes/{id}/{change}", a.changeNode)
 	mux.HandleFunc("/admin/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, NotFound("no such admin route: "+r.Method+" "+r.URL.Path))
 	})
@@ -152,13 +193,25 @@ func (a *API) putBudget(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) listBudgets(w http.ResponseWriter, r *http.Request) {
-	list, err := a.Budgets.ShowBudgets(r.Context(), "")
+	how, fault := readOf(r)
+	if fault != nil {
+		a.fail(w, r, fault)
+		return
+	}
+	list, age, err := a.Budgets.ShowBudgets(r.Context(), "", how)
+	age.tell(w)
 	a.reply(w, r, http.StatusOK, map[string]any{"budgets": list}, err)
 }
 
 func (a *API) showBudget(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	list, err := a.Budgets.ShowBudgets(r.Context(), id)
+	how, fault := readOf(r)
+	if fault != nil {
+		a.fail(w, r, fault)
+		return
+	}
+	list, age, err := a.Budgets.ShowBudgets(r.Context(), id, how)
+	age.tell(w)
 	if err == nil && len(list) == 0 {
 		err = NotFound("no budget " + strconv.Quote(id))
 	}
@@ -223,7 +276,13 @@ func parseUsageQuery(r *http.Request) (UsageQuery, *Fault) {
 }
 
 func (a *API) status(w http.ResponseWriter, r *http.Request) {
-	out, err := a.Reports.Status(r.Context())
+	how, fault := readOf(r)
+	if fault != nil {
+		a.fail(w, r, fault)
+		return
+	}
+	out, age, err := a.Reports.Status(r.Context(), how)
+	age.tell(w)
 	a.reply(w, r, http.StatusOK, out, err)
 }
 

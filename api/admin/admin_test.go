@@ -10,12 +10,15 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // node is a node that has one budget and remembers what it was asked.
 type node struct {
-	usage UsageQuery
-	err   error
+	usage   UsageQuery
+	read    Read
+	changed []string
+	err     error
 }
 
 func (n *node) CreateKey(_ context.Context, k NewKey) (CreatedKey, error) {
@@ -33,24 +36,37 @@ func (n *node) ListKeys(context.Context) ([]Key, error) {
 }
 func (n *node) PutBudget(_ context.Context, b Budget) (Budget, error) { return b, n.err }
 func (n *node) DeleteBudget(context.Context, string) error            { return n.err }
-func (n *node) ShowBudgets(_ context.Context, id string) ([]BudgetDetail, error) {
+func (n *node) ShowBudgets(_ context.Context, id string, how Read) ([]BudgetDetail, Age, error) {
+	n.read = how
 	if id != "" && id != "cap" {
-		return nil, nil
+		return nil, 0, nil
 	}
-	return []BudgetDetail{{Budget: Budget{ID: "cap", Limit: "1"}, Accounts: []Account{{Spent: 7}}}}, n.err
+	return []BudgetDetail{{Budget: Budget{ID: "cap", Limit: "1"}, Accounts: []Account{{Spent: 7}}}}, Age(1500 * time.Millisecond), n.err
 }
 func (n *node) Usage(_ context.Context, q UsageQuery) (UsageReport, error) {
 	n.usage = q
 	return UsageReport{Total: UsageRow{Requests: 3}}, n.err
 }
-func (n *node) Status(context.Context) (Status, error) { return Status{Node: "n1"}, n.err }
+func (n *node) Status(context.Context, Read) (Status, Age, error) {
+	return Status{Node: "n1"}, 0, n.err
+}
+func (n *node) Members(context.Context, Read) (Members, Age, error) {
+	return Members{Cluster: "c", Nodes: []Member{{ID: "n1"}}}, 0, n.err
+}
+func (n *node) NewToken(context.Context, NewToken) (Token, error) {
+	return Token{Token: "purser-join-x"}, n.err
+}
+func (n *node) ChangeNode(_ context.Context, id string, change NodeChange) error {
+	n.changed = append(n.changed, id+" "+string(change))
+	return n.err
+}
 
 const token = "a-token-of-the-test"
 
 func serve(t *testing.T) (*node, string) {
 	t.Helper()
 	n := &node{}
-	api, err := New(token, n, n, n, slog.New(slog.DiscardHandler))
+	api, err := New(token, n, n, n, n, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +107,18 @@ func TestClientAndAPIAgree(t *testing.T) {
 	}
 	if fmt.Sprint(n.usage) != fmt.Sprint(q) {
 		t.Errorf("asked %+v, the node saw %+v", q, n.usage)
+	}
+	if m, err := c.Members(ctx); err != nil || m.Nodes[0].ID != "n1" {
+		t.Errorf("members %+v, %v", m, err)
+	}
+	if k, err := c.NewToken(ctx, NewToken{}); err != nil || k.Token != "purser-join-x" {
+		t.Errorf("token %+v, %v", k, err)
+	}
+	if err := c.ChangeNode(ctx, "n2", FenceNode); err != nil || len(n.changed) != 1 || n.changed[0] != "n2 fence" {
+		t.Errorf("changed %v, %v", n.changed, err)
+	}
+	if err := c.ChangeNode(ctx, "n2", "hug"); err == nil || len(n.changed) != 1 {
+		t.Errorf("an unknown change: %v, %v", n.changed, err)
 	}
 	if s, err := c.Status(ctx); err != nil || s.Node != "n1" {
 		t.Errorf("status %+v, %v", s, err)
@@ -173,7 +201,39 @@ func TestEveryRouteAsksForTheToken(t *testing.T) {
 			}
 		}
 	}
-	if _, err := New("", nil, nil, nil, nil); err == nil {
+	if _, err := New("", nil, nil, nil, nil, nil); err == nil {
 		t.Error("an empty token was accepted")
+	}
+}
+
+func TestReadsSayHowOldTheyAre(t *testing.T) {
+	n, url := serve(t)
+	get := func(query string) *http.Response {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodGet, url+"/admin/v1/budgets"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res
+	}
+	if res := get(""); n.read != Linearizable || res.Header.Get(ageHeader) != "1.500" {
+		t.Errorf("read %v, age %q", n.read, res.Header.Get(ageHeader))
+	}
+	if get("?stale=ok"); n.read != Stale {
+		t.Errorf("read %v", n.read)
+	}
+	if res := get("?stale=maybe"); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("a stale that is none: %s", res.Status)
+	}
+	c := &Client{URL: url, Token: token, Read: Stale}
+	n.read = Linearizable
+	if _, err := c.ListBudgets(context.Background()); err != nil || n.read != Stale {
+		t.Errorf("the client read %v, %v", n.read, err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 type Client struct {
 	URL   string // of the node, without /admin/v1
 	Token string
+	Read  Read // of budgets, status and members
 }
 
 // clientTimeout bounds one call; the slowest, a wide usage query, takes seconds.
@@ -58,13 +59,13 @@ func (c *Client) DeleteBudget(ctx context.Context, id string) error {
 // ListBudgets lists the budgets with their open accounts.
 func (c *Client) ListBudgets(ctx context.Context) ([]BudgetDetail, error) {
 	var out struct{ Budgets []BudgetDetail }
-	err := c.call(ctx, http.MethodGet, "/budgets", nil, &out)
+	err := c.call(ctx, http.MethodGet, "/budgets"+c.how(), nil, &out)
 	return out.Budgets, err
 }
 
 // ShowBudget shows one budget with its open accounts.
 func (c *Client) ShowBudget(ctx context.Context, id string) (out BudgetDetail, err error) {
-	err = c.call(ctx, http.MethodGet, "/budgets/"+url.PathEscape(id), nil, &out)
+	err = c.call(ctx, http.MethodGet, "/budgets/"+url.PathEscape(id)+c.how(), nil, &out)
 	return out, err
 }
 
@@ -88,8 +89,33 @@ func (c *Client) Usage(ctx context.Context, q UsageQuery) (out UsageReport, err 
 
 // Status asks how the node is.
 func (c *Client) Status(ctx context.Context) (out Status, err error) {
-	err = c.call(ctx, http.MethodGet, "/status", nil, &out)
+	err = c.call(ctx, http.MethodGet, "/status"+c.how(), nil, &out)
 	return out, err
+}
+
+// Members lists the nodes of the cluster.
+func (c *Client) Members(ctx context.Context) (out Members, err error) {
+	err = c.call(ctx, http.MethodGet, "/cluster"+c.how(), nil, &out)
+	return out, err
+}
+
+// NewToken makes a join token.
+func (c *Client) NewToken(ctx context.Context, in NewToken) (out Token, err error) {
+	err = c.call(ctx, http.MethodPost, "/cluster/tokens", in, &out)
+	return out, err
+}
+
+// ChangeNode drains, resumes, removes or fences a node, or has it lead.
+func (c *Client) ChangeNode(ctx context.Context, id string, change NodeChange) error {
+	return c.call(ctx, http.MethodPost, "/cluster/nodes/"+url.PathEscape(id)+"/"+string(change), nil, nil)
+}
+
+// how is the query of a read.
+func (c *Client) how() string {
+	if c.Read == Stale {
+		return "?stale=ok"
+	}
+	return ""
 }
 
 // call sends one request; an error answer comes back as a *Fault.

@@ -104,6 +104,9 @@ type Status struct {
 	Version     string           `json:"version"`
 	State       string           `json:"state"` // starting, ready, draining
 	Leader      string           `json:"leader"`
+	Cluster     string           `json:"cluster,omitempty"`
+	Role        string           `json:"role"` // leader, follower or candidate, as Raft has it
+	Term        uint64           `json:"term"`
 	Incarnation uint32           `json:"incarnation"`
 	LedgerTime  string           `json:"ledger_time"`
 	Digest      string           `json:"digest"`
@@ -115,6 +118,41 @@ type Status struct {
 	Catalogue   string           `json:"catalogue"`
 	Holds       int              `json:"holds"`
 	Uptime      float64          `json:"uptime_seconds"`
+}
+
+// NewToken asks for a join token.
+type NewToken struct {
+	Expires string `json:"expires,omitempty"` // RFC 3339; default an hour from now
+}
+
+// Token lets one node join, once.
+type Token struct {
+	Token   string `json:"token"`
+	Expires string `json:"expires"`
+}
+
+// Members is the cluster as the answering node sees it.
+type Members struct {
+	Cluster string   `json:"cluster"`
+	Leader  string   `json:"leader"`
+	Nodes   []Member `json:"nodes"`
+}
+
+// Member is one node.
+type Member struct {
+	ID          string `json:"id"`
+	Address     string `json:"address"`
+	Region      string `json:"region,omitempty"`
+	Zone        string `json:"zone,omitempty"`
+	State       string `json:"state"` // active, draining, removed
+	Role        string `json:"role"`  // leader, voter, nonvoter, none
+	Joined      string `json:"joined"`
+	Answers     bool   `json:"answers"`           // it answered the node that was asked
+	Version     string `json:"version,omitempty"` // of its build, if it answers
+	Behind      uint64 `json:"behind"`            // entries it has not applied
+	Incarnation uint32 `json:"incarnation"`
+	Leases      int    `json:"leases"`
+	Fenced      bool   `json:"fenced,omitempty"`
 }
 
 // UpstreamStatus is one configured upstream.

@@ -29,6 +29,7 @@ const (
 	Verdict_UNKNOWN      Verdict = 0 // may still be carried out: repeat the same
 	Verdict_DONE         Verdict = 1
 	Verdict_NOT_PROPOSED Verdict = 2 // never will be
+	Verdict_NO_LEADER    Verdict = 3 // never will be: the asked node does not lead
 )
 
 // Enum value maps for Verdict.
@@ -37,11 +38,13 @@ var (
 		0: "UNKNOWN",
 		1: "DONE",
 		2: "NOT_PROPOSED",
+		3: "NO_LEADER",
 	}
 	Verdict_value = map[string]int32{
 		"UNKNOWN":      0,
 		"DONE":         1,
 		"NOT_PROPOSED": 2,
+		"NO_LEADER":    3,
 	}
 )
 
@@ -169,6 +172,8 @@ type JoinReply struct {
 	Authority     []byte                 `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`                  // certificate and key of the cluster's authority, PEM
 	GossipKey     []byte                 `protobuf:"bytes,2,opt,name=gossip_key,json=gossipKey,proto3" json:"gossip_key,omitempty"` // 32 bytes
 	Members       []*Member              `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
+	Configuration []byte                 `protobuf:"bytes,4,opt,name=configuration,proto3" json:"configuration,omitempty"` // YAML: what all nodes share
+	Prices        []byte                 `protobuf:"bytes,5,opt,name=prices,proto3" json:"prices,omitempty"`               // YAML: the operator's price overrides
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +225,20 @@ func (x *JoinReply) GetGossipKey() []byte {
 func (x *JoinReply) GetMembers() []*Member {
 	if x != nil {
 		return x.Members
+	}
+	return nil
+}
+
+func (x *JoinReply) GetConfiguration() []byte {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
+func (x *JoinReply) GetPrices() []byte {
+	if x != nil {
+		return x.Prices
 	}
 	return nil
 }
@@ -449,7 +468,9 @@ type ProgressReply struct {
 	Clock         int64                  `protobuf:"varint,5,opt,name=clock,proto3" json:"clock,omitempty"`     // its wall clock, nanoseconds since 1970
 	Version       string                 `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
 	Digest        string                 `protobuf:"bytes,7,opt,name=digest,proto3" json:"digest,omitempty"` // of the last checkpoint it passed
-	Draining      bool                   `protobuf:"varint,8,opt,name=draining,proto3" json:"draining,omitempty"`
+	Gossip        string                 `protobuf:"bytes,8,opt,name=gossip,proto3" json:"gossip,omitempty"` // its gossip address
+	Leader        string                 `protobuf:"bytes,9,opt,name=leader,proto3" json:"leader,omitempty"` // who leads, as far as it knows, and where; "" for nobody
+	LeaderAddress string                 `protobuf:"bytes,10,opt,name=leader_address,json=leaderAddress,proto3" json:"leader_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -533,11 +554,25 @@ func (x *ProgressReply) GetDigest() string {
 	return ""
 }
 
-func (x *ProgressReply) GetDraining() bool {
+func (x *ProgressReply) GetGossip() string {
 	if x != nil {
-		return x.Draining
+		return x.Gossip
 	}
-	return false
+	return ""
+}
+
+func (x *ProgressReply) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *ProgressReply) GetLeaderAddress() string {
+	if x != nil {
+		return x.LeaderAddress
+	}
+	return ""
 }
 
 type NudgeRequest struct {
@@ -620,6 +655,86 @@ func (*NudgeReply) Descriptor() ([]byte, []int) {
 	return file_api_pb_cluster_proto_rawDescGZIP(), []int{8}
 }
 
+type LeadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadRequest) Reset() {
+	*x = LeadRequest{}
+	mi := &file_api_pb_cluster_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadRequest) ProtoMessage() {}
+
+func (x *LeadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadRequest.ProtoReflect.Descriptor instead.
+func (*LeadRequest) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *LeadRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+type LeadReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadReply) Reset() {
+	*x = LeadReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadReply) ProtoMessage() {}
+
+func (x *LeadReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadReply.ProtoReflect.Descriptor instead.
+func (*LeadReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{10}
+}
+
 var File_api_pb_cluster_proto protoreflect.FileDescriptor
 
 const file_api_pb_cluster_proto_rawDesc = "" +
@@ -632,12 +747,14 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x16\n" +
 	"\x06region\x18\x05 \x01(\tR\x06region\x12\x12\n" +
 	"\x04zone\x18\x06 \x01(\tR\x04zone\x12\x18\n" +
-	"\aversion\x18\a \x01(\tR\aversion\"}\n" +
+	"\aversion\x18\a \x01(\tR\aversion\"\xbb\x01\n" +
 	"\tJoinReply\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\fR\tauthority\x12\x1d\n" +
 	"\n" +
 	"gossip_key\x18\x02 \x01(\fR\tgossipKey\x123\n" +
-	"\amembers\x18\x03 \x03(\v2\x19.purser.cluster.v1.MemberR\amembers\"6\n" +
+	"\amembers\x18\x03 \x03(\v2\x19.purser.cluster.v1.MemberR\amembers\x12$\n" +
+	"\rconfiguration\x18\x04 \x01(\fR\rconfiguration\x12\x16\n" +
+	"\x06prices\x18\x05 \x01(\fR\x06prices\"6\n" +
 	"\x06Member\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\"T\n" +
@@ -650,7 +767,7 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\aoutcome\x18\x02 \x01(\fR\aoutcome\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"5\n" +
 	"\x0fProgressRequest\x12\"\n" +
-	"\flinearizable\x18\x01 \x01(\bR\flinearizable\"\xcd\x01\n" +
+	"\flinearizable\x18\x01 \x01(\bR\flinearizable\"\x88\x02\n" +
 	"\rProgressReply\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\x04R\x04last\x12\x16\n" +
@@ -658,21 +775,29 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\aapplied\x18\x04 \x01(\x04R\aapplied\x12\x14\n" +
 	"\x05clock\x18\x05 \x01(\x03R\x05clock\x12\x18\n" +
 	"\aversion\x18\x06 \x01(\tR\aversion\x12\x16\n" +
-	"\x06digest\x18\a \x01(\tR\x06digest\x12\x1a\n" +
-	"\bdraining\x18\b \x01(\bR\bdraining\"*\n" +
+	"\x06digest\x18\a \x01(\tR\x06digest\x12\x16\n" +
+	"\x06gossip\x18\b \x01(\tR\x06gossip\x12\x16\n" +
+	"\x06leader\x18\t \x01(\tR\x06leader\x12%\n" +
+	"\x0eleader_address\x18\n" +
+	" \x01(\tR\rleaderAddress\"*\n" +
 	"\fNudgeRequest\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\fR\baccounts\"\f\n" +
 	"\n" +
-	"NudgeReply*2\n" +
+	"NudgeReply\"!\n" +
+	"\vLeadRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\"\v\n" +
+	"\tLeadReply*A\n" +
 	"\aVerdict\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\b\n" +
 	"\x04DONE\x10\x01\x12\x10\n" +
-	"\fNOT_PROPOSED\x10\x022\xb9\x02\n" +
+	"\fNOT_PROPOSED\x10\x02\x12\r\n" +
+	"\tNO_LEADER\x10\x032\xff\x02\n" +
 	"\aCluster\x12D\n" +
 	"\x04Join\x12\x1e.purser.cluster.v1.JoinRequest\x1a\x1c.purser.cluster.v1.JoinReply\x12M\n" +
 	"\aPropose\x12!.purser.cluster.v1.ProposeRequest\x1a\x1f.purser.cluster.v1.ProposeReply\x12P\n" +
 	"\bProgress\x12\".purser.cluster.v1.ProgressRequest\x1a .purser.cluster.v1.ProgressReply\x12G\n" +
-	"\x05Nudge\x12\x1f.purser.cluster.v1.NudgeRequest\x1a\x1d.purser.cluster.v1.NudgeReplyB\x0fZ\rpurser/api/pbb\x06proto3"
+	"\x05Nudge\x12\x1f.purser.cluster.v1.NudgeRequest\x1a\x1d.purser.cluster.v1.NudgeReply\x12D\n" +
+	"\x04Lead\x12\x1e.purser.cluster.v1.LeadRequest\x1a\x1c.purser.cluster.v1.LeadReplyB\x0fZ\rpurser/api/pbb\x06proto3"
 
 var (
 	file_api_pb_cluster_proto_rawDescOnce sync.Once
@@ -687,7 +812,7 @@ func file_api_pb_cluster_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pb_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_api_pb_cluster_proto_goTypes = []any{
 	(Verdict)(0),            // 0: purser.cluster.v1.Verdict
 	(*JoinRequest)(nil),     // 1: purser.cluster.v1.JoinRequest
@@ -699,23 +824,27 @@ var file_api_pb_cluster_proto_goTypes = []any{
 	(*ProgressReply)(nil),   // 7: purser.cluster.v1.ProgressReply
 	(*NudgeRequest)(nil),    // 8: purser.cluster.v1.NudgeRequest
 	(*NudgeReply)(nil),      // 9: purser.cluster.v1.NudgeReply
+	(*LeadRequest)(nil),     // 10: purser.cluster.v1.LeadRequest
+	(*LeadReply)(nil),       // 11: purser.cluster.v1.LeadReply
 }
 var file_api_pb_cluster_proto_depIdxs = []int32{
-	3, // 0: purser.cluster.v1.JoinReply.members:type_name -> purser.cluster.v1.Member
-	0, // 1: purser.cluster.v1.ProposeReply.verdict:type_name -> purser.cluster.v1.Verdict
-	1, // 2: purser.cluster.v1.Cluster.Join:input_type -> purser.cluster.v1.JoinRequest
-	4, // 3: purser.cluster.v1.Cluster.Propose:input_type -> purser.cluster.v1.ProposeRequest
-	6, // 4: purser.cluster.v1.Cluster.Progress:input_type -> purser.cluster.v1.ProgressRequest
-	8, // 5: purser.cluster.v1.Cluster.Nudge:input_type -> purser.cluster.v1.NudgeRequest
-	2, // 6: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
-	5, // 7: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
-	7, // 8: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
-	9, // 9: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
-	6, // [6:10] is the sub-list for method output_type
-	2, // [2:6] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3,  // 0: purser.cluster.v1.JoinReply.members:type_name -> purser.cluster.v1.Member
+	0,  // 1: purser.cluster.v1.ProposeReply.verdict:type_name -> purser.cluster.v1.Verdict
+	1,  // 2: purser.cluster.v1.Cluster.Join:input_type -> purser.cluster.v1.JoinRequest
+	4,  // 3: purser.cluster.v1.Cluster.Propose:input_type -> purser.cluster.v1.ProposeRequest
+	6,  // 4: purser.cluster.v1.Cluster.Progress:input_type -> purser.cluster.v1.ProgressRequest
+	8,  // 5: purser.cluster.v1.Cluster.Nudge:input_type -> purser.cluster.v1.NudgeRequest
+	10, // 6: purser.cluster.v1.Cluster.Lead:input_type -> purser.cluster.v1.LeadRequest
+	2,  // 7: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
+	5,  // 8: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
+	7,  // 9: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
+	9,  // 10: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
+	11, // 11: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
+	7,  // [7:12] is the sub-list for method output_type
+	2,  // [2:7] is the sub-list for method input_type
+	2,  // [2:2] is the sub-list for extension type_name
+	2,  // [2:2] is the sub-list for extension extendee
+	0,  // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_api_pb_cluster_proto_init() }
@@ -729,7 +858,7 @@ func file_api_pb_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pb_cluster_proto_rawDesc), len(file_api_pb_cluster_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	Cluster_Propose_FullMethodName  = "/purser.cluster.v1.Cluster/Propose"
 	Cluster_Progress_FullMethodName = "/purser.cluster.v1.Cluster/Progress"
 	Cluster_Nudge_FullMethodName    = "/purser.cluster.v1.Cluster/Nudge"
+	Cluster_Lead_FullMethodName     = "/purser.cluster.v1.Cluster/Lead"
 )
 
 // ClusterClient is the client API for Cluster service.
@@ -42,6 +43,8 @@ type ClusterClient interface {
 	// Nudge asks a node to report some accounts at once: others wait for what it
 	// may have idle. It is a hint.
 	Nudge(ctx context.Context, in *NudgeRequest, opts ...grpc.CallOption) (*NudgeReply, error)
+	// Lead asks the leader to hand leadership to a node.
+	Lead(ctx context.Context, in *LeadRequest, opts ...grpc.CallOption) (*LeadReply, error)
 }
 
 type clusterClient struct {
@@ -92,6 +95,16 @@ func (c *clusterClient) Nudge(ctx context.Context, in *NudgeRequest, opts ...grp
 	return out, nil
 }
 
+func (c *clusterClient) Lead(ctx context.Context, in *LeadRequest, opts ...grpc.CallOption) (*LeadReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LeadReply)
+	err := c.cc.Invoke(ctx, Cluster_Lead_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClusterServer is the server API for Cluster service.
 // All implementations must embed UnimplementedClusterServer
 // for forward compatibility.
@@ -107,6 +120,8 @@ type ClusterServer interface {
 	// Nudge asks a node to report some accounts at once: others wait for what it
 	// may have idle. It is a hint.
 	Nudge(context.Context, *NudgeRequest) (*NudgeReply, error)
+	// Lead asks the leader to hand leadership to a node.
+	Lead(context.Context, *LeadRequest) (*LeadReply, error)
 	mustEmbedUnimplementedClusterServer()
 }
 
@@ -128,6 +143,9 @@ func (UnimplementedClusterServer) Progress(context.Context, *ProgressRequest) (*
 }
 func (UnimplementedClusterServer) Nudge(context.Context, *NudgeRequest) (*NudgeReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Nudge not implemented")
+}
+func (UnimplementedClusterServer) Lead(context.Context, *LeadRequest) (*LeadReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Lead not implemented")
 }
 func (UnimplementedClusterServer) mustEmbedUnimplementedClusterServer() {}
 func (UnimplementedClusterServer) testEmbeddedByValue()                 {}
@@ -222,6 +240,24 @@ func _Cluster_Nudge_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Cluster_Lead_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LeadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).Lead(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_Lead_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).Lead(ctx, req.(*LeadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Cluster_ServiceDesc is the grpc.ServiceDesc for Cluster service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -244,6 +280,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Nudge",
 			Handler:    _Cluster_Nudge_Handler,
+		},
+		{
+			MethodName: "Lead",
+			Handler:    _Cluster_Lead_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

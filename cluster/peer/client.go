@@ -143,6 +143,18 @@ func (c *Clients) Nudge(ctx context.Context, node, address string, accounts [][]
 	return err
 }
 
+// Lead asks the leader to hand leadership to a node.
+func (c *Clients) Lead(ctx context.Context, leader, address, to string) error {
+	calls, err := c.to(leader, address)
+	if err != nil {
+		return err
+	}
+	if _, err = calls.Lead(ctx, &pb.LeadRequest{Node: to}); err != nil {
+		return fmt.Errorf("node %s: %s", leader, status.Convert(err).Message())
+	}
+	return nil
+}
+
 // Close ends all connections; calls under way fail.
 func (c *Clients) Close() {
 	c.mu.Lock()

@@ -46,15 +46,22 @@ func double() Service {
 			return &pb.ProgressReply{Applied: 7}, nil
 		},
 		Nudge: func([][]byte) {},
+		Lead: func(node string) error {
+			if node != "two" {
+				return errors.New("no voter of that name")
+			}
+			return nil
+		},
 	}
 }
 
 func serve(t *testing.T, creds *port.Credentials, s Service) string {
 	t.Helper()
-	p, err := port.Listen("127.0.0.1:0", creds, slog.New(slog.DiscardHandler))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := port.New(l, creds, slog.New(slog.DiscardHandler))
 	server := Serve(p, s)
 	p.Run()
 	t.Cleanup(func() {
@@ -93,6 +100,12 @@ func TestCallsCarryWhoAsks(t *testing.T) {
 	}
 	if err := clients.Nudge(t.Context(), "one", address, nil); err != nil {
 		t.Errorf("Nudge = %v", err)
+	}
+	if err := clients.Lead(t.Context(), "one", address, "two"); err != nil {
+		t.Errorf("Lead = %v", err)
+	}
+	if err := clients.Lead(t.Context(), "one", address, "three"); err == nil || !strings.Contains(err.Error(), "no voter of that name") {
+		t.Errorf("Lead = %v", err)
 	}
 	clients.Close()
 	if _, err := clients.Propose(t.Context(), "one", address, &pb.ProposeRequest{}); !errors.Is(err, ErrUnsent) {

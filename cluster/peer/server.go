@@ -40,6 +40,7 @@ type Service struct {
 	Propose  func(ctx context.Context, from string, in *pb.ProposeRequest) *pb.ProposeReply
 	Progress func(ctx context.Context, linearizable bool) (*pb.ProgressReply, error)
 	Nudge    func(accounts [][]byte)
+	Lead     func(node string) error
 }
 
 // Errors that cross the wire as what they are.
@@ -129,6 +130,14 @@ func (c *calls) Progress(ctx context.Context, in *pb.ProgressRequest) (*pb.Progr
 func (c *calls) Nudge(_ context.Context, in *pb.NudgeRequest) (*pb.NudgeReply, error) {
 	c.service.Nudge(in.Accounts)
 	return &pb.NudgeReply{}, nil
+}
+
+// Lead implements pb.ClusterServer.
+func (c *calls) Lead(_ context.Context, in *pb.LeadRequest) (*pb.LeadReply, error) {
+	if err := c.service.Lead(in.Node); err != nil {
+		return nil, status.Error(codes.FailedPrecondition, err.Error())
+	}
+	return &pb.LeadReply{}, nil
 }
 
 // arrived are gRPC's credentials for connections whose handshake the port has

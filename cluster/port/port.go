@@ -187,18 +187,15 @@ type Port struct {
 	err      error
 }
 
-// Listen opens the port. Nothing is accepted before [Port.Run].
-func Listen(address string, creds *Credentials, log *slog.Logger) (*Port, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listening for the cluster: %w", err)
-	}
+// New makes a port of a listener, which then belongs to it. Nothing is accepted
+// before [Port.Run].
+func New(l net.Listener, creds *Credentials, log *slog.Logger) *Port {
 	p := &Port{listener: l, creds: creds, log: log, slots: make(chan struct{}, maxHandshakes), lanes: map[Lane]*lane{}}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	for _, name := range []Lane{Raft, GRPC} {
 		p.lanes[name] = &lane{port: p, conns: make(chan net.Conn, backlog), closed: make(chan struct{})}
 	}
-	return p, nil
+	return p
 }
 
 // Credentials are those the port was opened with.

@@ -37,10 +37,11 @@ func credentials(t *testing.T, a *pki.Authority, node string, at time.Time) *Cre
 // the peer.
 func open(t *testing.T, creds *Credentials) *Port {
 	t.Helper()
-	p, err := Listen("127.0.0.1:0", creds, slog.New(slog.DiscardHandler))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := New(l, creds, slog.New(slog.DiscardHandler))
 	done := make(chan struct{})
 	for _, name := range []Lane{Raft, GRPC} {
 		go func() {

@@ -19,6 +19,9 @@ import (
 // cli is every command. Flags of the admin commands are in [remote].
 type cli struct {
 	Serve       serveCmd       `cmd:"" help:"Run a node."`
+	Join        joinCmd        `cmd:"" help:"Join a cluster with a token, and run the node; the same command starts it again."`
+	Cluster     clusterCmd     `cmd:"" help:"The cluster: init, token, status, members, transfer-leader."`
+	Node        nodeCmd        `cmd:"" help:"A node of the cluster: drain, resume, remove, fence."`
 	Config      configCmd      `cmd:"" help:"Check a configuration file."`
 	Key         keyCmd         `cmd:"" help:"Virtual keys: create, list, revoke."`
 	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete."`

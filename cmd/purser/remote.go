@@ -17,9 +17,16 @@ type remote struct {
 	URL   string `help:"The node's address." env:"PURSER_URL" default:"http://127.0.0.1:7070"`
 	Token string `help:"The admin token." env:"PURSER_ADMIN_TOKEN"`
 	JSON  bool   `help:"Print JSON for programs instead of a table."`
+	Stale bool   `help:"Show what the node knows, without asking a quorum whether it is up to date."`
 }
 
-func (r *remote) client() *admin.Client { return &admin.Client{URL: r.URL, Token: r.Token} }
+func (r *remote) client() *admin.Client {
+	c := &admin.Client{URL: r.URL, Token: r.Token}
+	if r.Stale {
+		c.Read = admin.Stale
+	}
+	return c
+}
 
 // print writes v as JSON, or calls table.
 func (r *remote) print(v any, table func(*tabwriter.Writer)) error {
@@ -102,7 +109,8 @@ func (c *statusCmd) Run(ctx context.Context) error {
 	return c.print(s, func(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "node\t%s\t%s\n", s.Node, s.State)
 		fmt.Fprintf(w, "version\t%s\n", s.Version)
-		fmt.Fprintf(w, "leader\t%s\n", s.Leader)
+		fmt.Fprintf(w, "cluster\t%s\n", dash(s.Cluster))
+		fmt.Fprintf(w, "leader\t%s (this node: %s, term %d)\n", dash(s.Leader), s.Role, s.Term)
 		fmt.Fprintf(w, "incarnation\t%d\n", s.Incarnation)
 		fmt.Fprintf(w, "ledger\tentry %d at %s, digest %.16s\n", s.AppliedLog, s.LedgerTime, s.Digest)
 		fmt.Fprintf(w, "objects\t%d budgets, %d accounts, %d keys, %d holds in flight\n", s.Budgets, s.Accounts, s.Keys, s.Holds)

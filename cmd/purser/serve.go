@@ -32,10 +32,9 @@ func (c *configCheckCmd) Run() error {
 }
 
 type serveCmd struct {
-	Config  string `help:"Configuration file (YAML)." short:"c" env:"PURSER_CONFIG"`
-	Listen  string `help:"Address of clients, host:port; overrides the file."`
-	DataDir string `help:"Data directory; overrides the file."`
-	Dev     bool   `help:"Start with a simulated provider, a key and a budget in a temporary directory, and print a ready curl line."`
+	nodeFlags
+	Dev   bool   `help:"Start with a simulated provider, a key and a budget in a temporary directory, and print a ready curl line."`
+	token string // of join
 }
 
 // Run serves until the process is told to stop, then drains.
@@ -43,26 +42,28 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if c.Dev {
 		return c.dev(ctx)
 	}
-	cfg, err := node.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
-	c.override(&cfg)
+	if c.token != "" {
+		cfg.Cluster.JoinToken = c.token
+	}
+	if cfg.Cluster.JoinToken != "" && !node.InCluster(cfg.Node.DataDir) {
+		if err := node.Join(ctx, &cfg, version()); err != nil {
+			return err
+		}
+		fmt.Printf("purser node %s has joined\n", cfg.Node.ID)
+		if cfg, err = c.load(); err != nil {
+			return err
+		}
+	}
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("the configuration is not valid (see docs/configuration.md):\n%w", err)
 	}
 	return node.Run(ctx, cfg, version(), func(addr string) {
 		fmt.Printf("purser node %s serves at %s\n", cfg.Node.ID, addr)
 	})
-}
-
-func (c *serveCmd) override(cfg *node.Config) {
-	if c.Listen != "" {
-		cfg.Listen.Client = c.Listen
-	}
-	if c.DataDir != "" {
-		cfg.Node.DataDir = c.DataDir
-	}
 }
 
 // dev runs a node that needs nothing: for a first look, and for trying clients.

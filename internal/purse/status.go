@@ -63,3 +63,17 @@ func (c *core) snapshot() []AccountStatus {
 	})
 	return out
 }
+
+// Nudge has the next Exchange report these accounts, and begin at once: the
+// answer says what of them other nodes wait for. Accounts that this node does
+// not have are passed over.
+func (p *Purse) Nudge(accounts []ledger.AccountKey) {
+	p.mu.Lock()
+	for _, key := range accounts {
+		if a := p.core.accounts[key]; a != nil {
+			p.core.wantRow(a)
+		}
+	}
+	p.mu.Unlock()
+	p.core.bell.sound()
+}

@@ -1,0 +1,131 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"purser/api/pb"
+	"purser/cluster/peer"
+	"purser/cluster/pki"
+	"purser/internal/store"
+)
+
+// joinWait bounds how long a new node tries to reach the members its token names.
+const (
+	joinWait  = time.Minute
+	joinPause = time.Second
+)
+
+// InCluster reports whether the data directory belongs to a node of a cluster.
+func InCluster(dataDir string) bool {
+	_, err := os.Stat(filepath.Join(dataDir, clusterDir, standingFile))
+	return err == nil
+}
+
+// Given is the configuration that a node was given when it joined, as a file; ""
+// if it was given none.
+func Given(dataDir string) string {
+	path := filepath.Join(dataDir, clusterDir, givenFile)
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// GivenPrices are the price overrides that a node was given when it joined, as a
+// file; "" if it was given none.
+func GivenPrices(dataDir string) string {
+	path := filepath.Join(dataDir, clusterDir, givenPrices)
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// Join asks a cluster to let this node in, and keeps what it is given: its
+// credentials and the configuration that all nodes share. Of cfg it reads the
+// sections node and cluster.
+func Join(ctx context.Context, cfg *Config, version string) error {
+	if cfg.Cluster.Listen == "" {
+		return errors.New("cluster.listen is not set: say on which host:port other nodes will reach this one (--cluster-listen)")
+	}
+	if err := cfg.Cluster.validate(cfg.Node.ID); err != nil {
+		return err
+	}
+	token, err := pki.ParseToken(cfg.Cluster.JoinToken)
+	if err != nil {
+		return err
+	}
+	log := newLogger(cfg.Log)
+	id, err := storeID(cfg, log)
+	if err != nil {
+		return err
+	}
+	address := cfg.Cluster.Advertise
+	if address == "" {
+		address = cfg.Cluster.Listen
+	}
+	in := &pb.JoinRequest{
+		Secret: token.Secret, Node: cfg.Node.ID, Store: id, Address: address,
+		Region: cfg.Cluster.Region, Zone: cfg.Cluster.Zone, Version: version,
+	}
+	ctx, cancel := context.WithTimeout(ctx, joinWait)
+	defer cancel()
+	for {
+		out, err := peer.Join(ctx, token, in, time.Now)
+		if err == nil {
+			return keep(cfg, token, out)
+		}
+		if errors.Is(err, peer.ErrRefused) || errors.Is(err, pki.ErrCertificate) {
+			return fmt.Errorf("joining cluster %s: %w", token.Cluster, err)
+		}
+		log.Warn("the cluster cannot be reached; trying again", "cluster", token.Cluster, "error", err)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("joining cluster %s: %w", token.Cluster, err)
+		case <-time.After(joinPause):
+		}
+	}
+}
+
+// storeID is the identity of the node's store, which is made if need be.
+func storeID(cfg *Config, log *slog.Logger) ([]byte, error) {
+	var failure error
+	s, err := store.Open(store.Options{Dir: filepath.Join(cfg.Node.DataDir, "store"), Log: log, Fatal: func(err error) { failure = err }})
+	if err != nil {
+		return nil, err
+	}
+	id := s.Identity().ID
+	return id[:], errors.Join(s.Close(), failure)
+}
+
+// keep saves what the cluster answered.
+func keep(cfg *Config, token *pki.Token, out *pb.JoinReply) error {
+	authority, err := pki.ParseAuthority(out.Authority)
+	if err != nil {
+		return fmt.Errorf("what the cluster answered: %w", err)
+	}
+	if authority.Fingerprint() != token.Fingerprint || len(out.GossipKey) != gossipKeyBytes {
+		return errors.New("what the cluster answered does not fit the token")
+	}
+	c := &credentials{
+		standing:  clusterFile{Version: standingFormat, Cluster: token.Cluster, Node: cfg.Node.ID},
+		authority: authority, gossipKey: out.GossipKey,
+	}
+	for _, m := range out.Members {
+		c.standing.Members = append(c.standing.Members, place{m.Node, m.Address})
+	}
+	files := map[string][]byte{givenFile: out.Configuration}
+	if len(out.Prices) > 0 {
+		files[givenPrices] = out.Prices
+	}
+	if err := c.save(cfg.Node.DataDir, files); err != nil {
+		return fmt.Errorf("keeping the cluster's credentials: %w", err)
+	}
+	return nil
+}

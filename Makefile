@@ -18,7 +18,7 @@ help: ## List the targets.
 build: ## Build bin/purser, a static binary.
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/purser
 
-demo: build ## Drive agents against a 1 USD cap, kill the node midway, compare with the provider's bill.
+demo: build ## Three nodes join by token and share a 1 USD cap; nodes are killed under load; the provider's bill is the judge.
 	$(BIN) demo
 
 run: build ## Run a node with a simulated provider, a key and a budget, and print a ready curl line.

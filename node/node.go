@@ -360,6 +360,12 @@ func (n *Node) Close(ctx context.Context) error {
 	if e := n.purse.Drain(returning); e != nil {
 		err = errors.Join(err, fmt.Errorf("returning the leases (they stay outstanding until this node starts again): %w", e))
 	}
+	if n.member != nil && n.raft.Leader() {
+		// The others need not find out by waiting. If nobody can, they will.
+		if e := n.raft.Transfer(""); e != nil {
+			n.log.Info("stopping as leader", "error", e)
+		}
+	}
 	return errors.Join(err, n.close())
 }
 

@@ -13,12 +13,13 @@ import (
 	"purser/internal/simprovider"
 )
 
-// demoCmd is the promise, shown: one cap, many agents, a node killed without
-// warning, and the provider's own bill as the judge.
+// demoCmd is the promise, shown: one cap, three nodes, many agents, nodes killed
+// without warning, and the provider's own bill as the judge.
 type demoCmd struct {
 	JSON   bool   `help:"Print only the result, as one JSON object."`
 	Cap    string `help:"The cap in dollars." default:"1"`
 	Agents int    `help:"Agents that call at the same time." default:"50"`
+	Nodes  int    `help:"Nodes of the cluster." default:"3"`
 	Least  int    `help:"Fewest requests to drive." default:"2000"`
 	Seed   uint64 `help:"Seed of the agents and of the provider." default:"1"`
 	Keep   string `help:"Keep the data, logs and bill in this directory." type:"path"`
@@ -29,7 +30,7 @@ type demoResult struct {
 	Cap         int64   `json:"cap_nanousd"`
 	Billed      int64   `json:"billed_nanousd"`   // the provider's own bill
 	Spent       int64   `json:"spent_nanousd"`    // settled, without presumed
-	Presumed    int64   `json:"presumed_nanousd"` // what the killed node may have spent
+	Presumed    int64   `json:"presumed_nanousd"` // what killed nodes may have spent
 	WrittenOff  int64   `json:"written_off_nanousd"`
 	Overrun     int64   `json:"overrun_nanousd"`
 	Requests    int64   `json:"requests"`
@@ -40,19 +41,21 @@ type demoResult struct {
 	Nodes       int     `json:"nodes"`
 	Kills       int     `json:"kills"`
 
-	Interrupted int64   `json:"interrupted"` // calls cut off by the kill
+	Interrupted int64   `json:"interrupted"` // calls cut off by the killss
 	Streams     int64   `json:"streams"`
 	Seconds     float64 `json:"seconds"`
 }
 
 // leastUtilisation is what a demo must reach: a gateway that spends little is
 // safe, and useless.
-const leastUtilisation = 0.95
+const leastUtilisation = 0.98
 
 const (
 	demoBudget     = "demo"
+	demoPace       = "demo-pace"
 	demoToken      = "demo-admin-token-of-one-run"
 	demoBudgetWait = 30 * time.Second // for the last leases to come back
+	demoRollWait   = 90 * time.Second // for a minute to end
 )
 
 // Run drives the demo and fails when the promise does not hold.
@@ -68,54 +71,123 @@ func (c *demoCmd) Run(ctx context.Context) error {
 		}
 	}
 	began := time.Now()
-	rig, err := startRig(ctx, dir, c.Seed)
+	rig, err := startRig(ctx, dir, c.Seed, c.Nodes)
 	if err != nil {
 		return err
 	}
 	defer rig.stop()
 	say("provider  %s, with a bill of its own", rig.providerURL)
-	say("node      %s", rig.nodeURL)
-
-	client := &admin.Client{URL: rig.nodeURL, Token: demoToken}
-	if _, err := client.PutBudget(ctx, admin.Budget{ID: demoBudget, Unit: "usd", Limit: json.Number(c.Cap), Window: "total"}); err != nil {
-		return fmt.Errorf("making the budget: %w", err)
+	var urls []string
+	for _, n := range rig.nodes {
+		say("node      %s  %s", n.id, n.url)
+		urls = append(urls, n.url)
 	}
-	key, err := client.CreateKey(ctx, admin.NewKey{Name: "demo", Required: []string{"agent"}})
+	key, err := c.prepare(ctx, rig.admin(0))
+	if err == nil {
+		err = rig.sameDigests(ctx) // so that every node knows the key
+	}
 	if err != nil {
-		return fmt.Errorf("making the key: %w", err)
+		return err
 	}
-	say("budget    %s USD in all; %d agents, half of their requests streams", c.Cap, c.Agents)
+	say("budget    %s USD in all, and a rate limit by the minute; %d agents on all nodes, half of their requests streams", c.Cap, c.Agents)
 
-	load := newAgents(rig.nodeURL, key.Secret, c.Agents, c.Seed)
+	load := newAgents(urls, key, c.Agents, c.Seed)
 	running := make(chan error, 1)
 	go func() { running <- load.run(ctx, int64(c.Least)) }()
-	killed := false
-	for waiting := true; waiting; {
-		select {
-		case err := <-running:
-			if err != nil {
-				return err
-			}
-			waiting = false
-		case <-time.After(20 * time.Millisecond):
-			// The kill comes when half of the money is gone, under full load.
-			if !killed && rig.billed()*2 >= rig.capOf(c.Cap) {
-				if err := rig.killNode(ctx); err != nil {
-					return err
-				}
-				killed = true
-				say("kill -9   after %d requests and $%.4f; the node is up again", load.requests.Load(), float64(rig.billed())/1e9)
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	err = c.strike(ctx, rig, load, running, say)
+	if err == nil {
+		say("waiting   for the rate limit's minute to end")
+		err = rolled(ctx, rig.admin(0))
 	}
-	result, err := c.judge(ctx, client, rig, load)
+	load.stop.Store(true)
+	if err = errors.Join(err, <-running); err != nil {
+		return err
+	}
+	result, err := c.judge(ctx, rig, load)
 	if err != nil {
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
 	return c.report(result)
+}
+
+// prepare makes the budgets and the agents' key.
+func (c *demoCmd) prepare(ctx context.Context, client *admin.Client) (secret string, err error) {
+	for _, b := range []admin.Budget{
+		{ID: demoBudget, Unit: "usd", Limit: json.Number(c.Cap), Window: "total"},
+		{ID: demoPace, Unit: "requests", Limit: "1000000", Window: "minute"},
+	} {
+		if _, err := client.PutBudget(ctx, b); err != nil {
+			return "", fmt.Errorf("making the budget %s: %w", b.ID, err)
+		}
+	}
+	key, err := client.CreateKey(ctx, admin.NewKey{Name: "demo", Required: []string{"agent"}})
+	if err != nil {
+		return "", fmt.Errorf("making the key: %w", err)
+	}
+	return key.Secret, nil
+}
+
+// strike kills nodes under full load: the leader, one that holds leases, and the
+// leader of then, each when another part of the money is gone. It returns when
+// the cap is reached.
+func (c *demoCmd) strike(ctx context.Context, rig *rig, load *agents, running chan error, say func(string, ...any)) error {
+	parts := []int64{20, 45, 70} // percent of the cap
+	for {
+		select {
+		case err := <-running:
+			running <- nil
+			return errors.Join(err, errors.New("the agents ended before the cap was reached"))
+		case <-load.over:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+		if rig.kills >= len(parts) || rig.billed()*100 < rig.capOf(c.Cap)*parts[rig.kills] {
+			continue
+		}
+		victim, other, err := rig.leader(ctx)
+		if err != nil {
+			return err
+		}
+		role := "the leader"
+		if rig.kills == 1 {
+			victim, role = other, "a holder"
+		}
+		requests, billed := load.requests.Load(), float64(rig.billed())/1e9
+		at := time.Now()
+		if err := rig.kill(ctx, victim); err != nil {
+			return err
+		}
+		say("kill -9   %s, %s, after %d requests and $%.4f; up again after %.1f s", victim.id, role, requests, billed, time.Since(at).Seconds())
+	}
+}
+
+// rolled waits until the rate limit has begun another window.
+func rolled(ctx context.Context, client *admin.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, demoRollWait)
+	defer cancel()
+	first := ""
+	for {
+		b, err := client.ShowBudget(ctx, demoPace)
+		if err != nil {
+			return fmt.Errorf("reading the rate limit: %w", err)
+		}
+		for _, a := range b.Accounts {
+			if first == "" {
+				first = a.WindowStart
+			}
+			if a.WindowStart > first && a.Spent > 0 {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no window rolled within %v", demoRollWait)
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
 }
 
 func (c *demoCmd) directory() (string, func(), error) {
@@ -130,12 +202,15 @@ func (c *demoCmd) directory() (string, func(), error) {
 }
 
 // judge compares the ledger with the provider's bill, once all is quiet.
-func (c *demoCmd) judge(ctx context.Context, client *admin.Client, rig *rig, load *agents) (demoResult, error) {
-	account, err := settledAccount(ctx, client)
+func (c *demoCmd) judge(ctx context.Context, rig *rig, load *agents) (demoResult, error) {
+	account, err := settledAccount(ctx, rig.admin(0))
 	if err != nil {
 		return demoResult{}, err
 	}
-	if err := rig.stopNode(); err != nil {
+	if err := rig.sameDigests(ctx); err != nil {
+		return demoResult{}, err
+	}
+	if err := rig.stopNodes(); err != nil {
 		return demoResult{}, err
 	}
 	rows, err := simprovider.ReadBill(rig.bill)
@@ -151,25 +226,36 @@ func (c *demoCmd) judge(ctx context.Context, client *admin.Client, rig *rig, loa
 		WrittenOff: account.WrittenOff, Overrun: account.Overrun,
 		Requests: load.requests.Load(), Admitted: load.admitted.Load(), Refused: load.refused.Load(), CacheHits: load.hits.Load(),
 		Interrupted: load.interrupted.Load(), Streams: load.streams.Load(),
-		Utilisation: float64(billed) / float64(account.Limit), Nodes: 1, Kills: rig.kills,
+		Utilisation: float64(billed) / float64(account.Limit), Nodes: len(rig.nodes), Kills: rig.kills,
 	}, nil
 }
 
-// settledAccount waits until nothing of the demo's budget is out on a lease.
+// settledAccount waits until nothing is out on a lease, and returns the account
+// of the cap.
 func settledAccount(ctx context.Context, client *admin.Client) (admin.Account, error) {
 	ctx, cancel := context.WithTimeout(ctx, demoBudgetWait)
 	defer cancel()
 	for {
-		b, err := client.ShowBudget(ctx, demoBudget)
+		list, err := client.ListBudgets(ctx)
 		if err != nil {
-			return admin.Account{}, fmt.Errorf("reading the budget: %w", err)
+			return admin.Account{}, fmt.Errorf("reading the budgets: %w", err)
 		}
-		if len(b.Accounts) == 1 && b.Accounts[0].Outstanding == 0 {
-			return b.Accounts[0], nil
+		var account admin.Account
+		out := int64(0)
+		for _, b := range list {
+			for _, a := range b.Accounts {
+				out += a.Outstanding
+				if b.ID == demoBudget {
+					account = a
+				}
+			}
+		}
+		if out == 0 && account.Budget != "" {
+			return account, nil
 		}
 		select {
 		case <-ctx.Done():
-			return admin.Account{}, fmt.Errorf("the budget still has leases out after %v: %+v", demoBudgetWait, b.Accounts)
+			return admin.Account{}, fmt.Errorf("the budgets still have leases out after %v: %+v", demoBudgetWait, list)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -192,11 +278,12 @@ func (c *demoCmd) report(r demoResult) error {
 			{"cap", units("usd", r.Cap), ""},
 			{"billed", units("usd", r.Billed), "the provider's own bill"},
 			{"spent", units("usd", r.Spent), "settled by usage records"},
-			{"presumed", units("usd", r.Presumed), "the killed node may have spent it and cannot prove it did not"},
+			{"presumed", units("usd", r.Presumed), "killed nodes may have spent it and cannot prove they did not"},
 			{"overrun", units("usd", r.Overrun), "billed beyond a hold"},
 			{"utilisation", fmt.Sprintf("%.4f", r.Utilisation), "billed / cap"},
-			{"requests", fmt.Sprint(r.Requests), fmt.Sprintf("%d admitted, %d refused, %d cut off by the kill", r.Admitted, r.Refused, r.Interrupted)},
+			{"requests", fmt.Sprint(r.Requests), fmt.Sprintf("%d admitted, %d refused, %d cut off by the kills", r.Admitted, r.Refused, r.Interrupted)},
 			{"cache hits", fmt.Sprint(r.CacheHits), "cost nothing"},
+			{"nodes", fmt.Sprint(r.Nodes), "with the same ledger, by its digest"},
 			{"kills", fmt.Sprint(r.Kills), "SIGKILL under load"},
 		} {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", row.name, row.value, row.note)
@@ -221,7 +308,7 @@ func (c *demoCmd) broken(r demoResult) []error {
 	fail(r.Billed > r.Spent+r.Presumed, "the provider billed %s, but only %s are accounted for", units("usd", r.Billed), units("usd", r.Spent+r.Presumed))
 	fail(r.Utilisation < leastUtilisation, "utilisation is %.4f, below %.2f", r.Utilisation, leastUtilisation)
 	fail(r.Requests < int64(c.Least), "%d requests were driven, not %d", r.Requests, c.Least)
-	fail(r.Kills < 1, "the node was not killed")
+	fail(r.Kills < 3, "only %d nodes were killed", r.Kills)
 	fail(r.Refused == 0, "no request was refused: the cap was not reached")
 	return errs
 }

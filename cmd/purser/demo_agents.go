@@ -15,13 +15,18 @@ import (
 	"time"
 )
 
-// agents is the load of the demo: each agent asks one request after another
-// until the money is gone and enough requests were driven.
+// agents is the load of the demo: each agent asks one request after another, and
+// seldom once the money is gone and enough requests were driven.
 type agents struct {
-	url, key string
-	count    int
-	seed     uint64
-	http     *http.Client
+	urls  []string // of the nodes; each agent begins with its own and moves on when it fails
+	key   string
+	count int
+	seed  uint64
+	http  *http.Client
+	stop  atomic.Bool
+
+	spent sync.Once
+	over  chan struct{} // closed when the money is gone and enough requests were driven
 
 	requests, admitted, refused, hits, interrupted, streams atomic.Int64
 	exhausted                                               atomic.Int64 // refusals since the last admission
@@ -30,17 +35,22 @@ type agents struct {
 // enoughRefusals in a row, over all agents, mean that the cap is reached.
 const enoughRefusals = 200
 
+// trickleGap is how seldom an agent asks once the money is gone: requests go on,
+// so that the window of the rate limit is seen to roll.
+const trickleGap = time.Second
+
 // requestTime bounds one request of an agent.
 const requestTime = 30 * time.Second
 
-func newAgents(url, key string, count int, seed uint64) *agents {
+func newAgents(urls []string, key string, count int, seed uint64) *agents {
 	return &agents{
-		url: url + "/v1/chat/completions", key: key, count: count, seed: seed,
+		urls: urls, key: key, count: count, seed: seed, over: make(chan struct{}),
 		http: &http.Client{Timeout: requestTime, Transport: &http.Transport{MaxIdleConnsPerHost: count}},
 	}
 }
 
-// run returns when every agent is done, with the first answer nobody expected.
+// run returns when it was stopped and every agent is done, with the first answer
+// nobody expected.
 func (a *agents) run(ctx context.Context, least int64) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -48,9 +58,18 @@ func (a *agents) run(ctx context.Context, least int64) error {
 	for i := range a.count {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(a.seed, uint64(i)))
-			for ctx.Err() == nil && (a.exhausted.Load() < enoughRefusals || a.requests.Load() < least) {
-				if err := a.ask(ctx, r, i); err != nil {
+			at := i
+			for ctx.Err() == nil && !a.stop.Load() {
+				if a.exhausted.Load() >= enoughRefusals && a.requests.Load() >= least {
+					a.spent.Do(func() { close(a.over) })
+					a.pause(ctx, trickleGap)
+				}
+				answered, err := a.ask(ctx, r, i, a.urls[at%len(a.urls)])
+				if err != nil {
 					cancel(err)
+				}
+				if !answered {
+					at++
 				}
 			}
 		})
@@ -65,7 +84,7 @@ func (a *agents) run(ctx context.Context, least int64) error {
 
 // ask sends one request. One in ten repeats a common question, which the exact
 // cache may answer; the others are new.
-func (a *agents) ask(ctx context.Context, r *rand.Rand, agent int) error {
+func (a *agents) ask(ctx context.Context, r *rand.Rand, agent int, url string) (answered bool, err error) {
 	prompt := fmt.Sprintf("Agent %d, question %d: summarise what changed in module %d and say what to test next.", agent, r.Uint64(), r.IntN(1000))
 	if r.IntN(10) == 0 {
 		prompt = fmt.Sprintf("Common question %d: what is our refund policy?", r.IntN(20))
@@ -73,9 +92,9 @@ func (a *agents) ask(ctx context.Context, r *rand.Rand, agent int) error {
 	stream := r.IntN(2) == 0
 	body := fmt.Sprintf(`{"model":"gpt-4.1-mini","service_tier":"default","stream":%t,"max_completion_tokens":%d,"messages":[{"role":"system","content":"You are a careful engineer. %s"},{"role":"user","content":%q}]}`,
 		stream, 60+r.IntN(60), strings.Repeat("Answer in full sentences. ", 4), prompt)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/chat/completions", strings.NewReader(body))
 	if err != nil {
-		return err
+		return false, err
 	}
 	req.Header.Set("Authorization", "Bearer "+a.key)
 	req.Header.Set("Content-Type", "application/json")
@@ -86,13 +105,13 @@ func (a *agents) ask(ctx context.Context, r *rand.Rand, agent int) error {
 	}
 	res, err := a.http.Do(req)
 	if err != nil {
-		return a.cutOff(ctx)
+		return false, a.cutOff(ctx)
 	}
 	defer res.Body.Close()
 	complete, err := readAnswer(res, stream)
 	switch {
 	case err != nil || res.StatusCode == http.StatusOK && !complete:
-		return a.cutOff(ctx)
+		return false, a.cutOff(ctx)
 	case res.StatusCode == http.StatusOK:
 		a.admitted.Add(1)
 		if res.Header.Get("x-purser-cache") == "hit" {
@@ -100,15 +119,15 @@ func (a *agents) ask(ctx context.Context, r *rand.Rand, agent int) error {
 		} else {
 			a.exhausted.Store(0)
 		}
-		return nil
+		return true, nil
 	case res.StatusCode == http.StatusPaymentRequired:
 		a.refused.Add(1)
 		a.exhausted.Add(1)
-		return nil
+		return true, nil
 	case res.StatusCode == http.StatusServiceUnavailable:
-		return a.cutOff(ctx)
+		return false, a.cutOff(ctx)
 	default:
-		return fmt.Errorf("an agent got status %d", res.StatusCode)
+		return true, fmt.Errorf("an agent got status %d", res.StatusCode)
 	}
 }
 
@@ -116,11 +135,15 @@ func (a *agents) ask(ctx context.Context, r *rand.Rand, agent int) error {
 // one after a moment.
 func (a *agents) cutOff(ctx context.Context) error {
 	a.interrupted.Add(1)
+	a.pause(ctx, 50*time.Millisecond)
+	return nil
+}
+
+func (a *agents) pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(50 * time.Millisecond):
+	case <-time.After(d):
 	}
-	return nil
 }
 
 // readAnswer reads the body and says whether it is whole.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,17 +13,25 @@ import (
 	"syscall"
 	"time"
 
+	"purser/api/admin"
 	"purser/internal/simprovider"
 	"purser/ledger"
 	"purser/node"
 )
 
-// rig is the processes of a demo: this binary as provider and as node.
+// rig is the processes of a demo: this binary as provider and as nodes.
 type rig struct {
-	dir, bill, config    string
-	providerURL, nodeURL string
-	provider, node       *exec.Cmd
-	kills                int
+	dir, bill, config string
+	providerURL       string
+	provider          *exec.Cmd
+	nodes             []*demoNode
+	kills             int
+}
+
+// demoNode is one node of the demo, with the addresses that it keeps.
+type demoNode struct {
+	id, url, port string
+	cmd           *exec.Cmd // nil while it is down
 }
 
 // startTime bounds how long a process may take to be ready.
@@ -31,7 +40,7 @@ const startTime = 30 * time.Second
 // stopTime bounds how long a process may take to end in peace.
 const stopTime = 60 * time.Second
 
-func startRig(ctx context.Context, dir string, seed uint64) (*rig, error) {
+func startRig(ctx context.Context, dir string, seed uint64, nodes int) (*rig, error) {
 	r := &rig{dir: dir, bill: filepath.Join(dir, "bill.jsonl"), config: filepath.Join(dir, "node.yaml")}
 	var err error
 	r.provider, r.providerURL, err = r.launch(ctx, "provider", "at ", "simprovider", "--listen", "127.0.0.1:0", "--bill", r.bill,
@@ -39,32 +48,122 @@ func startRig(ctx context.Context, dir string, seed uint64) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := fmt.Sprintf("node:\n  id: demo-1\n  data_dir: %q\nlisten:\n  client: 127.0.0.1:0\nadmin:\n  token: %s\npurse:\n  idle: 1s\nupstreams:\n  - name: sim\n    base_url: %s\n    key: sk-demo\n",
-		filepath.Join(dir, "data"), demoToken, r.providerURL)
+	config := fmt.Sprintf("node:\n  id: demo-1\n  data_dir: %q\nlisten:\n  client: 127.0.0.1:0\ncluster:\n  listen: 127.0.0.1:0\n  stable: 1s\nadmin:\n  token: %s\npurse:\n  idle: 1s\nupstreams:\n  - name: sim\n    base_url: %s\n    key: sk-demo\n",
+		r.data("demo-1"), demoToken, r.providerURL)
 	if err := os.WriteFile(r.config, []byte(config), 0o600); err != nil {
 		r.stop()
 		return nil, fmt.Errorf("writing the node's configuration: %w", err)
 	}
-	if err := r.startNode(ctx); err != nil {
+	if err := r.found(ctx, nodes); err != nil {
 		r.stop()
 		return nil, err
-	}
-	// After a restart the node must be found where the agents look for it.
-	addr := strings.TrimPrefix(r.nodeURL, "http://")
-	if err := os.WriteFile(r.config, []byte(strings.Replace(config, "client: 127.0.0.1:0", "client: "+addr, 1)), 0o600); err != nil {
-		r.stop()
-		return nil, fmt.Errorf("writing the node's configuration: %w", err)
 	}
 	return r, nil
 }
 
-func (r *rig) startNode(ctx context.Context) error {
-	var err error
-	r.node, r.nodeURL, err = r.launch(ctx, "node", "serves at ", "serve", "--config", r.config)
+func (r *rig) data(id string) string { return filepath.Join(r.dir, id) }
+
+// found begins a cluster and has the other nodes join it, each with a token and
+// one command.
+func (r *rig) found(ctx context.Context, nodes int) error {
+	self, err := os.Executable()
 	if err != nil {
+		return fmt.Errorf("finding this binary: %w", err)
+	}
+	if out, err := exec.CommandContext(ctx, self, "cluster", "init", "--config", r.config, "--name", "demo").CombinedOutput(); err != nil {
+		return fmt.Errorf("beginning the cluster: %w: %s", err, out)
+	}
+	for i := range nodes {
+		n := &demoNode{id: fmt.Sprintf("demo-%d", i+1), port: "127.0.0.1:0"}
+		args := []string{"serve", "--config", r.config}
+		if i > 0 {
+			token, err := r.admin(0).NewToken(ctx, admin.NewToken{})
+			if err != nil {
+				return fmt.Errorf("making a join token: %w", err)
+			}
+			args = append([]string{"join", "--token", token.Token}, n.flags(r)...)
+		}
+		r.nodes = append(r.nodes, n)
+		if err := r.start(ctx, n, args...); err != nil {
+			return err
+		}
+	}
+	return r.waitVoters(ctx)
+}
+
+// flags are the command line of a node that joined; with them it also starts again.
+func (n *demoNode) flags(r *rig) []string {
+	listen := "127.0.0.1:0"
+	if n.url != "" {
+		listen = strings.TrimPrefix(n.url, "http://")
+	}
+	return []string{"--id", n.id, "--data-dir", r.data(n.id), "--listen", listen, "--cluster-listen", n.port}
+}
+
+func (r *rig) start(ctx context.Context, n *demoNode, args ...string) error {
+	var err error
+	if n.cmd, n.url, err = r.launch(ctx, n.id, "serves at ", args...); err != nil {
 		return err
 	}
-	return waitReady(ctx, r.nodeURL)
+	return waitReady(ctx, n.url)
+}
+
+func (r *rig) admin(i int) *admin.Client {
+	return &admin.Client{URL: r.nodes[i].url, Token: demoToken}
+}
+
+// waitVoters waits until every node votes, and notes where their ports are, so
+// that a node that is killed comes back where it was.
+func (r *rig) waitVoters(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for {
+		m, err := r.admin(0).Members(ctx)
+		if err != nil {
+			return fmt.Errorf("asking for the members: %w", err)
+		}
+		voters := 0
+		for _, member := range m.Nodes {
+			for _, n := range r.nodes {
+				if n.id == member.ID {
+					n.port = member.Address
+				}
+			}
+			if member.Role == "leader" || member.Role == "voter" {
+				voters++
+			}
+		}
+		if voters == len(r.nodes) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("only %d of %d nodes vote after %v", voters, len(r.nodes), startTime)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// leader is the node that leads; another one is whichever comes after it.
+func (r *rig) leader(ctx context.Context) (leader, other *demoNode, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for {
+		for i := range r.nodes {
+			if s, err := r.admin(i).Status(ctx); err == nil {
+				for j, n := range r.nodes {
+					if n.id == s.Leader {
+						return n, r.nodes[(j+1)%len(r.nodes)], nil
+					}
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, fmt.Errorf("no node leads after %v", startTime)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // launch starts this binary with args; its address stands behind marker in the
@@ -121,21 +220,52 @@ func waitReady(ctx context.Context, url string) error {
 	}
 }
 
-// killNode ends the node without warning and starts it again.
-func (r *rig) killNode(ctx context.Context) error {
-	if err := r.node.Process.Signal(syscall.SIGKILL); err != nil {
-		return fmt.Errorf("killing the node: %w", err)
+// kill ends a node without warning and starts it again.
+func (r *rig) kill(ctx context.Context, n *demoNode) error {
+	if err := n.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		return fmt.Errorf("killing node %s: %w", n.id, err)
 	}
-	_ = r.node.Wait() // "signal: killed" is what was asked for
+	_ = n.cmd.Wait() // "signal: killed" is what was asked for
 	r.kills++
-	return r.startNode(ctx)
+	args := []string{"serve"}
+	if n == r.nodes[0] {
+		args = append(args, "--config", r.config)
+	}
+	return r.start(ctx, n, append(args, n.flags(r)...)...)
 }
 
-// stopNode ends the node in peace.
-func (r *rig) stopNode() error {
-	cmd := r.node
-	r.node = nil
-	return stopProcess("node", cmd)
+// sameDigests waits until all nodes have applied the same entries, and compares
+// what came of them.
+func (r *rig) sameDigests(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for {
+		entries, digests := map[uint64]bool{}, map[string]bool{}
+		for i := range r.nodes {
+			s, err := r.admin(i).Status(ctx)
+			if err != nil {
+				return fmt.Errorf("asking node %s: %w", r.nodes[i].id, err)
+			}
+			entries[s.AppliedLog], digests[s.Digest] = true, true
+		}
+		if len(entries) == 1 && len(digests) == 1 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the nodes' ledgers have %d digests at %d entries", len(digests), len(entries))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// stopNodes ends the nodes in peace.
+func (r *rig) stopNodes() error {
+	var errs []error
+	for _, n := range r.nodes {
+		errs = append(errs, stopProcess("node "+n.id, n.cmd))
+	}
+	return errors.Join(errs...)
 }
 
 func stopProcess(name string, cmd *exec.Cmd) error {
@@ -152,7 +282,11 @@ func stopProcess(name string, cmd *exec.Cmd) error {
 
 // stop ends whatever still runs.
 func (r *rig) stop() {
-	for _, cmd := range []*exec.Cmd{r.node, r.provider} {
+	all := []*exec.Cmd{r.provider}
+	for _, n := range r.nodes {
+		all = append(all, n.cmd)
+	}
+	for _, cmd := range all {
 		if cmd != nil && cmd.ProcessState == nil {
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()

@@ -27,7 +27,7 @@ type cli struct {
 	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`
-	Demo        demoCmd        `cmd:"" help:"Drive agents against a cap, kill the node midway, and compare with the provider's bill."`
+	Demo        demoCmd        `cmd:"" help:"Drive agents against a cap on three nodes, kill nodes midway, and compare with the provider's bill."`
 	Simprovider simproviderCmd `cmd:"" help:"Run the simulated provider, which writes its own bill."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }

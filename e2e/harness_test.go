@@ -65,12 +65,14 @@ type rig struct {
 	upstream  string // of the provider, with /v1
 	admin     *admin.Client
 	options   rigOptions
+	joined    []*process // further nodes of a cluster
 }
 
 type rigOptions struct {
 	provider []string // more flags of the provider
 	config   string   // more YAML of the node
 	upstream string   // another base URL
+	cluster  bool     // the node is the first of a cluster
 	disk     int      // MiB of a file system of the node's own; 0 shares the machine's
 }
 
@@ -97,7 +99,15 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	if o.upstream == "" {
 		r.options.upstream = r.upstream
 	}
+	if o.cluster {
+		r.options.config += "cluster:\n  listen: 127.0.0.1:0\n  stable: 500ms\n"
+	}
 	r.writeConfig("127.0.0.1:0")
+	if o.cluster {
+		if out, err := exec.Command(binary, "cluster", "init", "--config", r.configFile(), "--name", "e2e").CombinedOutput(); err != nil {
+			t.Fatalf("cluster init: %v\n%s", err, out)
+		}
+	}
 	r.startNode()
 	r.writeConfig(strings.TrimPrefix(r.url, "http://"))
 	return r
@@ -189,7 +199,7 @@ func (r *rig) stopNode() {
 }
 
 func (r *rig) cleanup() {
-	for _, p := range []*process{r.node, r.provider} {
+	for _, p := range append([]*process{r.node, r.provider}, r.joined...) {
 		if p != nil {
 			_ = p.cmd.Process.Kill()
 			<-p.done

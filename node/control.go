@@ -80,7 +80,6 @@ func (c control) changeKeys(ctx context.Context, cmd directory.Command) error {
 	if err := c.seen(ctx); err != nil {
 		return err
 	}
-	c.n.refreshKeys()
 	switch out.Code {
 	case directory.Applied, directory.Unchanged:
 		return nil
@@ -156,7 +155,6 @@ func (c control) changeBudgets(ctx context.Context, cmd ledger.Command) error {
 	if err := c.seen(ctx); err != nil {
 		return err
 	}
-	c.n.refreshBudgets()
 	switch out.Code {
 	case ledger.Applied, ledger.Repeated:
 		return nil

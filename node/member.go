@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -60,10 +61,7 @@ func (n *Node) openMember() (*member, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	m.proof = port.NewCredentials(&creds.authority.Root, identity, time.Now)
-	m.proof.Refuse(func(node string) bool {
-		known, ok := n.fsm.Directory().Node(ledger.NodeID(node))
-		return ok && known.State == directory.NodeRemoved
-	})
+	m.proof.Refuse(m.isOut)
 	m.port = port.New(l, m.proof, n.log)
 	m.clients = peer.NewClients(m.proof)
 	return m, nil
@@ -97,10 +95,42 @@ func (r raftLane) Dial(ctx context.Context, address, node string) (net.Conn, err
 func (m *member) begin(ctx context.Context) error {
 	m.server = peer.Serve(m.port, m.service())
 	m.port.Run()
+	if err := m.welcome(ctx); err != nil {
+		return err
+	}
 	if err := m.announce(ctx); err != nil {
 		return err
 	}
 	return m.n.raft.WaitReady(ctx, m.readIndex)
+}
+
+// isOut reports whether a node was removed and Raft does without it. Until then
+// its vote may be needed for that very change.
+func (m *member) isOut(node string) bool {
+	known, ok := m.n.fsm.Directory().Node(ledger.NodeID(node))
+	if !ok || known.State != directory.NodeRemoved {
+		return false
+	}
+	r := m.n.raftNow.Load()
+	if r == nil {
+		return false
+	}
+	servers, err := r.Servers()
+	return err == nil && !slices.ContainsFunc(servers, func(s cluster.Server) bool { return s.ID == node })
+}
+
+// welcome fails if another node says that this one was removed: it would wait for
+// the cluster in vain.
+func (m *member) welcome(ctx context.Context) error {
+	for id, address := range m.others() {
+		once, cancel := context.WithTimeout(ctx, askWait)
+		_, err := m.clients.Progress(once, id, address, false)
+		cancel()
+		if errors.Is(err, peer.ErrRefused) {
+			return fmt.Errorf("node %s of cluster %s says: %w; a new node needs another id and an empty data directory", id, m.creds.standing.Cluster, err)
+		}
+	}
+	return nil
 }
 
 // announce tells the directory where this node is. It needs no log of its own:
@@ -140,6 +170,41 @@ func refusedNode(code directory.Code, node string) string {
 		return fmt.Sprintf("the cluster knows %d nodes, as many as it takes", directory.MaxNodes)
 	default:
 		return "the directory answered: " + code.String()
+	}
+}
+
+// obeyEvery is how soon a node takes note of what was decided about it.
+const obeyEvery = 250 * time.Millisecond
+
+// obey does what the directory says of this node: one that drains takes no more
+// requests and returns its leases, one that was removed ends when the others do
+// without it. It returns when ctx is done.
+func (m *member) obey(ctx context.Context) {
+	t := time.NewTicker(obeyEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		self, ok := m.n.fsm.Directory().Node(ledger.NodeID(m.n.cfg.Node.ID))
+		switch {
+		case !ok || self.State == directory.NodeActive:
+		case self.State == directory.NodeRemoved:
+			if err := m.welcome(ctx); err != nil && ctx.Err() == nil {
+				m.n.fatal(err)
+				return
+			}
+		case !m.n.draining.Swap(true):
+			m.n.log.Info("draining on an operator's word: no new requests; what is leased goes back")
+			m.n.gateway.Drain()
+			if err := m.n.purse.Drain(ctx); err != nil {
+				m.n.log.Log(ctx, level(ctx), "the leases could not be returned", "error", err)
+				continue
+			}
+			m.n.log.Info("drained: this node holds nothing; it may be stopped, or removed with purser node remove")
+		}
 	}
 }
 

@@ -45,6 +45,8 @@ func (c control) seen(ctx context.Context) error {
 	if err != nil {
 		return admin.Undecided("no quorum confirms that this node is up to date; ask again, or add ?stale=ok (--stale) for what it knows: " + err.Error())
 	}
+	// What the answer shows, this node's requests go by.
+	c.n.refresh(c.n.fsm.Versions())
 	return nil
 }
 

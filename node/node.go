@@ -40,6 +40,7 @@ type Node struct {
 	usage     *usage.Journal
 	fsm       *raftfsm.FSM
 	raft      *cluster.Node
+	raftNow   atomic.Pointer[cluster.Node] // the same, for handshakes while it is opened
 	proposer  *raftfsm.Proposer
 	member    *member // nil: this node is alone
 	purse     *purse.Purse
@@ -55,7 +56,9 @@ type Node struct {
 	unsubscribe func()
 	background  sync.WaitGroup
 	stop        context.CancelFunc // ends what base bounds: waits, pumps, the housekeeping
-	rules       sync.Mutex         // one refresh of the budgets at a time
+	rules       sync.Mutex         // one refresh at a time
+	served      raftfsm.Versions   // by the last one
+	refreshed   bool               // there was one
 	ruleSerial  uint64
 	windows     atomic.Pointer[map[ledger.BudgetID]ledger.WindowKind]
 	draining    atomic.Bool
@@ -105,7 +108,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.keepHouse(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	if m := n.member; m != nil {
-		for _, work := range []func(context.Context){m.lead, m.nudge, m.renew} {
+		for _, work := range []func(context.Context){m.lead, m.nudge, m.renew, m.obey} {
 			n.background.Go(func() { work(base) })
 		}
 	}
@@ -143,6 +146,7 @@ func (n *Node) openLedger(ctx context.Context) error {
 	if n.raft, err = cluster.Open(cfg); err != nil {
 		return err
 	}
+	n.raftNow.Store(n.raft)
 	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock(), route)
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
@@ -170,13 +174,21 @@ func (n *Node) openPurse(ctx context.Context) error {
 	}
 	n.purse = p
 	n.purseNow.Store(p)
-	n.unsubscribe = n.fsm.Subscribe(func(raftfsm.Versions) {
-		n.refreshKeys()
-		n.refreshBudgets()
-	})
-	n.refreshKeys()
-	n.refreshBudgets()
+	n.unsubscribe = n.fsm.Subscribe(n.refresh)
+	n.refresh(n.fsm.Versions())
 	return nil
+}
+
+// refresh gives the request path what the versions name, if it has not got it.
+func (n *Node) refresh(v raftfsm.Versions) {
+	n.rules.Lock()
+	defer n.rules.Unlock()
+	if n.refreshed && v.Keys <= n.served.Keys && v.Budgets <= n.served.Budgets {
+		return
+	}
+	n.keys.swap(n.fsm.Directory())
+	n.serveBudgets()
+	n.refreshed, n.served = true, v
 }
 
 // proven is what the usage records show of an earlier lease.
@@ -216,13 +228,8 @@ func (e exchanger) Exchange(ctx context.Context, x *ledger.Exchange) (*ledger.An
 	return purse.Answered(out)
 }
 
-// refreshKeys gives the request path the directory as it is now.
-func (n *Node) refreshKeys() { n.keys.swap(n.fsm.Directory()) }
-
-// refreshBudgets gives the purse the rules as they are now.
-func (n *Node) refreshBudgets() {
-	n.rules.Lock()
-	defer n.rules.Unlock()
+// serveBudgets gives the purse the rules as they are now.
+func (n *Node) serveBudgets() {
 	var list []ledger.Budget
 	windows := map[ledger.BudgetID]ledger.WindowKind{}
 	for b := range n.fsm.Ledger().Budgets() {

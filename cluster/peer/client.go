@@ -124,8 +124,11 @@ func (c *Clients) Progress(ctx context.Context, node, address string, linearizab
 		return nil, err
 	}
 	out, err := calls.Progress(ctx, &pb.ProgressRequest{Linearizable: linearizable})
-	if status.Code(err) == codes.FailedPrecondition {
+	switch status.Code(err) {
+	case codes.FailedPrecondition:
 		return nil, fmt.Errorf("node %s: %w", node, ErrNotLeader)
+	case codes.PermissionDenied:
+		return nil, fmt.Errorf("%w: %s", ErrRefused, status.Convert(err).Message())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("asking node %s for its progress: %w", node, err)

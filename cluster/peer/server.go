@@ -47,8 +47,9 @@ type Service struct {
 var (
 	// ErrNotLeader is a question that only the leader answers.
 	ErrNotLeader = errors.New("this node does not lead")
-	// ErrRefused is a Join that was answered with no.
-	ErrRefused = errors.New("the cluster refused the new node")
+	// ErrRefused is a Join that was answered with no, or any call of a node that
+	// the cluster has removed.
+	ErrRefused = errors.New("the cluster refuses this node")
 )
 
 // Server answers the calls that arrive on a port.
@@ -83,9 +84,14 @@ func (s *Server) Close() {
 	s.serving.Wait()
 }
 
-// onlyNodes refuses every call but Join to callers that are no node.
+// onlyNodes refuses every call but Join to callers that are no node, and every
+// call to those that were removed, also on connections from before.
 func onlyNodes(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if info.FullMethod != pb.Cluster_Join_FullMethodName && caller(ctx) == "" {
+	id, err := caller(ctx)
+	switch {
+	case err != nil:
+		return nil, status.Error(codes.PermissionDenied, err.Error())
+	case id == "" && info.FullMethod != pb.Cluster_Join_FullMethodName:
 		return nil, status.Error(codes.Unauthenticated, "this call needs the certificate of a node of this cluster")
 	}
 	return next(ctx, in)
@@ -111,7 +117,11 @@ func (c *calls) Join(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, er
 
 // Propose implements pb.ClusterServer.
 func (c *calls) Propose(ctx context.Context, in *pb.ProposeRequest) (*pb.ProposeReply, error) {
-	return c.service.Propose(ctx, caller(ctx), in), nil
+	id, err := caller(ctx)
+	if err != nil {
+		return nil, status.Error(codes.PermissionDenied, err.Error())
+	}
+	return c.service.Propose(ctx, id, in), nil
 }
 
 // Progress implements pb.ClusterServer.
@@ -147,7 +157,8 @@ type arrived struct{ creds *port.Credentials }
 // node says which node is at the other end.
 type node struct {
 	credentials.CommonAuthInfo
-	id string
+	creds *port.Credentials
+	state tls.ConnectionState
 }
 
 // AuthType implements credentials.AuthInfo.
@@ -161,7 +172,7 @@ func (a arrived) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, er
 	}
 	return c, node{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
-		id:             a.creds.Peer(t.ConnectionState()),
+		creds:          a.creds, state: t.ConnectionState(),
 	}, nil
 }
 
@@ -182,11 +193,14 @@ func (a arrived) Clone() credentials.TransportCredentials { return a }
 func (arrived) OverrideServerName(string) error { return nil }
 
 // caller is the node that makes the call, or "".
-func caller(ctx context.Context) string {
+func caller(ctx context.Context) (string, error) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
-		return ""
+		return "", nil
 	}
-	n, _ := p.AuthInfo.(node)
-	return n.id
+	n, ok := p.AuthInfo.(node)
+	if !ok {
+		return "", nil
+	}
+	return n.creds.Peer(n.state)
 }

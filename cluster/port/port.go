@@ -86,10 +86,16 @@ func (c *Credentials) server() *tls.Config {
 			return &c.Identity().Certificate, nil
 		},
 		VerifyConnection: func(s tls.ConnectionState) error {
-			if len(s.PeerCertificates) == 0 && s.NegotiatedProtocol == string(GRPC) {
+			if s.NegotiatedProtocol != string(GRPC) {
+				_, err := c.verify(s.PeerCertificates)
+				return err
+			}
+			// A joiner has none, and a node that was removed is to be told so: the
+			// service refuses them, see Peer.
+			if len(s.PeerCertificates) == 0 {
 				return nil
 			}
-			_, err := c.verify(s.PeerCertificates)
+			_, err := c.Root.Verify(s.PeerCertificates, c.Now())
 			return err
 		},
 		// A resumed session would not be verified again against who was removed.
@@ -161,16 +167,13 @@ func dial(ctx context.Context, address string, cfg *tls.Config) (net.Conn, error
 }
 
 // Peer is the node at the other end of a connection that a lane's listener
-// accepted: "" for a caller without a certificate.
-func (c *Credentials) Peer(s tls.ConnectionState) string {
+// accepted: "" for a caller without a certificate. The error is [ErrRemoved], or
+// that the certificate has ended since.
+func (c *Credentials) Peer(s tls.ConnectionState) (string, error) {
 	if len(s.PeerCertificates) == 0 {
-		return ""
+		return "", nil
 	}
-	node, err := c.verify(s.PeerCertificates)
-	if err != nil {
-		return "" // it was removed since its handshake
-	}
-	return node
+	return c.verify(s.PeerCertificates)
 }
 
 // Port is the listening end. Lanes are taken before Run.

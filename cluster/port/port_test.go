@@ -51,7 +51,10 @@ func open(t *testing.T, creds *Credentials) *Port {
 				if err != nil {
 					return
 				}
-				peer := creds.Peer(c.(*tls.Conn).ConnectionState())
+				peer, err := creds.Peer(c.(*tls.Conn).ConnectionState())
+				if err != nil {
+					peer = err.Error()
+				}
 				_, _ = io.WriteString(c, string(name)+" "+peer)
 				_ = c.Close()
 			}
@@ -154,6 +157,14 @@ func TestK3RemovedNodesAreRefused(t *testing.T) {
 	removed.Store(true)
 	if err := try(); err == nil {
 		t.Error("a removed node was let in")
+	}
+	// In the other lane it is told why.
+	c, err := caller.Dial(context.Background(), p.Addr().String(), GRPC, "server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := said(t, c); err != nil || !strings.Contains(got, ErrRemoved.Error()) {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"purser/api/pb"
 	"purser/cluster"
 	"purser/cluster/peer"
 	"purser/cluster/port"
@@ -31,6 +33,7 @@ type member struct {
 	watch   map[string]*sighting // of the leader's loop alone
 	stalled map[string]*pace     // of the leader's loop alone
 	hint    atomic.Pointer[leaderHint]
+	moved   sync.Map // node to the address it said it has; as many as there are nodes
 }
 
 // openMember makes this node a member if it is to be one: nil for a node that is
@@ -74,7 +77,7 @@ func (m *member) peers() *cluster.Peers {
 		timing = cluster.WAN()
 	}
 	return &cluster.Peers{
-		Streams:   raftLane{m.port.Lane(port.Raft), m.proof},
+		Streams:   raftLane{m.port.Lane(port.Raft), m},
 		Advertise: m.address, Found: m.creds.standing.Founder, Timing: timing,
 	}
 }
@@ -82,12 +85,12 @@ func (m *member) peers() *cluster.Peers {
 // raftLane implements cluster.Streams.
 type raftLane struct {
 	net.Listener
-	proof *port.Credentials
+	member *member
 }
 
 // Dial implements cluster.Streams.
 func (r raftLane) Dial(ctx context.Context, address, node string) (net.Conn, error) {
-	return r.proof.Dial(ctx, address, port.Raft, node)
+	return r.member.proof.Dial(ctx, r.member.where(node, address), port.Raft, node)
 }
 
 // begin answers the others from now on, makes known where this node is, and
@@ -124,7 +127,7 @@ func (m *member) isOut(node string) bool {
 func (m *member) welcome(ctx context.Context) error {
 	for id, address := range m.others() {
 		once, cancel := context.WithTimeout(ctx, askWait)
-		_, err := m.clients.Progress(once, id, address, false)
+		_, err := m.clients.Progress(once, id, m.where(id, address), &pb.ProgressRequest{Address: m.address})
 		cancel()
 		if errors.Is(err, peer.ErrRefused) {
 			return fmt.Errorf("node %s of cluster %s says: %w; a new node needs another id and an empty data directory", id, m.creds.standing.Cluster, err)

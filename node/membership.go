@@ -118,7 +118,7 @@ func (c control) Members(ctx context.Context, how admin.Read) (admin.Members, ad
 		return admin.Members{}, 0, err
 	}
 	answers := m.ask(ctx, m.others())
-	answers[c.n.cfg.Node.ID], _ = m.progress(ctx, false) // of this node; it fails only for the other kind
+	answers[c.n.cfg.Node.ID], _ = m.progress(ctx, c.n.cfg.Node.ID, &pb.ProgressRequest{}) // of this node; it fails only for the other kind
 	out := admin.Members{Cluster: m.creds.standing.Cluster, Nodes: []admin.Member{}}
 	out.Leader, _ = c.n.raft.LeaderNode()
 	commit := c.n.raft.Stats().Commit
@@ -283,7 +283,7 @@ func (c control) lead(ctx context.Context, id string) error {
 		if leader == "" {
 			return admin.Undecided("no node leads now; try again")
 		}
-		err = c.n.member.clients.Lead(ctx, leader, address, id)
+		err = c.n.member.clients.Lead(ctx, leader, c.n.member.where(leader, address), id)
 	}
 	if err != nil {
 		return admin.Conflict("leadership did not move: " + err.Error())

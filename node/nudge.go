@@ -113,7 +113,7 @@ func (m *member) call(ctx context.Context, node ledger.NodeID, accounts []ledger
 	}
 	ctx, cancel := context.WithTimeout(ctx, nudgeWait)
 	defer cancel()
-	if err := m.clients.Nudge(ctx, string(node), known.Address, keys); err != nil && ctx.Err() == nil {
+	if err := m.clients.Nudge(ctx, string(node), m.where(string(node), known.Address), keys); err != nil && ctx.Err() == nil {
 		m.n.log.Debug("a holder could not be nudged", "node", string(node), "error", err)
 	}
 }

@@ -102,7 +102,7 @@ func (m *member) Forward(ctx context.Context, room raftfsm.Room, command []byte)
 	if id == "" {
 		return nil, raftfsm.NoLeader("none is known")
 	}
-	out, err := m.clients.Propose(ctx, id, address, &pb.ProposeRequest{Room: uint32(room), Command: command})
+	out, err := m.clients.Propose(ctx, id, m.where(id, address), &pb.ProposeRequest{Room: uint32(room), Command: command})
 	switch {
 	case errors.Is(err, peer.ErrUnsent):
 		return nil, fmt.Errorf("%w: %w", raftfsm.ErrNotProposed, err)
@@ -179,6 +179,15 @@ func (m *member) others() map[string]string {
 	return list
 }
 
+// where is a node's address: as it said itself of late, or else as the cluster
+// has it. A node that has moved tells the others before a leader can tell all.
+func (m *member) where(node, address string) string {
+	if v, ok := m.moved.Load(node); ok {
+		return v.(string)
+	}
+	return address
+}
+
 // ask asks nodes for their progress, all at once, and returns what they
 // answered in time.
 func (m *member) ask(ctx context.Context, nodes map[string]string) map[string]*pb.ProgressReply {
@@ -192,7 +201,7 @@ func (m *member) ask(ctx context.Context, nodes map[string]string) map[string]*p
 		slots <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-slots }()
-			if p, err := m.clients.Progress(ctx, id, address, false); err == nil {
+			if p, err := m.clients.Progress(ctx, id, m.where(id, address), &pb.ProgressRequest{Address: m.address}); err == nil {
 				mu.Lock()
 				out[id] = p
 				mu.Unlock()
@@ -214,7 +223,7 @@ func (m *member) readIndex(ctx context.Context, id, address string) (uint64, err
 			return 0, errors.New("no leader is known")
 		}
 	}
-	p, err := m.clients.Progress(ctx, id, address, true)
+	p, err := m.clients.Progress(ctx, id, m.where(id, address), &pb.ProgressRequest{Linearizable: true, Address: m.address})
 	if err != nil {
 		m.hint.Store(nil)
 		return 0, err
@@ -223,14 +232,17 @@ func (m *member) readIndex(ctx context.Context, id, address string) (uint64, err
 }
 
 // progress answers how far this node is.
-func (m *member) progress(_ context.Context, linearizable bool) (*pb.ProgressReply, error) {
+func (m *member) progress(_ context.Context, from string, in *pb.ProgressRequest) (*pb.ProgressReply, error) {
+	if in.Address != "" {
+		m.moved.Store(from, in.Address)
+	}
 	s := m.n.raft.Stats()
 	out := &pb.ProgressReply{
 		Term: s.Term, Last: s.Last, Commit: s.Commit, Applied: s.Applied,
 		Clock: time.Now().UnixNano(), Version: m.n.version,
 	}
 	out.Leader, out.LeaderAddress = m.n.raft.LeaderNode()
-	if !linearizable {
+	if !in.Linearizable {
 		return out, nil
 	}
 	index, err := m.n.raft.ReadIndex()

@@ -418,6 +418,7 @@ func (x *ProposeReply) GetReason() string {
 type ProgressRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Linearizable  bool                   `protobuf:"varint,1,opt,name=linearizable,proto3" json:"linearizable,omitempty"` // confirm with a quorum first; a node that does not lead refuses
+	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`            // where the asking node is now: it may have moved
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -457,6 +458,13 @@ func (x *ProgressRequest) GetLinearizable() bool {
 		return x.Linearizable
 	}
 	return false
+}
+
+func (x *ProgressRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
 }
 
 type ProgressReply struct {
@@ -765,9 +773,10 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\fProposeReply\x124\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x1a.purser.cluster.v1.VerdictR\averdict\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\fR\aoutcome\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"5\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"O\n" +
 	"\x0fProgressRequest\x12\"\n" +
-	"\flinearizable\x18\x01 \x01(\bR\flinearizable\"\x88\x02\n" +
+	"\flinearizable\x18\x01 \x01(\bR\flinearizable\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\"\x88\x02\n" +
 	"\rProgressReply\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\x04R\x04last\x12\x16\n" +

@@ -118,12 +118,12 @@ func (c *Clients) Propose(ctx context.Context, node, address string, in *pb.Prop
 var ErrUnsent = errors.New("not sent")
 
 // Progress asks a node how far it is.
-func (c *Clients) Progress(ctx context.Context, node, address string, linearizable bool) (*pb.ProgressReply, error) {
+func (c *Clients) Progress(ctx context.Context, node, address string, in *pb.ProgressRequest) (*pb.ProgressReply, error) {
 	calls, err := c.to(node, address)
 	if err != nil {
 		return nil, err
 	}
-	out, err := calls.Progress(ctx, &pb.ProgressRequest{Linearizable: linearizable})
+	out, err := calls.Progress(ctx, in)
 	switch status.Code(err) {
 	case codes.FailedPrecondition:
 		return nil, fmt.Errorf("node %s: %w", node, ErrNotLeader)

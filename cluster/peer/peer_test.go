@@ -39,11 +39,11 @@ func double() Service {
 		Propose: func(_ context.Context, from string, in *pb.ProposeRequest) *pb.ProposeReply {
 			return &pb.ProposeReply{Verdict: pb.Verdict_DONE, Outcome: append([]byte(from+":"), in.Command...)}
 		},
-		Progress: func(_ context.Context, linearizable bool) (*pb.ProgressReply, error) {
-			if linearizable {
+		Progress: func(_ context.Context, from string, in *pb.ProgressRequest) (*pb.ProgressReply, error) {
+			if in.Linearizable {
 				return nil, fmt.Errorf("asked in vain: %w", ErrNotLeader)
 			}
-			return &pb.ProgressReply{Applied: 7}, nil
+			return &pb.ProgressReply{Applied: 7, Leader: from, LeaderAddress: in.Address}, nil
 		},
 		Nudge: func([][]byte) {},
 		Lead: func(node string) error {
@@ -91,11 +91,11 @@ func TestCallsCarryWhoAsks(t *testing.T) {
 	if err != nil || string(out.Outcome) != "two:x" {
 		t.Errorf("Propose = %v, %v", out, err)
 	}
-	p, err := clients.Progress(t.Context(), "one", address, false)
-	if err != nil || p.Applied != 7 {
+	p, err := clients.Progress(t.Context(), "one", address, &pb.ProgressRequest{Address: "two:1"})
+	if err != nil || p.Applied != 7 || p.Leader != "two" || p.LeaderAddress != "two:1" {
 		t.Errorf("Progress = %v, %v", p, err)
 	}
-	if _, err := clients.Progress(t.Context(), "one", address, true); !errors.Is(err, ErrNotLeader) {
+	if _, err := clients.Progress(t.Context(), "one", address, &pb.ProgressRequest{Linearizable: true}); !errors.Is(err, ErrNotLeader) {
 		t.Errorf("a linearizable question: %v", err)
 	}
 	if err := clients.Nudge(t.Context(), "one", address, nil); err != nil {
@@ -165,7 +165,7 @@ func TestANodeThatMovedIsFound(t *testing.T) {
 	clients := NewClients(issued(t, a, "two"))
 	defer clients.Close()
 	for _, address := range []string{first, second, first} {
-		if _, err := clients.Progress(t.Context(), "one", address, false); err != nil {
+		if _, err := clients.Progress(t.Context(), "one", address, &pb.ProgressRequest{}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -38,7 +38,7 @@ const (
 type Service struct {
 	Join     func(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, error)
 	Propose  func(ctx context.Context, from string, in *pb.ProposeRequest) *pb.ProposeReply
-	Progress func(ctx context.Context, linearizable bool) (*pb.ProgressReply, error)
+	Progress func(ctx context.Context, from string, in *pb.ProgressRequest) (*pb.ProgressReply, error)
 	Nudge    func(accounts [][]byte)
 	Lead     func(node string) error
 }
@@ -126,7 +126,11 @@ func (c *calls) Propose(ctx context.Context, in *pb.ProposeRequest) (*pb.Propose
 
 // Progress implements pb.ClusterServer.
 func (c *calls) Progress(ctx context.Context, in *pb.ProgressRequest) (*pb.ProgressReply, error) {
-	out, err := c.service.Progress(ctx, in.Linearizable)
+	id, err := caller(ctx)
+	if err != nil {
+		return nil, status.Error(codes.PermissionDenied, err.Error())
+	}
+	out, err := c.service.Progress(ctx, id, in)
 	switch {
 	case errors.Is(err, ErrNotLeader):
 		return nil, status.Error(codes.FailedPrecondition, err.Error())

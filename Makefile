@@ -6,11 +6,16 @@ SECONDS_CELL ?= 3
 # Runs of each fuzz target. A count, not a time: when a time runs out, Go's fuzzer
 # can report its own deadline as a failure of the target.
 FUZZRUNS ?= 20000
+# Histories of each kind, and events in each, of the simulation.
+SEEDS ?= 10000
+STEPS ?= 500
+# First seed; 0 draws one, and the run prints it.
+FIRST ?= 0
 # Suites with processes of their own run by name, not with `make test`.
 UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long mutants prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +40,15 @@ e2e: ## Test the binary from outside: caps, kills, saturation, hang-ups, SDKs, b
 
 e2e-long: ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
 	PURSER_E2E_JS=1 $(GO) test -count 1 -v -timeout 60m ./e2e -kills 200 -saturate 60s -trials 1000
+
+sim: ## Simulate nodes, ledger, network, disks and a provider: SEEDS histories of STEPS events with one node, and as many with three (10000, 500).
+	$(GO) test ./internal/purse -count 1 -v -timeout 60m -run '^TestSimulation$$' -seeds $(SEEDS) -steps $(STEPS) -first $(FIRST)
+
+sim-long: ## The same, a million histories in all.
+	$(GO) test ./internal/purse -count 1 -v -timeout 24h -run '^TestSimulation$$' -seeds 500000 -steps $(STEPS)
+
+mutants: ## Put known bugs back, one at a time, and show which test finds each; one that survives is a failure.
+	$(GO) run ./tools/mutants
 
 lint: ## gofmt, go vet, staticcheck and the rules of the house.
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || (gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1)

@@ -2,6 +2,8 @@ package purse
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -116,4 +118,35 @@ func TestChargesByUnit(t *testing.T) {
 		}
 		drain(t, r)
 	})
+}
+
+// TestNoMoreIsTakenThanThereIs: whoever takes at the same moment, together they
+// take what is there, and what is free never falls below nothing.
+func TestNoMoreIsTakenThanThereIs(t *testing.T) {
+	const takers, added = 4, 300_000
+	a := &account{bell: newBell(1)}
+	var taken, short atomic.Int64
+	var end atomic.Bool
+	var done sync.WaitGroup
+	for range takers {
+		done.Go(func() {
+			for last := false; !last; {
+				last = end.Load()
+				for a.take(1) {
+					taken.Add(1)
+					if a.free.Load() < 0 {
+						short.Add(1)
+					}
+				}
+			}
+		})
+	}
+	for range added {
+		a.free.Add(1)
+	}
+	end.Store(true)
+	done.Wait()
+	if taken.Load() != added || a.free.Load() != 0 || short.Load() != 0 {
+		t.Errorf("%d of %d were taken, %d are left; it fell short %d times", taken.Load(), added, a.free.Load(), short.Load())
+	}
 }

@@ -3,6 +3,9 @@ package purse
 import (
 	"flag"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,19 +14,37 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "run the simulation with this seed only")
+	firstFlag = flag.Uint64("first", 0, "first seed of the simulations; 0 draws one")
 	seedsFlag = flag.Int("seeds", 60, "how many seeds each simulation runs")
+	stepsFlag = flag.Int("steps", 3000, "how many events each history of TestSimulation has")
 )
 
-// eachSeed runs f with fresh seeds, or with the one of the flag.
-func eachSeed(t *testing.T, f func(seed uint64)) {
+// eachSeed runs f with fresh seeds, or with the one of the flag, on all cores.
+// The first failure ends it. It returns the first seed.
+func eachSeed(t *testing.T, f func(seed uint64)) (first uint64) {
+	first = *firstFlag
+	count := *seedsFlag
+	if first == 0 {
+		first = uint64(time.Now().UnixNano())
+	}
 	if *seedFlag != 0 {
-		f(*seedFlag)
-		return
+		first, count = *seedFlag, 1
 	}
-	first := uint64(time.Now().UnixNano())
-	for i := range *seedsFlag {
-		f(first + uint64(i))
+	var next atomic.Uint64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for !t.Failed() {
+				i := next.Add(1) - 1
+				if i >= uint64(count) {
+					return
+				}
+				f(first + i)
+			}
+		})
 	}
+	workers.Wait()
+	return first
 }
 
 // town is a set of budgets of every unit and window, small enough that
@@ -112,7 +133,7 @@ func (w *world) part(hold ledger.Amount) ledger.Amount {
 
 // rare is what changes the world.
 func (w *world) rare(n *simNode) {
-	switch w.rng.IntN(12) {
+	switch w.rng.IntN(14) {
 	case 0, 1, 2:
 		w.pass(int64(w.rng.IntN(3000)) * int64(time.Millisecond))
 	case 3:
@@ -131,6 +152,17 @@ func (w *world) rare(n *simNode) {
 		}
 	case 8:
 		w.ledger.Apply(w.wall, ledger.Tick{})
+	case 12:
+		// The leader says that others wait for what this node has.
+		for _, a := range n.purse.core.live {
+			if w.chance(0.5) {
+				n.purse.core.wantRow(a)
+			}
+		}
+	case 13:
+		if !w.steady && w.chance(0.1) {
+			w.fence(n)
+		}
 	case 9:
 		if len(n.waiting) > 0 {
 			n.purse.core.abandon(n.waiting[0].w, errAbandoned)
@@ -160,22 +192,31 @@ var errAbandoned = fmt.Errorf("the client went away")
 func TestSimulation(t *testing.T) {
 	for _, nodes := range []int{1, 3} {
 		t.Run(fmt.Sprint(nodes, "nodes"), func(t *testing.T) {
-			granted, crashes, errs, refused := 0, 0, 0, map[RefusalCode]int{}
-			eachSeed(t, func(seed uint64) {
+			var mu sync.Mutex
+			histories, granted, crashes, fences, lost, errs, refused := 0, 0, 0, 0, 0, 0, map[RefusalCode]int{}
+			first := eachSeed(t, func(seed uint64) {
 				w := newWorld(t, seed, nodes, town())
 				w.steady = seed%4 == 0
-				for range 3000 {
+				for range *stepsFlag {
 					w.event()
 					w.check()
 				}
 				w.settleAll()
+				mu.Lock()
+				defer mu.Unlock()
+				histories++
 				granted, crashes, errs = granted+w.granted, crashes+w.crashes, errs+w.errors
+				fences, lost = fences+w.fences, lost+w.dropped+len(w.late)+len(w.lateR)
 				for c, k := range w.refused {
 					refused[c] += k
 				}
 			})
-			t.Logf("%d holds, %v refusals, %d undecided, %d crashes", granted, refused, errs, crashes)
-			if *seedFlag == 0 && (granted == 0 || crashes == 0 || refused[Exhausted] == 0 || refused[Contended] == 0) {
+			if t.Failed() {
+				return // the violation, and how to repeat it, are told
+			}
+			t.Logf("seeds from %d: %d histories of %d events without a violation: %d holds, %v refusals, %d undecided; faults: %d crashes, %d fences, %d messages lost, late or repeated",
+				first, histories, *stepsFlag, granted, refused, errs, crashes, fences, lost)
+			if *seedFlag == 0 && *seedsFlag*(*stepsFlag) >= 60*3000 && (granted == 0 || crashes == 0 || fences == 0 && nodes > 1 || refused[Exhausted] == 0 || refused[Contended] == 0) {
 				t.Error("the simulation does not reach everything it should")
 			}
 		})

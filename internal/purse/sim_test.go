@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -38,6 +39,8 @@ type world struct {
 	refused map[RefusalCode]int
 	errors  int
 	crashes int
+	fences  int
+	dropped int // messages and answers
 }
 
 type simNode struct {
@@ -97,7 +100,9 @@ func newWorld(t *testing.T, seed uint64, nodes int, budgets []ledger.Budget) *wo
 
 func (w *world) failf(format string, args ...any) {
 	w.t.Helper()
-	w.t.Fatalf("seed %d: %s\nto repeat: go test ./internal/purse -run '%s' -seed %d", w.seed, fmt.Sprintf(format, args...), w.t.Name(), w.seed)
+	// Not Fatalf: seeds run on goroutines of their own.
+	w.t.Errorf("seed %d: %s\nto repeat: go test ./internal/purse -run '%s' -seed %d -steps %d", w.seed, fmt.Sprintf(format, args...), w.t.Name(), w.seed, *stepsFlag)
+	runtime.Goexit()
 }
 
 func (w *world) now() moment { return moment{wall: w.wall, mono: w.mono} }
@@ -214,6 +219,7 @@ func (w *world) converse(n *simNode) {
 		return
 	}
 	if !w.quiet && w.chance(0.15) {
+		w.dropped++
 		return // lost on the way there
 	}
 	msg := *c.under.msg
@@ -226,6 +232,7 @@ func (w *world) converse(n *simNode) {
 		w.failf("%s exchange %d: %v", n.id, msg.Seq, err)
 	}
 	if !w.quiet && w.chance(0.15) {
+		w.dropped++
 		return // lost on the way back
 	}
 	if !c.answered(ans, w.now()) {
@@ -356,6 +363,27 @@ func (n *simNode) sync(k int) {
 	n.buffer = slices.Delete(n.buffer, 0, k)
 }
 
+// fence is an operator's word that a node is dead, given when it is. Another
+// one, of another name, comes in its place.
+func (w *world) fence(n *simNode) {
+	if len(w.nodes) == 1 {
+		return
+	}
+	for key, a := range n.purse.core.accounts {
+		// What was billed beyond its holds and not reported is on the dead disk alone.
+		l, _ := w.ledger.Lease(key, n.id)
+		w.lost[key] += max(0, ledger.Amount(a.overrun.Load())-l.Overrun)
+	}
+	w.crash(n)
+	w.fences++
+	if out := w.ledger.Apply(w.wall, ledger.Fence{Node: n.id}); out.Code != ledger.Applied {
+		w.failf("fence %s: code %d", n.id, out.Code)
+	}
+	next := &simNode{id: ledger.NodeID(fmt.Sprintf("m%d-%s", w.fences, n.id)), records: map[proofKey]Proof{}}
+	w.nodes[slices.Index(w.nodes, n)] = next
+	w.start(next)
+}
+
 // crash drops all memory. What was on its way to the disk may have arrived, and
 // calls on their way to the provider too.
 func (w *world) crash(n *simNode) {
@@ -367,6 +395,14 @@ func (w *world) crash(n *simNode) {
 	}
 	if x := n.purse.core.under; x != nil && w.chance(0.5) {
 		w.late = append(w.late, x.msg)
+	}
+	for key, a := range n.purse.core.accounts {
+		// A call that held nothing of an account and was billed all the same, at a
+		// node that had nothing of the account: there is a record of it, but no mark
+		// that names the account in the evidence of the restart.
+		if _, named := n.disk.marks[markKey{key, n.purse.core.incarnation}]; !named && a.unit != ledger.Slots {
+			w.lost[key] += ledger.Amount(a.overrun.Load())
+		}
 	}
 	n.sync(w.rng.IntN(len(n.buffer) + 1))
 	for _, ch := range n.buffer {

@@ -1,0 +1,130 @@
+// Command mutants puts known bugs back, one at a time, and runs the tests that
+// should find them. A bug that no test finds is a failure.
+//
+// A bug is a change of one place of the source (table.go). It is compiled in by
+// go test -overlay: nothing in the tree changes, and no switch for it is in the
+// product. Bugs are those that others had (LiteLLM, gubernator, Antidote, etcd,
+// CockroachDB; hashicorp/raft's open issues) and those this design is built to
+// keep out.
+//
+// Usage: go run ./tools/mutants [-run regexp] [-v]
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// mutant is a known bug: in file, the text from, which must be there once, is to.
+type mutant struct {
+	name string // what is wrong with it
+	file string
+	from string
+	to   string
+	pkg  string // whose tests should find it
+	run  string // which tests; "" is all
+	args string // more flags of the tests
+}
+
+func main() {
+	only := flag.String("run", "", "only mutants whose name matches")
+	verbose := flag.Bool("v", false, "show what the tests print")
+	flag.Parse()
+	pattern, err := regexp.Compile(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(2)
+	}
+	began, caught, tried := time.Now(), 0, 0
+	for i := range table {
+		m := &table[i]
+		if !pattern.MatchString(m.name) {
+			continue
+		}
+		tried++
+		found, took, err := m.try(*verbose)
+		switch {
+		case err != nil:
+			fmt.Printf("BROKEN    %-62s %v\n", m.name, err)
+		case found == "":
+			fmt.Printf("SURVIVED  %-62s %s -run %q\n", m.name, m.pkg, m.run)
+		default:
+			caught++
+			fmt.Printf("caught    %-62s by %s, %.1f s\n", m.name, found, took.Seconds())
+		}
+	}
+	fmt.Printf("%d of %d mutants caught in %.0f s\n", caught, tried, time.Since(began).Seconds())
+	if caught < tried || tried == 0 {
+		os.Exit(1)
+	}
+}
+
+// limit bounds the tests of one mutant: a bug may be an endless loop.
+const limit = "60s"
+
+// try returns the test that found the mutant, or "".
+func (m *mutant) try(verbose bool) (found string, took time.Duration, err error) {
+	source, err := os.ReadFile(m.file)
+	if err != nil {
+		return "", 0, err
+	}
+	if n := bytes.Count(source, []byte(m.from)); n != 1 {
+		return "", 0, fmt.Errorf("%s has its text %d times: bring the table up to date", m.file, n)
+	}
+	dir, err := os.MkdirTemp("", "purser-mutant-")
+	if err != nil {
+		return "", 0, err
+	}
+	defer os.RemoveAll(dir)
+	changed := filepath.Join(dir, "mutant.go")
+	if err := os.WriteFile(changed, bytes.Replace(source, []byte(m.from), []byte(m.to), 1), 0o600); err != nil {
+		return "", 0, err
+	}
+	original, err := filepath.Abs(m.file)
+	if err != nil {
+		return "", 0, err
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
+	if err != nil {
+		return "", 0, err
+	}
+	list := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(list, overlay, 0o600); err != nil {
+		return "", 0, err
+	}
+	args := append([]string{"test", "-overlay", list, "-vet=off", "-count=1", "-failfast", "-timeout", limit, "-run", m.run, m.pkg}, strings.Fields(m.args)...)
+	began := time.Now()
+	out, failed := exec.Command("go", args...).CombinedOutput()
+	if verbose {
+		fmt.Printf("%s\n", out)
+	}
+	if failed == nil {
+		return "", time.Since(began), nil
+	}
+	if bytes.Contains(out, []byte("[build failed]")) {
+		return "", 0, fmt.Errorf("it does not compile: %s", bytes.TrimSpace(out))
+	}
+	return finder(out), time.Since(began), nil
+}
+
+var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+
+// finder names the test that failed: the most specific of the first.
+func finder(out []byte) string {
+	all := failure.FindAllSubmatch(out, -1)
+	for _, f := range all {
+		return string(f[1])
+	}
+	if bytes.Contains(out, []byte("panic: test timed out")) {
+		return "the time limit"
+	}
+	return "a panic"
+}

@@ -1,0 +1,105 @@
+package main
+
+// The packages, and the tests that most mutants are given to.
+const (
+	purse    = "./internal/purse"
+	ledger   = "./ledger"
+	raftfsm  = "./raftfsm"
+	cluster  = "./cluster"
+	simulate = "TestSimulation"
+	few      = "-seeds 200 -steps 1500"
+	quiet    = "-rapid.nofailfile" // a mutant's counterexample is nobody's regression
+)
+
+// table is the known bugs.
+var table = []mutant{
+	// The purse.
+	{"allowance is used before the mark is durable (high-water mark after use)",
+		"internal/purse/marks.go", "amt = min(amt, a.mark-a.issued-ledger.Amount(a.unbacked.Load()))", "amt = min(amt, ledger.MaxAmount)", purse, simulate, few},
+	{"a mark is believed before its save has returned",
+		"internal/purse/marks.go", "a.mark = min(a.mark, goal)", "a.mark = goal", purse, simulate, few},
+	{"check, then take (the race of LiteLLM #34732)",
+		"internal/purse/account.go", "if a.free.CompareAndSwap(free, free-int64(amt)) {\n			if free-int64(amt) < a.wake.Load() {", "if func() bool {\n			for range 100 {\n				a.wake.Load() // the window, wide enough for two cores\n			}\n			a.free.Add(-int64(amt))\n			return true\n		}() {\n			if free-int64(amt) < a.wake.Load() {", purse, "TestNoMoreIsTaken", ""},
+	{"a failed chain keeps the levels it took (leaked reservation, LiteLLM #27639)",
+		"internal/purse/hold.go", "		l.a.giveBack(l.held, l.loose)\n		l.a = nil\n	}\n}\n\nfunc (l *leg)", "		l.a = nil\n	}\n}\n\nfunc (l *leg)", purse, simulate, few},
+	{"a hold is given back twice",
+		"internal/purse/account.go", "		a.free.Add(int64(backed - actual))", "		a.free.Add(int64(backed))", purse, simulate, few},
+	{"a released hold stays held",
+		"internal/purse/account.go", "		a.free.Add(int64(held))\n	}\n	if a.watched", "		a.free.Add(int64(held) / 2)\n	}\n	if a.watched", purse, simulate, few},
+	{"spending beyond the hold is forgotten",
+		"internal/purse/account.go", "			a.unbacked.Add(int64(actual - backed - got))", "			a.unbacked.Add(0)", purse, simulate, few},
+	{"an answer to another question is taken",
+		"internal/purse/exchange.go", "ans.Seq != x.msg.Seq || ans.Incarnation != c.incarnation || ans.Node != c.cfg.Node", "ans.Node != c.cfg.Node", purse, "", ""},
+	{"a grant is added again when the answer is repeated (CockroachDB's re-grant)",
+		"internal/purse/exchange.go", "gained := max(0, got.Granted-a.granted)", "gained := max(0, got.Granted)", purse, simulate, few},
+	{"idle allowance is returned and kept",
+		"internal/purse/lifecycle.go", "	a.issued -= got\n	a.returned += got", "	a.returned += got", purse, simulate, few},
+	{"a request is refused without the ledger's word",
+		"internal/purse/parked.go", "		case w.contended != nil:\n			c.refuse(w, Contended, w.contended, now)\n		default:\n			c.fail(w, ErrUndecided)", "		default:\n			c.refuse(w, Contended, w.accounts[0], now)", purse, "", ""},
+	{"the node goes on admitting without authority",
+		"internal/purse/core.go", "c.authority = now.mono-c.heard <= int64(c.cfg.AuthorityTTL)", "c.authority = true", purse, "", ""},
+	{"a failed save of the marks is ignored",
+		"internal/purse/loops.go", "			if err != nil {\n				// What the disk", "			if false {\n				// What the disk", purse, "TestMarkFailure", ""},
+	{"an overrun is reported before its mark is durable",
+		"internal/purse/exchange.go", "if !done && !a.covers() {", "if false && !a.covers() {", purse, "TestOverrun", ""},
+	{"the sequence of the marks does not grow at a start (rolled-back disk unnoticed)",
+		"internal/purse/enrol.go", "seq = r.MarkSeq + 1", "seq = r.MarkSeq", purse, "", ""},
+
+	// The ledger.
+	{"settling by deltas: spent is added, not merged",
+		"ledger/exchange.go", "spent, returned, overrun := max(l.spent, r.Spent)", "spent, returned, overrun := l.spent + r.Spent", ledger, "", quiet},
+	{"an Exchange is applied again when it is repeated (no memory of the last answer)",
+		"ledger/exchange.go", "case x.Seq == known.seq:\n		return Outcome{Code: Repeated, Answer: known.answer}\n	case x.Seq < known.seq:", "case x.Seq < known.seq:", ledger, "", quiet},
+	{"an Exchange of the past is applied",
+		"ledger/exchange.go", "case x.Seq < known.seq:\n		return Outcome{Code: StaleSeq}\n", "", ledger, "", quiet},
+	{"a message of an earlier incarnation is applied",
+		"ledger/exchange.go", "case x.Incarnation != known.incarnation:", "case false:", ledger, "", quiet},
+	{"a grant does not leave available",
+		"ledger/money.go", "	a.available -= g\n", "", ledger, "", quiet},
+	{"a grant may exceed available",
+		"ledger/grant.go", "return row.pending <= row.account.room(granted) && (row.soft || row.pending <= row.account.available)", "return row.pending <= row.account.room(granted)", ledger, "", quiet},
+	{"a fence gives back what the dead node held (reclaim without proof)",
+		"ledger/register.go", "		a.close(l, restWrittenOff)\n		s.dropLease(a, n)\n	}\n	n.fenced", "		a.close(l, restReturned)\n		s.dropLease(a, n)\n	}\n	n.fenced", ledger, "", quiet},
+	{"a restart gives back everything (evidence ignored)",
+		"ledger/register.go", "spent = max(spent, min(mark, reach))", "spent = max(spent, 0)", ledger, "", quiet},
+	{"a rolled-back disk is believed",
+		"ledger/register.go", "r.MarkSeq < n.markSeq)", "false)", ledger, "", quiet},
+	{"another data directory takes over a node's leases",
+		"ledger/register.go", "case r.Store != known.store:", "case false:", ledger, "", quiet},
+	{"a window is reset in place: a new window has the account of the old",
+		"ledger/account.go", "case start != k.Start:\n		return 0, NoAccount\n", "", ledger, "", quiet},
+	{"an ended window takes grants",
+		"ledger/account.go", "case a.end <= s.now:\n		return Ended", "case false:\n		return Ended", ledger, "", quiet},
+	{"time runs backwards",
+		"ledger/apply.go", "s.now = max(s.now, now)", "s.now = now", ledger, "", quiet},
+	{"a changed limit does not move available",
+		"ledger/money.go", "	a.available += limit - a.limit\n", "", ledger, "", quiet},
+	{"a snapshot shares what is changed later",
+		"ledger/state.go", "	if a.leases[i].owner != s.epoch {", "	if false {", ledger, "", quiet},
+	{"a need is granted in part",
+		"ledger/grant.go", "	if out.Verdict == NeedGranted {\n		return s.judgeLeases(n, claims, rows)\n	}\n	return out", "	out.Verdict = NeedGranted\n	return out", ledger, "", quiet},
+
+	// The log.
+	{"a lost leadership reads as a refusal (ambiguity is refusal)",
+		"raftfsm/proposer.go", "[]error{raft.ErrNotLeader, ", "[]error{raft.ErrLeadershipLost, raft.ErrNotLeader, ", raftfsm, "", ""},
+	{"a stamp follows any jump of the clock",
+		"raftfsm/stamp.go", "if step > s.credit {", "if false {", raftfsm, "", ""},
+	{"an entry is applied twice",
+		"raftfsm/fsm.go", "if log.Index <= f.index {", "if false {", raftfsm, "", ""},
+	{"an entry that cannot be read is skipped",
+		"raftfsm/entry.go", "if stored, sum := binary.BigEndian.Uint32(b[crcOffset:]), entrySum(b); stored != sum {", "if stored, sum := binary.BigEndian.Uint32(b[crcOffset:]), entrySum(b); false && stored != sum {", raftfsm, "", ""},
+	{"a batch loses its last command",
+		"raftfsm/proposer.go", "	batch := slices.Clone(p.queue[:n])", "	batch := slices.Clone(p.queue[:min(n, 1)])", raftfsm, "TestCallersShare|TestConcurrent", ""},
+
+	// Raft.
+	{"heartbeats take the library's fast path (hashicorp/raft #695)",
+		"cluster/transport.go", "func (serialTransport) SetHeartbeatHandler(func(raft.RPC)) {}", "func (t serialTransport) SetHeartbeatHandler(f func(raft.RPC)) { t.NetworkTransport.SetHeartbeatHandler(f) }", cluster, "TestHeartbeats|TestALeaderStamps", ""},
+	{"a vote is two writes (hashicorp/raft #661)",
+		"cluster/vote.go", "	v.term, v.waiting = val, true\n	return nil", "	v.term, v.waiting = val, true\n	return v.StableStore.Set([]byte(keyVote), append(binary.BigEndian.AppendUint64(nil, v.term), 'x'))", cluster, "Vote", ""},
+	{"a leader goes on with a disk that hangs (hashicorp/raft #503)",
+		"cluster/guard.go", "g.end(fmt.Errorf(\"%s took longer than", "_ = (fmt.Errorf(\"%s took longer than", cluster, "TestEveryOperation", ""},
+	{"a lost log is replaced by an empty one",
+		"cluster/node.go", "	case as == full && !present:", "	case false:", cluster, "Lost|Joiner", ""},
+	{"a plan takes the quorum away",
+		"cluster/plan.go", "return alive > 0 && alive >= rest/2+1", "return true", cluster, "Plan", quiet},
+}

@@ -145,13 +145,23 @@ func Default() Config {
 // PURSER_ADMIN_TOKEN, PURSER_LISTEN, PURSER_DATA_DIR and PURSER_NODE_ID
 // override what the file says.
 func Load(file string) (Config, error) {
+	return load(file, func(text string) (string, error) { return expand(text, os.LookupEnv) })
+}
+
+// LoadGiven is [Load] for the configuration that a node was given when it
+// joined, or for none. Its variables were expanded where it came from.
+func LoadGiven(dataDir string) (Config, error) {
+	return load(given(dataDir), func(text string) (string, error) { return text, nil })
+}
+
+func load(file string, expanded func(string) (string, error)) (Config, error) {
 	c := Default()
 	if file != "" {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			return c, fmt.Errorf("reading the configuration: %w", err)
 		}
-		text, err := expand(string(raw), os.LookupEnv)
+		text, err := expanded(string(raw))
 		if err != nil {
 			return c, fmt.Errorf("%s: %w", file, err)
 		}

@@ -27,9 +27,9 @@ func InCluster(dataDir string) bool {
 	return err == nil
 }
 
-// Given is the configuration that a node was given when it joined, as a file; ""
+// given is the configuration that a node was given when it joined, as a file; ""
 // if it was given none.
-func Given(dataDir string) string {
+func given(dataDir string) string {
 	path := filepath.Join(dataDir, clusterDir, givenFile)
 	if _, err := os.Stat(path); err != nil {
 		return ""

@@ -166,11 +166,13 @@ func (f *nodeFlags) load() (node.Config, error) {
 	if dir == "" {
 		dir = node.Default().Node.DataDir
 	}
-	file := f.Config
-	if file == "" {
-		file = node.Given(dir)
+	var cfg node.Config
+	var err error
+	if f.Config == "" {
+		cfg, err = node.LoadGiven(dir)
+	} else {
+		cfg, err = node.Load(f.Config)
 	}
-	cfg, err := node.Load(file)
 	if err != nil {
 		return cfg, err
 	}

@@ -21,9 +21,8 @@ type Node struct {
 	trans serialTransport
 
 	running  atomic.Pointer[raft.Raft] // the same, for the transport, which is there before it
-	bounds   Timing
-	consumed atomic.Uint64 // index of the last command that the state machine has carried out
-	barrier  atomic.Uint64 // the latest term of which this node, leading, has committed an entry
+	consumed atomic.Uint64             // index of the last command that the state machine has carried out
+	barrier  atomic.Uint64             // the latest term of which this node, leading, has committed an entry
 
 	leading chan raft.Observation // woken on each change of this node's state or of the leader
 	watch   *raft.Observer
@@ -131,7 +130,7 @@ func start(c *Config, store *boltdb.BoltStore, span logSpan, as standing) (*Node
 		as = full
 	}
 	n := &Node{
-		store: store, path: filepath.Join(c.Dir, logFile), bounds: c.timing(),
+		store: store, path: filepath.Join(c.Dir, logFile),
 		leading: make(chan raft.Observation, 1), stopped: make(chan struct{}),
 	}
 	n.trans = newTransport(c, rc, n.whois)

@@ -100,7 +100,6 @@ func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
 func (n *Node) WaitReady(ctx context.Context, ask func(ctx context.Context, leader, address string) (uint64, error)) error {
 	poll := time.NewTicker(readyPoll)
 	defer poll.Stop()
-	var why error
 	for {
 		index, err := n.askLeader(ctx, ask)
 		if err == nil {
@@ -109,10 +108,9 @@ func (n *Node) WaitReady(ctx context.Context, ask func(ctx context.Context, lead
 		if errors.Is(err, raft.ErrRaftShutdown) {
 			return fmt.Errorf("wait for a leader: %w", err)
 		}
-		why = err
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for a leader: %w: %w", ctx.Err(), why)
+			return fmt.Errorf("wait for a leader: %w: %w", ctx.Err(), err)
 		case <-n.stopped:
 			return fmt.Errorf("wait for a leader: %w", raft.ErrRaftShutdown)
 		case <-n.leading:

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,13 +16,11 @@ import (
 //
 //	cluster/cluster.json    which cluster and node; written last
 //	cluster/authority.pem   the authority's certificate and key
-//	cluster/gossip.key      32 bytes
 //	cluster/purser.yaml     of a node that joined: the configuration it was given
 //	cluster/prices.yaml     and the price overrides
 type credentials struct {
 	standing  clusterFile
 	authority *pki.Authority
-	gossipKey []byte
 }
 
 type clusterFile struct {
@@ -44,10 +41,8 @@ const (
 	clusterDir     = "cluster"
 	standingFile   = "cluster.json"
 	authorityFile  = "authority.pem"
-	gossipKeyFile  = "gossip.key"
 	givenFile      = "purser.yaml"
 	givenPrices    = "prices.yaml"
-	gossipKeyBytes = 32
 	standingFormat = 1
 )
 
@@ -79,12 +74,6 @@ func readCredentials(dataDir, node string) (*credentials, error) {
 	if c.authority, err = pki.ParseAuthority(b); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, authorityFile), err)
 	}
-	if c.gossipKey, err = os.ReadFile(filepath.Join(dir, gossipKeyFile)); err != nil {
-		return nil, err
-	}
-	if len(c.gossipKey) != gossipKeyBytes {
-		return nil, fmt.Errorf("%s has %d bytes, not %d", filepath.Join(dir, gossipKeyFile), len(c.gossipKey), gossipKeyBytes)
-	}
 	return c, nil
 }
 
@@ -102,7 +91,7 @@ func (c *credentials) save(dataDir string, others map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	files := map[string][]byte{authorityFile: authority, gossipKeyFile: c.gossipKey}
+	files := map[string][]byte{authorityFile: authority}
 	for name, b := range others {
 		files[name] = b
 	}
@@ -157,7 +146,5 @@ func InitCluster(cfg *Config, name string) (fingerprint string, err error) {
 	if c.authority, err = pki.NewAuthority(name, time.Now()); err != nil {
 		return "", err
 	}
-	c.gossipKey = make([]byte, gossipKeyBytes)
-	_, _ = rand.Read(c.gossipKey) // crypto/rand.Read never fails since Go 1.24
 	return c.authority.Fingerprint(), c.save(cfg.Node.DataDir, nil)
 }

@@ -110,12 +110,12 @@ func keep(cfg *Config, token *pki.Token, out *pb.JoinReply) error {
 	if err != nil {
 		return fmt.Errorf("what the cluster answered: %w", err)
 	}
-	if authority.Fingerprint() != token.Fingerprint || len(out.GossipKey) != gossipKeyBytes {
+	if authority.Fingerprint() != token.Fingerprint {
 		return errors.New("what the cluster answered does not fit the token")
 	}
 	c := &credentials{
 		standing:  clusterFile{Version: standingFormat, Cluster: token.Cluster, Node: cfg.Node.ID},
-		authority: authority, gossipKey: out.GossipKey,
+		authority: authority,
 	}
 	for _, m := range out.Members {
 		c.standing.Members = append(c.standing.Members, place{m.Node, m.Address})

@@ -10,6 +10,7 @@ import (
 	"purser/api/pb"
 	"purser/cluster"
 	"purser/cluster/peer"
+	"purser/cluster/pki"
 	"purser/internal/directory"
 	"purser/ledger"
 	"purser/raftfsm"
@@ -24,7 +25,7 @@ func (m *member) service() peer.Service {
 func (m *member) letIn(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, error) {
 	c := directory.AdmitNode{
 		Node:  directory.Node{ID: ledger.NodeID(in.Node), Address: in.Address, Region: in.Region, Zone: in.Zone},
-		Token: tokenHash(in.Secret),
+		Token: (&pki.Token{Secret: in.Secret}).Hash(),
 	}
 	if len(in.Store) != len(c.Node.Store) {
 		return nil, fmt.Errorf("%w: the request names no data directory", peer.ErrRefused)
@@ -50,7 +51,7 @@ func (m *member) letIn(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, 
 		return nil, fmt.Errorf("%w: %s", peer.ErrRefused, refusedNode(out.Code, in.Node))
 	}
 	m.n.log.Info("a node was let in", "node", in.Node, "address", in.Address, "version", in.Version)
-	reply := &pb.JoinReply{Authority: authority, GossipKey: m.creds.gossipKey, Configuration: configuration, Prices: prices}
+	reply := &pb.JoinReply{Authority: authority, Configuration: configuration, Prices: prices}
 	for id, address := range m.others() {
 		reply.Members = append(reply.Members, &pb.Member{Node: id, Address: address})
 	}

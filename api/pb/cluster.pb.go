@@ -169,11 +169,10 @@ func (x *JoinRequest) GetVersion() string {
 
 type JoinReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Authority     []byte                 `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`                  // certificate and key of the cluster's authority, PEM
-	GossipKey     []byte                 `protobuf:"bytes,2,opt,name=gossip_key,json=gossipKey,proto3" json:"gossip_key,omitempty"` // 32 bytes
-	Members       []*Member              `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
-	Configuration []byte                 `protobuf:"bytes,4,opt,name=configuration,proto3" json:"configuration,omitempty"` // YAML: what all nodes share
-	Prices        []byte                 `protobuf:"bytes,5,opt,name=prices,proto3" json:"prices,omitempty"`               // YAML: the operator's price overrides
+	Authority     []byte                 `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"` // certificate and key of the cluster's authority, PEM
+	Members       []*Member              `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`
+	Configuration []byte                 `protobuf:"bytes,3,opt,name=configuration,proto3" json:"configuration,omitempty"` // YAML: what all nodes share
+	Prices        []byte                 `protobuf:"bytes,4,opt,name=prices,proto3" json:"prices,omitempty"`               // YAML: the operator's price overrides
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,13 +210,6 @@ func (*JoinReply) Descriptor() ([]byte, []int) {
 func (x *JoinReply) GetAuthority() []byte {
 	if x != nil {
 		return x.Authority
-	}
-	return nil
-}
-
-func (x *JoinReply) GetGossipKey() []byte {
-	if x != nil {
-		return x.GossipKey
 	}
 	return nil
 }
@@ -475,10 +467,8 @@ type ProgressReply struct {
 	Applied       uint64                 `protobuf:"varint,4,opt,name=applied,proto3" json:"applied,omitempty"` // for a linearizable question: what the asker must have applied to be up to date
 	Clock         int64                  `protobuf:"varint,5,opt,name=clock,proto3" json:"clock,omitempty"`     // its wall clock, nanoseconds since 1970
 	Version       string                 `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
-	Digest        string                 `protobuf:"bytes,7,opt,name=digest,proto3" json:"digest,omitempty"` // of the last checkpoint it passed
-	Gossip        string                 `protobuf:"bytes,8,opt,name=gossip,proto3" json:"gossip,omitempty"` // its gossip address
-	Leader        string                 `protobuf:"bytes,9,opt,name=leader,proto3" json:"leader,omitempty"` // who leads, as far as it knows, and where; "" for nobody
-	LeaderAddress string                 `protobuf:"bytes,10,opt,name=leader_address,json=leaderAddress,proto3" json:"leader_address,omitempty"`
+	Leader        string                 `protobuf:"bytes,7,opt,name=leader,proto3" json:"leader,omitempty"` // who leads, as far as it knows, and where; "" for nobody
+	LeaderAddress string                 `protobuf:"bytes,8,opt,name=leader_address,json=leaderAddress,proto3" json:"leader_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -551,20 +541,6 @@ func (x *ProgressReply) GetClock() int64 {
 func (x *ProgressReply) GetVersion() string {
 	if x != nil {
 		return x.Version
-	}
-	return ""
-}
-
-func (x *ProgressReply) GetDigest() string {
-	if x != nil {
-		return x.Digest
-	}
-	return ""
-}
-
-func (x *ProgressReply) GetGossip() string {
-	if x != nil {
-		return x.Gossip
 	}
 	return ""
 }
@@ -755,14 +731,12 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x16\n" +
 	"\x06region\x18\x05 \x01(\tR\x06region\x12\x12\n" +
 	"\x04zone\x18\x06 \x01(\tR\x04zone\x12\x18\n" +
-	"\aversion\x18\a \x01(\tR\aversion\"\xbb\x01\n" +
+	"\aversion\x18\a \x01(\tR\aversion\"\x9c\x01\n" +
 	"\tJoinReply\x12\x1c\n" +
-	"\tauthority\x18\x01 \x01(\fR\tauthority\x12\x1d\n" +
-	"\n" +
-	"gossip_key\x18\x02 \x01(\fR\tgossipKey\x123\n" +
-	"\amembers\x18\x03 \x03(\v2\x19.purser.cluster.v1.MemberR\amembers\x12$\n" +
-	"\rconfiguration\x18\x04 \x01(\fR\rconfiguration\x12\x16\n" +
-	"\x06prices\x18\x05 \x01(\fR\x06prices\"6\n" +
+	"\tauthority\x18\x01 \x01(\fR\tauthority\x123\n" +
+	"\amembers\x18\x02 \x03(\v2\x19.purser.cluster.v1.MemberR\amembers\x12$\n" +
+	"\rconfiguration\x18\x03 \x01(\fR\rconfiguration\x12\x16\n" +
+	"\x06prices\x18\x04 \x01(\fR\x06prices\"6\n" +
 	"\x06Member\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\"T\n" +
@@ -776,7 +750,7 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"O\n" +
 	"\x0fProgressRequest\x12\"\n" +
 	"\flinearizable\x18\x01 \x01(\bR\flinearizable\x12\x18\n" +
-	"\aaddress\x18\x02 \x01(\tR\aaddress\"\x88\x02\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\"\xd8\x01\n" +
 	"\rProgressReply\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\x04R\x04last\x12\x16\n" +
@@ -784,11 +758,8 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\aapplied\x18\x04 \x01(\x04R\aapplied\x12\x14\n" +
 	"\x05clock\x18\x05 \x01(\x03R\x05clock\x12\x18\n" +
 	"\aversion\x18\x06 \x01(\tR\aversion\x12\x16\n" +
-	"\x06digest\x18\a \x01(\tR\x06digest\x12\x16\n" +
-	"\x06gossip\x18\b \x01(\tR\x06gossip\x12\x16\n" +
-	"\x06leader\x18\t \x01(\tR\x06leader\x12%\n" +
-	"\x0eleader_address\x18\n" +
-	" \x01(\tR\rleaderAddress\"*\n" +
+	"\x06leader\x18\a \x01(\tR\x06leader\x12%\n" +
+	"\x0eleader_address\x18\b \x01(\tR\rleaderAddress\"*\n" +
 	"\fNudgeRequest\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\fR\baccounts\"\f\n" +
 	"\n" +

@@ -105,7 +105,7 @@ func (w *world) failf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-func (w *world) now() moment { return moment{wall: w.wall, mono: w.mono} }
+func (w *world) now() Moment { return Moment{Wall: w.wall, Mono: w.mono} }
 
 func (w *world) chance(p float64) bool { return w.rng.Float64() < p }
 

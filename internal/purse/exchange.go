@@ -252,14 +252,15 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 	}
 }
 
-// unbacked handles a row that the ledger did not accept. Of a soft budget, which
-// spends without grants, it may have no room for the account yet: the count is
-// reported again, until the budget is gone or the window so long past that the
-// ledger has dropped it. Of a hard one it cannot be.
+// unbacked handles a row that the ledger did not accept. What was spent without
+// a grant, of a soft budget or beyond holds of nothing, it may have no room for
+// yet, or no account of if the window was over by then: the count is reported
+// again, until the budget is gone or the window so long past that the ledger has
+// dropped it. What a hold covered was granted before, so it cannot be.
 func (c *core) unbacked(a *account, now Moment) {
 	a.doneSent = false
 	switch {
-	case !a.everSoft.Load():
+	case !a.everSoft.Load() && a.spent.Load() > a.overrun.Load():
 		c.breakDown(fmt.Errorf("the ledger knows no grant for what was spent on %v", a.key))
 	case a.closing && a.unused() && (a.book.dead.Load() || c.draining || now.Wall-a.end > a.end-a.key.Start):
 		c.forget(a)

@@ -38,7 +38,7 @@ var table = []mutant{
 	{"a request is refused without the ledger's word",
 		"internal/purse/parked.go", "		case w.contended != nil:\n			c.refuse(w, Contended, w.contended, now)\n		default:\n			c.fail(w, ErrUndecided)", "		default:\n			c.refuse(w, Contended, w.accounts[0], now)", purse, "", ""},
 	{"the node goes on admitting without authority",
-		"internal/purse/core.go", "c.authority = now.mono-c.heard <= int64(c.cfg.AuthorityTTL)", "c.authority = true", purse, "", ""},
+		"internal/purse/core.go", "c.authority = now.Mono-c.heard <= int64(c.cfg.AuthorityTTL)", "c.authority = true", purse, "", ""},
 	{"a failed save of the marks is ignored",
 		"internal/purse/loops.go", "			if err != nil {\n				// What the disk", "			if false {\n				// What the disk", purse, "TestMarkFailure", ""},
 	{"an overrun is reported before its mark is durable",

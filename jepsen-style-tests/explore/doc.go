@@ -1,0 +1,2 @@
+// Package explore explores.
+package explore

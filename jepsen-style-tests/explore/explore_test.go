@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"flag"
 	"fmt"
 	"runtime"
 	"strings"
@@ -8,86 +9,146 @@ import (
 	"time"
 )
 
+var deepFlag = flag.Bool("deep", false, "explore within the larger bounds, and drain every world instead of those without a successor")
+
+// forms are the worlds that are explored: each is complete within its bounds.
+var forms = []struct {
+	name        string
+	short, deep bounds
+}{
+	{"crashes",
+		bounds{requests: 3, crashes: 2},
+		bounds{requests: 3, crashes: 2, fences: 1}},
+	{"windows",
+		bounds{requests: 2, crashes: 1, rolls: 1, fences: 1},
+		bounds{requests: 2, crashes: 1, rolls: 2, fences: 1}},
+	{"idleness",
+		bounds{requests: 2, crashes: 1, fences: 1, waits: 1},
+		bounds{requests: 2, crashes: 1, rolls: 1, waits: 1}},
+	{"recalls",
+		bounds{requests: 3, nudges: 1},
+		bounds{requests: 3, crashes: 1, nudges: 1}},
+}
+
+// TestExploration visits every world that can come about, within the bounds, in
+// whatever order things happen.
+func TestExploration(t *testing.T) {
+	for _, f := range forms {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			switch x := newExplorer(); {
+			case *deepFlag:
+				x.run(t, f.deep)
+			case raceEnabled:
+				x.run(t, bounds{requests: 2, crashes: 1}) // one goroutine: the detector has nothing to find
+			default:
+				x.run(t, f.short)
+			}
+		})
+	}
+}
+
 // found is a world that was met, and how.
 type found struct {
 	from  int32
 	event event
 }
 
-// run explores every world that the bounds allow, nearest first.
+// search is where an exploration stands.
+type search struct {
+	*explorer
+	t           *testing.T
+	seen        map[world]struct{}
+	trail       []found
+	next        []world // met, and not visited
+	at          int32   // the world being visited, in the trail
+	trying      event
+	transitions int
+	ends        int // worlds without a successor
+}
+
+// run explores, nearest worlds first, until there is none left.
 func (x *explorer) run(t *testing.T, bounds bounds) {
 	began := time.Now()
 	x.bounds = bounds
-	var trail []found
-	seen := map[world]struct{}{}
-	frontier := []world{}
-	base := int32(0) // of the frontier in the trail
-	at := none       // the world whose events are being tried
-	var trying event
+	s := &search{explorer: x, t: t, seen: map[world]struct{}{}}
 	defer func() {
 		if wrong := recover(); wrong != nil {
-			x.tell(t, trail, at, trying, fmt.Sprint(wrong))
+			s.tell(fmt.Sprint(wrong))
 		}
 	}()
-	first := x.first(bounds)
-	seen[first] = struct{}{}
-	trail = append(trail, found{from: none})
-	frontier = append(frontier, first)
-	transitions, depth, leaves := 0, 0, 0
-	for ; len(frontier) > 0; depth++ {
-		var next []world
+	s.meet(none, event{}, x.first(bounds))
+	depth := -1
+	for len(s.next) > 0 {
+		frontier := s.next
+		s.next = nil
+		depth++
+		base := int32(len(s.trail) - len(frontier))
 		for i, w := range frontier {
-			at = base + int32(i)
-			trying = event{}
-			leaf := true
-			if wrong := x.check(w); wrong != "" {
-				panic(wrong)
-			}
-			x.each(w, func(e event, to world) {
-				trying = e
-				transitions++
-				leaf = false
-				if _, ok := seen[to]; ok {
-					return
-				}
-				seen[to] = struct{}{}
-				trail = append(trail, found{at, e})
-				next = append(next, to)
-			})
-			if leaf {
-				leaves++
-			}
-			trying = event{}
-			if wrong := x.drain(w); wrong != "" {
-				panic("healed and drained: " + wrong)
-			}
+			s.at = base + int32(i)
+			s.visit(w)
 		}
-		base += int32(len(frontier))
-		frontier = next
+	}
+	if wrong := x.checkMerges(); wrong != "" {
+		t.Error(wrong)
 	}
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	t.Logf("%d worlds, %d transitions, depth %d, %d without a successor: complete within %v; %d states of the ledger, %d of a node; %.1f s, %d MB",
-		len(seen), transitions, depth-1, leaves, bounds, len(x.ledgers.list), len(x.nodes.list), time.Since(began).Seconds(), mem.Sys>>20)
+	t.Logf("complete within %v: %d worlds, %d transitions, depth %d, %d worlds without a successor; %d states of the ledger, %d of a node, %d of these met in two ways and compared; %.1f s",
+		bounds, len(s.seen), s.transitions, depth, s.ends, len(x.ledgers.list), len(x.nodes.list), len(x.samples), time.Since(began).Seconds())
 }
 
-// tell fails the test with the shortest way to what is wrong.
-func (x *explorer) tell(t *testing.T, trail []found, at int32, last event, wrong string) {
-	t.Helper()
-	var way []string
-	if last.what != 0 {
-		way = append(way, last.String())
+// visit checks a world and meets those that may follow it. It panics with what
+// is wrong.
+func (s *search) visit(w world) {
+	s.trying = event{}
+	if wrong := s.check(w); wrong != "" {
+		panic(wrong)
 	}
-	for ; at > 0; at = trail[at].from {
-		way = append(way, trail[at].event.String())
+	before := s.transitions
+	s.each(w, func(e event, to world) {
+		s.trying = e
+		s.transitions++
+		s.meet(s.at, e, to)
+	})
+	s.trying = event{}
+	if s.transitions == before {
+		s.ends++
+	}
+	if s.transitions == before || *deepFlag {
+		if wrong := s.drain(w); wrong != "" {
+			panic("healed and drained: " + wrong)
+		}
+	}
+}
+
+func (s *search) meet(from int32, e event, w world) {
+	if _, ok := s.seen[w]; !ok {
+		s.seen[w] = struct{}{}
+		s.trail = append(s.trail, found{from, e})
+		s.next = append(s.next, w)
+	}
+}
+
+// tell fails the test with the shortest way to what is wrong. A purse or a
+// ledger that panics does so within a step: then the node or the ledger has
+// done by itself what is told last, and something of it came after.
+func (s *search) tell(wrong string) {
+	s.t.Helper()
+	var way []string
+	if s.trying.what != 0 {
+		way = append(way, s.trying.String()+", or what comes next")
+	}
+	for at := s.at; at > 0; at = s.trail[at].from {
+		way = append(way, s.trail[at].event.String())
 	}
 	var b strings.Builder
-	for i := len(way) - 1; i >= 0; i-- {
-		fmt.Fprintf(&b, "\n%3d. %s", len(way)-i, way[i])
+	for i := range way {
+		fmt.Fprintf(&b, "\n%3d. %s", i+1, way[len(way)-1-i])
 	}
-	t.Errorf("%s\nafter%s\nto repeat: go test ./jepsen-style-tests/explore -run '%s'", wrong, b.String(), t.Name())
+	s.t.Errorf("%s\nafter%s\nto repeat: go test ./jepsen-style-tests/explore -run '%s'", wrong, b.String(), s.t.Name())
 }
 
-func TestExploration(t *testing.T) {
-	newExplorer().run(t, bounds{requests: 2, crashes: 1, rolls: 0, fences: 0, waits: 1, nudges: 0})
+func (b bounds) String() string {
+	return fmt.Sprintf("%d requests, %d crashes, %d rolls, %d fences, %d waits, %d nudges", b[requests], b[crashes], b[rolls], b[fences], b[waits], b[nudges])
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 )
 
@@ -38,14 +39,13 @@ var skipped = map[string]string{
 	"holds.pool": "free objects", "hold.pool": "the same for all", "hold.gen": "of the object", "Hold.gen": "of the object",
 }
 
-// past are moments of which only the distance counts while they lie ahead.
-var past = map[string]bool{
-	"core.nextAt": true, "core.flushAt": true, "core.scanAt": true, "lease.wantAfter": true, "lease.ceilingTill": true, "waiter.askAt": true,
-}
-
-// since are moments whose distance always counts.
-var since = map[string]bool{
-	"core.heard": true, "lease.rateAt": true, "lease.usedAt": true, "waiter.deadline": true, "exchange.began": true,
+// modes are the fields that are not taken as they are.
+var modes = map[string]mode{
+	"core.nextAt": ahead, "core.flushAt": ahead, "core.scanAt": ahead,
+	"lease.wantAfter": ahead, "lease.ceilingTill": ahead, "waiter.askAt": ahead,
+	"core.heard": distance, "lease.rateAt": distance, "lease.usedAt": distance,
+	"waiter.deadline": distance, "exchange.began": distance,
+	"lease.blocked": ofPass, "lease.demand": inPass,
 }
 
 func (f *fingerprint) add(v any) {
@@ -125,46 +125,102 @@ func (f *fingerprint) mapping(v reflect.Value) {
 }
 
 func (f *fingerprint) structure(v reflect.Value) {
-	t := v.Type()
-	switch {
-	case t.PkgPath() == "sync/atomic" && strings.HasPrefix(t.Name(), "Pointer["):
-		f.pointer(v.FieldByName("v").UnsafePointer(), t.Field(0).Type.Elem().Elem())
+	p := planOf(v.Type())
+	switch p.special {
+	case atomicPointer:
+		f.pointer(v.Field(p.fields[0].index).UnsafePointer(), p.to)
 		return
-	case t.PkgPath() == "sync/atomic":
-		f.value(v.FieldByName("v"))
-		return
-	case t.Name() == "core":
-		f.pass = v.FieldByName("pass").Uint()
-	case t.Name() == "latencies":
+	case latencies:
 		f.latencies(v)
 		return
-	case t.Name() == "hold":
+	case hold:
 		n := int(v.FieldByName("n").Int())
 		f.value(v.FieldByName("legs").Slice(0, n)) // what is behind is of earlier requests
 		return
+	case core:
+		f.pass = v.FieldByName("pass").Uint()
 	}
-	for i := range t.NumField() {
-		f.field(t, v, i)
+	for _, field := range p.fields {
+		x := v.Field(field.index)
+		switch field.mode {
+		case plain:
+			f.value(x)
+		case ahead:
+			f.int(max(0, x.Int()-f.mono))
+		case distance:
+			f.int(x.Int() - f.mono)
+		case ofPass:
+			f.int(int64(b2i(x.Uint() == f.pass)))
+		case inPass:
+			if v.FieldByName("blocked").Uint() == f.pass {
+				f.value(x)
+			}
+		}
 	}
 }
 
-func (f *fingerprint) field(t reflect.Type, v reflect.Value, i int) {
-	name := t.Name() + "." + t.Field(i).Name
-	switch {
-	case skipped[name] != "":
-	case past[name]:
-		f.int(max(0, v.Field(i).Int()-f.mono))
-	case since[name]:
-		f.int(v.Field(i).Int() - f.mono)
-	case name == "lease.blocked":
-		f.int(int64(b2i(v.Field(i).Uint() == f.pass)))
-	case name == "lease.demand":
-		if v.FieldByName("blocked").Uint() == f.pass {
-			f.value(v.Field(i))
-		}
-	default:
-		f.value(v.Field(i))
+// plan is how a struct is taken.
+type plan struct {
+	special special
+	to      reflect.Type // of an atomic pointer
+	fields  []plannedField
+}
+
+type special uint8
+
+const (
+	asIs special = iota
+	atomicPointer
+	latencies
+	hold
+	core
+)
+
+type plannedField struct {
+	index int
+	mode  mode
+}
+
+type mode uint8
+
+const (
+	plain    mode = iota
+	ahead         // a moment, of which only the distance counts while it lies ahead
+	distance      // a moment
+	ofPass        // a pass: whether it is this one
+	inPass        // counts in this pass alone
+)
+
+var plans sync.Map // by reflect.Type
+
+func planOf(t reflect.Type) *plan {
+	if p, ok := plans.Load(t); ok {
+		return p.(*plan)
 	}
+	p := &plan{}
+	for i := range t.NumField() {
+		name := t.Name() + "." + t.Field(i).Name
+		if skipped[name] == "" {
+			p.fields = append(p.fields, plannedField{i, modes[name]})
+		}
+	}
+	switch {
+	case t.PkgPath() == "sync/atomic" && strings.HasPrefix(t.Name(), "Pointer["):
+		p.special, p.to = atomicPointer, t.Field(0).Type.Elem().Elem()
+		v, _ := t.FieldByName("v")
+		p.fields = []plannedField{{index: v.Index[0]}}
+	case t.PkgPath() == "sync/atomic":
+		v, _ := t.FieldByName("v")
+		p.fields = []plannedField{{index: v.Index[0]}}
+	case t.Name() == "latencies":
+		p.special = latencies
+	case t.Name() == "hold":
+		p.special = hold
+	case t.Name() == "core":
+		p.special = core
+	}
+	plans.Store(t, p)
+	return p
 }
 
 // latencies counts for its two largest alone, as long as its ring is not full.

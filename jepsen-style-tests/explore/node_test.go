@@ -16,7 +16,7 @@ import (
 const (
 	nodes   = 2
 	limit   = 4
-	windows = 3 // that a history can reach
+	windows = 4 // that a history of two rolls can reach
 	budget  = ledger.BudgetID("cap")
 )
 
@@ -95,6 +95,7 @@ type process struct {
 
 	rejected bool
 	draining bool
+	last     *ledger.Answer // that it took
 }
 
 var errStop = errors.New("only asked for its evidence")
@@ -132,9 +133,7 @@ func (p *process) do(m move, x *explorer) {
 	case request:
 		p.request(int(m.arg))
 	case answer:
-		if !p.driver.Answer(x.answers.list[m.arg], p.now()) {
-			panic("an answer is not taken")
-		}
+		p.take(x.answers.list[m.arg])
 	case reject:
 		p.driver.Fail(&purse.RejectedError{Code: ledger.FencedNode})
 		p.rejected = true
@@ -164,6 +163,19 @@ func (p *process) do(m move, x *explorer) {
 		p.draining = true
 	}
 	p.turn()
+}
+
+// take takes the answer to the Exchange under way, and none besides it.
+func (p *process) take(a *ledger.Answer) {
+	if p.last != nil && p.driver.Answer(p.last, p.now()) {
+		panic(fmt.Sprintf("%s takes an answer of before", p.id))
+	}
+	if !p.driver.Answer(a, p.now()) {
+		panic(fmt.Sprintf("%s does not take its answer", p.id))
+	}
+	if p.last = a; p.driver.Answer(a, p.now()) {
+		panic(fmt.Sprintf("%s takes an answer twice", p.id))
+	}
 }
 
 func (p *process) boot(incarnation uint32) {

@@ -16,8 +16,9 @@ type explorer struct {
 	answers  table[string, *ledger.Answer]
 	ledgers  table[[32]byte, *book]
 	nodes    table[[32]byte, *node]
-	merged   int // nodes that were met again by other moves
 	bounds   bounds
+	merged   int
+	samples  []merge
 }
 
 func newExplorer() *explorer {
@@ -30,6 +31,16 @@ func newExplorer() *explorer {
 	}
 	return x
 }
+
+// merge is a node that was met again, by other moves than the first time.
+type merge struct {
+	node int32
+	from int32
+	by   move
+}
+
+// sampleEvery is how many merges there are to one that is looked at again.
+const sampleEvery = 64
 
 // table numbers what is met, by key.
 type table[K comparable, V any] struct {
@@ -59,7 +70,8 @@ func (x *explorer) command(c ledger.Command) int32 {
 type book struct {
 	state   *ledger.State // not to be changed
 	applied map[entry]result
-	// The account of each window, 0 where there is none.
+	// The account of each window, if there is one.
+	exists      [windows]bool
 	taken       [windows]ledger.Amount // limit - available
 	outstanding [windows]ledger.Amount
 	spent       [windows]ledger.Amount
@@ -112,7 +124,7 @@ func newBook(s *ledger.State) *book {
 	b := &book{state: s, applied: map[entry]result{}}
 	for v := range s.Accounts(budget) {
 		w := windowOf(v.Key)
-		b.taken[w], b.outstanding[w] = v.Limit-v.Available, v.Outstanding
+		b.exists[w], b.taken[w], b.outstanding[w] = true, v.Limit-v.Available, v.Outstanding
 		b.spent[w], b.writtenOff[w] = v.Spent, v.WrittenOff
 		for n := range nodes {
 			l, _ := s.Lease(v.Key, nodeID(n))
@@ -168,11 +180,30 @@ func (x *explorer) move(id int32, m move) int32 {
 func (x *explorer) node(p *process, from int32, by move) int32 {
 	id, fresh := x.nodes.id(p.fingerprint(), func() *node { return x.describe(p, from, by) })
 	if !fresh {
-		x.merged++
+		if x.merged++; x.merged%sampleEvery == 0 && p.driver != nil {
+			x.samples = append(x.samples, merge{id, from, by})
+		}
 	} else if wrong := p.check(); wrong != "" {
 		panic(fmt.Sprintf("%s: %s", p.id, wrong))
 	}
 	return id
+}
+
+// checkMerges drives each sampled node the other way that led to it, and has it
+// make every move that was made of it: each must lead where it led then. So what
+// fingerprints leave out does not matter.
+func (x *explorer) checkMerges() string {
+	for _, s := range x.samples {
+		for m, led := range x.nodes.list[s.node].next {
+			p := x.rebuild(s.from)
+			p.do(s.by, x)
+			p.do(m, x)
+			if id, ok := x.nodes.ids[p.fingerprint()]; !ok || id != led {
+				return fmt.Sprintf("two ways lead %s to one fingerprint and part when it %s", p.id, names[m.what])
+			}
+		}
+	}
+	return ""
 }
 
 func (x *explorer) describe(p *process, from int32, by move) *node {

@@ -54,6 +54,7 @@ const (
 	lateStart                       // a copy of its last Register arrives
 	rolled                          // a window ends
 	fenced                          // an operator says that the node is dead
+	ticked                          // the ledger drops what is long over
 )
 
 func (e event) String() string {
@@ -85,8 +86,10 @@ func (e event) String() string {
 		return "the window ends"
 	case fenced:
 		return fmt.Sprintf("n%d is fenced", e.node)
+	case ticked:
+		return "the ledger drops what is long over"
 	default:
-		return "nothing"
+		return "the beginning"
 	}
 }
 
@@ -123,6 +126,11 @@ func (x *explorer) each(w world, yield teller) {
 			next, _ := x.commit(w, x.command(ledger.Fence{Node: nodeID(n)}))
 			next.left[fences]--
 			yield(event{what: fenced, node: uint8(n)}, next)
+		}
+	}
+	if w.wall >= 2 {
+		if next, _ := x.commit(w, x.command(ledger.Tick{})); next != w {
+			yield(event{what: ticked}, next)
 		}
 	}
 	if w.left[rolls] > 0 {

@@ -62,7 +62,6 @@ type search struct {
 	trail       []found
 	next        []world // met, and not visited
 	at          int32   // the world being visited, in the trail
-	trying      event
 	transitions int
 	ends        int // worlds without a successor
 }
@@ -101,17 +100,14 @@ func (x *explorer) run(t *testing.T, bounds bounds) {
 // visit checks a world and meets those that may follow it. It panics with what
 // is wrong.
 func (s *search) visit(w world) {
-	s.trying = event{}
 	if wrong := s.check(w); wrong != "" {
 		panic(wrong)
 	}
 	before := s.transitions
 	s.each(w, func(e event, to world) {
-		s.trying = e
 		s.transitions++
 		s.meet(s.at, e, to)
 	})
-	s.trying = event{}
 	if s.transitions == before {
 		s.ends++
 	}
@@ -130,14 +126,12 @@ func (s *search) meet(from int32, e event, w world) {
 	}
 }
 
-// tell fails the test with the shortest way to what is wrong. A purse or a
-// ledger that panics does so within a step: then the node or the ledger has
-// done by itself what is told last, and something of it came after.
+// tell fails the test with the shortest way to what is wrong.
 func (s *search) tell(wrong string) {
 	s.t.Helper()
 	var way []string
-	if s.trying.what != 0 {
-		way = append(way, s.trying.String()+", or what comes next")
+	if s.doing != "" {
+		way = append(way, s.doing)
 	}
 	for at := s.at; at > 0; at = s.trail[at].from {
 		way = append(way, s.trail[at].event.String())

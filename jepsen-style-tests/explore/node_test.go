@@ -69,6 +69,17 @@ var names = map[what]string{
 	crash: "crashes, without its save", crashSaved: "crashes, its save is durable", drain: "drains",
 }
 
+func (m move) String() string {
+	switch m.what {
+	case request:
+		return fmt.Sprintf("%s that holds %d and costs %d", names[m.what], kinds[m.arg].hold, kinds[m.arg].cost)
+	case dispatch, finish:
+		return fmt.Sprintf("%s call %d", names[m.what], m.arg)
+	default:
+		return names[m.what]
+	}
+}
+
 // call is one call that has its hold.
 type call struct {
 	hold       purse.Hold

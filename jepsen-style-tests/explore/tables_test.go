@@ -17,6 +17,7 @@ type explorer struct {
 	ledgers  table[[32]byte, *book]
 	nodes    table[[32]byte, *node]
 	bounds   bounds
+	doing    string // for the first time, when something panicked
 	merged   int
 	samples  []merge
 }
@@ -100,6 +101,7 @@ func (x *explorer) apply(id int32, e entry) result {
 	if r, ok := b.applied[e]; ok {
 		return r
 	}
+	x.doing = fmt.Sprintf("the ledger applies %+v", x.commands.list[e.command])
 	s := b.state.Clone()
 	out := s.Apply(at(e.wall), x.commands.list[e.command])
 	r := result{book: x.book(s), code: out.Code, incarnation: out.Incarnation, answer: none}
@@ -107,6 +109,7 @@ func (x *explorer) apply(id int32, e entry) result {
 		r.answer, _ = x.answers.id(fmt.Sprintf("%+v", *out.Answer), func() *ledger.Answer { return out.Answer })
 	}
 	b.applied[e] = r
+	x.doing = ""
 	return r
 }
 
@@ -169,10 +172,12 @@ func (x *explorer) move(id int32, m move) int32 {
 	if next, ok := n.next[m]; ok {
 		return next
 	}
+	x.doing = fmt.Sprintf("%s %s", n.id, m)
 	p := x.rebuild(id)
 	p.do(m, x)
 	next := x.node(p, id, m)
 	n.next[m] = next
+	x.doing = ""
 	return next
 }
 

@@ -60,14 +60,7 @@ const (
 func (e event) String() string {
 	switch e.what {
 	case moves:
-		s := fmt.Sprintf("n%d %s", e.node, names[e.move.what])
-		if e.move.what == request {
-			s += fmt.Sprintf(" that holds %d and costs %d", kinds[e.move.arg].hold, kinds[e.move.arg].cost)
-		}
-		if e.move.what == dispatch || e.move.what == finish {
-			s += fmt.Sprintf(" call %d", e.move.arg)
-		}
-		return s
+		return fmt.Sprintf("n%d %s", e.node, e.move)
 	case committed:
 		return fmt.Sprintf("n%d's exchange is committed, its answer is lost or late", e.node)
 	case answered:

@@ -66,6 +66,10 @@ type search struct {
 	ends        int // worlds without a successor
 }
 
+// most worlds are many more than the bounds allow, by experience: what gets there
+// grows without end. A deep exploration may have as many as memory holds.
+const most = 4_000_000
+
 // run explores, nearest worlds first, until there is none left.
 func (x *explorer) run(t *testing.T, bounds bounds) {
 	began := time.Now()
@@ -120,6 +124,9 @@ func (s *search) visit(w world) {
 
 func (s *search) meet(from int32, e event, w world) {
 	if _, ok := s.seen[w]; !ok {
+		if len(s.seen) == most && !*deepFlag {
+			panic(fmt.Sprintf("more than %d worlds: something grows without end", most))
+		}
 		s.seen[w] = struct{}{}
 		s.trail = append(s.trail, found{from, e})
 		s.next = append(s.next, w)

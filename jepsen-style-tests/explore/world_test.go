@@ -204,6 +204,9 @@ func (x *explorer) eachExchange(w world, n int, here *node, yield teller) {
 		return
 	}
 	next, r := x.commit(w, here.sent)
+	if twice, _ := x.commit(next, here.sent); twice != next {
+		panic(fmt.Sprintf("n%d's exchange changes the ledger twice", n))
+	}
 	if next != w {
 		yield(event{what: committed, node: uint8(n)}, next)
 	}
@@ -265,7 +268,11 @@ func (x *explorer) eachCopy(w world, n int, yield teller) {
 		if c.command == none {
 			continue
 		}
-		if next, _ := x.commit(w, c.command); next != w {
+		next, r := x.commit(w, c.command)
+		if c.what != astray && r.code == ledger.Applied {
+			panic(fmt.Sprintf("%v: it was applied before, and is again", event{what: c.what, node: uint8(n)}))
+		}
+		if next != w {
 			yield(event{what: c.what, node: uint8(n)}, next)
 		}
 	}

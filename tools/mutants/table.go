@@ -7,6 +7,7 @@ const (
 	raftfsm  = "./raftfsm"
 	cluster  = "./cluster"
 	sim      = "./jepsen-style-tests/sim"
+	explore  = "./jepsen-style-tests/explore"
 	simulate = "TestSimulation"
 	few      = "-seeds 200 -steps 1500"
 	quiet    = "-rapid.nofailfile" // a mutant's counterexample is nobody's regression
@@ -46,6 +47,11 @@ var table = []mutant{
 	{"the sequence of the marks does not grow at a start (rolled-back disk unnoticed)",
 		"internal/purse/enrol.go", "seq = r.MarkSeq + 1", "seq = r.MarkSeq", purse, "", ""},
 
+	{"a lease is given back after its window or an idle while, a hold or not (reclaim by TTL, at the holder)",
+		"internal/purse/exchange.go", "	done := a.closing && a.unused()", "	done := a.closing", explore, "", ""},
+	{"marks are lowered in memory after they are on disk",
+		"internal/purse/marks.go", "	a.mark = min(a.mark, goal)\n", "", sim, simulate, few},
+
 	// The ledger.
 	{"settling by deltas: spent is added, not merged",
 		"ledger/exchange.go", "spent, returned, overrun := max(l.spent, r.Spent)", "spent, returned, overrun := l.spent + r.Spent", ledger, "", quiet},
@@ -79,6 +85,15 @@ var table = []mutant{
 		"ledger/state.go", "	if a.leases[i].owner != s.epoch {", "	if false {", ledger, "", quiet},
 	{"a need is granted in part",
 		"ledger/grant.go", "	if out.Verdict == NeedGranted {\n		return s.judgeLeases(n, claims, rows)\n	}\n	return out", "	out.Verdict = NeedGranted\n	return out", ledger, "", quiet},
+
+	{"leases end with their window (reclaim by TTL, in the ledger)",
+		"ledger/exchange.go", "	if r.Done {", "	if r.Done || row.state == Ended {", explore, "", ""},
+	{"a Register that arrives late is applied",
+		"ledger/register.go", "case r.Previous != known.incarnation:", "case r.Previous > known.incarnation:", explore, "", ""},
+	{"what was returned before a crash is given back again (refund twice)",
+		"ledger/register.go", "spent = max(spent, min(mark, reach))", "spent = max(spent, min(mark, reach)-l.returned)", explore, "", ""},
+	{"an Exchange that is repeated, or before the last one, is applied once more (no dedupe at all)",
+		"ledger/exchange.go", "	case x.Seq == known.seq:\n		return Outcome{Code: Repeated, Answer: known.answer}\n	case x.Seq < known.seq:\n		return Outcome{Code: StaleSeq}\n", "", explore, "", ""},
 
 	// The log.
 	{"a lost leadership reads as a refusal (ambiguity is refusal)",

@@ -11,10 +11,11 @@ import (
 func (x *explorer) check(w world) string {
 	b := x.ledgers.list[w.book]
 	for i := range windows {
-		usable := ledger.Amount(0)
+		usable, writtenOff := ledger.Amount(0), true
 		for n := range nodes {
 			here := x.nodes.list[w.node[n]]
 			usable += here.usable[i]
+			writtenOff = writtenOff && (here.usable[i] == 0 || b.fenced[n])
 			if here.granted[i] > b.granted[n][i] && !here.rejected && !b.fenced[n] {
 				return fmt.Sprintf("window %d: n%d believes in %d, the ledger granted %d", i, n, here.granted[i], b.granted[n][i])
 			}
@@ -23,7 +24,7 @@ func (x *explorer) check(w world) string {
 		switch {
 		case billed > limit:
 			return fmt.Sprintf("window %d: %d is billed, the cap is %d", i, billed, limit)
-		case dropped(w, b, i) && usable == 0:
+		case dropped(w, b, i) && writtenOff: // it cannot be opened again
 		case billed+usable > b.taken[i]:
 			return fmt.Sprintf("window %d: %d is billed and %d more may be, the ledger has set aside %d", i, billed, usable, b.taken[i])
 		}

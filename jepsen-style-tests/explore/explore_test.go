@@ -99,8 +99,8 @@ func (x *explorer) run(t *testing.T, bounds bounds) {
 	}
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	t.Logf("complete within %v: %d worlds, %d transitions, depth %d, %d worlds without a successor; %d states of the ledger, %d of a node, %d of these met in two ways and compared; %.1f s",
-		bounds, len(s.seen), s.transitions, depth, s.ends, len(x.ledgers.list), len(x.nodes.list), len(x.samples), time.Since(began).Seconds())
+	t.Logf("complete within %v: %d worlds, %d transitions, depth %d, %d worlds without a successor; %d states of the ledger, %d of a node, %d of these met in two ways and compared; %.1f s, %d MB",
+		bounds, len(s.seen), s.transitions, depth, s.ends, len(x.ledgers.list), len(x.nodes.list), len(x.samples), time.Since(began).Seconds(), mem.Sys>>20)
 }
 
 // visit checks a world and meets those that may follow it. It panics with what

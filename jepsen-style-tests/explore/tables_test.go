@@ -41,7 +41,7 @@ type merge struct {
 }
 
 // sampleEvery is how many merges there are to one that is looked at again.
-const sampleEvery = 64
+const sampleEvery = 16
 
 // table numbers what is met, by key.
 type table[K comparable, V any] struct {

@@ -46,6 +46,9 @@ func Open(cfg Config) (*Node, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cluster directory: %w", err)
 	}
+	if err := checkCondemned(c.Dir); err != nil {
+		return nil, err
+	}
 	as, err := readMember(c.Dir, c.NodeID)
 	if err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func Join(ctx context.Context, cfg *Config, version string) error {
 // storeID is the identity of the node's store, which is made if need be.
 func storeID(cfg *Config, log *slog.Logger) ([]byte, error) {
 	var failure error
-	s, err := store.Open(store.Options{Dir: filepath.Join(cfg.Node.DataDir, "store"), Log: log, Fatal: func(err error) { failure = err }})
+	s, err := store.Open(store.Options{Dir: filepath.Join(cfg.Node.DataDir, storeDir), Log: log, Fatal: func(err error) { failure = err }})
 	if err != nil {
 		return nil, err
 	}

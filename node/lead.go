@@ -52,6 +52,7 @@ func (m *member) lead(ctx context.Context) {
 		if !m.n.raft.Leader() {
 			clear(m.watch) // what it saw as an earlier leader is old
 			clear(m.stalled)
+			clear(m.levels)
 			continue
 		}
 		asked := time.Now()
@@ -60,6 +61,7 @@ func (m *member) lead(ctx context.Context) {
 			return
 		}
 		m.reconcile(ctx, answers, asked)
+		m.checkpoint(ctx, answers, asked)
 		if reason := m.unfit(answers, asked, time.Now()); reason != "" && time.Since(handed) > handOverPause {
 			handed = time.Now()
 			m.handOver(ctx, reason)

@@ -65,6 +65,12 @@ type Node struct {
 	running     bool
 }
 
+// Of the data directory; see also credentials.go.
+const (
+	raftDir  = "raft"
+	storeDir = "store"
+)
+
 // startWait bounds the wait for the ledger: a node alone elects itself within a
 // second, after it has read its log again; one of several needs a quorum.
 const startWait = 2 * time.Minute
@@ -108,7 +114,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.keepHouse(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	if m := n.member; m != nil {
-		for _, work := range []func(context.Context){m.lead, m.nudge, m.renew, m.obey} {
+		for _, work := range []func(context.Context){m.lead, m.nudge, m.renew, m.obey, m.audit} {
 			n.background.Go(func() { work(base) })
 		}
 	}
@@ -116,7 +122,7 @@ func (n *Node) open(ctx, base context.Context) error {
 }
 
 func (n *Node) openStore() error {
-	s, err := store.Open(store.Options{Dir: filepath.Join(n.cfg.Node.DataDir, "store"), Fatal: n.fatal, Log: n.log})
+	s, err := store.Open(store.Options{Dir: filepath.Join(n.cfg.Node.DataDir, storeDir), Fatal: n.fatal, Log: n.log})
 	if err != nil {
 		return err
 	}
@@ -136,7 +142,7 @@ func (n *Node) openLedger(ctx context.Context) error {
 		return err
 	}
 	cfg := cluster.Config{
-		Dir: filepath.Join(n.cfg.Node.DataDir, "raft"), NodeID: n.cfg.Node.ID, Existed: seq > 0,
+		Dir: filepath.Join(n.cfg.Node.DataDir, raftDir), NodeID: n.cfg.Node.ID, Existed: seq > 0,
 		FSM: n.fsm, Exit: n.fatal, Log: n.log,
 	}
 	var route raftfsm.Route

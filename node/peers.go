@@ -240,7 +240,7 @@ func (m *member) progress(_ context.Context, from string, in *pb.ProgressRequest
 	s := m.n.raft.Stats()
 	out := &pb.ProgressReply{
 		Term: s.Term, Last: s.Last, Commit: s.Commit, Applied: s.Applied,
-		Clock: time.Now().UnixNano(), Version: m.n.version,
+		Clock: time.Now().UnixNano(), Version: m.n.version, Level: raftfsm.Level,
 	}
 	out.Leader, out.LeaderAddress = m.n.raft.LeaderNode()
 	if !in.Linearizable {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,9 @@ func (m *member) letIn(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, 
 	if err := c.Node.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", peer.ErrRefused, err)
 	}
+	if err := m.isNew(ctx, in.Node); err != nil {
+		return nil, err
+	}
 	configuration, prices, err := m.n.cfg.shared()
 	if err != nil {
 		return nil, err
@@ -57,6 +61,22 @@ func (m *member) letIn(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, 
 	}
 	reply.Members = append(reply.Members, &pb.Member{Node: m.n.cfg.Node.ID, Address: m.address})
 	return reply, nil
+}
+
+// isNew refuses a node that the others count on already: one that has lost its
+// log must not come back under its name, for it has forgotten what it voted for.
+func (m *member) isNew(ctx context.Context, node string) error {
+	if err := (control{m.n}).seen(ctx); err != nil {
+		return err
+	}
+	servers, err := m.n.raft.Servers()
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(servers, func(s cluster.Server) bool { return s.ID == node }) {
+		return fmt.Errorf("%w: node %s is a member already; if its data directory is lost, give the new node another id, and fence the old one (purser node fence %s)", peer.ErrRefused, node, node)
+	}
+	return nil
 }
 
 // insist repeats a command that may be repeated while its outcome is open.

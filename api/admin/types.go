@@ -61,6 +61,7 @@ type Account struct {
 	Spent       int64             `json:"spent"`       // includes presumed
 	Presumed    int64             `json:"presumed"`
 	WrittenOff  int64             `json:"written_off"`
+	Withheld    int64             `json:"withheld"` // part of written_off: by a restore, until it is released
 	Overrun     int64             `json:"overrun"`
 	State       string            `json:"state"`
 }
@@ -110,6 +111,7 @@ type Status struct {
 	Incarnation uint32           `json:"incarnation"`
 	LedgerTime  string           `json:"ledger_time"`
 	Digest      string           `json:"digest"`
+	Generation  uint32           `json:"generation"` // how many restored backups this ledger goes back to
 	AppliedLog  uint64           `json:"applied_log"`
 	Budgets     int              `json:"budgets"`
 	Accounts    int              `json:"accounts"`

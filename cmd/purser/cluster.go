@@ -196,11 +196,12 @@ func (f *nodeFlags) override(cfg *node.Config) {
 
 type joinCmd struct {
 	nodeFlags
-	Token string `help:"The token of purser cluster token; not needed by a node that has joined." env:"PURSER_JOIN_TOKEN"`
+	Token  string `help:"The token of purser cluster token; not needed by a node that has joined." env:"PURSER_JOIN_TOKEN"`
+	Rejoin bool   `help:"Leave the cluster that the data directory belongs to: it is over, and the token's began with its backup."`
 }
 
 // Run joins if this node has not, and then serves like any other.
 func (c *joinCmd) Run(ctx context.Context) error {
-	s := serveCmd{nodeFlags: c.nodeFlags, token: c.Token}
+	s := serveCmd{nodeFlags: c.nodeFlags, token: c.Token, anew: c.Rejoin}
 	return s.Run(ctx)
 }

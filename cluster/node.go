@@ -161,7 +161,7 @@ func (n *Node) launch(c *Config, rc *raft.Config, g *guard, snaps presentSnapsho
 		}
 	}()
 	fsm := observedFSM{FSM: c.FSM, failure: snaps.failure, opened: snaps.opened, consumed: &n.consumed}
-	r, err := raft.NewRaft(rc, fsm, g, votes, snaps, n.trans)
+	r, err := raft.NewRaft(rc, fsm, g, votes, replacingSnapshots{snaps, g, c.Exit}, n.trans)
 	if err != nil {
 		// The configuration is ours; what is left is what it found on disk.
 		return fmt.Errorf("start raft in %s: %w: %w; %s", c.Dir, ErrCorrupt, err, startAnew)

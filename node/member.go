@@ -31,7 +31,7 @@ type member struct {
 	address string       // of the port, as others reach it
 	nudges  chan contention
 	watch   map[string]*sighting // of the leader's loop alone
-	stalled map[string]*pace     // of the leader's loop alone
+	stalled paces                // of the leader's loop alone
 	levels  map[string]uint32    // of the leader's loop alone: what each node can read
 	checked time.Time            // of the leader's loop alone: when it last proposed a checkpoint
 	hint    atomic.Pointer[leaderHint]
@@ -57,7 +57,7 @@ func (n *Node) openMember() (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster.listen: %w", err)
 	}
-	m := &member{n: n, creds: creds, address: cfg.Advertise, nudges: make(chan contention, maxContentions), watch: map[string]*sighting{}, stalled: map[string]*pace{}, levels: map[string]uint32{}}
+	m := &member{n: n, creds: creds, address: cfg.Advertise, nudges: make(chan contention, maxContentions), watch: map[string]*sighting{}, stalled: paces{}, levels: map[string]uint32{}}
 	if m.address == "" {
 		m.address = l.Addr().String()
 	}

@@ -46,6 +46,7 @@ type Node struct {
 	purse     *purse.Purse
 	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys      keyRing
+	current   *currency
 	cache     *cache
 	prices    *price.Catalogue
 	upstreams []*proxy.Upstream
@@ -97,6 +98,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openPurse(ctx); err != nil {
 		return err
 	}
+	n.current = &currency{ttl: n.cfg.Purse.AuthorityTTL, confirm: n.confirm}
 	n.metrics = telemetry.New(telemetry.Gauges{
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,
@@ -112,6 +114,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	n.background.Go(func() { n.keepHouse(base) })
+	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	if m := n.member; m != nil {
 		for _, work := range []func(context.Context){m.lead, m.nudge, m.renew, m.obey, m.audit} {
@@ -292,7 +295,7 @@ func (n *Node) openUpstreams() error {
 func (n *Node) openGateway(base context.Context) error {
 	seams := proxy.Seams{
 		Keys: &n.keys,
-		Purse: newAdmission(n.purse, func(id ledger.BudgetID) ledger.WindowKind {
+		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
 			return (*n.windows.Load())[id]
 		}),
 		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
@@ -335,7 +338,7 @@ func (n *Node) State() string {
 	switch {
 	case n.draining.Load():
 		return "draining"
-	case n.purse.Snapshot().Admitting:
+	case n.purse.Snapshot().Admitting && n.current.err() == nil:
 		return "ready"
 	default:
 		return "unready"

@@ -102,6 +102,28 @@ func (r *rig) votes(ids ...string) {
 	}
 }
 
+// gossips waits until all nodes are alive by the gossip of each.
+func (r *rig) gossips(nodes ...*admin.Client) {
+	r.t.Helper()
+	for _, c := range nodes {
+		r.eventually(c.URL+" hears of all", func() error {
+			m, err := c.Members(context.Background())
+			if err != nil {
+				return err
+			}
+			for _, n := range m.Nodes {
+				if n.Gossip == nil || n.Gossip.State != "alive" || n.Gossip.Incarnation != n.Incarnation || n.Gossip.Cluster != n.Address {
+					return fmt.Errorf("%s: %+v", n.ID, n.Gossip)
+				}
+			}
+			if len(m.Nodes) != len(nodes) {
+				return fmt.Errorf("%d nodes", len(m.Nodes))
+			}
+			return nil
+		})
+	}
+}
+
 // askAt posts a chat request to a node and returns the status.
 func (r *rig) askAt(url, key, text string) int {
 	r.t.Helper()
@@ -136,6 +158,7 @@ func TestANodeJoinsWithOneCommand(t *testing.T) {
 	two := r.join("e2e-2")
 	three := r.join("e2e-3")
 	r.votes("e2e-2", "e2e-3")
+	r.gossips(r.admin, two.admin, three.admin)
 	r.budget(usd("cap", "1"))
 	key := r.key(admin.NewKey{Name: "k"})
 	for _, p := range []*peer{two, three} {

@@ -99,10 +99,14 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	n.current = &currency{ttl: n.cfg.Purse.AuthorityTTL, confirm: n.confirm}
+	if n.member != nil {
+		n.member.gossip.registered(n.purse.Incarnation())
+	}
 	n.metrics = telemetry.New(telemetry.Gauges{
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
+		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 	})
 	if err := n.openCache(); err != nil {
 		return err

@@ -128,11 +128,10 @@ func TestConflictsAreForgotten(t *testing.T) {
 	tb := table{rows: map[string]*row{}}
 	tb.put("a", "x:1", &record{}, now)
 	tb.conflict("a", "y:1", now)
-	hour := func(int) time.Duration { return time.Hour }
-	if m := tb.list(now.Add(conflictLife), hour)[0]; m.Conflict != "y:1" {
+	if m := tb.list(now.Add(conflictLife), time.Hour)[0]; m.Conflict != "y:1" {
 		t.Errorf("%+v", m)
 	}
-	if m := tb.list(now.Add(conflictLife+1), hour)[0]; m.Conflict != "" {
+	if m := tb.list(now.Add(conflictLife+1), time.Hour)[0]; m.Conflict != "" {
 		t.Errorf("%+v", m)
 	}
 }

@@ -98,10 +98,16 @@ func (p *Pool) Join(addresses []string) (int, error) {
 
 // Members is who is known, this node among them, in the order of their ids.
 func (p *Pool) Members() []Member {
-	health := p.list.GetHealthScore() // a node that is slow itself probes more slowly
-	return p.table.list(time.Now(), func(others int) time.Duration {
-		return time.Duration(others+3) * time.Duration(1+health) * p.library.ProbeInterval
-	})
+	return p.table.list(time.Now(), p.probing())
+}
+
+// Member is one of [Pool.Members].
+func (p *Pool) Member(id string) (Member, bool) { return p.table.get(id, time.Now(), p.probing()) }
+
+// probing is how long a probe takes, with room to spare: a node that is slow itself
+// probes more slowly.
+func (p *Pool) probing() time.Duration {
+	return time.Duration(1+p.list.GetHealthScore()) * p.library.ProbeInterval
 }
 
 // Foreign is how many packets, streams and members were turned away because they

@@ -82,12 +82,8 @@ func eventually(t *testing.T, what string, try func() error) {
 }
 
 func member(p *Pool, id string) Member {
-	for _, m := range p.Members() {
-		if m.ID == id {
-			return m
-		}
-	}
-	return Member{}
+	m, _ := p.Member(id)
+	return m
 }
 
 // sees waits until a pool has a member in a state.

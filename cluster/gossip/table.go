@@ -145,32 +145,53 @@ func (t *table) conflict(id, elsewhere string, now time.Time) {
 	}
 }
 
-// list copies the rows in the order of their ids. A round is how long it takes to
-// probe one member after the other.
-func (t *table) list(now time.Time, round func(others int) time.Duration) []Member {
+// list copies the rows in the order of their ids. A member is probed after all others
+// have been, one each probing.
+func (t *table) list(now time.Time, probing time.Duration) []Member {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	up := 0
-	for _, r := range t.rows {
-		if r.State.Up() {
-			up++
-		}
-	}
-	patience := round(max(0, up-1))
+	patience := t.patienceLocked(probing)
 	out := make([]Member, 0, len(t.rows))
 	for _, r := range t.rows {
-		m := r.Member
-		if now.Sub(r.conflictAt) > conflictLife {
-			m.Conflict = ""
-		}
-		switch {
-		case m.ID == t.self && m.State == Alive:
-			m.Seen = now
-		case m.State == Alive && now.Sub(m.Seen) > patience:
-			m.State = Suspect
-		}
-		out = append(out, m)
+		out = append(out, r.seen(t.self, now, patience))
 	}
 	slices.SortFunc(out, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	return out
+}
+
+func (t *table) get(id string, now time.Time, probing time.Duration) (Member, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.rows[id]
+	if r == nil {
+		return Member{}, false
+	}
+	return r.seen(t.self, now, t.patienceLocked(probing)), true
+}
+
+// patienceLocked is how long a member that is there may go without an answered
+// probe: a round, and three probes more.
+func (t *table) patienceLocked(probing time.Duration) time.Duration {
+	others := -1
+	for _, r := range t.rows {
+		if r.State.Up() {
+			others++
+		}
+	}
+	return time.Duration(max(0, others)+3) * probing
+}
+
+// seen is the row as it is now.
+func (r *row) seen(self string, now time.Time, patience time.Duration) Member {
+	m := r.Member
+	if now.Sub(r.conflictAt) > conflictLife {
+		m.Conflict = ""
+	}
+	switch {
+	case m.ID == self && m.State == Alive:
+		m.Seen = now
+	case m.State == Alive && now.Sub(m.Seen) > patience:
+		m.State = Suspect
+	}
+	return m
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -108,7 +109,7 @@ func (n *Node) openGossip(creds *credentials, address string) (*hearsay, error) 
 		return nil, err
 	}
 	h := &hearsay{node: n.cfg.Node.ID, log: n.log, heard: map[string]*lead{}}
-	h.meta = gossip.Meta{Region: c.Region, Zone: c.Zone, Address: address, Version: n.version[:min(len(n.version), maxBuild)]}
+	h.meta = gossip.Meta{Region: c.Region, Zone: c.Zone, Address: address, Version: strings.ToValidUTF8(n.version[:min(len(n.version), maxBuild)], "")}
 	key, err := creds.authority.GossipKey()
 	if err == nil {
 		h.pool, err = gossip.Start(gossip.Config{

@@ -25,6 +25,12 @@ func quick(c *memberlist.Config) {
 	c.DeadNodeReclaimTime = 200 * time.Millisecond
 }
 
+// patient never gives a member up.
+func patient(cfg Config) Config {
+	cfg.tune = func(c *memberlist.Config) { quick(c); c.SuspicionMult = 1000 }
+	return cfg
+}
+
 func config(node string) Config {
 	return Config{
 		Node: node, Meta: Meta{Incarnation: 1, Region: "r", Zone: "z-" + node, Address: node + ":7071", Version: "v1"},
@@ -164,11 +170,16 @@ func TestMembersFindEachOther(t *testing.T) {
 
 // TestASilentMemberIsSuspected before it is given up: here it is never given up.
 func TestASilentMemberIsSuspected(t *testing.T) {
-	patient := config("a")
-	patient.tune = func(c *memberlist.Config) { quick(c); c.SuspicionMult = 1000 }
-	a, b := start(t, patient), start(t, config("b"))
+	a, b := start(t, patient(config("a"))), start(t, config("b"))
 	join(t, b, a)
 	sees(t, a, "b", Alive)
+	first := member(a, "b").Seen
+	eventually(t, "b answers a's probes for longer than a silent one is trusted", func() error {
+		if m := member(a, "b"); m.State != Alive || m.Seen.Sub(first) < time.Second {
+			return fmt.Errorf("%+v", m)
+		}
+		return nil
+	})
 	crash(t, b)
 	sees(t, a, "b", Suspect)
 }
@@ -257,11 +268,11 @@ func TestAMemberOfAnotherClusterIsRefused(t *testing.T) {
 
 // TestOneIDTwiceIsReported, and the first one stays.
 func TestOneIDTwiceIsReported(t *testing.T) {
-	first, log := noted(config("a"))
-	a, b := start(t, first), start(t, config("b"))
+	first, log := noted(patient(config("a")))
+	a, b := start(t, first), start(t, patient(config("b")))
 	join(t, b, a)
 	sees(t, a, "b", Alive)
-	again := config("b")
+	again := patient(config("b"))
 	again.Address = "elsewhere:7071"
 	twin := start(t, again)
 	join(t, twin, a)

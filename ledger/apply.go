@@ -30,6 +30,12 @@ func (s *State) apply(c Command) Outcome {
 		return Outcome{Code: Applied}
 	case Fence:
 		return s.fence(c.Node)
+	case Restore:
+		return s.restore(c.Generation)
+	case Release:
+		return s.release(c.ID)
+	case Checkpoint:
+		return Outcome{Code: Applied} // whoever has the log compares
 	default:
 		panic(fmt.Sprintf("ledger: unknown command %T", c))
 	}
@@ -98,16 +104,7 @@ func sameAccounts(a, b *Budget) bool {
 // relimit moves the limit of the budget's accounts, but for those whose window
 // is over: their story is told.
 func (s *State) relimit(b *Budget) {
-	var keys []AccountKey
-	for k, a := range s.accounts.from(AccountKey{Budget: b.ID, Start: -MaxInstant - 1}) {
-		if k.Budget != b.ID {
-			break
-		}
-		if a.end > s.now {
-			keys = append(keys, k)
-		}
-	}
-	for _, k := range keys {
+	for _, k := range s.accountsOf(b.ID, func(a *account) bool { return a.end > s.now }) {
 		s.editAccount(k).relimit(b.Limit)
 	}
 }
@@ -118,7 +115,7 @@ func (s *State) deleteBudget(id BudgetID) Outcome {
 	if !ok || r.deleted {
 		return Outcome{Code: UnknownBudget}
 	}
-	if r.accounts == 0 {
+	if r.accounts == 0 && !r.blindAt(s.now) {
 		s.budgets.remove(s.epoch, id)
 	} else {
 		s.editRule(id).deleted = true

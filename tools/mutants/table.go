@@ -95,6 +95,16 @@ var table = []mutant{
 	{"an Exchange that is repeated, or before the last one, is applied once more (no dedupe at all)",
 		"ledger/exchange.go", "	case x.Seq == known.seq:\n		return Outcome{Code: Repeated, Answer: known.answer}\n	case x.Seq < known.seq:\n		return Outcome{Code: StaleSeq}\n", "", explore, "", ""},
 
+	// A restored backup.
+	{"a restored ledger grants what may be spent",
+		"ledger/restore.go", "a.end > s.now && r.withholds(k.Start)", "a.end > s.now && r.withholds(k.Start) && false", ledger, "Scenario|Twin", quiet},
+	{"a restored ledger opens accounts that it never saw in full",
+		"ledger/account.go", "	if r.withholds(k.Start) {", "	if false {", ledger, "Scenario|Twin", quiet},
+	{"a restored ledger goes on with the old incarnations",
+		"ledger/restore.go", "	n.incarnation = max(n.incarnation+1, s.generation*generationStride)\n", "", ledger, "Scenario|Twin", quiet},
+	{"to delete a budget releases what was withheld",
+		"ledger/apply.go", "r.accounts == 0 && !r.blindAt(s.now)", "r.accounts == 0", ledger, "Twin", quiet},
+
 	// The log.
 	{"a lost leadership reads as a refusal (ambiguity is refusal)",
 		"raftfsm/proposer.go", "[]error{raft.ErrNotLeader, ", "[]error{raft.ErrLeadershipLost, raft.ErrNotLeader, ", raftfsm, "", ""},
@@ -116,6 +126,10 @@ var table = []mutant{
 		"cluster/guard.go", "g.end(fmt.Errorf(\"%s took longer than", "_ = (fmt.Errorf(\"%s took longer than", cluster, "TestEveryOperation", ""},
 	{"a lost log is replaced by an empty one",
 		"cluster/node.go", "	case as == full && !present:", "	case false:", cluster, "Lost|Joiner", ""},
+	{"a follower keeps a log that contradicts its snapshot (hashicorp/raft #697)",
+		"cluster/node.go", "replacingSnapshots{snaps, g, c.Exit}", "snaps", cluster, "TestAFollowerWhoseLog", ""},
+	{"a replica that differs goes on",
+		"raftfsm/checkpoint.go", "if claim.Digest == a.own.Digest || a.broken != nil {", "if true {", raftfsm, "Checkpoint", ""},
 	{"a plan takes the quorum away",
 		"cluster/plan.go", "return alive > 0 && alive >= rest/2+1", "return true", cluster, "Plan", quiet},
 }

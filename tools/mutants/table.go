@@ -48,7 +48,7 @@ var table = []mutant{
 		"internal/purse/enrol.go", "seq = r.MarkSeq + 1", "seq = r.MarkSeq", purse, "", ""},
 
 	{"a lease is given back after its window or an idle while, a hold or not (reclaim by TTL, at the holder)",
-		"internal/purse/exchange.go", "	done := a.closing && a.unused()", "	done := a.closing", explore, "", ""},
+		"internal/purse/exchange.go", "	done := a.closing && a.unused()", "	done := a.closing", explore, "TestExploration/windows", ""},
 	{"marks are lowered in memory after they are on disk",
 		"internal/purse/marks.go", "	a.mark = min(a.mark, goal)\n", "", sim, simulate, few},
 
@@ -87,13 +87,13 @@ var table = []mutant{
 		"ledger/grant.go", "	if out.Verdict == NeedGranted {\n		return s.judgeLeases(n, claims, rows)\n	}\n	return out", "	out.Verdict = NeedGranted\n	return out", ledger, "", quiet},
 
 	{"leases end with their window (reclaim by TTL, in the ledger)",
-		"ledger/exchange.go", "	if r.Done {", "	if r.Done || row.state == Ended {", explore, "", ""},
+		"ledger/exchange.go", "	if r.Done {", "	if r.Done || row.state == Ended {", explore, "TestExploration/windows", ""},
 	{"a Register that arrives late is applied",
-		"ledger/register.go", "case r.Previous != known.incarnation:", "case r.Previous > known.incarnation:", explore, "", ""},
+		"ledger/register.go", "case r.Previous != known.incarnation:", "case r.Previous > known.incarnation:", explore, "TestExploration/crashes", ""},
 	{"what was returned before a crash is given back again (refund twice)",
-		"ledger/register.go", "spent = max(spent, min(mark, reach))", "spent = max(spent, min(mark, reach)-l.returned)", explore, "", ""},
+		"ledger/register.go", "spent = max(spent, min(mark, reach))", "spent = max(spent, min(mark, reach)-l.returned)", explore, "TestExploration/idleness", ""},
 	{"an Exchange that is repeated, or before the last one, is applied once more (no dedupe at all)",
-		"ledger/exchange.go", "	case x.Seq == known.seq:\n		return Outcome{Code: Repeated, Answer: known.answer}\n	case x.Seq < known.seq:\n		return Outcome{Code: StaleSeq}\n", "", explore, "", ""},
+		"ledger/exchange.go", "	case x.Seq == known.seq:\n		return Outcome{Code: Repeated, Answer: known.answer}\n	case x.Seq < known.seq:\n		return Outcome{Code: StaleSeq}\n", "", explore, "TestExploration/crashes", ""},
 
 	// A restored backup.
 	{"a restored ledger grants what may be spent",

@@ -12,7 +12,9 @@ import (
 // one before.
 //
 // The sequence of the marks grows before the first Exchange, so that a disk
-// rolled back to what it held at this moment is noticed.
+// rolled back to what it held at this moment is noticed. It begins beyond those of
+// every earlier incarnation, also of those that a rolled back disk has forgotten:
+// their images are older than anything of this one.
 func enrol(cfg Config, seams Seams, register func(ledger.Register) (uint32, error)) (incarnation uint32, seq uint64, err error) {
 	r, gone, err := evidence(cfg, seams)
 	if err != nil {
@@ -22,12 +24,15 @@ func enrol(cfg Config, seams Seams, register func(ledger.Register) (uint32, erro
 	if err != nil {
 		return 0, 0, fmt.Errorf("registering node %s: %w", cfg.Node, err)
 	}
-	seq = r.MarkSeq + 1
+	seq = max(r.MarkSeq+1, uint64(incarnation)<<incarnationShift)
 	if err := seams.Marks.SaveMarks(seq, gone); err != nil {
 		return 0, 0, fmt.Errorf("clearing high-water marks: %w", err)
 	}
 	return incarnation, seq, nil
 }
+
+// incarnationShift leaves an incarnation four thousand million saves.
+const incarnationShift = 32
 
 // evidence is what the disk says of earlier leases, and the marks that are of
 // no more use once the ledger knows it.

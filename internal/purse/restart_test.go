@@ -125,6 +125,39 @@ func TestDiskRolledBack(t *testing.T) {
 	})
 }
 
+// TestDiskRolledBackTwice: an old image is noticed, and after some time a younger
+// one comes back, of the time that the old one did not know.
+func TestDiskRolledBackTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, disk := newWire(dollars("cap", 1_000_000)), &memoryMarks{}
+		image := func() *memoryMarks { return &memoryMarks{seq: disk.seq, marks: maps.Clone(disk.marks)} }
+		r := open(t, w, disk, nil)
+		spend := func(pause time.Duration) {
+			t.Helper()
+			part := &r.resolve(t, ledger.Dimensions{}).Money
+			r.must(t, part, Claim{USD: 2000}).Settle(Claim{USD: 2000}, nil)
+			time.Sleep(pause)
+		}
+		spend(time.Second)
+		old := image()
+		for range 50 {
+			spend(time.Second)
+		}
+		young := image()
+		r.crash()
+		disk = old
+		r = open(t, w, disk, nil)
+		spend(0) // and the ledger has not heard of it
+		r.crash()
+		before := w.account(t, whole("cap"))
+		out := before.Outstanding
+		open(t, w, young, nil)
+		if v := w.account(t, whole("cap")); v.WrittenOff != before.WrittenOff+out || out == 0 {
+			t.Errorf("%d was out of %+v: %+v", out, before, v)
+		}
+	})
+}
+
 // TestOpenRefused: the ledger knows this node by another data directory.
 func TestOpenRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

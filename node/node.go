@@ -180,7 +180,7 @@ func (n *Node) openPurse(ctx context.Context) error {
 	cfg.Store = n.store.Identity().ID
 	p, err := purse.Open(ctx, cfg, purse.Seams{
 		Exchanger: exchanger{n.proposer}, Marks: leaseStore{marks{n.store}, n.usage, n.log},
-		Proofs: n.proven, Fatal: n.fatal, Wall: now, Log: n.log,
+		Proofs: n.proven, Overruns: n.overruns, Fatal: n.fatal, Wall: now, Log: n.log,
 	})
 	if err != nil {
 		return explainRejection(n.cfg.Node, err)
@@ -212,6 +212,15 @@ func (n *Node) proven(account ledger.AccountKey, incarnation uint32) (purse.Proo
 	}
 	overrun, err := n.usage.ProvenOverrun(account, incarnation)
 	return purse.Proof{Spent: spent, Overrun: overrun}, err
+}
+
+// overruns are the leases of which records show spending beyond the holds.
+func (n *Node) overruns() ([]purse.LeaseID, error) {
+	var out []purse.LeaseID
+	err := n.usage.Overruns(func(account ledger.AccountKey, incarnation uint32) {
+		out = append(out, purse.LeaseID{Account: account, Incarnation: incarnation})
+	})
+	return out, err
 }
 
 // explainRejection says what an operator can do about a ledger that will not

@@ -43,6 +43,9 @@ func evidence(cfg Config, seams Seams) (r ledger.Register, gone []Mark, err erro
 		return r, nil, fmt.Errorf("loading high-water marks: %w", err)
 	}
 	r.MarkSeq = seq
+	if marks, err = withOverruns(marks, seams); err != nil {
+		return r, nil, err
+	}
 	for _, m := range marks {
 		proof, err := seams.Proofs(m.Account, m.Incarnation)
 		if err != nil {
@@ -56,6 +59,27 @@ func evidence(cfg Config, seams Seams) (r ledger.Register, gone []Mark, err erro
 		gone = append(gone, Mark{Account: m.Account, Incarnation: m.Incarnation, Gone: true})
 	}
 	return r, gone, nil
+}
+
+// withOverruns adds the leases that no mark names, with a mark of nothing.
+func withOverruns(marks []Mark, seams Seams) ([]Mark, error) {
+	if seams.Overruns == nil {
+		return marks, nil
+	}
+	leases, err := seams.Overruns()
+	if err != nil {
+		return nil, fmt.Errorf("reading what was spent beyond the holds: %w", err)
+	}
+	named := make(map[LeaseID]bool, len(marks))
+	for _, m := range marks {
+		named[LeaseID{m.Account, m.Incarnation}] = true
+	}
+	for _, l := range leases {
+		if !named[l] && len(marks) < ledger.MaxEvidence {
+			marks = append(marks, Mark{Account: l.Account, Incarnation: l.Incarnation})
+		}
+	}
+	return marks, nil
 }
 
 // register tries until the ledger has taken r or ctx ends. An attempt that

@@ -40,6 +40,18 @@ func (e *evidenceOf) proofs(a ledger.AccountKey, inc uint32) (Proof, error) {
 	return e.sums[markKey{a, inc}], nil
 }
 
+func (e *evidenceOf) overruns() ([]LeaseID, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []LeaseID
+	for k, p := range e.sums {
+		if p.Overrun > 0 {
+			out = append(out, LeaseID{k.account, k.incarnation})
+		}
+	}
+	return out, nil
+}
+
 // crash ends the purse without a word to anyone: Close returns nothing.
 func (r *rig) crash() { r.Close() }
 
@@ -73,6 +85,27 @@ func TestRestartWithEvidence(t *testing.T) {
 		}
 		part = &r.resolve(t, ledger.Dimensions{}).Money
 		r.must(t, part, Claim{USD: v.Available}).Release()
+		drain(t, r)
+	})
+}
+
+// TestOverrunOfNothingHeldIsInTheEvidence: no mark names an account of which the
+// node had nothing; the records of what it cost all the same do.
+func TestOverrunOfNothingHeldIsInTheEvidence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, disk, usage := newWire(dollars("cap", 100)), &memoryMarks{}, &evidenceOf{}
+		with := func(_ *Config, s *Seams) { s.Proofs, s.Overruns = usage.proofs, usage.overruns }
+		r := open(t, w, disk, with)
+		part := &r.resolve(t, ledger.Dimensions{}).Money
+		usage.add(r.must(t, part, Claim{}).Settle(Claim{USD: 5}, nil))
+		r.crash()
+		if v, ok := w.state.Account(whole("cap")); ok && v.Spent > 0 {
+			t.Fatalf("the ledger has heard of it before the crash: %+v", v)
+		}
+		r = open(t, w, disk, with)
+		if v := w.account(t, whole("cap")); v.Spent != 5 || v.Overrun != 5 || v.Presumed != 0 {
+			t.Errorf("after the restart: %+v", v)
+		}
 		drain(t, r)
 	})
 }

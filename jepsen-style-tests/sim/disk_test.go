@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -65,6 +66,18 @@ func (d *disk) LoadMarks() (uint64, []purse.Mark, error) {
 
 func (d *disk) proofs(a ledger.AccountKey, incarnation uint32) (purse.Proof, error) {
 	return d.records[leaseID{a, incarnation}], nil
+}
+
+// overruns implements purse.Overruns.
+func (d *disk) overruns() ([]purse.LeaseID, error) {
+	var out []purse.LeaseID
+	for id, p := range d.records {
+		if p.Overrun > 0 {
+			out = append(out, purse.LeaseID{Account: id.account, Incarnation: id.incarnation})
+		}
+	}
+	slices.SortFunc(out, func(a, b purse.LeaseID) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	return out, nil
 }
 
 // record makes one charge durable.

@@ -46,14 +46,6 @@ func (w *world) crash(n *node) {
 	if x := n.driver.Sent(); x != nil && w.chance(0.5) {
 		w.late = append(w.late, x)
 	}
-	for l := range n.driver.Leases() {
-		// A call that held nothing of an account and was billed all the same, at a
-		// node that had nothing of the account: there is a record of it, but no mark
-		// that names the account in the evidence of the restart.
-		if _, named := n.disk.marks[leaseID{l.Key, n.driver.Incarnation()}]; !named && l.Marked {
-			w.lost[l.Key] += l.Overrun
-		}
-	}
 	n.sync(w.rng.IntN(len(n.buffer) + 1))
 	for _, ch := range n.buffer {
 		w.lost[ch.Account] += max(0, ch.Spent-ch.Held)

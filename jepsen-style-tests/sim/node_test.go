@@ -48,7 +48,7 @@ func (w *world) now(n *node) purse.Moment {
 func (w *world) start(n *node) {
 	cfg := purse.Default()
 	cfg.Node, cfg.Store = n.id, ledger.StoreID{byte(len(n.id)), n.id[1]}
-	d, err := purse.NewDriver(cfg, purse.Seams{Marks: &n.disk, Proofs: n.disk.proofs}, w.now(n), w.register)
+	d, err := purse.NewDriver(cfg, purse.Seams{Marks: &n.disk, Proofs: n.disk.proofs, Overruns: n.disk.overruns}, w.now(n), w.register)
 	if err != nil {
 		w.failf("%s does not start: %v", n.id, err)
 	}

@@ -122,7 +122,7 @@ func (w *world) report(n *nemesis, drained time.Duration, ends []ledger.AccountV
 	recoveries := check.Recoveries(w.lost, entries)
 	slices.Sort(recoveries)
 	if k := len(recoveries); k > 0 {
-		w.t.Logf("C10: %d leaders lost; the next entry was committed after %v (median), %v (longest)", len(w.lost), recoveries[k/2].Round(time.Millisecond), recoveries[k-1].Round(time.Millisecond))
+		w.t.Logf("C10: %d leaders lost; the next entry was committed after %v (median), %v (longest)", len(w.lost), recoveries[(k-1)/2].Round(time.Millisecond), recoveries[k-1].Round(time.Millisecond))
 	}
 	var billed ledger.Amount
 	for _, r := range w.bill {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -209,7 +208,7 @@ func TestALoweredLimitReachesEveryNode(t *testing.T) {
 				return err == nil && no.Refused() && no.Limit == low.Limit
 			}
 		}
-		for _, m := range slices.DeleteFunc(w.others(far), func(*member) bool { return false }) {
+		for _, m := range w.others(far) {
 			w.eventually(m.name+" to refuse", knows(m))
 		}
 		near := time.Since(began)
@@ -247,6 +246,8 @@ func TestAFenceReachesTheNode(t *testing.T) {
 	gone := w.others(lead)[0]
 	w.busy(load{most: 40, think: 2 * time.Millisecond, call: time.Millisecond, nodes: w.members}, func() {
 		w.pass(t.Context(), time.Second)
+		const some = 2000
+		w.eventually("the node to hold something", func() bool { return idle(gone, hot) > some })
 		w.isolate(gone, true)
 		gone.mu.Lock()
 		gone.fenced = true

@@ -359,11 +359,12 @@ func (w *world) verdict(ends []ledger.AccountView) []string {
 	records := w.records()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	ops := w.ops.All() // before the log, which then has all that was answered
 	entries := w.applied.Entries()
 	wrong := slices.Concat(w.problems, w.applied.Wrong(), check.Capped(w.bill, w.caps),
 		check.Settled(w.bill, w.settles, ends), check.Kept(w.acked, records),
 		check.Monotone(w.reads), check.Justified(w.refusals, entries, w.bill))
-	known, bad := check.Resolve(w.ops.All(), entries)
+	known, bad := check.Resolve(ops, entries)
 	illegal, undecided := check.Linear(known, w.reads, linearLimit)
 	for _, u := range undecided {
 		w.t.Log(u)

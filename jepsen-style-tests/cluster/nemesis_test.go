@@ -44,6 +44,7 @@ var faults = []fault{
 	{"one way lost", 2, (*nemesis).oneWay},
 	{"links broken off", 2, (*nemesis).cut},
 	{"links flap", 1, (*nemesis).flap},
+	{"answers lost", 2, (*nemesis).deafen},
 	{"all links slow", 2, (*nemesis).slow},
 	{"leadership handed over", 2, (*nemesis).transfer},
 	{"limit changed", 3, (*nemesis).setCap},
@@ -161,6 +162,17 @@ func (n *nemesis) flap() (end func()) {
 		n.w.pass(context.Background(), n.between(20*time.Millisecond, 150*time.Millisecond))
 	}
 	return nil
+}
+
+// deafen loses the answers to what a node asks of the ledger, which is carried out.
+func (n *nemesis) deafen() (end func()) {
+	l := n.any().running()
+	if l == nil {
+		return nil
+	}
+	all := func(ledger.Command) bool { return true }
+	l.deaf.Store(&all)
+	return func() { l.deaf.Store(nil) }
 }
 
 func (n *nemesis) slow() (end func()) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -63,9 +64,12 @@ type life struct {
 	purse       *purse.Purse
 	unsubscribe func()
 	nudges      chan contention
+	deaf        atomic.Pointer[func(ledger.Command) bool] // whose answers are lost; nil: none
+	unheard     atomic.Uint64                             // answers that were lost
 	rules       struct {
 		sync.Mutex
 		version uint64
+		served  int // budgets that the purse knows
 	}
 }
 
@@ -246,6 +250,14 @@ func (l *life) serveRules() {
 	}
 	l.rules.version++
 	l.purse.SetRules(list, l.rules.version)
+	l.rules.served = len(list)
+}
+
+// knows is how many budgets the node's requests are held against.
+func (l *life) knows() int {
+	l.rules.Lock()
+	defer l.rules.Unlock()
+	return l.rules.served
 }
 
 // close ends the goroutines of a life. Errors are of a dead process.

@@ -127,6 +127,10 @@ func (l *life) propose(ctx context.Context, c ledger.Command) (ledger.Outcome, e
 	}
 	answered := w.ops.Invoke(l.m.number, w.at(), c)
 	out, err := l.proposer.Propose(ctx, c)
+	if deaf := l.deaf.Load(); err == nil && deaf != nil && (*deaf)(c) {
+		l.unheard.Add(1)
+		return ledger.Outcome{}, fmt.Errorf("%w: the answer is lost", raftfsm.ErrAmbiguous)
+	}
 	if err == nil {
 		answered(w.at(), out)
 	}

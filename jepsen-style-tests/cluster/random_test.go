@@ -22,7 +22,7 @@ var (
 	nodesFlag   = flag.Int("nodes", 3, "nodes of a run")
 	clientsFlag = flag.Int("clients", 12, "clients of a run")
 	lanFlag     = flag.Bool("lan", false, "Raft's timing of a LAN, as in production, instead of a quicker one")
-	trace       = flag.Bool("trace", false, "show what the nodes log")
+	nodelog     = flag.Bool("nodelog", false, "show what the nodes log")
 )
 
 const (
@@ -50,7 +50,9 @@ func TestRandomFaults(t *testing.T) {
 		seed = rand.Uint64N(1_000_000) + 1
 	}
 	for range *runsFlag {
-		randomFaults(t, seed)
+		if randomFaults(t, seed); t.Failed() {
+			return
+		}
 		seed++
 	}
 }
@@ -116,8 +118,14 @@ func (w *world) report(n *nemesis, drained time.Duration, ends []ledger.AccountV
 	for _, e := range entries {
 		terms[e.Term] = true
 	}
-	w.t.Logf("requests: %d admitted, %d refused, %d undecided, %d found their node down, %d died with it; %d rows billed, %d reads, %d commands, %d log entries",
-		w.counts.admitted, w.counts.refused, w.counts.undecided, w.counts.down, w.counts.broken, len(w.bill), len(w.reads), len(w.ops.All()), len(entries))
+	contended := 0
+	for _, r := range w.refusals {
+		if !r.Exhausted {
+			contended++
+		}
+	}
+	w.t.Logf("requests: %d admitted, %d refused (%d contended), %d undecided, %d found their node down, %d died with it; %d rows billed, %d reads, %d commands, %d log entries",
+		w.counts.admitted, w.counts.refused, contended, w.counts.undecided, w.counts.down, w.counts.broken, len(w.bill), len(w.reads), len(w.ops.All()), len(entries))
 	w.t.Logf("faults: %selections: %d", n.summary(), len(terms)-1)
 	recoveries := check.Recoveries(w.lost, entries)
 	slices.Sort(recoveries)

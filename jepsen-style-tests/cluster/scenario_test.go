@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -270,5 +271,32 @@ func TestAFenceReachesTheNode(t *testing.T) {
 		w.eventually("the fenced node not to come back", func() bool { return !l.alive(func() {}) })
 		t.Logf("a fence wrote %d off; the node ended %v after it could hear of it", view.WrittenOff, ended.Round(time.Millisecond))
 	})
+	w.judge()
+}
+
+// TestALostAnswerIsAskedForAgain, when the message ended a lease: under its number
+// it is the same message, under another one it would report spending that nothing
+// backs any more (L4).
+func TestALostAnswerIsAskedForAgain(t *testing.T) {
+	w := newWorld(t, 1, 3, rich(), func(w *world) { w.purse.Idle = time.Second })
+	far := w.others(w.mustLead())[0]
+	if no, err := w.reserve(far, "", 10); err != nil || no.Refused() {
+		t.Fatalf("%+v, %v", no, err)
+	}
+	l := far.running()
+	last := func(c ledger.Command) bool {
+		x, ok := c.(*ledger.Exchange)
+		return ok && slices.ContainsFunc(x.Rows, func(r ledger.Row) bool { return r.Done && r.Spent > 0 })
+	}
+	l.deaf.Store(&last)
+	w.eventually("the end of the lease to be told, and told again", func() bool { return l.unheard.Load() >= 2 })
+	l.deaf.Store(nil)
+	w.eventually("it to admit again", func() bool {
+		no, err := w.reserve(far, "", 10)
+		return err == nil && !no.Refused()
+	})
+	if far.running() != l {
+		t.Error("the node did not live through it")
+	}
 	w.judge()
 }

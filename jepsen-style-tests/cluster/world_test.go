@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -86,7 +87,7 @@ func newWorld(t *testing.T, seed uint64, nodes int, budgets []ledger.Budget, cha
 		t: t, seed: seed, timing: quick(), purse: lively(), began: time.Now(),
 		log: slog.New(slog.DiscardHandler), applied: check.NewLog(), ops: check.NewOps(), limits: map[ledger.BudgetID]ledger.Budget{},
 	}
-	if *trace {
+	if *nodelog {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	w.clock = raftfsm.Clock{Wall: w.wall, Elapsed: func() time.Duration { return time.Since(w.began) }}
@@ -113,6 +114,9 @@ func newWorld(t *testing.T, seed uint64, nodes int, budgets []ledger.Budget, cha
 		if !w.put(w.members[0], b) {
 			t.Fatalf("seed %d: budget %s was not taken", seed, b.ID)
 		}
+	}
+	for _, m := range w.members {
+		w.eventually(m.name+" to know the budgets", func() bool { return m.running().knows() == len(budgets) })
 	}
 	return w
 }
@@ -159,16 +163,27 @@ func (w *world) wrong(problem string) {
 	w.problems = append(w.problems, problem)
 }
 
+// found is what was told to be wrong until now.
+func (w *world) found() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.problems)
+}
+
 // patience bounds every wait for something that must come.
 const patience = 30 * time.Second
 
-// eventually waits for a condition that others bring about.
+// eventually waits for a condition that others bring about. It gives up when
+// something was found to be wrong.
 func (w *world) eventually(what string, ok func() bool) time.Duration {
 	w.t.Helper()
 	began := time.Now()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
+		if wrong := w.found(); len(wrong) > 0 {
+			w.t.Fatalf("seed %d: waiting for %s: %s", w.seed, what, strings.Join(wrong, "; "))
+		}
 		if time.Since(began) > patience {
 			w.t.Fatalf("seed %d: waited %v in vain: %s", w.seed, patience, what)
 		}

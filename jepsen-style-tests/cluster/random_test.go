@@ -30,11 +30,15 @@ const (
 	each ledger.BudgetID = "each" // one account a customer and minute
 )
 
-// town is the budgets of a run.
-func town() []ledger.Budget {
+// town is the budgets of a run: in some runs they last, in others they are at their
+// end while the faults go on.
+func town(rng *rand.Rand) []ledger.Budget {
+	lasting := func(low, high ledger.Amount) ledger.Amount {
+		return []ledger.Amount{low, high}[rng.IntN(2)]
+	}
 	return []ledger.Budget{
-		{ID: hot, Unit: ledger.USD, Limit: 60_000, Window: ledger.Window{Kind: ledger.Total}},
-		{ID: each, Unit: ledger.USD, Limit: 9_000, Window: ledger.Window{Kind: ledger.PerMinute}, Each: []ledger.DimRef{{Dim: ledger.DimCustomer}}},
+		{ID: hot, Unit: ledger.USD, Limit: lasting(6_000, 100_000), Window: ledger.Window{Kind: ledger.Total}},
+		{ID: each, Unit: ledger.USD, Limit: lasting(1_000, 50_000), Window: ledger.Window{Kind: ledger.PerMinute}, Each: []ledger.DimRef{{Dim: ledger.DimCustomer}}},
 	}
 }
 
@@ -60,14 +64,15 @@ func TestRandomFaults(t *testing.T) {
 func randomFaults(t *testing.T, seed uint64) {
 	again := fmt.Sprintf("go test ./jepsen-style-tests/cluster -count 1 -v -run '^TestRandomFaults$' -seed %d -time %v -nodes %d -clients %d -lan=%v", seed, *timeFlag, *nodesFlag, *clientsFlag, *lanFlag)
 	t.Logf("seed %d; to repeat: %s", seed, again)
-	w := newWorld(t, seed, *nodesFlag, town(), func(w *world) {
+	n := &nemesis{rng: rand.New(rand.NewPCG(seed, 1)), struck: map[string]int{}}
+	w := newWorld(t, seed, *nodesFlag, town(n.rng), func(w *world) {
 		if *lanFlag {
 			w.timing = cluster.LAN()
 		}
 		// A minute ends while the faults go on.
 		w.ahead = time.Until(time.Now().Truncate(time.Minute).Add(2*time.Minute)) - min(*timeFlag/2, 30*time.Second)
 	})
-	n := &nemesis{w: w, rng: rand.New(rand.NewPCG(seed, 1)), struck: map[string]int{}}
+	n.w = w
 	ctx, cancel := context.WithTimeout(t.Context(), *timeFlag)
 	defer cancel()
 	var busy sync.WaitGroup
@@ -140,8 +145,8 @@ func (w *world) report(n *nemesis, drained time.Duration, ends []ledger.AccountV
 	}
 	for _, a := range ends {
 		if a.Key == hotKey {
-			w.t.Logf("utilisation: %.4f of the cap of %d billed, %.4f with what is presumed and written off; returned and added up in %v (C8)",
-				float64(billed)/float64(a.Limit), a.Limit, float64(billed+a.Presumed+a.WrittenOff)/float64(a.Limit), drained.Round(time.Millisecond))
+			w.t.Logf("utilisation: of the cap of %d %.4f was billed, %.4f is presumed, %.4f written off, %d left; returned and added up in %v (C8)",
+				a.Limit, share(billed, a.Limit), share(a.Presumed, a.Limit), share(a.WrittenOff, a.Limit), a.Available, drained.Round(time.Millisecond))
 		}
 	}
 	w.t.Logf("violations: %d", len(wrong))
@@ -150,3 +155,5 @@ func (w *world) report(n *nemesis, drained time.Duration, ends []ledger.AccountV
 		w.t.Errorf("%s\nseed %d; to repeat: %s", problem, w.seed, again)
 	}
 }
+
+func share(part, whole ledger.Amount) float64 { return float64(part) / float64(whole) }

@@ -103,7 +103,7 @@ func (n *nemesis) leaderOr() *member {
 
 func (n *nemesis) kill(list ...*member) (end func()) {
 	for _, m := range list {
-		m.kill(n.rng)
+		m.kill(n.rng.IntN(101), n.rng)
 	}
 	return func() {
 		for _, m := range list {

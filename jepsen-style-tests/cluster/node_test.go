@@ -31,6 +31,7 @@ type member struct {
 	name   string
 	number int
 	raft   string // directory of Raft's files
+	timing cluster.Timing
 
 	// mu is held shared while a life does what must be wholly before or wholly
 	// after its death, and alone by the death.
@@ -95,10 +96,10 @@ func (m *member) start(found bool) *life {
 	return l
 }
 
-// kill ends the life at this moment: what was not synced is lost, in part, every
-// connection breaks, and nothing that its goroutines do from now on reaches
-// anyone. It does not wait for them.
-func (m *member) kill(rng *rand.Rand) {
+// kill ends the life at this moment: of what was not synced so many percent are
+// kept, every connection breaks, and nothing that its goroutines do from now on
+// reaches anyone. It does not wait for them.
+func (m *member) kill(percent int, rng *rand.Rand) {
 	m.mu.Lock()
 	l := m.life
 	if l == nil {
@@ -106,7 +107,7 @@ func (m *member) kill(rng *rand.Rand) {
 		return
 	}
 	l.dead, m.life = true, nil
-	m.disk = m.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+	m.disk = m.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng})
 	m.w.mesh.Place(m.name, "")
 	m.mu.Unlock()
 	m.w.mesh.Drop(m.name)
@@ -154,7 +155,7 @@ func (l *life) fatal(err error) {
 		l.m.w.wrong(fmt.Sprintf("node %s ends by itself: %v", l.m.name, err))
 	}
 	// The caller may hold any lock and must not be waited for.
-	l.m.w.aside.Go(func() { l.m.kill(rand.New(rand.NewPCG(1, 2))) })
+	l.m.w.aside.Go(func() { l.m.kill(0, rand.New(rand.NewPCG(1, 2))) })
 }
 
 func (l *life) boot(found bool) error {
@@ -208,7 +209,7 @@ func (l *life) bootRaft(found bool) error {
 	l.raft, err = cluster.Open(cluster.Config{
 		Dir: filepath.Join(m.raft, "raft"), NodeID: m.name, FSM: l.fsm, Exit: l.fatal, Log: w.log,
 		Peers: &cluster.Peers{
-			Streams: lane{l.port.Lane(port.Raft), l}, Advertise: addressOf(m.name), Found: found, Timing: w.timing,
+			Streams: lane{l.port.Lane(port.Raft), l}, Advertise: addressOf(m.name), Found: found, Timing: m.timing,
 		},
 	})
 	if err != nil {

@@ -73,7 +73,7 @@ func TestWarmPursesGoOnWithoutALeader(t *testing.T) {
 		lose func(w *world, m *member)
 	}{
 		{"isolated", func(w *world, m *member) { w.isolate(m, true) }},
-		{"killed", func(w *world, m *member) { m.kill(rand.New(rand.NewPCG(w.seed, 3))) }},
+		{"killed", func(w *world, m *member) { m.kill(0, rand.New(rand.NewPCG(w.seed, 3))) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, 1, 3, rich(), production)
@@ -297,6 +297,70 @@ func TestALostAnswerIsAskedForAgain(t *testing.T) {
 	})
 	if far.running() != l {
 		t.Error("the node did not live through it")
+	}
+	w.judge()
+}
+
+// TestWhatIsHeldAtACrashIsPresumed: nothing was synced since the hold but the mark
+// before it; the call was made, and is accounted for.
+func TestWhatIsHeldAtACrashIsPresumed(t *testing.T) {
+	w := newWorld(t, 1, 3, rich(), nil)
+	far := w.others(w.mustLead())[0]
+	l := far.running()
+	var chain purse.Chain
+	if err := l.purse.Resolve(&chain, &ledger.Dimensions{}); err != nil {
+		t.Fatal(err)
+	}
+	const hold = 10
+	h, no, err := l.purse.Reserve(t.Context(), &chain.Money, purse.Claim{USD: hold})
+	if err != nil || no.Refused() {
+		t.Fatalf("%+v, %v", no, err)
+	}
+	w.provide(h.Held(nil), hold)
+	far.kill(0, rand.New(rand.NewPCG(1, 3)))
+	far.start(false)
+	w.ready(far)
+	if view, ok := w.read(0, far, hotKey); !ok || view.Presumed < hold {
+		t.Errorf("%d presumed, %d was billed", view.Presumed, hold)
+	}
+	w.judge()
+}
+
+// TestADeposedLeaderAnswersNoRead: it is more patient than the others, and thinks
+// that it leads when they have another leader already.
+func TestADeposedLeaderAnswersNoRead(t *testing.T) {
+	patient := cluster.Timing{Election: 4 * time.Second, Lease: 4 * time.Second, Commit: 20 * time.Millisecond, InFlight: 1}
+	w := newWorld(t, 1, 3, rich(), func(w *world) { w.timing.Election, w.slow = time.Second, &patient })
+	if no, err := w.reserve(w.members[0], "", 10); err != nil || no.Refused() {
+		t.Fatalf("%+v, %v", no, err)
+	}
+	old := w.members[len(w.members)-1]
+	w.eventually("the patient node to lead", func() bool {
+		if l := w.mustLead(); l != old {
+			_ = l.running().raft.Transfer(old.name) // it may be too far behind yet
+		}
+		return w.mustLead() == old
+	})
+	w.isolate(old, true)
+	var next *member
+	w.eventually("another leader", func() bool {
+		for _, m := range w.others(old) {
+			if m.running().raft.Leader() {
+				next = m
+			}
+		}
+		return next != nil
+	})
+	low := rich()[0]
+	low.Limit--
+	if !w.put(next, low) {
+		t.Fatal("the next leader decided nothing")
+	}
+	if !old.running().raft.Leader() {
+		t.Fatal("the old leader knows already")
+	}
+	if view, ok := w.read(0, old, hotKey); ok {
+		t.Errorf("a deposed leader read a limit of %d after one of %d was acknowledged", view.Limit, low.Limit)
 	}
 	w.judge()
 }

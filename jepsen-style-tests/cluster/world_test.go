@@ -34,6 +34,7 @@ type world struct {
 	authority *pki.Authority
 	members   []*member
 	timing    cluster.Timing
+	slow      *cluster.Timing // of the last node, if it is another
 	purse     purse.Config
 	log       *slog.Logger
 	began     time.Time
@@ -106,7 +107,10 @@ func newWorld(t *testing.T, seed uint64, nodes int, budgets []ledger.Budget, cha
 		t.Fatal(err)
 	}
 	for i, name := range names {
-		w.members = append(w.members, &member{w: w, name: name, number: i, raft: t.TempDir(), disk: vfs.NewCrashableMem()})
+		w.members = append(w.members, &member{w: w, name: name, number: i, raft: t.TempDir(), timing: w.timing, disk: vfs.NewCrashableMem()})
+	}
+	if w.slow != nil {
+		w.members[nodes-1].timing = *w.slow
 	}
 	t.Cleanup(w.close)
 	w.form()
@@ -141,7 +145,7 @@ func (w *world) form() {
 func (w *world) close() {
 	w.mesh.Heal()
 	for _, m := range w.members {
-		m.kill(rand.New(rand.NewPCG(1, 1)))
+		m.kill(0, rand.New(rand.NewPCG(1, 1)))
 	}
 	w.aside.Wait()
 	for _, m := range w.members {

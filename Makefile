@@ -15,7 +15,7 @@ FIRST ?= 0
 # seed 0 draws one, and the run prints it.
 SEED ?= 0
 RUNS ?= 3
-TIME ?= 9s
+TIME ?= 7s
 NODES ?= 3
 CLIENTS ?= 12
 # Suites with processes of their own run by name, not with `make test`.

@@ -190,10 +190,15 @@ func (w *world) client(ctx context.Context, number int, p load) {
 }
 
 // reader reads accounts on any node until ctx ends.
-func (w *world) reader(ctx context.Context, session int, keys []ledger.AccountKey, every time.Duration) {
+func (w *world) reader(ctx context.Context, session int, every time.Duration) {
 	rng := rand.New(rand.NewPCG(w.seed, uint64(session)+10_000))
 	for ctx.Err() == nil {
-		w.read(session, w.members[rng.IntN(len(w.members))], keys[rng.IntN(len(keys))])
+		m := w.members[rng.IntN(len(w.members))]
+		if l := m.running(); l != nil {
+			if known := accounts(l.fsm.Ledger()); len(known) > 0 {
+				w.read(session, m, known[rng.IntN(len(known))].Key)
+			}
+		}
 		w.pass(ctx, every)
 	}
 }

@@ -18,7 +18,7 @@ import (
 var (
 	seedFlag    = flag.Uint64("seed", 0, "seed of the first run of TestRandomFaults; 0 draws one")
 	runsFlag    = flag.Int("runs", 1, "runs of TestRandomFaults")
-	timeFlag    = flag.Duration("time", 9*time.Second, "how long the faults of a run go on")
+	timeFlag    = flag.Duration("time", 7*time.Second, "how long the faults of a run go on")
 	nodesFlag   = flag.Int("nodes", 3, "nodes of a run")
 	clientsFlag = flag.Int("clients", 12, "clients of a run")
 	lanFlag     = flag.Bool("lan", false, "Raft's timing of a LAN, as in production, instead of a quicker one")
@@ -84,7 +84,7 @@ func randomFaults(t *testing.T, seed uint64) {
 		})
 	}
 	for s := range 2 {
-		busy.Go(func() { w.reader(ctx, s, []ledger.AccountKey{hotKey}, 40*time.Millisecond) })
+		busy.Go(func() { w.reader(ctx, s, 20*time.Millisecond) })
 	}
 	n.rage(ctx)
 	busy.Wait()

@@ -122,20 +122,18 @@ func leastRoom(r *Refusal, views []moment, bill []Row) ledger.Amount {
 	return least
 }
 
+// underWay is how long after the loss of a leader an entry may be applied that was
+// committed before.
+const underWay = int64(100 * time.Millisecond)
+
 // Recoveries is C10: for each time at which a leader was lost, how long it took
-// until an entry of a later term was applied anywhere.
+// until an entry was applied that was not under way then. A loss that was over
+// before it was noticed recovers in the same term.
 func Recoveries(lost []int64, entries []Applied) (took []time.Duration) {
 	for _, t := range lost {
-		var before uint64
-		for _, e := range entries {
-			if e.At <= t {
-				before = max(before, e.Term)
-				continue
-			}
-			if e.Term > before {
-				took = append(took, time.Duration(e.At-t))
-				break
-			}
+		i := slices.IndexFunc(entries, func(e Applied) bool { return e.At > t+underWay })
+		if i >= 0 {
+			took = append(took, time.Duration(entries[i].At-t))
 		}
 	}
 	return took

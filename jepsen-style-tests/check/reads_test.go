@@ -37,9 +37,10 @@ func TestC9SeesARefusalWithoutAReason(t *testing.T) {
 	expect(t, "never granted", Justified([]Refusal{{Account: other, Hold: 1, Return: 1}}, entries, bill), "nothing was ever granted")
 }
 
-func TestC10MeasuresFromTheLossToTheNextTerm(t *testing.T) {
-	entries := []Applied{{At: 10, Term: 2}, {At: 20, Term: 2}, {At: 25, Term: 2}, {At: 50, Term: 4}, {At: 60, Term: 5}}
-	if got := Recoveries([]int64{22, 55, 61}, entries); !slices.Equal(got, []time.Duration{28, 5}) {
+func TestC10MeasuresFromTheLossToTheNextEntry(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	entries := []Applied{{At: 1000 * ms}, {At: 1050 * ms}, {At: 3000 * ms}, {At: 3001 * ms}}
+	if got := Recoveries([]int64{1001 * ms, 2999 * ms, 2800 * ms}, entries); !slices.Equal(got, []time.Duration{1999 * time.Millisecond, 200 * time.Millisecond}) {
 		t.Errorf("got %v", got)
 	}
 }

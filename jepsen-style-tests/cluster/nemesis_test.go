@@ -21,10 +21,7 @@ type fault struct {
 type nemesis struct {
 	w   *world
 	rng *rand.Rand
-	// struck counts the faults by name.
-	struck map[string]int
-	// down are the nodes that were killed, to be started again.
-	down []*member
+	struck map[string]int // faults by name
 }
 
 const (

@@ -19,8 +19,8 @@ type fault struct {
 
 // nemesis makes trouble, one fault at a time, as its seed says.
 type nemesis struct {
-	w   *world
-	rng *rand.Rand
+	w      *world
+	rng    *rand.Rand
 	struck map[string]int // faults by name
 }
 

@@ -184,7 +184,7 @@ func spread(op *Op, parts map[ledger.AccountKey][]porcupine.Operation, number fu
 	switch c := op.Command.(type) {
 	case ledger.PutBudget:
 		for key := range parts {
-			if key.Budget == c.Budget.ID && op.Outcome.Code == ledger.Applied {
+			if key.Budget == c.Budget.ID && op.Outcome.Code == ledger.Applied && !over(c.Budget.Window.Kind, key.Start, op.Now) {
 				add(key, putLimit{int64(c.Budget.Limit)})
 			}
 		}
@@ -212,6 +212,19 @@ func spread(op *Op, parts map[ledger.AccountKey][]porcupine.Operation, number fu
 		}
 	}
 	return ""
+}
+
+// over says whether a window has ended: what is decided after that does not change
+// its limit. Histories have windows of these two kinds.
+func over(kind ledger.WindowKind, start, now ledger.Instant) bool {
+	switch kind {
+	case ledger.Total:
+		return false
+	case ledger.PerMinute:
+		return now >= start+ledger.Minute
+	default:
+		panic("check: a history with windows of kind " + kind.String())
+	}
 }
 
 // markOf is the mark of the incarnation that ended.

@@ -163,6 +163,22 @@ func TestC7(t *testing.T) {
 	}
 }
 
+func TestC7LeavesTheLimitOfAWindowThatIsOver(t *testing.T) {
+	for now, wrong := range map[ledger.Instant]int{ledger.Minute - 1: 1, ledger.Minute: 0} {
+		h := &history{}
+		minute := budget(10)
+		minute.Window.Kind = ledger.PerMinute
+		h.add(ledger.PutBudget{Budget: minute}, ledger.Outcome{})
+		h.exchange("a", ledger.Row{}, 6)
+		minute.Limit = 20
+		h.add(ledger.PutBudget{Budget: minute}, ledger.Outcome{}).Now = now
+		h.read(4, 6, 0, 0)
+		if got, _ := Linear(h.ops, h.reads, time.Minute); len(got) != wrong {
+			t.Errorf("at %d: %q", now, got)
+		}
+	}
+}
+
 func TestC7RefusesTooManyNodes(t *testing.T) {
 	h := &history{}
 	for i := range maxNodes + 1 {

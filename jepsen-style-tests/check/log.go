@@ -12,6 +12,7 @@ import (
 type Applied struct {
 	Index, Term uint64
 	At          int64
+	Now         ledger.Instant   // ledger time of the entry
 	Commands    []ledger.Command // nil for one that is not the ledger's
 	Outcomes    []any
 	Accounts    []ledger.AccountView // those that changed
@@ -55,7 +56,7 @@ func (l *Log) Apply(replica string, index, term uint64, at int64, entry []byte, 
 		return
 	}
 	l.byIndex[index] = seen{replica, digest}
-	a := Applied{Index: index, Term: term, At: at}
+	a := Applied{Index: index, Term: term, At: at, Now: state.Now()}
 	commands, err := Commands(entry)
 	list, ok := outcomes.([]any)
 	if err != nil || !ok || len(list) != len(commands) {

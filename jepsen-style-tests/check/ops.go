@@ -15,6 +15,7 @@ type Op struct {
 	Command        ledger.Command
 	Invoke, Return int64
 	Outcome        *ledger.Outcome
+	Now            ledger.Instant // ledger time at which it was carried out, as [Resolve] finds it
 }
 
 // Ops gathers commands. All its methods may be called by any number of goroutines.
@@ -69,7 +70,7 @@ func (o *Ops) All() []Op {
 // none and are left out. What was answered must be what the log says, and an
 // Exchange is applied once.
 func Resolve(ops []Op, entries []Applied) (known []Op, wrong []string) {
-	applied := map[string]ledger.Outcome{}
+	applied, times := map[string]ledger.Outcome{}, map[string]ledger.Instant{}
 	for _, e := range entries {
 		for i, c := range e.Commands {
 			out, ok := e.Outcomes[i].(ledger.Outcome)
@@ -80,7 +81,7 @@ func Resolve(ops []Op, entries []Applied) (known []Op, wrong []string) {
 			if _, twice := applied[name]; twice && name != "" {
 				wrong = append(wrong, fmt.Sprintf("C7: %s was applied twice, at last by entry %d", name, e.Index))
 			}
-			applied[name] = out
+			applied[name], times[name] = out, e.Now
 		}
 	}
 	for _, op := range ops {
@@ -96,6 +97,7 @@ func Resolve(ops []Op, entries []Applied) (known []Op, wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("C7: %s was answered as applied and is not in the log", nameOf(op.Command)))
 			continue
 		}
+		op.Now = times[nameOf(op.Command)]
 		known = append(known, op)
 	}
 	return known, wrong

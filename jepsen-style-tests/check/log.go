@@ -15,7 +15,7 @@ type Applied struct {
 	Now         ledger.Instant   // ledger time of the entry
 	Commands    []ledger.Command // nil for one that is not the ledger's
 	Outcomes    []any
-	Accounts    []ledger.AccountView // those that changed
+	Accounts    []ledger.AccountView // those that changed, after each command
 }
 
 // Log gathers what replicas apply. It checks C4 and C5 as it goes. All its
@@ -24,7 +24,8 @@ type Log struct {
 	mu      sync.Mutex
 	entries []Applied
 	byIndex map[uint64]seen
-	last    map[ledger.AccountKey]ledger.AccountView // as of the newest entry
+	replay  *ledger.State                            // the entries carried out once more, command by command
+	last    map[ledger.AccountKey]ledger.AccountView // as of the newest command
 	wrong   []string
 }
 
@@ -36,7 +37,7 @@ type seen struct {
 
 // NewLog returns a log without entries.
 func NewLog() *Log {
-	return &Log{byIndex: map[uint64]seen{}, last: map[ledger.AccountKey]ledger.AccountView{}}
+	return &Log{byIndex: map[uint64]seen{}, replay: ledger.New(), last: map[ledger.AccountKey]ledger.AccountView{}}
 }
 
 // Apply notes that a replica applied an entry: its bytes, its outcomes, and the
@@ -64,15 +65,29 @@ func (l *Log) Apply(replica string, index, term uint64, at int64, entry []byte, 
 		return
 	}
 	a.Commands, a.Outcomes = commands, list
-	for b := range state.Budgets() {
-		for v := range state.Accounts(b.ID) {
+	for _, c := range commands {
+		if c != nil {
+			l.replay.Apply(stampOf(entry), c)
+			a.Accounts = append(a.Accounts, l.changed()...)
+		}
+	}
+	if l.replay.Digest() != digest {
+		l.wrong = append(l.wrong, fmt.Sprintf("C5: after entry %d %s is not where a replay of the log is", index, replica))
+	}
+	l.entries = append(l.entries, a)
+}
+
+// changed returns the accounts that are not what they were.
+func (l *Log) changed() (list []ledger.AccountView) {
+	for b := range l.replay.Budgets() {
+		for v := range l.replay.Accounts(b.ID) {
 			if l.last[v.Key] != v {
 				l.last[v.Key] = v
-				a.Accounts = append(a.Accounts, v)
+				list = append(list, v)
 			}
 		}
 	}
-	l.entries = append(l.entries, a)
+	return list
 }
 
 // Entries are the entries so far, in the order in which they were first applied.
@@ -121,6 +136,8 @@ func adds(a ledger.AccountView, leases []ledger.LeaseView) (wrong []string) {
 	}
 	return wrong
 }
+
+func stampOf(entry []byte) ledger.Instant { return ledger.Instant(binary.BigEndian.Uint64(entry[3:])) }
 
 // Commands reads an entry of the log: version, shard, room, stamp (8 bytes),
 // checksum (4), and a command, or in room 3 several, each with its room and

@@ -11,10 +11,11 @@ func budget(limit ledger.Amount) ledger.Budget {
 	return ledger.Budget{ID: "b", Unit: ledger.USD, Limit: limit, Window: ledger.Window{Kind: ledger.Total}}
 }
 
-// sealed is an entry of one command, or of several.
+// sealed is an entry of one command, or of several, stamped with the instant 1.
 func sealed(commands ...ledger.Command) []byte {
 	b := make([]byte, 15)
 	b[0] = 1
+	binary.BigEndian.PutUint64(b[3:], 1)
 	if len(commands) == 1 {
 		b[2] = 1
 		return ledger.AppendCommand(b, commands[0])
@@ -67,6 +68,9 @@ func applied(t *testing.T, change func(second *ledger.State)) *Log {
 func TestC5SeesReplicasThatDiffer(t *testing.T) {
 	expect(t, "alike", applied(t, func(*ledger.State) {}).Wrong())
 	expect(t, "one has more", applied(t, func(s *ledger.State) { s.Apply(2, ledger.Tick{}) }).Wrong(), "C5: after entry 7 n1 and n2 differ")
+	l, s := NewLog(), ledger.New()
+	l.Apply("n1", 1, 1, 1, sealed(ledger.PutBudget{Budget: budget(5)}), []any{s.Apply(1, ledger.PutBudget{Budget: budget(6)})}, s)
+	expect(t, "not what the log says", l.Wrong(), "C5: after entry 1 n1 is not where a replay of the log is")
 }
 
 func TestLogKeepsWhatChanged(t *testing.T) {
@@ -87,8 +91,16 @@ func TestLogKeepsWhatChanged(t *testing.T) {
 		t.Errorf("accounts that changed by entry: %v", changed)
 	}
 	expect(t, "nothing wrong", l.Wrong())
-	l.Apply("n1", 5, 1, 5, []byte("damaged"), nil, s)
-	expect(t, "an entry that cannot be read", l.Wrong(), "entry 5 cannot be read")
+
+	take := &ledger.Exchange{Node: "n1", Incarnation: 1, Seq: 2, Rows: []ledger.Row{{Account: key, Want: 1}}}
+	back := &ledger.Exchange{Node: "n1", Incarnation: 1, Seq: 3, Rows: []ledger.Row{{Account: key, Done: true}}}
+	l.Apply("n1", 6, 1, 4, sealed(take, back), []any{s.Apply(1, take), s.Apply(1, back)}, s)
+	if e := l.Entries()[4]; len(e.Accounts) != 2 || e.Accounts[0].Available >= e.Accounts[1].Available {
+		t.Errorf("what an entry of two commands did on the way: %+v", e.Accounts)
+	}
+	expect(t, "still nothing wrong", l.Wrong())
+	l.Apply("n1", 7, 1, 5, []byte("damaged"), nil, s)
+	expect(t, "an entry that cannot be read", l.Wrong(), "entry 7 cannot be read")
 }
 
 func TestC4SeesAnAccountThatDoesNotAddUp(t *testing.T) {

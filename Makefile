@@ -11,11 +11,18 @@ SEEDS ?= 10000
 STEPS ?= 500
 # First seed; 0 draws one, and the run prints it.
 FIRST ?= 0
+# Seed, runs, time of faults in a run, nodes and clients of the tests of several nodes;
+# seed 0 draws one, and the run prints it.
+SEED ?= 0
+RUNS ?= 3
+TIME ?= 7s
+NODES ?= 3
+CLIENTS ?= 12
 # Suites with processes of their own run by name, not with `make test`.
 UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long explore explore-long mutants prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long explore explore-long jepsen jepsen-long mutants prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +59,13 @@ explore: ## Visit every state of a tiny world: two nodes, a cap of 4, any order 
 
 explore-long: ## The same with more of each, and a drain from every state.
 	$(GO) test ./jepsen-style-tests/explore -count 1 -v -timeout 24h -run '^TestExploration$$' -deep
+
+jepsen: ## Real nodes over links that are cut and held, killed with what their disks had not synced; a history and its checkers (SEED, RUNS, TIME, NODES, CLIENTS).
+	$(GO) test ./jepsen-style-tests/check ./jepsen-style-tests/links -count 1
+	$(GO) test ./jepsen-style-tests/cluster -count 1 -v -timeout 4h -seed $(SEED) -runs $(RUNS) -time $(TIME) -nodes $(NODES) -clients $(CLIENTS)
+
+jepsen-long: ## The same: 30 runs of a minute of faults, five nodes, 24 clients, Raft's timing of production.
+	$(GO) test ./jepsen-style-tests/cluster -count 1 -v -timeout 4h -seed $(SEED) -runs 30 -time 60s -nodes 5 -clients 24 -lan
 
 mutants: ## Put known bugs back, one at a time, and show which test finds each; one that survives is a failure.
 	$(GO) run ./tools/mutants

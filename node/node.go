@@ -179,7 +179,7 @@ func (n *Node) openPurse(ctx context.Context) error {
 	cfg := n.cfg.purse()
 	cfg.Store = n.store.Identity().ID
 	p, err := purse.Open(ctx, cfg, purse.Seams{
-		Exchanger: exchanger{n.proposer}, Marks: leaseStore{marks{n.store}, n.usage, n.log},
+		Exchanger: exchanger{n.proposer}, Marks: LeaseStore(n.store, n.usage, n.log),
 		Proofs: n.proven, Overruns: n.overruns, Fatal: n.fatal, Wall: now, Log: n.log,
 	})
 	if err != nil {

@@ -8,7 +8,10 @@ const (
 	cluster  = "./cluster"
 	sim      = "./jepsen-style-tests/sim"
 	explore  = "./jepsen-style-tests/explore"
+	jepsen   = "./jepsen-style-tests/cluster"
 	simulate = "TestSimulation"
+	random   = "TestRandomFaults"
+	rounds   = "-seed 1 -runs 4 -time 6s"
 	few      = "-seeds 200 -steps 1500"
 	quiet    = "-rapid.nofailfile" // a mutant's counterexample is nobody's regression
 )
@@ -66,7 +69,7 @@ var table = []mutant{
 	{"a grant may exceed available",
 		"ledger/grant.go", "return row.pending <= row.account.room(granted) && (row.soft || row.pending <= row.account.available)", "return row.pending <= row.account.room(granted)", ledger, "", quiet},
 	{"a fence gives back what the dead node held (reclaim without proof)",
-		"ledger/register.go", "		a.close(l, restWrittenOff)\n		s.dropLease(a, n)\n	}\n	n.fenced", "		a.close(l, restReturned)\n		s.dropLease(a, n)\n	}\n	n.fenced", ledger, "", quiet},
+		"ledger/register.go", "	a.close(l, restWrittenOff)\n	s.dropLease(a, n)\n", "	a.close(l, restReturned)\n	s.dropLease(a, n)\n", ledger, "", quiet},
 	{"a restart gives back everything (evidence ignored)",
 		"ledger/register.go", "spent = max(spent, min(mark, reach))", "spent = max(spent, 0)", ledger, "", quiet},
 	{"a rolled-back disk is believed",
@@ -132,4 +135,32 @@ var table = []mutant{
 		"raftfsm/checkpoint.go", "if claim.Digest == a.own.Digest || a.broken != nil {", "if true {", raftfsm, "Checkpoint", ""},
 	{"a plan takes the quorum away",
 		"cluster/plan.go", "return alive > 0 && alive >= rest/2+1", "return true", cluster, "Plan", quiet},
+
+	// Several nodes at once.
+	{"marks are acknowledged before they are synced",
+		"node/marks.go", "s.store.Apply(b, store.Synced)", "s.store.Apply(b, store.Buffered)", jepsen, "TestWhatIsHeld", ""},
+	{"usage records are acknowledged before they are synced",
+		"internal/usage/committer.go", "j.store.Apply(g.batch, store.Synced)", "j.store.Apply(g.batch, store.Buffered)", jepsen, random, rounds},
+	{"an Exchange of unknown outcome is sent again under a new number",
+		"internal/purse/loops.go", "		if !pause(p.ctx, wait) {\n			return\n		}\n	}\n}", "		if !pause(p.ctx, wait) {\n			return\n		}\n		p.mu.Lock()\n		again := *x.msg\n		p.core.seq++\n		again.Seq = p.core.seq\n		x.msg = &again\n		p.mu.Unlock()\n	}\n}", jepsen, "TestALostAnswer", ""},
+	{"a follower reads before it has applied what the leader has",
+		"cluster/reads.go", "	if n.Applied(index) {\n		return nil", "	if true {\n		return nil", jepsen, random, rounds},
+	{"what is applied depends on the node that applies it",
+		"raftfsm/fsm.go", "out := f.ledger.Apply(stamp, c)", "out := f.ledger.Apply(stamp+ledger.Instant(len(f.watchers)), c)", jepsen, random, rounds},
+	{"a restart gives back what was spent since the last report",
+		"ledger/register.go", "spent = max(spent, min(mark, reach))", "spent = max(spent, 0)", jepsen, random, rounds},
+	{"a minority node goes on without authority",
+		"internal/purse/core.go", "c.authority = now.Mono-c.heard <= int64(c.cfg.AuthorityTTL)", "c.authority = true", jepsen, "TestAMinority", ""},
+	{"a minority node refuses what it cannot decide",
+		"internal/purse/parked.go", "		default:\n			c.fail(w, ErrUndecided)", "		default:\n			c.refuse(w, Exhausted, w.accounts[0], now)", jepsen, "TestAMinority", ""},
+	{"a fence gives back what an unreachable holder may be spending",
+		"ledger/register.go", "	a.close(l, restWrittenOff)\n	s.dropLease(a, n)\n", "	a.close(l, restReturned)\n	s.dropLease(a, n)\n", jepsen, "TestAFence", ""},
+	{"a changed limit is not told to the purses",
+		"raftfsm/fsm.go", "			f.changes.Budgets++\n			f.wakeLocked()\n		}\n	}\n	if", "		}\n	}\n	if", jepsen, "TestALowered", ""},
+	{"a request is refused for good while others hold idle money",
+		"ledger/grant.go", "row.pending > row.account.available+row.account.outstanding", "row.pending > row.account.available", jepsen, random, rounds},
+	{"a grant is added again with each answer",
+		"internal/purse/exchange.go", "gained := max(0, got.Granted-a.granted)", "gained := max(0, got.Granted)", jepsen, random, rounds},
+	{"a leader reads without asking a quorum whether it leads",
+		"cluster/reads.go", "if err := n.await(n.raft.VerifyLeader); err != nil {", "if err := error(nil); err != nil {", jepsen, "TestADeposed", ""},
 }

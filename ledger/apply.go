@@ -98,17 +98,13 @@ func sameAccounts(a, b *Budget) bool {
 // relimit moves the limit of the budget's accounts, but for those whose window
 // is over: their story is told.
 func (s *State) relimit(b *Budget) {
-	var keys []AccountKey
-	for k, a := range s.accounts.from(AccountKey{Budget: b.ID, Start: -MaxInstant - 1}) {
+	for k, at := range s.accounts.editFrom(s.epoch, AccountKey{Budget: b.ID, Start: -MaxInstant - 1}) {
 		if k.Budget != b.ID {
 			break
 		}
-		if a.end > s.now {
-			keys = append(keys, k)
+		if (*at).end > s.now {
+			s.own(at).relimit(b.Limit)
 		}
-	}
-	for _, k := range keys {
-		s.editAccount(k).relimit(b.Limit)
 	}
 }
 

@@ -88,14 +88,14 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openLedger(ctx); err != nil {
 		return err
 	}
-	if err := n.openPurse(ctx); err != nil {
-		return err
-	}
 	n.metrics = telemetry.New(telemetry.Gauges{
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 	})
+	if err := n.openPurse(ctx); err != nil {
+		return err
+	}
 	if err := n.openCache(); err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (n *Node) openPurse(ctx context.Context) error {
 	cfg := n.cfg.purse()
 	cfg.Store = n.store.Identity().ID
 	p, err := purse.Open(ctx, cfg, purse.Seams{
-		Exchanger: exchanger{n.proposer}, Marks: leaseStore{marks{n.store}, n.usage, n.log},
+		Exchanger: exchanger{n.proposer, n.metrics.Exchanged}, Marks: leaseStore{marks{n.store}, n.usage, n.log},
 		Proofs: n.proven, Fatal: n.fatal, Wall: now, Log: n.log,
 	})
 	if err != nil {
@@ -212,7 +212,10 @@ func explainRejection(cfg NodeConfig, err error) error {
 }
 
 // exchanger carries the purse's commands to the ledger.
-type exchanger struct{ proposer *raftfsm.Proposer }
+type exchanger struct {
+	proposer  *raftfsm.Proposer
+	exchanged func(took time.Duration) // told of each Exchange that was answered
+}
 
 // Register implements purse.Exchanger.
 func (e exchanger) Register(ctx context.Context, r ledger.Register) (ledger.Outcome, error) {
@@ -221,10 +224,12 @@ func (e exchanger) Register(ctx context.Context, r ledger.Register) (ledger.Outc
 
 // Exchange implements purse.Exchanger.
 func (e exchanger) Exchange(ctx context.Context, x *ledger.Exchange) (*ledger.Answer, error) {
+	began := time.Now()
 	out, err := e.proposer.Propose(ctx, x)
 	if err != nil {
 		return nil, err
 	}
+	e.exchanged(time.Since(began))
 	return purse.Answered(out)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -16,6 +17,7 @@ var (
 	targets   = flag.Bool("targets", false, "a figure beyond its target fails")
 	elections = flag.Int("elections", 2, "leaders that TestFigureElections kills")
 	steady    = flag.Duration("steady", 3*time.Second, "length of each load of TestFigureEntries")
+	last      = flag.Int("last", 300, "requests in the last hundredth of the budget of TestFigureEndgame")
 	rate      = flag.Float64("rate", 300, "requests a second of the higher load of TestFigureEntries; the lower is a tenth")
 )
 
@@ -155,4 +157,68 @@ func (c *trio) measure(rate float64) (m measurement) {
 	m.refills = grown(exchanges)
 	m.refillWithin, m.refillWithin5, m.waited = grown(within10)/m.refills, grown(within5)/m.refills, grown(wait)/grown(requests)
 	return m
+}
+
+// TestFigureEndgame counts the entries of the last hundredth of a budget: large
+// requests spend most of it, and when their leases are back the limit is set so
+// that -last small requests are left, a hundredth of it.
+func TestFigureEndgame(t *testing.T) {
+	c := newTrio(t, "", "1000")
+	before := c.settled("cap").Spent
+	load := drive(c.peers, c.key.Secret, 100)
+	c.warm(load)
+	sample := total(statuses(load.end(), func(a answer) bool { return a.status == http.StatusOK }))
+	cost := (c.settled("cap").Spent - before) / int64(sample)
+	left := cost * int64(*last)
+	for i := 0; c.cap(c.peers[0]).Spent < 99*left; i++ {
+		// Each is new from its beginning, so that no prompt cache makes it cheap.
+		text := fmt.Sprintf("%d ", i) + strings.Repeat("a budget is a rule and an account is one of its instances; ", 17_000)
+		if s := load.askOf("gpt-4.1", c.peers[i%3].url, text); s != http.StatusOK {
+			t.Fatalf("a large request: status %d", s)
+		}
+	}
+	spent := c.settled("cap").Spent
+	limit := spent + left
+	c.budget(usd("cap", fmt.Sprintf("%d.%09d", limit/1e9, limit%1e9)))
+	leader, _ := c.leader()
+	applied := func() uint64 {
+		s, err := leader.status()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.AppliedLog
+	}
+	begun := applied()
+	load = drive(c.peers, c.key.Secret, *rate/3)
+	var refused answer
+	c.eventuallyWithin(time.Duration(float64(*last) / *rate * float64(time.Second))+patience, "the budget is spent", func() error {
+		var ok bool
+		if refused, ok = load.first(http.StatusPaymentRequired); !ok {
+			return fmt.Errorf("nothing was refused")
+		}
+		return nil
+	})
+	entries := applied() - begun
+	got := load.end()
+	until := statuses(got, func(a answer) bool { return a.begun.Before(refused.begun) })
+	counts := statuses(got, func(answer) bool { return true })
+	if counts[http.StatusOK]+counts[http.StatusPaymentRequired] < total(counts) {
+		t.Errorf("answers: %v", counts)
+	}
+	account := c.settled("cap")
+	if account.Spent > account.Limit || sum(c.billRows()) > account.Limit {
+		t.Errorf("spent %d, billed %d of %d", account.Spent, sum(c.billRows()), account.Limit)
+	}
+	per10k := 10_000 * float64(entries) / float64(until[http.StatusOK])
+	t.Logf("the limit is %.2f times what was left", float64(limit)/float64(left))
+	target(t, per10k <= 100, "entries for 10,000 requests in the last hundredth: %.0f (%d for %d at %.0f requests/s)", per10k, entries, until[http.StatusOK], *rate)
+	var waits []time.Duration
+	for _, a := range got {
+		if a.status == http.StatusOK && a.begun.Before(refused.begun) {
+			waits = append(waits, a.took)
+		}
+	}
+	slices.Sort(waits)
+	t.Logf("of the cap left then, %.2f %% was spent in the end; the admitted requests took p50 %v, p99 %v",
+		100*float64(account.Spent-spent)/float64(left), quantile(waits, .5), quantile(waits, .99))
 }

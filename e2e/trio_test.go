@@ -28,7 +28,7 @@ type trio struct {
 
 func newTrio(t *testing.T, purse, limit string) *trio {
 	t.Helper()
-	r := newRig(t, rigOptions{cluster: true, purse: purse, provider: []string{"--tokens", "bytes4", "--output-max", "40"}})
+	r := newRig(t, rigOptions{cluster: true, purse: purse, provider: []string{"--output-max", "40"}})
 	first := &peer{id: "e2e-1", url: r.url, process: r.node, admin: r.admin, args: []string{"serve", "--config", r.configFile()}}
 	r.joined, r.node = append(r.joined, r.node), nil
 	c := &trio{rig: r, peers: []*peer{first, r.join("e2e-2"), r.join("e2e-3")}}
@@ -165,8 +165,10 @@ func drive(peers []*peer, key string, rate float64) *traffic {
 	return tr
 }
 
-func (tr *traffic) ask(url, text string) int {
-	body := fmt.Sprintf(`{"model":"gpt-4.1-nano","service_tier":"default","max_completion_tokens":30,"messages":[{"role":"user","content":%q}]}`, text)
+func (tr *traffic) ask(url, text string) int { return tr.askOf("gpt-4.1-nano", url, text) }
+
+func (tr *traffic) askOf(model, url, text string) int {
+	body := fmt.Sprintf(`{"model":%q,"service_tier":"default","max_completion_tokens":30,"messages":[{"role":"user","content":%q}]}`, model, text)
 	req, err := http.NewRequest(http.MethodPost, url+"/v1/chat/completions", strings.NewReader(body))
 	if err != nil {
 		panic(err)
@@ -194,6 +196,17 @@ func (tr *traffic) answers() []answer {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	return slices.Clone(tr.got)
+}
+
+// first is the earliest answer with the status, if there is one.
+func (tr *traffic) first(status int) (answer, bool) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	i := slices.IndexFunc(tr.got, func(a answer) bool { return a.status == status })
+	if i < 0 {
+		return answer{}, false
+	}
+	return tr.got[i], true
 }
 
 // end stops asking and returns every answer.

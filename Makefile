@@ -42,10 +42,10 @@ e2e-long: ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
 	PURSER_E2E_JS=1 $(GO) test -count 1 -v -timeout 60m ./e2e -kills 200 -saturate 60s -trials 1000
 
 sim: ## Simulate nodes, ledger, network, disks and a provider: SEEDS histories of STEPS events with one node, and as many with three (10000, 500).
-	$(GO) test ./internal/purse -count 1 -v -timeout 60m -run '^TestSimulation$$' -seeds $(SEEDS) -steps $(STEPS) -first $(FIRST)
+	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 60m -run '^TestSimulation$$' -seeds $(SEEDS) -steps $(STEPS) -first $(FIRST)
 
 sim-long: ## The same, a million histories in all.
-	$(GO) test ./internal/purse -count 1 -v -timeout 24h -run '^TestSimulation$$' -seeds 500000 -steps $(STEPS)
+	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 24h -run '^TestSimulation$$' -seeds 500000 -steps $(STEPS)
 
 mutants: ## Put known bugs back, one at a time, and show which test finds each; one that survives is a failure.
 	$(GO) run ./tools/mutants

@@ -13,12 +13,12 @@ import (
 //
 // The sequence of the marks grows before the first Exchange, so that a disk
 // rolled back to what it held at this moment is noticed.
-func enrol(ctx context.Context, cfg Config, seams Seams) (incarnation uint32, seq uint64, err error) {
+func enrol(cfg Config, seams Seams, register func(ledger.Register) (uint32, error)) (incarnation uint32, seq uint64, err error) {
 	r, gone, err := evidence(cfg, seams)
 	if err != nil {
 		return 0, 0, err
 	}
-	incarnation, err = register(ctx, cfg, seams, r)
+	incarnation, err = register(r)
 	if err != nil {
 		return 0, 0, fmt.Errorf("registering node %s: %w", cfg.Node, err)
 	}

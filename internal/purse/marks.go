@@ -127,7 +127,7 @@ func (s *saving) add(a *account, goal ledger.Amount, incarnation uint32) {
 }
 
 // saved says that the save under way is durable.
-func (c *core) saved(now moment) {
+func (c *core) saved(now Moment) {
 	s := c.saving
 	c.saving = nil
 	c.markSeq = s.seq

@@ -16,17 +16,17 @@ import (
 // evidenceOf is a usage store: what was settled and made durable.
 type evidenceOf struct {
 	mu   sync.Mutex
-	sums map[proofKey]Proof
+	sums map[markKey]Proof
 }
 
 func (e *evidenceOf) add(charges []Charge) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.sums == nil {
-		e.sums = make(map[proofKey]Proof)
+		e.sums = make(map[markKey]Proof)
 	}
 	for _, c := range charges {
-		k := proofKey{c.Account, c.Incarnation}
+		k := markKey{c.Account, c.Incarnation}
 		p := e.sums[k]
 		p.Spent += c.Spent
 		p.Overrun += max(0, c.Spent-c.Held)
@@ -37,7 +37,7 @@ func (e *evidenceOf) add(charges []Charge) {
 func (e *evidenceOf) proofs(a ledger.AccountKey, inc uint32) (Proof, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.sums[proofKey{a, inc}], nil
+	return e.sums[markKey{a, inc}], nil
 }
 
 // crash ends the purse without a word to anyone: Close returns nothing.

@@ -115,6 +115,8 @@ var rooms = map[string]room{
 	"tools":         {module: []string{"..."}, owned: []string{"*"}, why: "generators, run by make"},
 	"bench":         {module: []string{"..."}, owned: []string{"*"}, why: "measurements, imported by none"},
 	"e2e":           {module: []string{"..."}, owned: []string{"*"}, why: "tests of the binary, imported by none"},
+
+	"jepsen-style-tests": {module: []string{"..."}, owned: []string{"*"}, why: "tests that bring everything together, imported by none"},
 }
 
 func TestImportTable(t *testing.T) {
@@ -131,6 +133,19 @@ func TestImportTable(t *testing.T) {
 		for _, imp := range importsOf(t, f) {
 			if msg := r.objects(pkg, imp); msg != "" {
 				t.Errorf("%s imports %q: %s (%s: %s)", f, imp, msg, name, r.why)
+			}
+		}
+	}
+}
+
+// TestNoneImportsTests: what is imported by none stays so, also in tests.
+func TestNoneImportsTests(t *testing.T) {
+	for _, f := range goFiles(t) {
+		for _, imp := range importsOf(t, f) {
+			for _, apart := range []string{"jepsen-style-tests", "e2e", "bench"} {
+				if matches(strings.TrimPrefix(imp, "purser/"), []string{apart + "/..."}) && !strings.HasPrefix(f, apart+"/") {
+					t.Errorf("%s imports %q, which is imported by none", f, imp)
+				}
 			}
 		}
 	}

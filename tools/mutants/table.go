@@ -6,6 +6,7 @@ const (
 	ledger   = "./ledger"
 	raftfsm  = "./raftfsm"
 	cluster  = "./cluster"
+	sim      = "./jepsen-style-tests/sim"
 	simulate = "TestSimulation"
 	few      = "-seeds 200 -steps 1500"
 	quiet    = "-rapid.nofailfile" // a mutant's counterexample is nobody's regression
@@ -15,29 +16,29 @@ const (
 var table = []mutant{
 	// The purse.
 	{"allowance is used before the mark is durable (high-water mark after use)",
-		"internal/purse/marks.go", "amt = min(amt, a.mark-a.issued-ledger.Amount(a.unbacked.Load()))", "amt = min(amt, ledger.MaxAmount)", purse, simulate, few},
+		"internal/purse/marks.go", "amt = min(amt, a.mark-a.issued-ledger.Amount(a.unbacked.Load()))", "amt = min(amt, ledger.MaxAmount)", sim, simulate, few},
 	{"a mark is believed before its save has returned",
-		"internal/purse/marks.go", "a.mark = min(a.mark, goal)", "a.mark = goal", purse, simulate, few},
+		"internal/purse/marks.go", "a.mark = min(a.mark, goal)", "a.mark = goal", sim, simulate, few},
 	{"check, then take (the race of LiteLLM #34732)",
 		"internal/purse/account.go", "if a.free.CompareAndSwap(free, free-int64(amt)) {\n			if free-int64(amt) < a.wake.Load() {", "if func() bool {\n			for range 100 {\n				a.wake.Load() // the window, wide enough for two cores\n			}\n			a.free.Add(-int64(amt))\n			return true\n		}() {\n			if free-int64(amt) < a.wake.Load() {", purse, "TestNoMoreIsTaken", ""},
 	{"a failed chain keeps the levels it took (leaked reservation, LiteLLM #27639)",
-		"internal/purse/hold.go", "		l.a.giveBack(l.held, l.loose)\n		l.a = nil\n	}\n}\n\nfunc (l *leg)", "		l.a = nil\n	}\n}\n\nfunc (l *leg)", purse, simulate, few},
+		"internal/purse/hold.go", "		l.a.giveBack(l.held, l.loose)\n		l.a = nil\n	}\n}\n\nfunc (l *leg)", "		l.a = nil\n	}\n}\n\nfunc (l *leg)", sim, simulate, few},
 	{"a hold is given back twice",
-		"internal/purse/account.go", "		a.free.Add(int64(backed - actual))", "		a.free.Add(int64(backed))", purse, simulate, few},
+		"internal/purse/account.go", "		a.free.Add(int64(backed - actual))", "		a.free.Add(int64(backed))", sim, simulate, few},
 	{"a released hold stays held",
-		"internal/purse/account.go", "		a.free.Add(int64(held))\n	}\n	if a.watched", "		a.free.Add(int64(held) / 2)\n	}\n	if a.watched", purse, simulate, few},
+		"internal/purse/account.go", "		a.free.Add(int64(held))\n	}\n	if a.watched", "		a.free.Add(int64(held) / 2)\n	}\n	if a.watched", sim, simulate, few},
 	{"spending beyond the hold is forgotten",
-		"internal/purse/account.go", "			a.unbacked.Add(int64(actual - backed - got))", "			a.unbacked.Add(0)", purse, simulate, few},
+		"internal/purse/account.go", "			a.unbacked.Add(int64(actual - backed - got))", "			a.unbacked.Add(0)", sim, simulate, few},
 	{"an answer to another question is taken",
 		"internal/purse/exchange.go", "ans.Seq != x.msg.Seq || ans.Incarnation != c.incarnation || ans.Node != c.cfg.Node", "ans.Node != c.cfg.Node", purse, "", ""},
 	{"a grant is added again when the answer is repeated (CockroachDB's re-grant)",
-		"internal/purse/exchange.go", "gained := max(0, got.Granted-a.granted)", "gained := max(0, got.Granted)", purse, simulate, few},
+		"internal/purse/exchange.go", "gained := max(0, got.Granted-a.granted)", "gained := max(0, got.Granted)", sim, simulate, few},
 	{"idle allowance is returned and kept",
-		"internal/purse/lifecycle.go", "	a.issued -= got\n	a.returned += got", "	a.returned += got", purse, simulate, few},
+		"internal/purse/lifecycle.go", "	a.issued -= got\n	a.returned += got", "	a.returned += got", sim, simulate, few},
 	{"a request is refused without the ledger's word",
 		"internal/purse/parked.go", "		case w.contended != nil:\n			c.refuse(w, Contended, w.contended, now)\n		default:\n			c.fail(w, ErrUndecided)", "		default:\n			c.refuse(w, Contended, w.accounts[0], now)", purse, "", ""},
 	{"the node goes on admitting without authority",
-		"internal/purse/core.go", "c.authority = now.mono-c.heard <= int64(c.cfg.AuthorityTTL)", "c.authority = true", purse, "", ""},
+		"internal/purse/core.go", "c.authority = now.Mono-c.heard <= int64(c.cfg.AuthorityTTL)", "c.authority = true", purse, "", ""},
 	{"a failed save of the marks is ignored",
 		"internal/purse/loops.go", "			if err != nil {\n				// What the disk", "			if false {\n				// What the disk", purse, "TestMarkFailure", ""},
 	{"an overrun is reported before its mark is durable",

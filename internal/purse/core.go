@@ -24,6 +24,11 @@ const (
 	// shorter than a synced log entry takes; it only keeps a misunderstanding
 	// between two quick parties from becoming a busy loop.
 	leastGap = 1_000_000
+	// needGap spaces the questions for an account of which the ledger gave less
+	// than was wanted: what comes meanwhile asks together, so that the entries of
+	// a budget's last hundredth follow time and not requests. It is a small part
+	// of the admission wait.
+	needGap = 20_000_000
 	// shortFor is how long not to ask ahead after the ledger gave less than was
 	// wanted; requests that need more still ask.
 	shortFor = 1_000_000_000

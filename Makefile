@@ -9,13 +9,17 @@ FUZZRUNS ?= 20000
 # Histories of each kind, and events in each, of the simulation.
 SEEDS ?= 10000
 STEPS ?= 500
+# Leaders killed, length of each load, and seed of the figures.
+ELECTIONS ?= 5
+STEADY ?= 10s
+SEED ?= 1
 # First seed; 0 draws one, and the run prints it.
 FIRST ?= 0
 # Suites with processes of their own run by name, not with `make test`.
 UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long mutants prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long mutants figures figures-long utilisation prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +50,16 @@ sim: ## Simulate nodes, ledger, network, disks and a provider: SEEDS histories o
 
 sim-long: ## The same, a million histories in all.
 	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 24h -run '^TestSimulation$$' -seeds 500000 -steps $(STEPS)
+
+figures: utilisation ## The figures of docs/figures.md: a million accounts; three processes with kills, loads, the end of a budget, a partition. A target that is missed fails.
+	$(GO) test ./raftfsm -count 1 -v -run '^TestMillion$$' -accounts 1000000
+	$(GO) test ./e2e -count 1 -v -timeout 30m -run '^TestFigure' -targets -elections $(ELECTIONS) -rate 2000 -steady $(STEADY) -last 10000
+
+figures-long: ## The same with 20 leaders killed and loads of a minute.
+	$(MAKE) figures ELECTIONS=20 STEADY=60s
+
+utilisation: ## How much of a cap is spent at the first refusal, simulated: 3, 100 and 1,000 nodes, a million and 100,000 requests.
+	$(GO) test ./jepsen-style-tests/utilisation -count 1 -v -timeout 30m -nodes 1000 -requests 1000000 -seed $(SEED)
 
 mutants: ## Put known bugs back, one at a time, and show which test finds each; one that survives is a failure.
 	$(GO) run ./tools/mutants

@@ -168,13 +168,23 @@ func drive(peers []*peer, key string, rate float64) *traffic {
 func (tr *traffic) ask(url, text string) int { return tr.askOf("gpt-4.1-nano", url, text) }
 
 func (tr *traffic) askOf(model, url, text string) int {
+	return send(tr.client, chat(context.Background(), model, url, tr.key, text))
+}
+
+// chat is a chat request whose answer is at most 30 tokens.
+func chat(ctx context.Context, model, url, key, text string) *http.Request {
 	body := fmt.Sprintf(`{"model":%q,"service_tier":"default","max_completion_tokens":30,"messages":[{"role":"user","content":%q}]}`, model, text)
-	req, err := http.NewRequest(http.MethodPost, url+"/v1/chat/completions", strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/chat/completions", strings.NewReader(body))
 	if err != nil {
 		panic(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+tr.key)
-	res, err := tr.client.Do(req)
+	req.Header.Set("Authorization", "Bearer "+key)
+	return req
+}
+
+// send returns the status, 0 if there was no whole answer.
+func send(client *http.Client, req *http.Request) int {
+	res, err := client.Do(req)
 	if err != nil {
 		return 0
 	}

@@ -118,7 +118,11 @@ func TestFigureEntries(t *testing.T) {
 	t.Logf("at %.0f requests/s: %.1f entries/s", fast.requestsPerSecond, fast.entriesPerSecond)
 	target(t, fast.per10k <= 20, "entries for 10,000 admitted requests: %.1f", fast.per10k)
 	target(t, growth <= 1.1, "entries a second at %.1f times the rate: %.2f times as many", fast.requestsPerSecond/slow.requestsPerSecond, growth)
-	target(t, fast.refillWithin >= 0.99, "refills within 10 ms: %.2f %% of %.0f; within 5 ms %.2f %%", 100*fast.refillWithin, fast.refills, 100*fast.refillWithin5)
+	// At the higher load the processors have no time to spare, and a refill waits for one.
+	for _, m := range []measurement{slow, fast} {
+		target(t, m.refillWithin >= 0.99, "refills at %.0f requests/s within 10 ms: %.1f %% of %.0f; within 5 ms: %.1f %%",
+			m.requestsPerSecond, 100*m.refillWithin, m.refills, 100*m.refillWithin5)
+	}
 	target(t, fast.waited <= 0.001, "requests that waited for allowance: %.4f %%", 100*fast.waited)
 }
 

@@ -112,7 +112,7 @@ func (c *core) step(now Moment) {
 		c.pump = c.pump || a.watched.Load()
 		c.assess(a, now)
 	})
-	c.authority = now.Mono-c.heard <= int64(c.cfg.AuthorityTTL)
+	c.keepAuthority(now)
 	if now.Mono >= c.scanAt {
 		c.scanAt = now.Mono + scanEvery
 		c.scan(now)
@@ -121,6 +121,11 @@ func (c *core) step(now Moment) {
 	if c.pump {
 		c.serve(now)
 	}
+}
+
+// keepAuthority ends this node's authority when the ledger was not heard in time.
+func (c *core) keepAuthority(now Moment) {
+	c.authority = now.Mono-c.heard <= int64(c.cfg.AuthorityTTL)
 }
 
 // admits reports whether new holds may begin.

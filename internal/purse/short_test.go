@@ -1,6 +1,7 @@
 package purse
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -99,5 +100,27 @@ func TestANudgeAboutNothingIdleIsPassedOver(t *testing.T) {
 	s.turn()
 	if s.core.seq != before+1 {
 		t.Error("with idle allowance it did not")
+	}
+}
+
+// TestAPausedNodeHasNoAuthority: what its last turn decided is old, and a request
+// may come before the next.
+func TestAPausedNodeHasNoAuthority(t *testing.T) {
+	s := newStepped(t, dollars("cap", 100), nil)
+	part := s.money(ledger.Dimensions{})
+	s.must(part, Claim{USD: 1}).Release()
+	s.pass(Default().AuthorityTTL + time.Second)
+	if _, _, err := s.Park(part, Claim{USD: 1}, s.now()).Decision(); !errors.Is(err, ErrNoAuthority) {
+		t.Errorf("before its first turn: %v", err)
+	}
+	p := &Purse{core: s.core, epoch: time.Now().Add(-time.Hour)}
+	p.admit.Store(true)
+	p.till.Store(int64(time.Minute))
+	if _, ok := p.TryReserve(part, Claim{USD: 1}); ok {
+		t.Error("it admitted from memory")
+	}
+	p.till.Store(int64(2 * time.Hour))
+	if _, ok := p.TryReserve(part, Claim{USD: 1}); !ok {
+		t.Error("with authority it did not")
 	}
 }

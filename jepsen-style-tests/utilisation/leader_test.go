@@ -15,6 +15,7 @@ const (
 	maxBatch   = 256
 	maxHolders = 16
 	nudgeGap   = 20 * time.Millisecond
+	nudgeRound = 250 * time.Millisecond
 )
 
 // leader applies Exchanges to the real ledger, as the proposer and the nudger do.
@@ -90,8 +91,14 @@ func (l *leader) nudge(asker *node, account ledger.AccountKey) {
 			leases = append(leases, v)
 		}
 	}
+	asked := func(v ledger.LeaseView) int {
+		if told, ever := l.told[v.Node]; !ever || l.w.now-told > int64(nudgeRound) {
+			return 0
+		}
+		return 1
+	}
 	slices.SortFunc(leases, func(a, b ledger.LeaseView) int {
-		return cmp.Compare(b.Granted-b.Spent-b.Returned, a.Granted-a.Spent-a.Returned)
+		return cmp.Or(cmp.Compare(asked(a), asked(b)), cmp.Compare(b.Granted-b.Spent-b.Returned, a.Granted-a.Spent-a.Returned))
 	})
 	for _, v := range leases[:min(len(leases), maxHolders)] {
 		l.told[v.Node] = l.w.now

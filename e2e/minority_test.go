@@ -45,12 +45,16 @@ func TestFigureMinority(t *testing.T) {
 	const limit = 400
 	few := c.rig.key(admin.NewKey{Name: "few", Bound: map[string]string{"team": "few"}, CacheOff: true})
 	c.budget(admin.Budget{ID: "few", Unit: "requests", Limit: "400", Window: "total", Match: map[string][]string{"team": {"few"}}})
-	if _, err := alone.admin.ShowBudget(context.Background(), "few"); err != nil { // from now on it goes by it
-		t.Fatal(err)
+	for _, p := range c.peers {
+		if _, err := p.admin.ShowBudget(context.Background(), "few"); err != nil { // from now on it goes by it
+			t.Fatal(err)
+		}
 	}
-	load := drive(c.peers, few.Secret, 20)
+	load, wealth := drive(c.peers, few.Secret, 20), drive(c.peers, c.key.Secret, 50)
 	c.warm(load)
+	c.warm(wealth)
 	before := load.end()
+	wealth.end()
 
 	c.freeze(others...)
 	cut := time.Now()

@@ -51,7 +51,7 @@ sim: ## Simulate nodes, ledger, network, disks and a provider: SEEDS histories o
 sim-long: ## The same, a million histories in all.
 	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 24h -run '^TestSimulation$$' -seeds 500000 -steps $(STEPS)
 
-figures: utilisation ## The figures of docs/figures.md: a million accounts; three processes with kills, loads, the end of a budget, a partition. A target that is missed fails.
+figures: utilisation ## The figures of docs/figures.md: a million accounts; three processes with kills, loads, the end of a budget, a partition. Between processes a missed target fails.
 	$(GO) test ./raftfsm -count 1 -v -run '^TestMillion$$' -accounts 1000000
 	$(GO) test ./e2e -count 1 -v -timeout 30m -run '^TestFigure' -targets -elections $(ELECTIONS) -rate 2000 -steady $(STEADY) -last 10000
 

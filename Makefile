@@ -19,7 +19,7 @@ FIRST ?= 0
 UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long mutants figures figures-long utilisation prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long explore explore-long mutants figures figures-long utilisation prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ sim: ## Simulate nodes, ledger, network, disks and a provider: SEEDS histories o
 
 sim-long: ## The same, a million histories in all.
 	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 24h -run '^TestSimulation$$' -seeds 500000 -steps $(STEPS)
+
+explore: ## Visit every state of a tiny world: two nodes, a cap of 4, any order of events, crashes, copies of messages, window ends, fences.
+	$(GO) test ./jepsen-style-tests/explore -count 1 -v -run '^TestExploration$$'
+
+explore-long: ## The same with more of each, and a drain from every state.
+	$(GO) test ./jepsen-style-tests/explore -count 1 -v -timeout 24h -run '^TestExploration$$' -deep
 
 figures: utilisation ## The figures of docs/figures.md: a million accounts; three processes with kills, loads, the end of a budget, a partition. Between processes a missed target fails.
 	$(GO) test ./raftfsm -count 1 -v -run '^TestMillion$$' -accounts 1000000

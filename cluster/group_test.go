@@ -87,6 +87,9 @@ type group struct {
 	fsms  map[string]*chain
 	dirs  map[string]string
 	addrs map[string]string
+
+	trailing uint64      // of nodes that start from now on; 0 is the usual
+	exit     func(error) // the same; nil panics
 }
 
 func newGroup(t *testing.T, names ...string) *group {
@@ -117,7 +120,10 @@ func (g *group) start(name string, found bool) {
 	}
 	g.addrs[name], g.fsms[name] = l.Addr().String(), &chain{}
 	c := testConfig(g.t, g.dirs[name], g.fsms[name])
-	c.NodeID = name
+	c.NodeID, c.trailing = name, g.trailing
+	if g.exit != nil {
+		c.Exit = g.exit
+	}
 	c.Peers = &Peers{Streams: endpoint{overTCP{l}, name, g.net}, Advertise: g.addrs[name], Found: found, Timing: quick()}
 	n, err := Open(c)
 	if err != nil {

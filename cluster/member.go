@@ -79,6 +79,23 @@ func writeMember(dir, node string, as standing) error {
 	return syncDir(dir)
 }
 
+// Prepare makes the directory of a node that has run before, in a cluster that
+// is over, and joins another: it waits for a leader to add it, as if it were new.
+// There must be no Raft state in it.
+func Prepare(dir, nodeID string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	as, err := readMember(dir, nodeID)
+	if err != nil {
+		return err
+	}
+	if as == full {
+		return fmt.Errorf("%s: %w", dir, fs.ErrExist)
+	}
+	return writeMember(dir, nodeID, joining)
+}
+
 func writeSynced(path string, b []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -46,6 +46,9 @@ func Open(cfg Config) (*Node, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cluster directory: %w", err)
 	}
+	if err := checkCondemned(c.Dir); err != nil {
+		return nil, err
+	}
 	as, err := readMember(c.Dir, c.NodeID)
 	if err != nil {
 		return nil, err
@@ -158,7 +161,7 @@ func (n *Node) launch(c *Config, rc *raft.Config, g *guard, snaps presentSnapsho
 		}
 	}()
 	fsm := observedFSM{FSM: c.FSM, failure: snaps.failure, opened: snaps.opened, consumed: &n.consumed}
-	r, err := raft.NewRaft(rc, fsm, g, votes, snaps, n.trans)
+	r, err := raft.NewRaft(rc, fsm, g, votes, replacingSnapshots{snaps, g, c.Exit}, n.trans)
 	if err != nil {
 		// The configuration is ours; what is left is what it found on disk.
 		return fmt.Errorf("start raft in %s: %w: %w; %s", c.Dir, ErrCorrupt, err, startAnew)

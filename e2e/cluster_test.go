@@ -102,6 +102,28 @@ func (r *rig) votes(ids ...string) {
 	}
 }
 
+// gossips waits until all nodes are alive by the gossip of each.
+func (r *rig) gossips(nodes ...*admin.Client) {
+	r.t.Helper()
+	for _, c := range nodes {
+		r.eventually(c.URL+" hears of all", func() error {
+			m, err := c.Members(context.Background())
+			if err != nil {
+				return err
+			}
+			for _, n := range m.Nodes {
+				if n.Gossip == nil || n.Gossip.State != "alive" || n.Gossip.Incarnation != n.Incarnation || n.Gossip.Cluster != n.Address {
+					return fmt.Errorf("%s: %+v", n.ID, n.Gossip)
+				}
+			}
+			if len(m.Nodes) != len(nodes) {
+				return fmt.Errorf("%d nodes", len(m.Nodes))
+			}
+			return nil
+		})
+	}
+}
+
 // askAt posts a chat request to a node and returns the status.
 func (r *rig) askAt(url, key, text string) int {
 	r.t.Helper()
@@ -136,6 +158,7 @@ func TestANodeJoinsWithOneCommand(t *testing.T) {
 	two := r.join("e2e-2")
 	three := r.join("e2e-3")
 	r.votes("e2e-2", "e2e-3")
+	r.gossips(r.admin, two.admin, three.admin)
 	r.budget(usd("cap", "1"))
 	key := r.key(admin.NewKey{Name: "k"})
 	for _, p := range []*peer{two, three} {
@@ -169,7 +192,7 @@ func TestANodeJoinsWithOneCommand(t *testing.T) {
 	}{
 		"a token twice":       {[]string{"join", "--token", used, "--id", "e2e-4", "--data-dir", filepath.Join(r.dir, "d4")}, "was used by another node"},
 		"a text that is none": {[]string{"join", "--token", "purser-join-xyz", "--id", "e2e-4", "--data-dir", filepath.Join(r.dir, "d4")}, "not a join token"},
-		"the same id twice":   {[]string{"join", "--token", r.token(), "--id", "e2e-2", "--data-dir", filepath.Join(r.dir, "d2")}, "known with another data directory"},
+		"the same id twice":   {[]string{"join", "--token", r.token(), "--id", "e2e-2", "--data-dir", filepath.Join(r.dir, "d2")}, "is a member already"},
 		"no token":            {[]string{"serve", "--id", "e2e-4", "--data-dir", filepath.Join(r.dir, "d4")}, "admin.token"},
 	} {
 		args := append(c.args, "--listen", "127.0.0.1:0", "--cluster-listen", "127.0.0.1:0")

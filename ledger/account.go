@@ -33,10 +33,14 @@ func (s *State) openAccount(k AccountKey) (*account, *rule, AccountState) {
 	}
 	r = s.editRule(k.Budget)
 	r.accounts++
-	s.accounts.put(s.epoch, k, &account{
+	a := &account{
 		owner: s.epoch, key: k, end: end, unit: r.budget.Unit,
 		limit: r.budget.Limit, available: r.budget.Limit,
-	})
+	}
+	if r.withholds(k.Start) {
+		a.withhold()
+	}
+	s.accounts.put(s.epoch, k, a)
 	return s.editAccount(k), r, state
 }
 
@@ -91,6 +95,9 @@ func (s *State) refile(a *account) {
 
 // sweep drops the accounts whose time is over.
 func (s *State) sweep() {
+	if s.generation > 0 {
+		defer s.forgetBlind()
+	}
 	for range s.limits.sweep {
 		e, _, ok := s.expiry.min()
 		if !ok || e.at > s.now {
@@ -106,7 +113,7 @@ func (s *State) sweep() {
 		}
 		s.accounts.remove(s.epoch, a.key)
 		r := s.editRule(a.key.Budget)
-		if r.accounts--; r.accounts == 0 && r.deleted {
+		if r.accounts--; r.accounts == 0 && r.deleted && !r.blindAt(s.now) {
 			s.budgets.remove(s.epoch, a.key.Budget)
 		}
 	}

@@ -30,6 +30,12 @@ func (s *State) apply(c Command) Outcome {
 		return Outcome{Code: Applied}
 	case Fence:
 		return s.fence(c.Node)
+	case Restore:
+		return s.restore(c.Generation)
+	case Release:
+		return s.release(c.ID)
+	case Checkpoint:
+		return Outcome{Code: Applied} // whoever has the log compares
 	default:
 		panic(fmt.Sprintf("ledger: unknown command %T", c))
 	}
@@ -114,7 +120,7 @@ func (s *State) deleteBudget(id BudgetID) Outcome {
 	if !ok || r.deleted {
 		return Outcome{Code: UnknownBudget}
 	}
-	if r.accounts == 0 {
+	if r.accounts == 0 && !r.blindAt(s.now) {
 		s.budgets.remove(s.epoch, id)
 	} else {
 		s.editRule(id).deleted = true

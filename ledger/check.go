@@ -12,6 +12,7 @@ func (a *account) check() error {
 	if a.limit < 0 || a.limit > MaxAmount || committed > MaxAmount ||
 		a.outstanding < 0 || a.spent < 0 || a.writtenOff < 0 ||
 		a.presumed < 0 || a.presumed > a.spent || a.overrun < 0 || a.overrun > a.spent ||
+		a.withheld < 0 || a.withheld > a.writtenOff ||
 		a.unit == Slots && (a.spent != 0 || a.writtenOff != 0) || a.open < 0 || a.open > len(a.leases) {
 		return fmt.Errorf("account %s is out of range: %+v", a.key, a.totals())
 	}
@@ -116,7 +117,7 @@ func (s *State) checkExpiry(a *account) error {
 func (s *State) checkCounts(accounts map[BudgetID]int, leases, done map[NodeID]int) error {
 	total := 0
 	for id, r := range s.budgets.all() {
-		if accounts[id] != r.accounts || r.deleted && r.accounts == 0 {
+		if accounts[id] != r.accounts || r.deleted && r.accounts == 0 && r.blind == 0 {
 			return fmt.Errorf("budget %q counts %d accounts, has %d", id, r.accounts, accounts[id])
 		}
 	}

@@ -31,6 +31,12 @@ func AppendCommand(b []byte, c Command) []byte {
 		return b
 	case Fence:
 		return appendString(b, c.Node)
+	case Restore:
+		return binary.AppendUvarint(b, uint64(c.Generation))
+	case Release:
+		return appendString(b, c.ID)
+	case Checkpoint:
+		return append(binary.AppendUvarint(b, c.Index), c.Digest[:]...)
 	default:
 		panic(fmt.Sprintf("ledger: unknown command %T", c))
 	}

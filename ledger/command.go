@@ -10,7 +10,6 @@ type Command interface {
 // Kind is the number of a command in the log.
 type Kind uint8
 
-// Kinds 8 (Restore) and 9 (Checkpoint) are reserved.
 const (
 	KindPutBudget    Kind = 1
 	KindDeleteBudget Kind = 2
@@ -18,6 +17,9 @@ const (
 	KindExchange     Kind = 4
 	KindTick         Kind = 5
 	KindFence        Kind = 6
+	KindRestore      Kind = 8
+	KindCheckpoint   Kind = 9
+	KindRelease      Kind = 10
 )
 
 // AccountKey names one account: a budget, the values it splits by, and the
@@ -124,6 +126,28 @@ type Fence struct {
 	Node NodeID
 }
 
+// Restore says that the log was taken back to a backup, and begins generation
+// Generation, one more than the last. Leases of before are void: what they had
+// outstanding is withheld, and so is what is available in every window that has
+// begun (restore.go). Incarnations of the new generation are other ones.
+type Restore struct {
+	Generation uint32
+}
+
+// Release is an operator's word that what a Restore withheld of a budget was
+// not spent.
+type Release struct {
+	ID BudgetID
+}
+
+// Checkpoint says which digest the whole replicated state had at an earlier
+// Checkpoint, the entry Index; 0 says nothing. It changes no account: who keeps
+// the log compares, and takes the digest for the next one.
+type Checkpoint struct {
+	Index  uint64
+	Digest [32]byte
+}
+
 // Kind implements Command.
 func (PutBudget) Kind() Kind    { return KindPutBudget }
 func (DeleteBudget) Kind() Kind { return KindDeleteBudget }
@@ -131,6 +155,9 @@ func (Register) Kind() Kind     { return KindRegister }
 func (*Exchange) Kind() Kind    { return KindExchange }
 func (Tick) Kind() Kind         { return KindTick }
 func (Fence) Kind() Kind        { return KindFence }
+func (Restore) Kind() Kind      { return KindRestore }
+func (Release) Kind() Kind      { return KindRelease }
+func (Checkpoint) Kind() Kind   { return KindCheckpoint }
 
 // Outcome is what a command did. Answer is set for an Exchange that was Applied
 // or Repeated; it is shared and must not be changed. Incarnation is set for a
@@ -157,6 +184,7 @@ const (
 	UnknownBudget    Code = 9
 	BudgetImmutable  Code = 10 // unit, each or window of a budget cannot change
 	LimitReached     Code = 11 // a table is full (L9)
+	StaleGeneration  Code = 12 // not the generation that comes next
 )
 
 // Answer is the reply to an Exchange; Rows and Needs match its own by index.

@@ -35,6 +35,12 @@ func DecodeCommand(b []byte) (Command, error) {
 		c = Tick{}
 	case KindFence:
 		c = Fence{Node: NodeID(r.string())}
+	case KindRestore:
+		c = Restore{Generation: r.uint32()}
+	case KindRelease:
+		c = Release{ID: BudgetID(r.string())}
+	case KindCheckpoint:
+		c = Checkpoint{Index: r.uvarint(), Digest: r.digest()}
 	default:
 		r.fail(fmt.Errorf("unknown kind %d", kind))
 	}
@@ -91,10 +97,15 @@ func (r *reader) byte() byte {
 	return v
 }
 
-func (r *reader) version() {
-	if v := r.byte(); r.err == nil && v != codecVersion {
+func (r *reader) version() { r.versionUpTo(codecVersion) }
+
+// versionUpTo reads a version of a record that has had that many.
+func (r *reader) versionUpTo(latest byte) byte {
+	v := r.byte()
+	if r.err == nil && (v < 1 || v > latest) {
 		r.fail(fmt.Errorf("unknown version %d", v))
 	}
+	return v
 }
 
 func (r *reader) bool() bool {
@@ -212,13 +223,24 @@ func (r *reader) budget() Budget {
 }
 
 func (r *reader) store() (id StoreID) {
-	if len(r.b) < len(id) {
-		r.fail(errShort)
-		return id
-	}
-	copy(id[:], r.b)
-	r.b = r.b[len(id):]
+	copy(id[:], r.bytes(len(id)))
 	return id
+}
+
+func (r *reader) digest() (d [32]byte) {
+	copy(d[:], r.bytes(len(d)))
+	return d
+}
+
+// bytes takes n bytes, or none.
+func (r *reader) bytes(n int) []byte {
+	if len(r.b) < n {
+		r.fail(errShort)
+		return nil
+	}
+	v := r.b[:n]
+	r.b = r.b[n:]
+	return v
 }
 
 func (r *reader) register() Register {

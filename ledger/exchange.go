@@ -186,6 +186,8 @@ func (s *State) answerRow(n *node, r *Row, row *rowState) AnswerRow {
 	switch {
 	case rule.budget.Soft:
 		out.Ceiling = MaxAmount
+	case row.account == nil && rule.withholds(r.Account.Start):
+		// Nothing can be had of it until it is released.
 	case row.account == nil:
 		out.Ceiling = rule.budget.Limit
 	default:

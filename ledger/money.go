@@ -35,6 +35,21 @@ func (a *account) giveBack(l *lease, amount Amount) {
 	l.returned += amount
 }
 
+// withhold writes off what is available, until it is released.
+func (a *account) withhold() {
+	amount := max(0, a.available)
+	a.available -= amount
+	a.writtenOff += amount
+	a.withheld += amount
+}
+
+// release undoes what was withheld.
+func (a *account) release() {
+	a.available += a.withheld
+	a.writtenOff -= a.withheld
+	a.withheld = 0
+}
+
 // relimit changes the limit; what is out stays out.
 func (a *account) relimit(limit Amount) {
 	a.available += limit - a.limit

@@ -100,7 +100,7 @@ var codeNames = [...]string{
 	Applied: "applied", Repeated: "repeated", StaleSeq: "stale-seq", StaleIncarnation: "stale-incarnation",
 	UnknownNode: "unknown-node", FencedNode: "fenced-node", StoreMismatch: "store-mismatch",
 	InvalidCommand: "invalid-command", UnknownBudget: "unknown-budget", BudgetImmutable: "budget-immutable",
-	LimitReached: "limit-reached",
+	LimitReached: "limit-reached", StaleGeneration: "stale-generation",
 }
 
 // String returns the code's name.

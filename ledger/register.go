@@ -19,9 +19,9 @@ func (s *State) register(r *Register) Outcome {
 		return Outcome{Code: LimitReached}
 	case !ok:
 		s.nodes.put(s.epoch, r.Node, &node{
-			owner: s.epoch, id: r.Node, store: r.Store, incarnation: 1, markSeq: r.MarkSeq,
+			owner: s.epoch, id: r.Node, store: r.Store, incarnation: s.generation*generationStride + 1, markSeq: r.MarkSeq,
 		})
-		return Outcome{Code: Applied, Incarnation: 1}
+		return Outcome{Code: Applied, Incarnation: s.generation*generationStride + 1}
 	case known.fenced:
 		return Outcome{Code: FencedNode}
 	case r.Store != known.store:
@@ -47,17 +47,21 @@ func (s *State) fence(id NodeID) Outcome {
 		return Outcome{Code: UnknownNode}
 	}
 	for _, k := range s.holdingsOf(n) {
-		a := s.editAccount(k)
-		l := s.editLease(a, n.id)
-		rule, _ := s.budgets.get(k.Budget)
-		if a.unit != Slots && !rule.beenSoft {
-			a.back(l, l.reach(l.overrun))
-		}
-		a.close(l, restWrittenOff)
-		s.dropLease(a, n)
+		s.writeOff(s.editAccount(k), n)
 	}
 	n.fenced, n.answer, n.done = true, nil, 0
 	return Outcome{Code: Applied}
+}
+
+// writeOff ends the node's lease of an account without evidence.
+func (s *State) writeOff(a *account, n *node) {
+	l := s.editLease(a, n.id)
+	rule, _ := s.budgets.get(a.key.Budget)
+	if a.unit != Slots && !rule.beenSoft {
+		a.back(l, l.reach(l.overrun))
+	}
+	a.close(l, restWrittenOff)
+	s.dropLease(a, n)
 }
 
 // closeOnEvidence closes every lease of the node.

@@ -27,6 +27,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata pr
 //	    need <account>=<missing> ..
 //	tick [<duration>]
 //	fence <node>
+//	restore <generation>
+//	release <budget>
 //	show
 //
 // An account is <budget>[/<value>,..][@<duration>]; without @ it is in the
@@ -101,6 +103,14 @@ func (w *stage) run(t *testing.T, lines []string) string {
 		return w.code(DeleteBudget{ID: BudgetID(words[1])})
 	case "fence":
 		return w.code(Fence{Node: NodeID(words[1])})
+	case "restore":
+		generation, err := strconv.ParseUint(words[1], 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.code(Restore{Generation: uint32(generation)})
+	case "release":
+		return w.code(Release{ID: BudgetID(words[1])})
 	case "tick":
 		if len(words) > 1 {
 			w.now += span(t, words[1])
@@ -202,6 +212,9 @@ func (w *stage) show() string {
 		for a := range w.state.Accounts(r.budget.ID) {
 			fmt.Fprintf(&b, "%s: %s, limit %d = available %d + outstanding %d + spent %d + written off %d",
 				printKey(a.Key), a.State, a.Limit, a.Available, a.Outstanding, a.Spent, a.WrittenOff)
+			if a.Withheld > 0 {
+				fmt.Fprintf(&b, " (withheld %d)", a.Withheld)
+			}
 			if a.Presumed > 0 {
 				fmt.Fprintf(&b, ", presumed %d", a.Presumed)
 			}

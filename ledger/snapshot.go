@@ -14,6 +14,9 @@ import (
 // encoding of commands: one head, the budgets by ID, the nodes by ID, the
 // accounts by key with their leases by node, and one tail that counts them.
 // Everything else in a State is derived. Equal states have equal records.
+//
+// A head, budget or account that a Restore has touched is of version 2 and ends
+// with what that left; others are of version 1.
 const (
 	recordHead    = 1
 	recordBudget  = 2
@@ -22,12 +25,25 @@ const (
 	recordTail    = 5
 )
 
+// recordVersion is the version of a record with or without a last field that may
+// be zero.
+func recordVersion(last bool) byte {
+	if last {
+		return 2
+	}
+	return 1
+}
+
 // Records yields the snapshot. Each slice is good until the next one is asked for.
 func (s *State) Records() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		b := make([]byte, 0, 512)
-		b = append(b[:0], recordHead, codecVersion)
-		if !yield(binary.AppendVarint(b, int64(s.now))) {
+		b = append(b[:0], recordHead, recordVersion(s.generation > 0))
+		b = binary.AppendVarint(b, int64(s.now))
+		if s.generation > 0 {
+			b = binary.AppendUvarint(b, uint64(s.generation))
+		}
+		if !yield(b) {
 			return
 		}
 		for _, r := range s.budgets.all() {
@@ -68,9 +84,13 @@ func (s *State) Digest() [32]byte {
 }
 
 func appendRule(b []byte, r *rule) []byte {
-	b = append(b, recordBudget, codecVersion)
+	b = append(b, recordBudget, recordVersion(r.blind > 0))
 	b = appendBudget(b, r.budget)
-	return appendBool(appendBool(b, r.deleted), r.beenSoft)
+	b = appendBool(appendBool(b, r.deleted), r.beenSoft)
+	if r.blind > 0 {
+		b = binary.AppendVarint(b, int64(r.blind))
+	}
+	return b
 }
 
 func appendNode(b []byte, n *node) []byte {
@@ -89,7 +109,7 @@ func appendNode(b []byte, n *node) []byte {
 }
 
 func appendAccount(b []byte, a *account) []byte {
-	b = append(b, recordAccount, codecVersion)
+	b = append(b, recordAccount, recordVersion(a.withheld > 0))
 	b = appendKey(b, &a.key)
 	b = appendAmounts(b, a.limit, a.available, a.spent, a.writtenOff, a.presumed, a.overrun, a.short)
 	b = binary.AppendVarint(b, int64(a.shortUntil))
@@ -99,6 +119,9 @@ func appendAccount(b []byte, a *account) []byte {
 		b = appendString(b, l.node)
 		b = appendBool(b, l.done)
 		b = appendAmounts(b, l.granted, l.forced, l.spent, l.overrun, l.returned, l.rate, l.earlierSpent, l.earlierOverrun)
+	}
+	if a.withheld > 0 {
+		b = appendAmounts(b, a.withheld)
 	}
 	return b
 }
@@ -138,7 +161,11 @@ var errOrder = errors.New("record out of order")
 func (l *loader) record(b []byte) error {
 	r := &reader{b: b}
 	kind := r.byte()
-	r.version()
+	latest := byte(codecVersion)
+	if kind == recordHead || kind == recordBudget || kind == recordAccount {
+		latest = 2
+	}
+	restored := r.versionUpTo(latest) == 2
 	if r.err != nil {
 		return r.err
 	}
@@ -152,16 +179,21 @@ func (l *loader) record(b []byte) error {
 		if l.s.now = r.instant(); l.s.now < 0 {
 			r.fail(errRange)
 		}
+		if restored {
+			if l.s.generation = r.uint32(); l.s.generation == 0 || l.s.generation > maxGeneration {
+				r.fail(errRange)
+			}
+		}
 		if !first {
 			return errOrder
 		}
 		return r.end()
 	case recordBudget:
-		return l.rule(r)
+		return l.rule(r, restored)
 	case recordNode:
 		return l.node(r)
 	case recordAccount:
-		return l.account(r, first)
+		return l.account(r, first, restored)
 	case recordTail:
 		for _, size := range []int{l.s.budgets.size, l.s.nodes.size, l.s.accounts.size} {
 			if n := r.uvarint(); r.err == nil && n != uint64(size) {
@@ -173,9 +205,14 @@ func (l *loader) record(b []byte) error {
 	return fmt.Errorf("unknown record type %d", kind)
 }
 
-func (l *loader) rule(r *reader) error {
+func (l *loader) rule(r *reader, restored bool) error {
 	b := r.budget()
 	x := &rule{owner: l.s.epoch, budget: &b, deleted: r.bool(), beenSoft: r.bool()}
+	if restored {
+		if x.blind = r.instant(); x.blind <= 0 {
+			r.fail(errRange)
+		}
+	}
 	if err := r.end(); err != nil {
 		return err
 	}
@@ -219,7 +256,7 @@ func appendInOrder[K cmp.Ordered, V any](s *State, t *tree[K, V], k K, v V, limi
 	return nil
 }
 
-func (l *loader) account(r *reader, first bool) error {
+func (l *loader) account(r *reader, first, restored bool) error {
 	s := l.s
 	a := &account{
 		owner: s.epoch, key: r.key(), limit: r.amount(), available: r.amount(), spent: r.amount(),
@@ -233,6 +270,11 @@ func (l *loader) account(r *reader, first bool) error {
 			returned: r.amount(), rate: r.amount(), earlierSpent: r.amount(), earlierOverrun: r.amount(),
 		}
 	})
+	if restored {
+		if a.withheld = r.amount(); a.withheld <= 0 {
+			r.fail(errRange)
+		}
+	}
 	if err := r.end(); err != nil {
 		return err
 	}

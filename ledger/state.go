@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"math"
 	"strings"
 )
 
@@ -10,14 +11,15 @@ import (
 // Apply and Clone need exclusive use of the State. Reads may run concurrently
 // with each other, and reads of a clone with Apply on the original.
 type State struct {
-	now      Instant
-	epoch    *epoch
-	limits   limits
-	budgets  tree[BudgetID, *rule]
-	nodes    tree[NodeID, *node]
-	accounts tree[AccountKey, *account]
-	holdings tree[holding, struct{}] // which accounts a node has a lease in
-	expiry   tree[expiry, struct{}]  // which accounts may be dropped, and when
+	now        Instant
+	generation uint32 // grows by one with each Restore
+	epoch      *epoch
+	limits     limits
+	budgets    tree[BudgetID, *rule]
+	nodes      tree[NodeID, *node]
+	accounts   tree[AccountKey, *account]
+	holdings   tree[holding, struct{}] // which accounts a node has a lease in
+	expiry     tree[expiry, struct{}]  // which accounts may be dropped, and when
 
 	touched []*account // by the command being applied
 	rows    []rowState // of the Exchange being applied; kept for its memory
@@ -31,6 +33,9 @@ type rule struct {
 	deleted  bool // kept for as long as it has accounts
 	beenSoft bool // spending without a grant is taken from it, see report
 	accounts int
+	// blind is the end of a time that the ledger does not know, 0 for none.
+	// Accounts of windows that begin in it open with nothing available.
+	blind Instant
 }
 
 // node is one node, by its ID, for all time.
@@ -61,6 +66,7 @@ type account struct {
 	outstanding Amount // sum over leases of granted - spent - returned, >= 0
 	spent       Amount
 	writtenOff  Amount
+	withheld    Amount // part of writtenOff that a Restore set aside
 	presumed    Amount // part of spent that no record proves
 	overrun     Amount // part of spent beyond the holds it was charged to
 	rates       Amount // sum over leases of rate
@@ -134,6 +140,19 @@ func (s *State) Clone() *State {
 	s.epoch, c.epoch = new(epoch), new(epoch)
 	c.touched, c.rows = nil, nil
 	return &c
+}
+
+// accountsOf returns the budget's accounts that pick accepts.
+func (s *State) accountsOf(id BudgetID, pick func(*account) bool) (keys []AccountKey) {
+	for k, a := range s.accounts.from(AccountKey{Budget: id, Start: math.MinInt64}) {
+		if k.Budget != id {
+			break
+		}
+		if pick(a) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }
 
 func (k AccountKey) compare(o AccountKey) int {

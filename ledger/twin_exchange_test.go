@@ -222,6 +222,8 @@ func (w *twin) answer(x *Exchange, r Row, out *AnswerRow, final, missed Amount) 
 	case b.Soft:
 		out.Ceiling = MaxAmount
 		return
+	case a == nil && b.blind > 0 && r.Account.Start <= b.blind && b.Unit != Slots:
+		return
 	case a == nil:
 		out.Ceiling = b.Limit
 		return

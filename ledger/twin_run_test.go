@@ -50,7 +50,7 @@ func (p *pair) compare(t failer, c Command) {
 		want := AccountView{
 			Key: k, Unit: p.twin.budgets[k.Budget].Unit, Limit: a.limit(), Available: a.available(),
 			Outstanding: a.outstanding(), Spent: a.sum("spend", nil), Presumed: a.sum("presume", nil),
-			WrittenOff: a.sum("write-off", nil), Overrun: a.sum("overrun", nil),
+			WrittenOff: a.writtenOff(), Withheld: a.sum("withheld", nil), Overrun: a.sum("overrun", nil),
 			State: p.twin.openable(k, false), Holders: len(a.holders()),
 		}
 		_, want.WindowEnd = p.twin.budgets[k.Budget].Window.Bounds(k.Start)
@@ -133,6 +133,10 @@ func (g *generator) command() Command {
 		return DeleteBudget{rapid.SampledFrom(worldBudgets).Draw(g.t, "budget").ID}
 	case pick == 3 && rapid.IntRange(0, 3).Draw(g.t, "really") == 0:
 		return Fence{rapid.SampledFrom(worldNodes).Draw(g.t, "node")}
+	case pick == 3 && rapid.Bool().Draw(g.t, "restore"):
+		return Restore{p.twin.generation + rapid.SampledFrom([]uint32{1, 1, 1, 0, 2}).Draw(g.t, "generation")}
+	case pick == 3:
+		return Release{rapid.SampledFrom(worldBudgets).Draw(g.t, "budget").ID}
 	case pick <= 5:
 		return Tick{}
 	case pick == 6:
@@ -281,6 +285,8 @@ func TestTwinExhaustive(t *testing.T) {
 		func(p *pair) { p.now += 61 * Second; p.apply(t, Tick{}) },
 		func(p *pair) { p.apply(t, PutBudget{Budget{ID: "b", Unit: USD, Limit: 2, Window: budget.Window}}) },
 		func(p *pair) { p.apply(t, DeleteBudget{"b"}) },
+		func(p *pair) { p.apply(t, Restore{p.twin.generation + 1}) },
+		func(p *pair) { p.apply(t, Release{"b"}) },
 	}
 	root := newPair()
 	root.apply(t, PutBudget{budget})

@@ -10,15 +10,17 @@ import (
 // the comments of the types, not from the code beside it. It ignores the
 // limits of tables and of arithmetic.
 type twin struct {
-	now      Instant
-	budgets  map[BudgetID]*twinBudget
-	nodes    map[NodeID]*twinNode
-	accounts map[AccountKey]*twinAccount
+	now        Instant
+	generation uint32
+	budgets    map[BudgetID]*twinBudget
+	nodes      map[NodeID]*twinNode
+	accounts   map[AccountKey]*twinAccount
 }
 
 type twinBudget struct {
 	Budget
 	deleted, everSoft bool
+	blind             Instant
 }
 
 type twinNode struct {
@@ -31,7 +33,7 @@ type twinNode struct {
 }
 
 type twinEvent struct {
-	kind        string // limit, grant, spend, return, write-off, presume, overrun, forced, close
+	kind        string // limit, grant, spend, return, write-off, presume, overrun, forced, close, keep, free, withheld
 	node        NodeID
 	incarnation uint32
 	amount      Amount
@@ -57,7 +59,7 @@ func newTwin() *twin {
 
 func (w *twin) clone() *twin {
 	c := newTwin()
-	c.now = w.now
+	c.now, c.generation = w.now, w.generation
 	for id, b := range w.budgets {
 		b := *b
 		c.budgets[id] = &b
@@ -89,7 +91,7 @@ func (a *twinAccount) add(kind string, n NodeID, incarnation uint32, amount Amou
 
 func (a *twinAccount) limit() Amount { return a.sum("limit", nil) }
 func (a *twinAccount) available() Amount {
-	return a.limit() - a.sum("grant", nil) + a.sum("return", nil)
+	return a.limit() - a.sum("grant", nil) + a.sum("return", nil) - a.sum("keep", nil) + a.sum("free", nil)
 }
 func (a *twinAccount) outstanding() Amount {
 	return a.sum("grant", nil) - a.sum("return", nil) - a.sum("spend", nil) - a.sum("write-off", nil)
@@ -138,7 +140,7 @@ func (w *twin) apply(now Instant, c Command) Outcome {
 			return Outcome{Code: UnknownBudget}
 		}
 		b.deleted = true
-		w.clean()
+		w.clean(c.ID)
 	case Register:
 		return w.register(c)
 	case *Exchange:
@@ -150,7 +152,9 @@ func (w *twin) apply(now Instant, c Command) Outcome {
 				delete(w.accounts, k)
 			}
 		}
-		w.clean()
+		for id := range w.budgets {
+			w.clean(id)
+		}
 	case Fence:
 		n := w.nodes[c.Node]
 		if n == nil {
@@ -164,20 +168,86 @@ func (w *twin) apply(now Instant, c Command) Outcome {
 			}
 			w.end(k, a, c.Node, "write-off")
 		}
+	case Restore:
+		if c.Generation != w.generation+1 {
+			return Outcome{Code: StaleGeneration}
+		}
+		w.restore()
+	case Release:
+		if b := w.budgets[c.ID]; b == nil || b.deleted {
+			return Outcome{Code: UnknownBudget}
+		}
+		w.budgets[c.ID].blind = 0
+		for k, a := range w.accounts {
+			if withheld := a.sum("withheld", nil); k.Budget == c.ID {
+				a.add("free", "", 0, withheld)
+				a.add("withheld", "", 0, -withheld)
+			}
+		}
 	}
 	return Outcome{Code: Applied}
 }
 
-// clean forgets deleted budgets without accounts.
-func (w *twin) clean() {
-	used := map[BudgetID]bool{}
-	for k := range w.accounts {
-		used[k.Budget] = true
-	}
-	for id, b := range w.budgets {
-		if b.deleted && !used[id] {
-			delete(w.budgets, id)
+// restore sets aside everything that may have been spent in a time that nobody
+// here remembers.
+func (w *twin) restore() {
+	w.generation++
+	for k, a := range w.accounts {
+		b := w.budgets[k.Budget]
+		for id, n := range w.nodes {
+			if b.Unit != Slots && !b.everSoft {
+				a.add("grant", id, n.incarnation, max(0, a.lease("overrun", id)-a.lease("forced", id)))
+			}
+			rest := a.outstandingOf(id)
+			w.end(k, a, id, "write-off")
+			if b.Unit != Slots {
+				a.add("withheld", "", 0, rest)
+			}
 		}
+	}
+	for _, n := range w.nodes {
+		n.incarnation = w.generation * 1_048_576
+		n.last, n.rates = nil, map[AccountKey]Amount{}
+	}
+	for _, b := range w.budgets {
+		b.blind = w.now + 5*Second
+	}
+	for k, a := range w.accounts {
+		if _, end := w.budgets[k.Budget].Window.Bounds(k.Start); end > w.now {
+			w.withhold(k, a)
+		}
+	}
+}
+
+func (w *twin) withhold(k AccountKey, a *twinAccount) {
+	b := w.budgets[k.Budget]
+	if b.blind == 0 || k.Start > b.blind || b.Unit == Slots || b.Soft {
+		return
+	}
+	rest := max(0, a.available())
+	a.add("keep", "", 0, rest)
+	a.add("withheld", "", 0, rest)
+}
+
+func (a *twinAccount) writtenOff() Amount {
+	return a.sum("write-off", nil) + a.sum("keep", nil) - a.sum("free", nil)
+}
+
+func (a *twinAccount) outstandingOf(n NodeID) Amount {
+	return a.lease("grant", n) - a.lease("spend", n) - a.lease("return", n)
+}
+
+// clean forgets a deleted budget without accounts, unless what it had in a lost
+// time still matters.
+func (w *twin) clean(id BudgetID) {
+	for k := range w.accounts {
+		if k.Budget == id {
+			return
+		}
+	}
+	b := w.budgets[id]
+	if _, end := b.Window.Bounds(b.blind); b.deleted && (b.blind == 0 || end <= w.now) {
+		delete(w.budgets, id)
 	}
 }
 
@@ -198,13 +268,13 @@ func (w *twin) put(b Budget) Code {
 			a.add("limit", "", 0, b.Limit-a.limit())
 		}
 	}
-	w.budgets[b.ID] = &twinBudget{Budget: b, everSoft: old.everSoft || b.Soft}
+	w.budgets[b.ID] = &twinBudget{Budget: b, everSoft: old.everSoft || b.Soft, blind: old.blind}
 	return Applied
 }
 
 // end closes the node's lease; what is outstanding is returned or written off.
 func (w *twin) end(k AccountKey, a *twinAccount, n NodeID, how string) {
-	rest := a.lease("grant", n) - a.lease("spend", n) - a.lease("return", n)
+	rest := a.outstandingOf(n)
 	if w.budgets[k.Budget].Unit == Slots {
 		how = "return"
 	}
@@ -219,8 +289,8 @@ func (w *twin) register(r Register) Outcome {
 	case n == nil && r.Previous != 0:
 		return Outcome{Code: StaleIncarnation}
 	case n == nil:
-		w.nodes[r.Node] = &twinNode{store: r.Store, incarnation: 1, markSeq: r.MarkSeq, rates: map[AccountKey]Amount{}}
-		return Outcome{Code: Applied, Incarnation: 1}
+		w.nodes[r.Node] = &twinNode{store: r.Store, incarnation: w.generation*1_048_576 + 1, markSeq: r.MarkSeq, rates: map[AccountKey]Amount{}}
+		return Outcome{Code: Applied, Incarnation: w.generation*1_048_576 + 1}
 	case n.fenced:
 		return Outcome{Code: FencedNode}
 	case n.store != r.Store:
@@ -316,6 +386,7 @@ func (w *twin) open(k AccountKey) *twinAccount {
 	if a == nil {
 		a = &twinAccount{key: k}
 		a.add("limit", "", 0, w.budgets[k.Budget].Limit)
+		w.withhold(k, a)
 		w.accounts[k] = a
 	}
 	return a

@@ -17,6 +17,7 @@ type AccountView struct {
 	Spent       Amount // settled; includes Presumed and Overrun
 	Presumed    Amount // part of Spent: a crashed node may have spent it
 	WrittenOff  Amount // nobody can say whether it was spent; counts as if it was
+	Withheld    Amount // part of WrittenOff: set aside by a Restore, until it is released
 	Overrun     Amount // part of Spent: what providers billed beyond the holds
 	State       AccountState
 	WindowEnd   Instant // MaxInstant for a window that never ends
@@ -49,6 +50,9 @@ type NodeView struct {
 
 // Now is ledger time: the latest instant that was applied.
 func (s *State) Now() Instant { return s.now }
+
+// Generation counts the restored backups that this ledger goes back to.
+func (s *State) Generation() uint32 { return s.generation }
 
 // Budget returns a rule that is in force. It is shared and must not be changed.
 func (s *State) Budget(id BudgetID) (*Budget, bool) {
@@ -162,7 +166,7 @@ func (s *State) view(a *account) AccountView {
 func (a *account) totals() AccountView {
 	return AccountView{
 		Key: a.key, Unit: a.unit, Limit: a.limit, Available: a.available, Outstanding: a.outstanding,
-		Spent: a.spent, Presumed: a.presumed, WrittenOff: a.writtenOff, Overrun: a.overrun,
+		Spent: a.spent, Presumed: a.presumed, WrittenOff: a.writtenOff, Withheld: a.withheld, Overrun: a.overrun,
 		WindowEnd: a.end, Holders: a.open,
 	}
 }

@@ -15,12 +15,13 @@ import (
 // admission is the purse as the request path sees it.
 type admission struct {
 	purse   *purse.Purse
+	current *currency
 	windows func(ledger.BudgetID) ledger.WindowKind
 	chains  sync.Pool
 }
 
-func newAdmission(p *purse.Purse, windows func(ledger.BudgetID) ledger.WindowKind) *admission {
-	a := &admission{purse: p, windows: windows}
+func newAdmission(p *purse.Purse, current *currency, windows func(ledger.BudgetID) ledger.WindowKind) *admission {
+	a := &admission{purse: p, current: current, windows: windows}
 	a.chains.New = func() any {
 		c := &chain{admission: a}
 		c.held[proxy.Limits].chain, c.held[proxy.Money].chain = c, c
@@ -31,6 +32,9 @@ func newAdmission(p *purse.Purse, windows func(ledger.BudgetID) ledger.WindowKin
 
 // Chain implements proxy.Purse.
 func (a *admission) Chain(d *ledger.Dimensions) (proxy.Chain, error) {
+	if err := a.current.err(); err != nil {
+		return nil, err
+	}
 	c := a.chains.Get().(*chain)
 	if err := a.purse.Resolve(&c.chain, d); err != nil {
 		a.chains.Put(c)

@@ -155,7 +155,7 @@ func accountText(b *ledger.Budget, v ledger.AccountView) admin.Account {
 		Budget: string(v.Key.Budget), Unit: v.Unit.String(), State: v.State.String(),
 		WindowStart: timeText(v.Key.Start), WindowEnd: timeText(v.WindowEnd),
 		Limit: int64(v.Limit), Available: int64(v.Available), Outstanding: int64(v.Outstanding),
-		Spent: int64(v.Spent), Presumed: int64(v.Presumed), WrittenOff: int64(v.WrittenOff), Overrun: int64(v.Overrun),
+		Spent: int64(v.Spent), Presumed: int64(v.Presumed), WrittenOff: int64(v.WrittenOff), Withheld: int64(v.Withheld), Overrun: int64(v.Overrun),
 	}
 	for i, value := range v.Key.Split.Values() {
 		if out.Split == nil {

@@ -55,6 +55,7 @@ type ListenConfig struct {
 type ClusterConfig struct {
 	Listen    string        `yaml:"listen"`     // host:port of the cluster's port, TLS
 	Advertise string        `yaml:"advertise"`  // where other nodes reach it; default the listen address
+	Gossip    string        `yaml:"gossip"`     // host:port, UDP and TCP, or "off"; default the listen address with the next port
 	JoinToken string        `yaml:"join_token"` // for a node that has joined no cluster yet; better ${PURSER_JOIN_TOKEN}
 	Region    string        `yaml:"region"`
 	Zone      string        `yaml:"zone"`
@@ -324,8 +325,8 @@ func (c *ClusterConfig) validate(node string) error {
 		errs = append(errs, fmt.Errorf("stable: %v is not within 0 and 1h", c.Stable))
 	}
 	if c.Listen == "" {
-		if c.Advertise != "" || c.JoinToken != "" {
-			errs = append(errs, errors.New("advertise and join_token need a listen address"))
+		if c.Advertise != "" || c.JoinToken != "" || c.Gossip != "" && c.Gossip != gossipOff {
+			errs = append(errs, errors.New("advertise, gossip and join_token need a listen address"))
 		}
 		return errors.Join(errs...)
 	}
@@ -336,6 +337,9 @@ func (c *ClusterConfig) validate(node string) error {
 		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
 			errs = append(errs, fmt.Errorf("%s: %q is not host:port", name, address))
 		}
+	}
+	if _, _, err := c.gossip(); err != nil && len(errs) == 0 {
+		errs = append(errs, fmt.Errorf("gossip: %w", err))
 	}
 	if host, _, _ := net.SplitHostPort(c.Listen); c.Advertise == "" && (host == "" || net.ParseIP(host).IsUnspecified()) {
 		errs = append(errs, errors.New("advertise: other nodes cannot reach the address that listens on every interface; say where they find this node"))

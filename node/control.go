@@ -145,6 +145,11 @@ func (c control) DeleteBudget(ctx context.Context, id string) error {
 	return c.changeBudgets(ctx, ledger.DeleteBudget{ID: ledger.BudgetID(id)})
 }
 
+// ReleaseBudget implements admin.Budgets.
+func (c control) ReleaseBudget(ctx context.Context, id string) error {
+	return c.changeBudgets(ctx, ledger.Release{ID: ledger.BudgetID(id)})
+}
+
 func (c control) changeBudgets(ctx context.Context, cmd ledger.Command) error {
 	ctx, cancel := context.WithTimeout(ctx, changeWait)
 	defer cancel()
@@ -271,7 +276,7 @@ func (c control) Status(ctx context.Context, how admin.Read) (admin.Status, admi
 	stats := n.raft.Stats()
 	out := admin.Status{
 		Node: n.cfg.Node.ID, Version: n.version, State: n.State(), Incarnation: n.purse.Incarnation(),
-		LedgerTime: timeText(state.Now()), Digest: fmt.Sprintf("%x", digest), AppliedLog: stats.Applied,
+		LedgerTime: timeText(state.Now()), Generation: state.Generation(), Digest: fmt.Sprintf("%x", digest), AppliedLog: stats.Applied,
 		Keys: dir.Len(), Catalogue: n.prices.Hash(), Holds: n.purse.Outstanding(), Uptime: time.Since(n.began).Seconds(),
 	}
 	out.Leader, _ = n.raft.LeaderNode()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"purser/api/pb"
+	"purser/cluster"
 	"purser/cluster/peer"
 	"purser/cluster/pki"
 	"purser/internal/store"
@@ -20,12 +21,6 @@ const (
 	joinWait  = time.Minute
 	joinPause = time.Second
 )
-
-// InCluster reports whether the data directory belongs to a node of a cluster.
-func InCluster(dataDir string) bool {
-	_, err := os.Stat(filepath.Join(dataDir, clusterDir, standingFile))
-	return err == nil
-}
 
 // given is the configuration that a node was given when it joined, as a file; ""
 // if it was given none.
@@ -47,31 +42,61 @@ func GivenPrices(dataDir string) string {
 	return path
 }
 
-// Join asks a cluster to let this node in, and keeps what it is given: its
-// credentials and the configuration that all nodes share. Of cfg it reads the
-// sections node and cluster.
-func Join(ctx context.Context, cfg *Config, version string) error {
+// Join asks the cluster of cluster.join_token to let this node in, if it is not
+// in, and keeps what it is given: its credentials and the configuration that all
+// nodes share. Of cfg it reads the sections node and cluster. With anew, a node
+// of another cluster leaves that: what its directory has of it is set aside.
+func Join(ctx context.Context, cfg *Config, version string, anew bool) (joined bool, err error) {
 	if cfg.Cluster.Listen == "" {
-		return errors.New("cluster.listen is not set: say on which host:port other nodes will reach this one (--cluster-listen)")
+		return false, errors.New("cluster.listen is not set: say on which host:port other nodes will reach this one (--cluster-listen)")
 	}
 	if err := cfg.Cluster.validate(cfg.Node.ID); err != nil {
-		return err
+		return false, err
+	}
+	old, err := readCredentials(cfg.Node.DataDir, cfg.Node.ID)
+	if err != nil {
+		return false, err
 	}
 	token, err := pki.ParseToken(cfg.Cluster.JoinToken)
+	switch {
+	case old != nil && !anew && err != nil:
+		return false, nil // it has joined, and needs no token
+	case err != nil:
+		return false, err
+	case old != nil && old.authority.Fingerprint() == token.Fingerprint:
+		return false, nil
+	case old != nil && !anew:
+		return false, fmt.Errorf("%s belongs to cluster %s of another authority than the token's: if that cluster is over, because this one was restored from its backup, join with --rejoin", cfg.Node.DataDir, old.standing.Cluster)
+	}
+	out, err := askIn(ctx, cfg, token, version)
 	if err != nil {
+		return false, err
+	}
+	if anew {
+		if err := leave(cfg); err != nil {
+			return false, err
+		}
+	}
+	return true, keep(cfg, token, out)
+}
+
+// leave sets aside what the node has of a cluster that is over.
+func leave(cfg *Config) error {
+	if _, err := setAside(cfg.Node.DataDir, time.Now()); err != nil {
 		return err
 	}
+	return cluster.Prepare(filepath.Join(cfg.Node.DataDir, raftDir), cfg.Node.ID)
+}
+
+// askIn asks until the cluster answers, or joinWait is over.
+func askIn(ctx context.Context, cfg *Config, token *pki.Token, version string) (*pb.JoinReply, error) {
 	log := newLogger(cfg.Log)
 	id, err := storeID(cfg, log)
 	if err != nil {
-		return err
-	}
-	address := cfg.Cluster.Advertise
-	if address == "" {
-		address = cfg.Cluster.Listen
+		return nil, err
 	}
 	in := &pb.JoinRequest{
-		Secret: token.Secret, Node: cfg.Node.ID, Store: id, Address: address,
+		Secret: token.Secret, Node: cfg.Node.ID, Store: id, Address: cfg.Cluster.place(),
 		Region: cfg.Cluster.Region, Zone: cfg.Cluster.Zone, Version: version,
 	}
 	ctx, cancel := context.WithTimeout(ctx, joinWait)
@@ -79,15 +104,15 @@ func Join(ctx context.Context, cfg *Config, version string) error {
 	for {
 		out, err := peer.Join(ctx, token, in, time.Now)
 		if err == nil {
-			return keep(cfg, token, out)
+			return out, nil
 		}
 		if errors.Is(err, peer.ErrRefused) || errors.Is(err, pki.ErrCertificate) {
-			return fmt.Errorf("joining cluster %s: %w", token.Cluster, err)
+			return nil, fmt.Errorf("joining cluster %s: %w", token.Cluster, err)
 		}
 		log.Warn("the cluster cannot be reached; trying again", "cluster", token.Cluster, "error", err)
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("joining cluster %s: %w", token.Cluster, err)
+			return nil, fmt.Errorf("joining cluster %s: %w", token.Cluster, err)
 		case <-time.After(joinPause):
 		}
 	}
@@ -96,7 +121,7 @@ func Join(ctx context.Context, cfg *Config, version string) error {
 // storeID is the identity of the node's store, which is made if need be.
 func storeID(cfg *Config, log *slog.Logger) ([]byte, error) {
 	var failure error
-	s, err := store.Open(store.Options{Dir: filepath.Join(cfg.Node.DataDir, "store"), Log: log, Fatal: func(err error) { failure = err }})
+	s, err := store.Open(store.Options{Dir: filepath.Join(cfg.Node.DataDir, storeDir), Log: log, Fatal: func(err error) { failure = err }})
 	if err != nil {
 		return nil, err
 	}

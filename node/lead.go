@@ -52,6 +52,7 @@ func (m *member) lead(ctx context.Context) {
 		if !m.n.raft.Leader() {
 			clear(m.watch) // what it saw as an earlier leader is old
 			clear(m.stalled)
+			clear(m.levels)
 			continue
 		}
 		asked := time.Now()
@@ -60,6 +61,7 @@ func (m *member) lead(ctx context.Context) {
 			return
 		}
 		m.reconcile(ctx, answers, asked)
+		m.checkpoint(ctx, answers, asked)
 		if reason := m.unfit(answers, asked, time.Now()); reason != "" && time.Since(handed) > handOverPause {
 			handed = time.Now()
 			m.handOver(ctx, reason)
@@ -158,7 +160,7 @@ func (m *member) unfit(answers map[string]*pb.ProgressReply, asked, now time.Tim
 	if off := clockOffset(clocks, asked, now); off > clockLimit || off < -clockLimit {
 		return "this node's clock is " + off.Round(time.Millisecond).String() + " from those of the others"
 	}
-	return m.wedged(answers, now)
+	return m.stalled.wedged(answers, m.n.raft.Stats().Commit, now)
 }
 
 // clockOffset is how far this node's clock is ahead of the middle of all clocks.
@@ -173,22 +175,24 @@ func clockOffset(others []int64, asked, now time.Time) time.Duration {
 	return time.Duration(here - all[len(all)/2])
 }
 
+// paces are how far each node that answers was, by its id.
+type paces map[string]pace
+
 // wedged is which node answers and does not get on although there is more for it.
-func (m *member) wedged(answers map[string]*pb.ProgressReply, now time.Time) string {
-	commit := m.n.raft.Stats().Commit
-	for id := range m.stalled {
+func (s paces) wedged(answers map[string]*pb.ProgressReply, commit uint64, now time.Time) string {
+	for id := range s {
 		if answers[id] == nil {
-			delete(m.stalled, id)
+			delete(s, id)
 		}
 	}
 	for id, p := range answers {
-		was := m.stalled[id]
-		if was == nil || p.Last != was.last || p.Last >= commit {
-			m.stalled[id] = &pace{p.Last, now}
+		was, seen := s[id]
+		if !seen || p.Last != was.last || p.Last >= commit {
+			s[id] = pace{p.Last, now}
 			continue
 		}
 		if now.Sub(was.since) > stuckLimit {
-			delete(m.stalled, id)
+			delete(s, id)
 			return "node " + id + " has been sent nothing for " + stuckLimit.String()
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"purser/api/pb"
 	"purser/cluster"
 	"purser/cluster/peer"
 	"purser/cluster/port"
@@ -28,10 +27,13 @@ type member struct {
 	port    *port.Port
 	clients *peer.Clients
 	server  *peer.Server // once the ledger is open
+	gossip  *hearsay     // nil: this node does not gossip
 	address string       // of the port, as others reach it
 	nudges  chan contention
 	watch   map[string]*sighting // of the leader's loop alone
-	stalled map[string]*pace     // of the leader's loop alone
+	stalled paces                // of the leader's loop alone
+	levels  map[string]uint32    // of the leader's loop alone: what each node can read
+	checked time.Time            // of the leader's loop alone: when it last proposed a checkpoint
 	hint    atomic.Pointer[leaderHint]
 	moved   sync.Map // node to the address it said it has; as many as there are nodes
 }
@@ -55,7 +57,7 @@ func (n *Node) openMember() (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster.listen: %w", err)
 	}
-	m := &member{n: n, creds: creds, address: cfg.Advertise, nudges: make(chan contention, maxContentions), watch: map[string]*sighting{}, stalled: map[string]*pace{}}
+	m := &member{n: n, creds: creds, address: cfg.Advertise, nudges: make(chan contention, maxContentions), watch: map[string]*sighting{}, stalled: paces{}, levels: map[string]uint32{}}
 	if m.address == "" {
 		m.address = l.Addr().String()
 	}
@@ -63,8 +65,12 @@ func (n *Node) openMember() (*member, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	if m.gossip, err = n.openGossip(creds, m.address); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	m.proof = port.NewCredentials(&creds.authority.Root, identity, time.Now)
 	m.proof.Refuse(m.isOut)
+	m.proof.Elsewhere(m.gossip.where)
 	m.port = port.New(l, m.proof, n.log)
 	m.clients = peer.NewClients(m.proof)
 	return m, nil
@@ -127,8 +133,11 @@ func (m *member) isOut(node string) bool {
 func (m *member) welcome(ctx context.Context) error {
 	for id, address := range m.others() {
 		once, cancel := context.WithTimeout(ctx, askWait)
-		_, err := m.clients.Progress(once, id, m.where(id, address), &pb.ProgressRequest{Address: m.address})
+		answer, err := m.clients.Progress(once, id, m.where(id, address), m.question())
 		cancel()
+		if err == nil {
+			m.gossip.hear(id, answer.Gossip)
+		}
 		if errors.Is(err, peer.ErrRefused) {
 			return fmt.Errorf("node %s of cluster %s says: %w; a new node needs another id and an empty data directory", id, m.creds.standing.Cluster, err)
 		}
@@ -239,11 +248,12 @@ const renewEvery = time.Hour
 
 // close ends what begin and openMember started. Raft has closed its lane.
 func (m *member) close() error {
+	err := m.gossip.close()
 	m.clients.Close()
 	if m.server != nil {
 		m.server.Close()
 	}
-	return m.port.Close()
+	return errors.Join(err, m.port.Close())
 }
 
 // level is how a message about another node is logged.

@@ -131,6 +131,10 @@ func (c control) Members(ctx context.Context, how admin.Read) (admin.Members, ad
 		if v, ok := state.Node(d.ID); ok {
 			row.Incarnation, row.Leases, row.Fenced = v.Incarnation, v.Leases, v.Fenced
 		}
+		row.Gossip = m.gossip.text(row.ID, answers[row.ID].GetGossip())
+		if row.Version == "" && row.Gossip != nil {
+			row.Version = row.Gossip.Version
+		}
 		out.Nodes = append(out.Nodes, row)
 	}
 	return out, age, nil

@@ -46,6 +46,7 @@ type Node struct {
 	purse     *purse.Purse
 	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys      keyRing
+	current   *currency
 	cache     *cache
 	prices    *price.Catalogue
 	upstreams []*proxy.Upstream
@@ -64,6 +65,12 @@ type Node struct {
 	draining    atomic.Bool
 	running     bool
 }
+
+// Of the data directory; see also credentials.go.
+const (
+	raftDir  = "raft"
+	storeDir = "store"
+)
 
 // startWait bounds the wait for the ledger: a node alone elects itself within a
 // second, after it has read its log again; one of several needs a quorum.
@@ -92,9 +99,14 @@ func (n *Node) open(ctx, base context.Context) error {
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
+		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 	})
 	if err := n.openPurse(ctx); err != nil {
 		return err
+	}
+	n.current = &currency{ttl: n.cfg.Purse.AuthorityTTL, confirm: n.confirm}
+	if n.member != nil {
+		n.member.gossip.registered(n.purse.Incarnation())
 	}
 	if err := n.openCache(); err != nil {
 		return err
@@ -106,9 +118,10 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	n.background.Go(func() { n.keepHouse(base) })
+	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	if m := n.member; m != nil {
-		for _, work := range []func(context.Context){m.lead, m.nudge, m.renew, m.obey} {
+		for _, work := range []func(context.Context){m.lead, m.nudge, m.renew, m.obey, m.audit} {
 			n.background.Go(func() { work(base) })
 		}
 	}
@@ -116,7 +129,7 @@ func (n *Node) open(ctx, base context.Context) error {
 }
 
 func (n *Node) openStore() error {
-	s, err := store.Open(store.Options{Dir: filepath.Join(n.cfg.Node.DataDir, "store"), Fatal: n.fatal, Log: n.log})
+	s, err := store.Open(store.Options{Dir: filepath.Join(n.cfg.Node.DataDir, storeDir), Fatal: n.fatal, Log: n.log})
 	if err != nil {
 		return err
 	}
@@ -136,7 +149,7 @@ func (n *Node) openLedger(ctx context.Context) error {
 		return err
 	}
 	cfg := cluster.Config{
-		Dir: filepath.Join(n.cfg.Node.DataDir, "raft"), NodeID: n.cfg.Node.ID, Existed: seq > 0,
+		Dir: filepath.Join(n.cfg.Node.DataDir, raftDir), NodeID: n.cfg.Node.ID, Existed: seq > 0,
 		FSM: n.fsm, Exit: n.fatal, Log: n.log,
 	}
 	var route raftfsm.Route
@@ -291,7 +304,7 @@ func (n *Node) openUpstreams() error {
 func (n *Node) openGateway(base context.Context) error {
 	seams := proxy.Seams{
 		Keys: &n.keys,
-		Purse: newAdmission(n.purse, func(id ledger.BudgetID) ledger.WindowKind {
+		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
 			return (*n.windows.Load())[id]
 		}),
 		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
@@ -334,7 +347,7 @@ func (n *Node) State() string {
 	switch {
 	case n.draining.Load():
 		return "draining"
-	case n.purse.Snapshot().Admitting:
+	case n.purse.Snapshot().Admitting && n.current.err() == nil:
 		return "ready"
 	default:
 		return "unready"

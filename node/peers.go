@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,9 @@ func (m *member) letIn(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, 
 	if err := c.Node.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", peer.ErrRefused, err)
 	}
+	if err := m.isNew(ctx, in.Node); err != nil {
+		return nil, err
+	}
 	configuration, prices, err := m.n.cfg.shared()
 	if err != nil {
 		return nil, err
@@ -57,6 +61,22 @@ func (m *member) letIn(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, 
 	}
 	reply.Members = append(reply.Members, &pb.Member{Node: m.n.cfg.Node.ID, Address: m.address})
 	return reply, nil
+}
+
+// isNew refuses a node that the others count on already: one that has lost its
+// log must not come back under its name, for it has forgotten what it voted for.
+func (m *member) isNew(ctx context.Context, node string) error {
+	if err := (control{m.n}).seen(ctx); err != nil {
+		return err
+	}
+	servers, err := m.n.raft.Servers()
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(servers, func(s cluster.Server) bool { return s.ID == node }) {
+		return fmt.Errorf("%w: node %s is a member already; if its data directory is lost, give the new node another id, and fence the old one (purser node fence %s)", peer.ErrRefused, node, node)
+	}
+	return nil
 }
 
 // insist repeats a command that may be repeated while its outcome is open.
@@ -181,12 +201,18 @@ func (m *member) others() map[string]string {
 }
 
 // where is a node's address: as it said itself of late, or else as the cluster
-// has it. A node that has moved tells the others before a leader can tell all.
+// has it. A node that has moved tells the others before a leader can tell all. One
+// that does not answer there is looked for where gossip says (port.Credentials).
 func (m *member) where(node, address string) string {
 	if v, ok := m.moved.Load(node); ok {
 		return v.(string)
 	}
 	return address
+}
+
+// question asks for progress, and says where this node is.
+func (m *member) question() *pb.ProgressRequest {
+	return &pb.ProgressRequest{Address: m.address, Gossip: m.gossip.address()}
 }
 
 // ask asks nodes for their progress, all at once, and returns what they
@@ -202,7 +228,8 @@ func (m *member) ask(ctx context.Context, nodes map[string]string) map[string]*p
 		slots <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-slots }()
-			if p, err := m.clients.Progress(ctx, id, m.where(id, address), &pb.ProgressRequest{Address: m.address}); err == nil {
+			if p, err := m.clients.Progress(ctx, id, m.where(id, address), m.question()); err == nil {
+				m.gossip.hear(id, p.Gossip)
 				mu.Lock()
 				out[id] = p
 				mu.Unlock()
@@ -224,7 +251,9 @@ func (m *member) readIndex(ctx context.Context, id, address string) (uint64, err
 			return 0, errors.New("no leader is known")
 		}
 	}
-	p, err := m.clients.Progress(ctx, id, m.where(id, address), &pb.ProgressRequest{Linearizable: true, Address: m.address})
+	in := m.question()
+	in.Linearizable = true
+	p, err := m.clients.Progress(ctx, id, m.where(id, address), in)
 	if err != nil {
 		m.hint.Store(nil)
 		return 0, err
@@ -236,11 +265,12 @@ func (m *member) readIndex(ctx context.Context, id, address string) (uint64, err
 func (m *member) progress(_ context.Context, from string, in *pb.ProgressRequest) (*pb.ProgressReply, error) {
 	if in.Address != "" {
 		m.moved.Store(from, in.Address)
+		m.gossip.hear(from, in.Gossip)
 	}
 	s := m.n.raft.Stats()
 	out := &pb.ProgressReply{
 		Term: s.Term, Last: s.Last, Commit: s.Commit, Applied: s.Applied,
-		Clock: time.Now().UnixNano(), Version: m.n.version,
+		Clock: time.Now().UnixNano(), Version: m.n.version, Level: raftfsm.Level, Gossip: m.gossip.address(),
 	}
 	out.Leader, out.LeaderAddress = m.n.raft.LeaderNode()
 	if !in.Linearizable {

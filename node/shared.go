@@ -14,6 +14,9 @@ func (c *Config) shared() (configuration, prices []byte, err error) {
 	own, out := Default(), *c
 	out.Node, out.Listen = own.Node, own.Listen
 	out.Cluster = ClusterConfig{Profile: c.Cluster.Profile, Stable: c.Cluster.Stable}
+	if c.Cluster.Gossip == gossipOff {
+		out.Cluster.Gossip = gossipOff // an address is each node's own
+	}
 	out.Prices = PricesConfig{}
 	if c.Prices.Overrides != "" {
 		if prices, err = os.ReadFile(c.Prices.Overrides); err != nil {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -19,7 +20,7 @@ func TestWhatNodesShareSurvivesTheJoin(t *testing.T) {
 	c := Default()
 	c.Node = NodeConfig{ID: "giver", DataDir: dir}
 	c.Listen.Client, c.Listen.TLSCert, c.Listen.TLSKey = "10.0.0.1:7070", "cert.pem", "key.pem"
-	c.Cluster = ClusterConfig{Listen: "10.0.0.1:7071", Advertise: "giver:7071", JoinToken: "secret", Region: "eu", Zone: "a", Profile: "wan", Stable: 30 * time.Second}
+	c.Cluster = ClusterConfig{Listen: "10.0.0.1:7071", Advertise: "giver:7071", JoinToken: "secret", Region: "eu", Zone: "a", Gossip: gossipOff, Profile: "wan", Stable: 30 * time.Second}
 	c.Admin.Token = "0123456789abcdef: # odd"
 	c.Upstreams = []UpstreamConfig{NewUpstream("sim", "http://127.0.0.1:1/v1", "sk-${odd} key")}
 	c.Upstreams[0].Aliases = map[string]string{"fast": "gpt-4o-mini"}
@@ -42,9 +43,14 @@ func TestWhatNodesShareSurvivesTheJoin(t *testing.T) {
 	}
 	want := c
 	want.Node, want.Listen = Default().Node, Default().Listen
-	want.Cluster = ClusterConfig{Profile: "wan", Stable: 30 * time.Second}
+	want.Cluster = ClusterConfig{Gossip: gossipOff, Profile: "wan", Stable: 30 * time.Second}
 	want.Prices = PricesConfig{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("what was given loads as\n%+v\nnot as\n%+v", got, want)
+	}
+
+	c.Cluster.Gossip = "10.0.0.1:9000" // is the giver's alone
+	if text, _, err = c.shared(); err != nil || strings.Contains(string(text), "9000") {
+		t.Errorf("an address of the giver is shared: %s, %v", text, err)
 	}
 }

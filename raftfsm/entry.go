@@ -30,6 +30,17 @@ const (
 	crcOffset    = 11
 )
 
+// Level says which commands a build can read; it grows with every kind that is
+// added. An entry that one replica cannot read stops it, so a leader proposes
+// commands of its own accord only when all can.
+//
+//	1  up to ledger kind 6 and directory kind 6
+//	2  and Restore, Checkpoint, Release; ForgetNodes
+const Level = 2
+
+// CheckpointLevel is the level that has [ledger.Checkpoint].
+const CheckpointLevel = 2
+
 // maxEntry bounds an entry. The largest by far is the Register of a node that
 // comes back with every lease it may have: 2^17 of them at some 100 bytes.
 const maxEntry = 32 << 20

@@ -22,6 +22,7 @@ type FSM struct {
 	ledgerView *ledger.State // clone of ledger, nil once that changed
 	changes    Versions
 	watchers   map[*watcher]struct{}
+	audit      audit
 
 	// Published after each entry, to be read without the lock.
 	directoryView atomic.Pointer[directory.State]
@@ -37,7 +38,7 @@ type Versions struct {
 
 // New returns a state machine with nothing in it.
 func New() *FSM {
-	f := &FSM{ledger: ledger.New(), directory: directory.New(), watchers: map[*watcher]struct{}{}}
+	f := &FSM{ledger: ledger.New(), directory: directory.New(), watchers: map[*watcher]struct{}{}, audit: newAudit()}
 	f.directoryView.Store(f.directory.Clone())
 	return f
 }
@@ -74,13 +75,22 @@ func (f *FSM) applyLedger(stamp ledger.Instant, c ledger.Command) ledger.Outcome
 	out := f.ledger.Apply(stamp, c)
 	f.publishNow()
 	switch c.(type) {
-	case ledger.PutBudget, ledger.DeleteBudget:
+	case ledger.PutBudget, ledger.DeleteBudget, ledger.Release:
 		if out.Code == ledger.Applied {
 			f.changes.Budgets++
 			f.wakeLocked()
 		}
 	}
+	if check, ok := c.(ledger.Checkpoint); ok {
+		f.audit.checkpoint(check, f.image())
+	}
 	return out
+}
+
+// image is the present state, for as long as anyone wants it. It takes constant
+// time.
+func (f *FSM) image() image {
+	return image{index: f.index, ledger: f.ledger.Clone(), directory: f.directory.Clone()}
 }
 
 func (f *FSM) applyDirectory(stamp ledger.Instant, c directory.Command) directory.Outcome {
@@ -102,7 +112,7 @@ func (f *FSM) publishNow() {
 func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return &snapshot{image{index: f.index, ledger: f.ledger.Clone(), directory: f.directory.Clone()}}, nil
+	return &snapshot{f.image()}, nil
 }
 
 // Restore implements raft.FSM. On an error the state is what it was.
@@ -117,6 +127,7 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 	defer f.mu.Unlock()
 	f.index, f.ledger, f.directory = m.index, m.ledger, m.directory
 	f.ledgerView = nil
+	f.audit.reset()
 	f.directoryView.Store(f.directory.Clone())
 	f.publishNow()
 	f.changes.Budgets++

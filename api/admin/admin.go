@@ -25,6 +25,8 @@ type Keys interface {
 type Budgets interface {
 	PutBudget(context.Context, Budget) (Budget, error)
 	DeleteBudget(ctx context.Context, id string) error
+	// ReleaseBudget gives back what a restore withheld of a budget.
+	ReleaseBudget(ctx context.Context, id string) error
 	ShowBudgets(ctx context.Context, id string, how Read) ([]BudgetDetail, Age, error) // every budget for ""
 }
 
@@ -32,6 +34,8 @@ type Budgets interface {
 type Reports interface {
 	Usage(context.Context, UsageQuery) (UsageReport, error)
 	Status(ctx context.Context, how Read) (Status, Age, error)
+	// Backup writes the whole replicated state.
+	Backup(ctx context.Context, w io.Writer) error
 }
 
 // Cluster is who belongs to the cluster.
@@ -132,8 +136,10 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /admin/v1/budgets", a.listBudgets)
 	mux.HandleFunc("GET /admin/v1/budgets/{id}", a.showBudget)
 	mux.HandleFunc("DELETE /admin/v1/budgets/{id}", a.deleteBudget)
+	mux.HandleFunc("POST /admin/v1/budgets/{id}/release", a.releaseBudget)
 	mux.HandleFunc("GET /admin/v1/usage", a.usage)
 	mux.HandleFunc("GET /admin/v1/status", a.status)
+	mux.HandleFunc("GET /admin/v1/backup", a.backup)
 	mux.HandleFunc("GET /admin/v1/cluster", a.members)
 	mux.HandleFunc("POST /admin/v1/cluster/tokens", a.newToken)
 	mux.HandleFunc("POST /admin/v1/cluster/nodes/{id}/{change}", a.changeNode)
@@ -224,6 +230,14 @@ func (a *API) showBudget(w http.ResponseWriter, r *http.Request) {
 
 func (a *API) deleteBudget(w http.ResponseWriter, r *http.Request) {
 	if err := a.Budgets.DeleteBudget(r.Context(), r.PathValue("id")); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (a *API) releaseBudget(w http.ResponseWriter, r *http.Request) {
+	if err := a.Budgets.ReleaseBudget(r.Context(), r.PathValue("id")); err != nil {
 		a.fail(w, r, err)
 		return
 	}

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type node struct {
 	usage   UsageQuery
 	read    Read
 	changed []string
+	breaks  int // bytes after which a backup breaks off; 0: it does not
 	err     error
 }
 
@@ -36,6 +38,24 @@ func (n *node) ListKeys(context.Context) ([]Key, error) {
 }
 func (n *node) PutBudget(_ context.Context, b Budget) (Budget, error) { return b, n.err }
 func (n *node) DeleteBudget(context.Context, string) error            { return n.err }
+func (n *node) ReleaseBudget(_ context.Context, id string) error {
+	n.changed = append(n.changed, "release "+id)
+	return n.err
+}
+
+const backupText = "all there is"
+
+func (n *node) Backup(_ context.Context, w io.Writer) error {
+	text := backupText
+	if n.breaks > 0 {
+		text = text[:n.breaks]
+	}
+	if n.breaks == 0 && n.err != nil {
+		return n.err
+	}
+	_, err := io.WriteString(w, text)
+	return errors.Join(err, n.err)
+}
 func (n *node) ShowBudgets(_ context.Context, id string, how Read) ([]BudgetDetail, Age, error) {
 	n.read = how
 	if id != "" && id != "cap" {
@@ -101,6 +121,10 @@ func TestClientAndAPIAgree(t *testing.T) {
 	if err := c.DeleteBudget(ctx, "cap"); err != nil {
 		t.Error(err)
 	}
+	if err := c.ReleaseBudget(ctx, "cap"); err != nil || len(n.changed) != 1 || n.changed[0] != "release cap" {
+		t.Errorf("released %v, %v", n.changed, err)
+	}
+	n.changed = nil
 	q := UsageQuery{From: "2026-01-01T00:00:00Z", Group: []string{"customer", "tag:plan"}, Filter: map[string]string{"tag:plan": "a:b", "team": "x"}, Limit: 5}
 	if r, err := c.Usage(ctx, q); err != nil || r.Total.Requests != 3 {
 		t.Errorf("usage %+v, %v", r, err)
@@ -122,6 +146,26 @@ func TestClientAndAPIAgree(t *testing.T) {
 	}
 	if s, err := c.Status(ctx); err != nil || s.Node != "n1" {
 		t.Errorf("status %+v, %v", s, err)
+	}
+}
+
+func TestABackupIsWholeOrAnError(t *testing.T) {
+	n, url := serve(t)
+	c := &Client{URL: url, Token: token}
+	var b bytes.Buffer
+	if err := c.Backup(t.Context(), &b); err != nil || b.String() != backupText {
+		t.Errorf("backup %q, %v", b.String(), err)
+	}
+	n.err = Undecided("no quorum")
+	var f *Fault
+	b.Reset()
+	if err := c.Backup(t.Context(), &b); !errors.As(err, &f) || f.Code != "undecided" || b.Len() != 0 {
+		t.Errorf("a node that cannot: %q, %v", b.String(), err)
+	}
+	n.err, n.breaks = errors.New("the disk broke"), 5
+	b.Reset()
+	if err := c.Backup(t.Context(), &b); err == nil {
+		t.Errorf("a backup that broke off came as %q without an error", b.String())
 	}
 }
 

@@ -56,6 +56,11 @@ func (c *Client) DeleteBudget(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, "/budgets/"+url.PathEscape(id), nil, nil)
 }
 
+// ReleaseBudget gives back what a restore withheld of a budget.
+func (c *Client) ReleaseBudget(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/budgets/"+url.PathEscape(id)+"/release", nil, nil)
+}
+
 // ListBudgets lists the budgets with their open accounts.
 func (c *Client) ListBudgets(ctx context.Context) ([]BudgetDetail, error) {
 	var out struct{ Budgets []BudgetDetail }
@@ -120,25 +125,11 @@ func (c *Client) how() string {
 
 // call sends one request; an error answer comes back as a *Fault.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("encoding the request: %w", err)
-		}
-		body = bytes.NewReader(b)
-	}
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.URL, "/")+"/admin/v1"+path, body)
+	res, err := c.send(ctx, method, path, in)
 	if err != nil {
-		return fmt.Errorf("the node's address %q: %w", c.URL, err)
-	}
-	req.Header.Set("Authorization", "Bearer "+c.Token)
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("asking the node at %s (is it running? set --url or PURSER_URL): %w", c.URL, err)
+		return err
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
@@ -146,11 +137,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return fmt.Errorf("reading the node's answer: %w", err)
 	}
 	if res.StatusCode >= http.StatusBadRequest {
-		var p Problem
-		if json.Unmarshal(b, &p) != nil || p.Error.Code == "" {
-			return fmt.Errorf("the node at %s answered %s; is it a Purser node?", c.URL, res.Status)
-		}
-		return &Fault{Status: res.StatusCode, Code: p.Error.Code, Message: p.Error.Message}
+		return c.fault(res, b)
 	}
 	if out == nil {
 		return nil
@@ -159,4 +146,27 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return fmt.Errorf("the node's answer: %w", err)
 	}
 	return nil
+}
+
+// send sends one request; the caller closes the answer's body.
+func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("encoding the request: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.URL, "/")+"/admin/v1"+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("the node's address %q: %w", c.URL, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("asking the node at %s (is it running? set --url or PURSER_URL): %w", c.URL, err)
+	}
+	return res, nil
 }

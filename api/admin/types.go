@@ -61,6 +61,7 @@ type Account struct {
 	Spent       int64             `json:"spent"`       // includes presumed
 	Presumed    int64             `json:"presumed"`
 	WrittenOff  int64             `json:"written_off"`
+	Withheld    int64             `json:"withheld"` // part of written_off: by a restore, until it is released
 	Overrun     int64             `json:"overrun"`
 	State       string            `json:"state"`
 }
@@ -110,6 +111,7 @@ type Status struct {
 	Incarnation uint32           `json:"incarnation"`
 	LedgerTime  string           `json:"ledger_time"`
 	Digest      string           `json:"digest"`
+	Generation  uint32           `json:"generation"` // how many restored backups this ledger goes back to
 	AppliedLog  uint64           `json:"applied_log"`
 	Budgets     int              `json:"budgets"`
 	Accounts    int              `json:"accounts"`
@@ -148,11 +150,27 @@ type Member struct {
 	Role        string `json:"role"`  // leader, voter, nonvoter, none
 	Joined      string `json:"joined"`
 	Answers     bool   `json:"answers"`           // it answered the node that was asked
-	Version     string `json:"version,omitempty"` // of its build, if it answers
+	Version     string `json:"version,omitempty"` // of its build, if it answers or gossips
 	Behind      uint64 `json:"behind"`            // entries it has not applied
 	Incarnation uint32 `json:"incarnation"`
 	Leases      int    `json:"leases"`
 	Fenced      bool   `json:"fenced,omitempty"`
+
+	Gossip *Gossip `json:"gossip,omitempty"` // as the asked node hears; absent if it has not heard of it
+}
+
+// Gossip is what members tell each other of one. It is a hint: nothing is decided
+// by it.
+type Gossip struct {
+	State       string `json:"state"`              // alive, suspect, failed, left; unseen: the node says it gossips, and was not heard
+	Address     string `json:"address"`            // where it gossips
+	Seen        string `json:"seen,omitempty"`     // when it last answered the asked node, or was said to be alive
+	Conflict    string `json:"conflict,omitempty"` // another place where somebody gossips under this id
+	Incarnation uint32 `json:"incarnation,omitempty"`
+	Region      string `json:"region,omitempty"`
+	Zone        string `json:"zone,omitempty"`
+	Version     string `json:"version,omitempty"`
+	Cluster     string `json:"cluster_address,omitempty"` // of its cluster port
 }
 
 // UpstreamStatus is one configured upstream.

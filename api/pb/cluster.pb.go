@@ -411,6 +411,7 @@ type ProgressRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Linearizable  bool                   `protobuf:"varint,1,opt,name=linearizable,proto3" json:"linearizable,omitempty"` // confirm with a quorum first; a node that does not lead refuses
 	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`            // where the asking node is now: it may have moved
+	Gossip        string                 `protobuf:"bytes,3,opt,name=gossip,proto3" json:"gossip,omitempty"`              // and where it gossips, IP:port; "" for nowhere
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -459,6 +460,13 @@ func (x *ProgressRequest) GetAddress() string {
 	return ""
 }
 
+func (x *ProgressRequest) GetGossip() string {
+	if x != nil {
+		return x.Gossip
+	}
+	return ""
+}
+
 type ProgressReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Term          uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
@@ -469,6 +477,8 @@ type ProgressReply struct {
 	Version       string                 `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
 	Leader        string                 `protobuf:"bytes,7,opt,name=leader,proto3" json:"leader,omitempty"` // who leads, as far as it knows, and where; "" for nobody
 	LeaderAddress string                 `protobuf:"bytes,8,opt,name=leader_address,json=leaderAddress,proto3" json:"leader_address,omitempty"`
+	Gossip        string                 `protobuf:"bytes,9,opt,name=gossip,proto3" json:"gossip,omitempty"` // where it gossips, IP:port; "" for nowhere
+	Level         uint32                 `protobuf:"varint,20,opt,name=level,proto3" json:"level,omitempty"` // of the commands it can read; the state machine's affair
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -557,6 +567,20 @@ func (x *ProgressReply) GetLeaderAddress() string {
 		return x.LeaderAddress
 	}
 	return ""
+}
+
+func (x *ProgressReply) GetGossip() string {
+	if x != nil {
+		return x.Gossip
+	}
+	return ""
+}
+
+func (x *ProgressReply) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
 }
 
 type NudgeRequest struct {
@@ -747,10 +771,11 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\fProposeReply\x124\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x1a.purser.cluster.v1.VerdictR\averdict\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\fR\aoutcome\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"O\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"g\n" +
 	"\x0fProgressRequest\x12\"\n" +
 	"\flinearizable\x18\x01 \x01(\bR\flinearizable\x12\x18\n" +
-	"\aaddress\x18\x02 \x01(\tR\aaddress\"\xd8\x01\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x16\n" +
+	"\x06gossip\x18\x03 \x01(\tR\x06gossip\"\x86\x02\n" +
 	"\rProgressReply\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\x04R\x04last\x12\x16\n" +
@@ -759,7 +784,9 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\x05clock\x18\x05 \x01(\x03R\x05clock\x12\x18\n" +
 	"\aversion\x18\x06 \x01(\tR\aversion\x12\x16\n" +
 	"\x06leader\x18\a \x01(\tR\x06leader\x12%\n" +
-	"\x0eleader_address\x18\b \x01(\tR\rleaderAddress\"*\n" +
+	"\x0eleader_address\x18\b \x01(\tR\rleaderAddress\x12\x16\n" +
+	"\x06gossip\x18\t \x01(\tR\x06gossip\x12\x14\n" +
+	"\x05level\x18\x14 \x01(\rR\x05level\"*\n" +
 	"\fNudgeRequest\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\fR\baccounts\"\f\n" +
 	"\n" +

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -108,7 +109,8 @@ func (c *calls) Join(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, er
 	out, err := c.service.Join(ctx, in)
 	switch {
 	case errors.Is(err, ErrRefused):
-		return nil, status.Error(codes.PermissionDenied, err.Error())
+		// The other end says it again.
+		return nil, status.Error(codes.PermissionDenied, strings.TrimPrefix(err.Error(), ErrRefused.Error()+": "))
 	case err != nil:
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}

@@ -19,6 +19,8 @@
 //     authority's fingerprint, so that the new node knows whom it talks to before
 //     it says anything.
 //
+// The key of gossip (cluster/gossip) is derived from the authority's.
+//
 // Keys are ECDSA P-256. Nothing here keeps state or starts a goroutine; all
 // values may be shared.
 package pki

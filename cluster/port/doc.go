@@ -7,7 +7,8 @@
 //   - K3: a connection of the Raft lane is between two nodes that have proved who
 //     they are, and the one dialled is the one that was meant. In the gRPC lane a
 //     caller may come without a certificate, to join; [Peer] then says so, and the
-//     service decides.
+//     service decides. That holds wherever the node was found: at its address, or
+//     where [Credentials.Elsewhere] says.
 //   - A node that the cluster has removed is refused, whatever its certificate.
 //   - Renewed credentials are used from the next handshake on; connections that
 //     are open go on.

@@ -43,6 +43,7 @@ type Credentials struct {
 	Now      func() time.Time
 	identity atomic.Pointer[pki.Identity]
 	refused  atomic.Pointer[func(node string) bool]
+	hint     atomic.Pointer[func(node string) string]
 }
 
 // NewCredentials returns credentials of one identity.
@@ -50,6 +51,7 @@ func NewCredentials(root *pki.Root, identity *pki.Identity, now func() time.Time
 	c := &Credentials{Root: root, Now: now}
 	c.identity.Store(identity)
 	c.Refuse(func(string) bool { return false })
+	c.Elsewhere(func(string) string { return "" })
 	return c
 }
 
@@ -62,6 +64,10 @@ func (c *Credentials) Renew(i *pki.Identity) { c.identity.Store(i) }
 // Refuse sets which nodes are turned away. The function is called in handshakes
 // and must not wait.
 func (c *Credentials) Refuse(removed func(node string) bool) { c.refused.Store(&removed) }
+
+// Elsewhere sets what says where else a node may be, or "". It is asked at each Dial
+// and must not wait. It may be wrong: the certificate decides who answers.
+func (c *Credentials) Elsewhere(hint func(node string) string) { c.hint.Store(&hint) }
 
 // verify returns the node at the other end.
 func (c *Credentials) verify(chain []*x509.Certificate) (string, error) {
@@ -134,9 +140,17 @@ func laneAgreed(s tls.ConnectionState, lane Lane) error {
 	return nil
 }
 
-// Dial opens a connection of a lane to a node; "" is any node of the cluster.
+// Dial opens a connection of a lane to a node; "" is any node of the cluster. A node
+// that does not answer at its address is looked for where [Credentials.Elsewhere]
+// says.
 func (c *Credentials) Dial(ctx context.Context, address string, lane Lane, node string) (net.Conn, error) {
-	return dial(ctx, address, c.client(lane, node))
+	cfg := c.client(lane, node)
+	if node != "" {
+		if other := (*c.hint.Load())(node); other != "" && other != address {
+			return dialEither(ctx, address, other, cfg)
+		}
+	}
+	return dial(ctx, address, cfg)
 }
 
 // DialPinned opens a gRPC connection for a node that has nothing but a token.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -11,10 +12,11 @@ import (
 )
 
 type budgetCmd struct {
-	Set    budgetSetCmd    `cmd:"" help:"Create or change a budget."`
-	List   budgetListCmd   `cmd:"" help:"List the budgets with what is left of each account."`
-	Show   budgetShowCmd   `cmd:"" help:"Show one budget, and where its money is."`
-	Delete budgetDeleteCmd `cmd:"" help:"Close a budget; its accounts are kept."`
+	Set     budgetSetCmd     `cmd:"" help:"Create or change a budget."`
+	List    budgetListCmd    `cmd:"" help:"List the budgets with what is left of each account."`
+	Show    budgetShowCmd    `cmd:"" help:"Show one budget, and where its money is."`
+	Delete  budgetDeleteCmd  `cmd:"" help:"Close a budget; its accounts are kept."`
+	Release budgetReleaseCmd `cmd:"" help:"Give back what a restored backup withheld of a budget."`
 }
 
 type budgetSetCmd struct {
@@ -86,10 +88,10 @@ func (c *budgetShowCmd) Run(ctx context.Context) error {
 	}
 	return c.print(b, func(w *tabwriter.Writer) {
 		printRule(w, b.Budget)
-		fmt.Fprintln(w, "\nACCOUNT\tWINDOW FROM\tLIMIT\tSPENT\tOF THAT PRESUMED\tLEASED\tAVAILABLE\tWRITTEN OFF\tOVERRUN\tSTATE")
+		fmt.Fprintln(w, "\nACCOUNT\tWINDOW FROM\tLIMIT\tSPENT\tOF THAT PRESUMED\tLEASED\tAVAILABLE\tWRITTEN OFF\tOF THAT WITHHELD\tOVERRUN\tSTATE")
 		for _, a := range b.Accounts {
 			u := func(n int64) string { return units(a.Unit, n) }
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", pairs(a.Split), dash(a.WindowStart), u(a.Limit), u(a.Spent), u(a.Presumed), u(a.Outstanding), u(a.Available), u(a.WrittenOff), u(a.Overrun), a.State)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", pairs(a.Split), dash(a.WindowStart), u(a.Limit), u(a.Spent), u(a.Presumed), u(a.Outstanding), u(a.Available), u(a.WrittenOff), u(a.Withheld), u(a.Overrun), a.State)
 		}
 	})
 }
@@ -105,6 +107,24 @@ func (c *budgetDeleteCmd) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Println("closed " + c.ID)
+	return nil
+}
+
+type budgetReleaseCmd struct {
+	remote
+	ID  string `arg:"" help:"Name of the budget."`
+	Yes bool   `help:"Yes: what is withheld was not spent, as the providers' bills show."`
+}
+
+// Run releases the budget.
+func (c *budgetReleaseCmd) Run(ctx context.Context) error {
+	if !c.Yes {
+		return errors.New("what is withheld may have been spent after the backup was made: lower the limit by what the providers have billed since, and then say --yes")
+	}
+	if err := c.client().ReleaseBudget(ctx, c.ID); err != nil {
+		return err
+	}
+	fmt.Println("released " + c.ID)
 	return nil
 }
 

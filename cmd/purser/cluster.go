@@ -64,7 +64,7 @@ func (c *clusterMembersCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return c.print(m, func(w *tabwriter.Writer) {
-		fmt.Fprintln(w, "NODE\tROLE\tSTATE\tANSWERS\tBEHIND\tADDRESS\tPLACE\tINCARNATION\tLEASES\tVERSION\tJOINED")
+		fmt.Fprintln(w, "NODE\tROLE\tSTATE\tANSWERS\tBEHIND\tGOSSIP\tADDRESS\tPLACE\tINCARNATION\tLEASES\tVERSION\tJOINED")
 		for _, n := range m.Nodes {
 			answers, state := "yes", n.State
 			if !n.Answers {
@@ -77,9 +77,21 @@ func (c *clusterMembersCmd) Run(ctx context.Context) error {
 			if n.Zone != "" {
 				place += "/" + n.Zone
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%d\t%d\t%s\t%s\n", n.ID, n.Role, state, answers, n.Behind, n.Address, place, n.Incarnation, n.Leases, dash(n.Version), n.Joined)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", n.ID, n.Role, state, answers, n.Behind, gossipText(n.Gossip), n.Address, place, n.Incarnation, n.Leases, dash(n.Version), n.Joined)
 		}
 	})
+}
+
+// gossipText is what is heard of a node, in a word or two.
+func gossipText(g *admin.Gossip) string {
+	switch {
+	case g == nil:
+		return "-"
+	case g.Conflict != "":
+		return g.State + ", also at " + g.Conflict
+	default:
+		return g.State
+	}
 }
 
 type clusterTransferCmd struct {
@@ -154,6 +166,7 @@ type nodeFlags struct {
 	DataDir       string `help:"Data directory; overrides the file."`
 	ClusterListen string `help:"Address of the cluster's port, host:port; overrides the file."`
 	Advertise     string `help:"Where other nodes reach the cluster's port, host:port; overrides the file."`
+	Gossip        string `help:"Address of gossip, UDP and TCP, host:port, or off; overrides the file."`
 }
 
 // load reads the configuration: the file, or else what the node was given when
@@ -186,7 +199,7 @@ func (f *nodeFlags) load() (node.Config, error) {
 func (f *nodeFlags) override(cfg *node.Config) {
 	for flag, field := range map[*string]*string{
 		&f.ID: &cfg.Node.ID, &f.Listen: &cfg.Listen.Client, &f.DataDir: &cfg.Node.DataDir,
-		&f.ClusterListen: &cfg.Cluster.Listen, &f.Advertise: &cfg.Cluster.Advertise,
+		&f.ClusterListen: &cfg.Cluster.Listen, &f.Advertise: &cfg.Cluster.Advertise, &f.Gossip: &cfg.Cluster.Gossip,
 	} {
 		if *flag != "" {
 			*field = *flag
@@ -196,11 +209,12 @@ func (f *nodeFlags) override(cfg *node.Config) {
 
 type joinCmd struct {
 	nodeFlags
-	Token string `help:"The token of purser cluster token; not needed by a node that has joined." env:"PURSER_JOIN_TOKEN"`
+	Token  string `help:"The token of purser cluster token; not needed by a node that has joined." env:"PURSER_JOIN_TOKEN"`
+	Rejoin bool   `help:"Leave the cluster that the data directory belongs to: it is over, and the token's began with its backup."`
 }
 
 // Run joins if this node has not, and then serves like any other.
 func (c *joinCmd) Run(ctx context.Context) error {
-	s := serveCmd{nodeFlags: c.nodeFlags, token: c.Token}
+	s := serveCmd{nodeFlags: c.nodeFlags, token: c.Token, anew: c.Rejoin}
 	return s.Run(ctx)
 }

@@ -30,8 +30,8 @@ type rig struct {
 
 // demoNode is one node of the demo, with the addresses that it keeps.
 type demoNode struct {
-	id, url, port string
-	cmd           *exec.Cmd // nil while it is down
+	id, url, port, gossip string
+	cmd                   *exec.Cmd // nil while it is down
 }
 
 // startTime bounds how long a process may take to be ready.
@@ -74,7 +74,7 @@ func (r *rig) found(ctx context.Context, nodes int) error {
 		return fmt.Errorf("beginning the cluster: %w: %s", err, out)
 	}
 	for i := range nodes {
-		n := &demoNode{id: fmt.Sprintf("demo-%d", i+1), port: "127.0.0.1:0"}
+		n := &demoNode{id: fmt.Sprintf("demo-%d", i+1), port: "127.0.0.1:0", gossip: "127.0.0.1:0"}
 		args := []string{"serve", "--config", r.config}
 		if i > 0 {
 			token, err := r.admin(0).NewToken(ctx, admin.NewToken{})
@@ -97,7 +97,7 @@ func (n *demoNode) flags(r *rig) []string {
 	if n.url != "" {
 		listen = strings.TrimPrefix(n.url, "http://")
 	}
-	return []string{"--id", n.id, "--data-dir", r.data(n.id), "--listen", listen, "--cluster-listen", n.port}
+	return []string{"--id", n.id, "--data-dir", r.data(n.id), "--listen", listen, "--cluster-listen", n.port, "--gossip", n.gossip}
 }
 
 func (r *rig) start(ctx context.Context, n *demoNode, args ...string) error {
@@ -127,6 +127,9 @@ func (r *rig) waitVoters(ctx context.Context) error {
 			for _, n := range r.nodes {
 				if n.id == member.ID {
 					n.port = member.Address
+					if member.Gossip != nil {
+						n.gossip = member.Gossip.Address
+					}
 				}
 			}
 			if member.Role == "leader" || member.Role == "voter" {

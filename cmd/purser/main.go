@@ -24,9 +24,11 @@ type cli struct {
 	Node        nodeCmd        `cmd:"" help:"A node of the cluster: drain, resume, remove, fence."`
 	Config      configCmd      `cmd:"" help:"Check a configuration file."`
 	Key         keyCmd         `cmd:"" help:"Virtual keys: create, list, revoke."`
-	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete."`
+	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete, release."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`
+	Backup      backupCmd      `cmd:"" help:"Write the ledger and the directory to a file, with checksums."`
+	Restore     restoreCmd     `cmd:"" help:"Begin a cluster with a backup, after the old one is lost."`
 	Demo        demoCmd        `cmd:"" help:"Drive agents against a cap on three nodes, kill nodes midway, and compare with the provider's bill."`
 	Simprovider simproviderCmd `cmd:"" help:"Run the simulated provider, which writes its own bill."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

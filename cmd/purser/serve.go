@@ -35,6 +35,7 @@ type serveCmd struct {
 	nodeFlags
 	Dev   bool   `help:"Start with a simulated provider, a key and a budget in a temporary directory, and print a ready curl line."`
 	token string // of join
+	anew  bool   // of join
 }
 
 // Run serves until the process is told to stop, then drains.
@@ -49,13 +50,16 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if c.token != "" {
 		cfg.Cluster.JoinToken = c.token
 	}
-	if cfg.Cluster.JoinToken != "" && !node.InCluster(cfg.Node.DataDir) {
-		if err := node.Join(ctx, &cfg, version()); err != nil {
+	if cfg.Cluster.JoinToken != "" {
+		joined, err := node.Join(ctx, &cfg, version(), c.anew)
+		if err != nil {
 			return err
 		}
-		fmt.Printf("purser node %s has joined\n", cfg.Node.ID)
-		if cfg, err = c.load(); err != nil {
-			return err
+		if joined {
+			fmt.Printf("purser node %s has joined\n", cfg.Node.ID)
+			if cfg, err = c.load(); err != nil {
+				return err
+			}
 		}
 	}
 	if err := cfg.Validate(); err != nil {

@@ -29,6 +29,7 @@ var (
 //	PutToken:  hash (32 bytes), expires
 //	AdmitNode: the node, hash of the token (32 bytes, zero for none)
 //	SetNode:   id, state
+//	ForgetNodes: nothing
 //
 // A node is id, store (16 bytes), address, region, zone,
 // and a key is id, hash (32 bytes), name, bound, required, models, cacheOff,
@@ -50,6 +51,8 @@ func AppendCommand(b []byte, c Command) []byte {
 		return append(appendNode(b, &c.Node), c.Token[:]...)
 	case SetNode:
 		return append(appendString(b, string(c.ID)), byte(c.State))
+	case ForgetNodes:
+		return b
 	default:
 		panic(fmt.Sprintf("directory: command of kind %d has no stored form", c.Kind()))
 	}
@@ -80,6 +83,8 @@ func DecodeCommand(b []byte) (Command, error) {
 		c = AdmitNode{Node: r.node(), Token: r.hash()}
 	case KindSetNode:
 		c = SetNode{ID: ledger.NodeID(r.string()), State: NodeState(r.byte())}
+	case KindForgetNodes:
+		c = ForgetNodes{}
 	default:
 		return nil, fmt.Errorf("directory command of kind %d: %w", kind, ErrUnknown)
 	}

@@ -19,6 +19,8 @@ const (
 	KindPutToken  Kind = 4
 	KindAdmitNode Kind = 5
 	KindSetNode   Kind = 6
+	// KindForgetNodes is of a restored backup.
+	KindForgetNodes Kind = 7
 )
 
 // PutKey makes a key, or changes one that is not revoked. Its ID and Hash must
@@ -57,6 +59,10 @@ type SetNode struct {
 	State NodeState
 }
 
+// ForgetNodes forgets every node and token: they are of a cluster whose log was
+// lost. Keys stay.
+type ForgetNodes struct{}
+
 // Kind implements Command.
 func (PutKey) Kind() Kind    { return KindPutKey }
 func (RevokeKey) Kind() Kind { return KindRevokeKey }
@@ -70,6 +76,9 @@ func (AdmitNode) Kind() Kind { return KindAdmitNode }
 
 // Kind implements Command.
 func (SetNode) Kind() Kind { return KindSetNode }
+
+// Kind implements Command.
+func (ForgetNodes) Kind() Kind { return KindForgetNodes }
 
 // Outcome is what a command did.
 type Outcome struct {

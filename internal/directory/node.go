@@ -203,6 +203,15 @@ func (s *State) setNode(c *SetNode) Code {
 	return Applied
 }
 
+func (s *State) forgetNodes() Code {
+	if len(s.nodes)+len(s.tokens) == 0 {
+		return Unchanged
+	}
+	s.version++
+	s.nodes, s.tokens = nil, nil
+	return Applied
+}
+
 func appendNode(b []byte, n *Node) []byte {
 	b = appendString(b, string(n.ID))
 	b = append(b, n.Store[:]...)

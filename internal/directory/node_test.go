@@ -109,6 +109,28 @@ func TestK2NoTokenServesTwo(t *testing.T) {
 	})
 }
 
+// TestARestoredDirectoryBelongsToNoCluster: the nodes and tokens of a lost cluster
+// are forgotten, its keys are not, and the first node comes in without a token.
+func TestARestoredDirectoryBelongsToNoCluster(t *testing.T) {
+	s := New()
+	for i, c := range []Command{admitted("n1", 1, 0), PutToken{Hash: Hash{1}, Expires: 100}, admitted("n2", 2, 1), PutKey{Key: testKey("k")}, ForgetNodes{}} {
+		if code := s.Apply(ledger.Instant(i+1), c).Code; code != Applied {
+			t.Fatalf("step %d: %v", i, code)
+		}
+	}
+	if len(s.Nodes()) != 0 || len(s.tokens) != 0 || s.Len() != 1 {
+		t.Errorf("%d nodes, %d tokens, %d keys", len(s.Nodes()), len(s.tokens), s.Len())
+	}
+	for i, step := range []struct {
+		c    Command
+		want Code
+	}{{ForgetNodes{}, Unchanged}, {admitted("n1", 1, 0), Applied}, {admitted("n2", 2, 1), UnknownToken}} {
+		if code := s.Apply(10, step.c).Code; code != step.want {
+			t.Errorf("afterwards, step %d: %v", i, code)
+		}
+	}
+}
+
 func nodeOf(c Command) ledger.NodeID {
 	switch c := c.(type) {
 	case AdmitNode:

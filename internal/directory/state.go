@@ -72,6 +72,8 @@ func (s *State) Apply(now ledger.Instant, c Command) Outcome {
 		code = s.admit(&c)
 	case SetNode:
 		code = s.setNode(&c)
+	case ForgetNodes:
+		code = s.forgetNodes()
 	default:
 		code = InvalidCommand
 	}

@@ -25,6 +25,8 @@ type Gauges struct {
 	Holds   func() float64 // holds that have not ended
 	Ready   func() float64 // 1 when the node admits
 	Applied func() float64 // index of the last applied log entry
+	Gossip  func() float64 // members that gossip holds to be there
+	Foreign func() float64 // packets, streams and members of other clusters, since the start
 }
 
 // Metrics are the node's metrics.
@@ -89,6 +91,10 @@ func New(g Gauges) *Metrics {
 	gauge("purser_holds", "Holds that have not ended.", g.Holds)
 	gauge("purser_ready", "1 when the node admits requests.", g.Ready)
 	gauge("purser_applied_entries", "Index of the last log entry applied to the ledger.", g.Applied)
+	gauge("purser_gossip_alive", "Members that gossip holds to be alive or suspect, this node among them; 0 without gossip. A hint.", g.Gossip)
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",
+	}, g.Foreign))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

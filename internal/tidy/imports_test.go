@@ -67,6 +67,10 @@ var rooms = map[string]room{
 		owned:  []string{"google.golang.org/grpc"},
 		why:    "calls between nodes carry bytes; what they mean is behind a seam",
 	},
+	"cluster/gossip": {
+		owned: []string{"github.com/hashicorp/memberlist"},
+		why:   "gossip is a hint: it knows neither Raft nor the directory, and they do not ask it",
+	},
 	"api/pb": {
 		owned: []string{"google.golang.org/grpc", "google.golang.org/protobuf"},
 		why:   "generated messages",

@@ -7,6 +7,7 @@ const (
 	raftfsm  = "./raftfsm"
 	cluster  = "./cluster"
 	sim      = "./jepsen-style-tests/sim"
+	explore  = "./jepsen-style-tests/explore"
 	simulate = "TestSimulation"
 	few      = "-seeds 200 -steps 1500"
 	quiet    = "-rapid.nofailfile" // a mutant's counterexample is nobody's regression
@@ -46,6 +47,11 @@ var table = []mutant{
 	{"the sequence of the marks does not grow at a start (rolled-back disk unnoticed)",
 		"internal/purse/enrol.go", "seq = r.MarkSeq + 1", "seq = r.MarkSeq", purse, "", ""},
 
+	{"a lease is given back after its window or an idle while, a hold or not (reclaim by TTL, at the holder)",
+		"internal/purse/exchange.go", "	done := a.closing && a.unused()", "	done := a.closing", explore, "TestExploration/windows", ""},
+	{"marks are lowered in memory after they are on disk",
+		"internal/purse/marks.go", "	a.mark = min(a.mark, goal)\n", "", sim, simulate, few},
+
 	// The ledger.
 	{"settling by deltas: spent is added, not merged",
 		"ledger/exchange.go", "spent, returned, overrun := max(l.spent, r.Spent)", "spent, returned, overrun := l.spent + r.Spent", ledger, "", quiet},
@@ -80,6 +86,25 @@ var table = []mutant{
 	{"a need is granted in part",
 		"ledger/grant.go", "	if out.Verdict == NeedGranted {\n		return s.judgeLeases(n, claims, rows)\n	}\n	return out", "	out.Verdict = NeedGranted\n	return out", ledger, "", quiet},
 
+	{"leases end with their window (reclaim by TTL, in the ledger)",
+		"ledger/exchange.go", "	if r.Done {", "	if r.Done || row.state == Ended {", explore, "TestExploration/windows", ""},
+	{"a Register that arrives late is applied",
+		"ledger/register.go", "case r.Previous != known.incarnation:", "case r.Previous > known.incarnation:", explore, "TestExploration/crashes", ""},
+	{"what was returned before a crash is given back again (refund twice)",
+		"ledger/register.go", "spent = max(spent, min(mark, reach))", "spent = max(spent, min(mark, reach)-l.returned)", explore, "TestExploration/idleness", ""},
+	{"an Exchange that is repeated, or before the last one, is applied once more (no dedupe at all)",
+		"ledger/exchange.go", "	case x.Seq == known.seq:\n		return Outcome{Code: Repeated, Answer: known.answer}\n	case x.Seq < known.seq:\n		return Outcome{Code: StaleSeq}\n", "", explore, "TestExploration/crashes", ""},
+
+	// A restored backup.
+	{"a restored ledger grants what may be spent",
+		"ledger/restore.go", "a.end > s.now && r.withholds(k.Start)", "a.end > s.now && r.withholds(k.Start) && false", ledger, "Scenario|Twin", quiet},
+	{"a restored ledger opens accounts that it never saw in full",
+		"ledger/account.go", "	if r.withholds(k.Start) {", "	if false {", ledger, "Scenario|Twin", quiet},
+	{"a restored ledger goes on with the old incarnations",
+		"ledger/restore.go", "	n.incarnation = max(n.incarnation+1, s.generation*generationStride)\n", "", ledger, "Scenario|Twin", quiet},
+	{"to delete a budget releases what was withheld",
+		"ledger/apply.go", "r.accounts == 0 && !r.blindAt(s.now)", "r.accounts == 0", ledger, "Twin", quiet},
+
 	// The log.
 	{"a lost leadership reads as a refusal (ambiguity is refusal)",
 		"raftfsm/proposer.go", "[]error{raft.ErrNotLeader, ", "[]error{raft.ErrLeadershipLost, raft.ErrNotLeader, ", raftfsm, "", ""},
@@ -101,6 +126,10 @@ var table = []mutant{
 		"cluster/guard.go", "g.end(fmt.Errorf(\"%s took longer than", "_ = (fmt.Errorf(\"%s took longer than", cluster, "TestEveryOperation", ""},
 	{"a lost log is replaced by an empty one",
 		"cluster/node.go", "	case as == full && !present:", "	case false:", cluster, "Lost|Joiner", ""},
+	{"a follower keeps a log that contradicts its snapshot (hashicorp/raft #697)",
+		"cluster/node.go", "replacingSnapshots{snaps, g, c.Exit}", "snaps", cluster, "TestAFollowerWhoseLog", ""},
+	{"a replica that differs goes on",
+		"raftfsm/checkpoint.go", "if claim.Digest == a.own.Digest || a.broken != nil {", "if true {", raftfsm, "Checkpoint", ""},
 	{"a plan takes the quorum away",
 		"cluster/plan.go", "return alive > 0 && alive >= rest/2+1", "return true", cluster, "Plan", quiet},
 }

@@ -1,0 +1,75 @@
+package raftfsm
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/raft"
+
+	"purser/internal/directory"
+	"purser/ledger"
+)
+
+func TestABackupIsTheBeginningOfAnotherLog(t *testing.T) {
+	f := New()
+	entries := newWorkload(5).entries(500)
+	applyAll(f, entries, 0)
+	f.Apply(&raft.Log{Index: 501, Data: directoryEntry(0, directory.AdmitNode{Node: directory.Node{ID: "n1", Address: "a:1"}})})
+	var b bytes.Buffer
+	index, err := f.Backup(&b)
+	if err != nil || index != 501 {
+		t.Fatalf("Backup = %d, %v", index, err)
+	}
+	m, err := ReadBackup(bytes.NewReader(b.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (Digests{m.Index(), m.Ledger().Digest(), m.Directory().Digest()}); got != f.Digests() {
+		t.Fatal("what was read is not what was written")
+	}
+	keys := m.Directory().Len()
+	later := m.Ledger().Now() + ledger.Hour
+	if err := m.Begin(later); err != nil {
+		t.Fatal(err)
+	}
+	if m.Ledger().Generation() != 1 || m.Ledger().Now() != later || m.Index() != 502 {
+		t.Errorf("generation %d at %d, entry %d", m.Ledger().Generation(), m.Ledger().Now(), m.Index())
+	}
+	if len(m.Directory().Nodes()) != 0 || m.Directory().Len() != keys || keys == 0 {
+		t.Errorf("%d nodes and %d keys, want none and %d", len(m.Directory().Nodes()), m.Directory().Len(), keys)
+	}
+	for b := range m.Ledger().Budgets() {
+		for a := range m.Ledger().Accounts(b.ID) {
+			if a.Available > 0 && a.State == ledger.Open && a.Unit != ledger.Slots && !b.Soft {
+				t.Errorf("%s has %d available", a.Key, a.Available)
+			}
+		}
+	}
+	var again bytes.Buffer
+	if err := m.Write(&again); err != nil {
+		t.Fatal(err)
+	}
+	g := New()
+	if err := g.Restore(reader(again.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	g.Apply(&raft.Log{Index: 503, Data: ledgerEntry(later, ledger.Tick{})})
+}
+
+func TestADamagedBackupIsRefused(t *testing.T) {
+	f := New()
+	applyAll(f, newWorkload(6).entries(50), 0)
+	var b bytes.Buffer
+	if _, err := f.Backup(&b); err != nil {
+		t.Fatal(err)
+	}
+	cut := b.Bytes()[:b.Len()-1]
+	bad := bytes.Clone(b.Bytes())
+	bad[len(bad)/2] ^= 1
+	for what, data := range map[string][]byte{"nothing": nil, "a cut one": cut, "a bit that turned": bad, "something else": []byte("PK\x03\x04 and so on")} {
+		if _, err := ReadBackup(bytes.NewReader(data)); err == nil || !strings.HasPrefix(err.Error(), "backup: ") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

@@ -9,6 +9,9 @@ FUZZRUNS ?= 20000
 # Histories of each kind, and events in each, of the simulation.
 SEEDS ?= 10000
 STEPS ?= 500
+# Leaders killed, and length of each load, of the figures.
+ELECTIONS ?= 5
+STEADY ?= 10s
 # First seed; 0 draws one, and the run prints it.
 FIRST ?= 0
 # Seed, runs, time of faults in a run, nodes and clients of the tests of several nodes;
@@ -22,7 +25,7 @@ CLIENTS ?= 12
 UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long explore explore-long jepsen jepsen-long mutants prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +69,16 @@ jepsen: ## Real nodes over links that are cut and held, killed with what their d
 
 jepsen-long: ## The same: 30 runs of a minute of faults, five nodes, 24 clients, Raft's timing of production.
 	$(GO) test ./jepsen-style-tests/cluster -count 1 -v -timeout 4h -seed $(SEED) -runs 30 -time 60s -nodes 5 -clients 24 -lan
+
+figures: utilisation ## The figures of docs/figures.md: a million accounts; three processes with kills, loads, the end of a budget, a partition. Between processes a missed target fails.
+	$(GO) test ./raftfsm -count 1 -v -run '^TestMillion$$' -accounts 1000000
+	$(GO) test ./e2e -count 1 -v -timeout 30m -run '^TestFigure' -targets -elections $(ELECTIONS) -rate 2000 -steady $(STEADY) -last 10000
+
+figures-long: ## The same with 20 leaders killed and loads of a minute.
+	$(MAKE) figures ELECTIONS=20 STEADY=60s
+
+utilisation: ## How much of a cap is spent at the first refusal, simulated: 3, 100 and 1,000 nodes, a million and 100,000 requests.
+	$(GO) test ./jepsen-style-tests/utilisation -count 1 -v -timeout 30m -nodes 1000 -requests 1000000
 
 mutants: ## Put known bugs back, one at a time, and show which test finds each; one that survives is a failure.
 	$(GO) run ./tools/mutants

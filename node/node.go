@@ -95,6 +95,12 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openLedger(ctx); err != nil {
 		return err
 	}
+	n.metrics = telemetry.New(telemetry.Gauges{
+		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
+		Ready:   n.readiness,
+		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
+		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
+	})
 	if err := n.openPurse(ctx); err != nil {
 		return err
 	}
@@ -102,12 +108,6 @@ func (n *Node) open(ctx, base context.Context) error {
 	if n.member != nil {
 		n.member.gossip.registered(n.purse.Incarnation())
 	}
-	n.metrics = telemetry.New(telemetry.Gauges{
-		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
-		Ready:   n.readiness,
-		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
-		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
-	})
 	if err := n.openCache(); err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (n *Node) openPurse(ctx context.Context) error {
 	cfg := n.cfg.purse()
 	cfg.Store = n.store.Identity().ID
 	p, err := purse.Open(ctx, cfg, purse.Seams{
-		Exchanger: exchanger{n.proposer}, Marks: LeaseStore(n.store, n.usage, n.log),
+		Exchanger: exchanger{n.proposer, n.metrics.Exchanged}, Marks: LeaseStore(n.store, n.usage, n.log),
 		Proofs: n.proven, Overruns: n.overruns, Fatal: n.fatal, Wall: now, Log: n.log,
 	})
 	if err != nil {
@@ -234,7 +234,10 @@ func explainRejection(cfg NodeConfig, err error) error {
 }
 
 // exchanger carries the purse's commands to the ledger.
-type exchanger struct{ proposer *raftfsm.Proposer }
+type exchanger struct {
+	proposer  *raftfsm.Proposer
+	exchanged func(took time.Duration) // told of each Exchange that was answered
+}
 
 // Register implements purse.Exchanger.
 func (e exchanger) Register(ctx context.Context, r ledger.Register) (ledger.Outcome, error) {
@@ -243,10 +246,12 @@ func (e exchanger) Register(ctx context.Context, r ledger.Register) (ledger.Outc
 
 // Exchange implements purse.Exchanger.
 func (e exchanger) Exchange(ctx context.Context, x *ledger.Exchange) (*ledger.Answer, error) {
+	began := time.Now()
 	out, err := e.proposer.Propose(ctx, x)
 	if err != nil {
 		return nil, err
 	}
+	e.exchanged(time.Since(began))
 	return purse.Answered(out)
 }
 

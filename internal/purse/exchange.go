@@ -2,6 +2,7 @@ package purse
 
 import (
 	"fmt"
+	"slices"
 
 	"purser/ledger"
 )
@@ -22,6 +23,11 @@ func (c *core) nextExchange(now Moment) *exchange {
 	if c.under != nil || c.broken != nil || now.Mono < c.nextAt {
 		return nil
 	}
+	flush := now.Mono >= c.flushAt || c.flushMore
+	silent := now.Mono-c.heard >= int64(c.cfg.AuthorityTTL)/4
+	if !flush && !silent && len(c.urgent) == 0 && !slices.ContainsFunc(c.parked, func(w *waiter) bool { return c.needDue(w, now) }) {
+		return nil
+	}
 	c.draft++ // rows and supplies are stamped with it
 	x := &exchange{
 		msg:   &ledger.Exchange{Node: c.cfg.Node, Incarnation: c.incarnation, MarkSeq: c.markSeq},
@@ -32,12 +38,8 @@ func (c *core) nextExchange(now Moment) *exchange {
 	}
 	c.addNeeds(x, now)
 	c.addUrgent(x, now)
-	flush := now.Mono >= c.flushAt || c.flushMore
 	if flush {
 		c.addDirty(x, now)
-	}
-	silent := now.Mono-c.heard >= int64(c.cfg.AuthorityTTL)/4
-	if flush {
 		c.flushAt = now.Mono + int64(c.cfg.Flush)
 	}
 	if len(x.msg.Rows) == 0 && !silent {
@@ -99,6 +101,18 @@ func (c *core) reckon(w *waiter) bool {
 		short = short || w.missing[i] > 0
 	}
 	return short && askable
+}
+
+// needDue reports whether an Exchange is to begin for what w waits for. One
+// that begins for another reason carries its need as well.
+func (c *core) needDue(w *waiter, now Moment) bool {
+	at := w.askAt
+	for _, a := range w.accounts[:w.part.n] {
+		if a != nil && a.blocked == c.pass {
+			at = max(at, a.needAt)
+		}
+	}
+	return !w.ended && now.Mono >= at
 }
 
 func (c *core) addUrgent(x *exchange, now Moment) {
@@ -169,7 +183,7 @@ func (c *core) addRow(x *exchange, a *account, now Moment) int {
 		row.Done = done
 		a.doneSent = done
 	} else if !a.soft.Load() {
-		if _, target := c.levels(a); a.idle() < target && now.Mono >= a.wantAfter {
+		if _, target := c.levels(a); a.idle() < target && now.Mono >= a.yieldTill {
 			row.Want = target - a.idle()
 		}
 	}
@@ -227,7 +241,10 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 	}
 	a.doneSent = false
 	if sent.Want > 0 && gained < sent.Want {
-		a.wantAfter = now.Mono + shortFor
+		a.wantAfter = now.Mono + c.shortFor(a, gained)
+	}
+	if now.Mono < a.wantAfter {
+		a.needAt = x.began + needGap
 	}
 	switch got.State {
 	case ledger.Open:
@@ -244,13 +261,43 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 	}
 	if got.Recall > 0 && !a.closing {
 		before := a.returned
-		c.giveBack(a, got.Recall)
-		a.wantAfter = now.Mono + shortFor // not to ask at once for what others need
+		c.giveBack(a, min(got.Recall, a.idle()-c.covered(a)))
+		a.yieldTill = now.Mono + shortFor // not to ask at once for what others need
+		a.wantAfter = a.yieldTill
 		if a.returned > before {
 			c.wantRow(a) // what comes free later goes with a later report
 		}
 	}
 }
+
+// covered is what of the idle allowance parked requests will have in full as
+// soon as a mark is saved. What is too little for the next one is not kept: two
+// nodes would each wait for the other's.
+func (c *core) covered(a *account) (sum ledger.Amount) {
+	idle := a.idle()
+	for _, w := range c.parked {
+		if w.ended || !slices.Contains(w.accounts[:w.part.n], a) {
+			continue
+		}
+		amt := w.claim.hold(a.unit)
+		if sum+amt > idle {
+			break
+		}
+		sum += amt
+	}
+	return sum
+}
+
+// shortFor is how long not to ask ahead after the ledger gave less than was
+// wanted: until half of what there is will be spent, at the recent rate.
+func (c *core) shortFor(a *account, gained ledger.Amount) int64 {
+	if gained == 0 || a.rate == 0 {
+		return shortFor
+	}
+	return min(max(int64(scale(a.idle()/2, second, int64(a.rate))), c.refill.p99()), shortFor)
+}
+
+const second = 1_000_000_000
 
 // unbacked handles a row that the ledger did not accept. What was spent without
 // a grant, of a soft budget or beyond holds of nothing, it may have no room for

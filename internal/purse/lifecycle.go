@@ -160,7 +160,7 @@ func (c *core) setRules(r *rules, budgets []ledger.Budget, now Moment) {
 	}
 	for i := len(c.live) - 1; i >= 0; i-- {
 		a := c.live[i]
-		a.ceilingTill, a.wantAfter = 0, 0
+		a.ceilingTill, a.wantAfter, a.needAt, a.yieldTill = 0, 0, 0, 0
 		a.setSoft(a.book.soft.Load())
 		if a.book.dead.Load() {
 			c.shut(a)

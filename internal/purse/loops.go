@@ -53,6 +53,7 @@ func (p *Purse) turn() {
 func (p *Purse) step(now Moment) {
 	p.core.step(now)
 	p.wall.Store(int64(max(now.Wall, p.core.horizonWall)))
+	p.till.Store(p.core.heard + int64(p.cfg.AuthorityTTL))
 	p.admit.Store(p.core.admits())
 }
 

@@ -33,6 +33,7 @@ type waiter struct {
 // overtake: if others wait for one of its accounts, it goes behind them.
 func (c *core) park(part *Part, claim Claim, now Moment) *waiter {
 	w := &waiter{part: part, claim: claim, deadline: now.Mono + int64(c.cfg.AdmissionWait), done: make(chan struct{})}
+	c.keepAuthority(now) // the last step may be long ago: the process was paused
 	if !c.admits() {
 		c.fail(w, c.undecided())
 		return w

@@ -16,6 +16,7 @@ import (
 type Purse struct {
 	// Read by every request, written once a tick.
 	admit atomic.Bool
+	till  atomic.Int64 // mono until which this node has authority
 	wall  atomic.Int64
 	rules atomic.Pointer[rules]
 
@@ -150,7 +151,7 @@ func (p *Purse) TryReserve(part *Part, claim Claim) (Hold, bool) {
 	if !claim.valid() {
 		panic(fmt.Sprintf("purse: reserve of an impossible claim %+v", claim))
 	}
-	if !p.admit.Load() {
+	if !p.admit.Load() || p.lapsed() {
 		return Hold{}, false
 	}
 	wall := ledger.Instant(p.wall.Load())
@@ -165,6 +166,12 @@ func (p *Purse) TryReserve(part *Part, claim Claim) (Hold, bool) {
 		}
 	}
 	return pool.begin(h), true
+}
+
+// lapsed reports that this node's authority has ended since the last turn: the
+// process was paused, and requests run before its loops do.
+func (p *Purse) lapsed() bool {
+	return !p.epoch.IsZero() && int64(time.Since(p.epoch)) > p.till.Load() // a Driver has no clock
 }
 
 // Reserve holds the claim in every account of the part, or in none. Of the

@@ -29,6 +29,9 @@ const (
 	// a budget's last hundredth follow time and not requests. It is a small part
 	// of the admission wait.
 	needGap = 20_000_000
+	// leasePart bounds what is asked ahead, as a part of the limit: what a node that
+	// dies has idle is out until it comes back.
+	leasePart = 32
 	// shortFor is how long not to ask ahead after the ledger gave less than was
 	// wanted; requests that need more still ask.
 	shortFor = 1_000_000_000
@@ -245,7 +248,8 @@ func (c *core) levels(a *account) (low, target ledger.Amount) {
 		return 0, 0
 	}
 	low = perTime(a.rate, 2*c.refill.p99()) + hold
-	target = max(perTime(a.rate, int64(c.cfg.Horizon)), 4*hold, 2*low)
+	ahead := min(perTime(a.rate, int64(c.cfg.Horizon)), ledger.Amount(a.book.limit.Load())/leasePart)
+	target = max(ahead, 4*hold, 2*low)
 	return min(low, ledger.MaxAmount), min(target, ledger.MaxAmount)
 }
 

@@ -213,9 +213,7 @@ func (w *twin) restore() {
 		b.blind = w.now + 5*Second
 	}
 	for k, a := range w.accounts {
-		if _, end := w.budgets[k.Budget].Window.Bounds(k.Start); end > w.now {
-			w.withhold(k, a)
-		}
+		w.withhold(k, a)
 	}
 }
 

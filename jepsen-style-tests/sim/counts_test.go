@@ -15,6 +15,8 @@ type counts struct {
 	undecided   int
 	crashes     int
 	fences      int
+	restores    int // of a backup
+	releases    int
 	rollbacks   int // of disks, to an older image
 	pauses      int
 	afterWindow int // charges dispatched when their window was over
@@ -45,6 +47,8 @@ func (c *counts) each(yield func(name string, n *int)) {
 	yield("crashes", &c.crashes)
 	yield("disks rolled back", &c.rollbacks)
 	yield("fences", &c.fences)
+	yield("clusters restored from a backup", &c.restores)
+	yield("budgets released", &c.releases)
 	yield("pauses", &c.pauses)
 	yield("charges dispatched after their window", &c.afterWindow)
 	yield("messages lost", &c.dropped)

@@ -134,8 +134,24 @@ func (w *world) rare(n *node) {
 		w.setClocks(n)
 	case 17:
 		w.pause(n)
+	case 18:
+		w.disaster()
 	default:
 		w.turn(n)
+	}
+}
+
+// disaster takes a backup, or loses the cluster since the last one. Clocks must
+// be right for that, as those who restore are told.
+func (w *world) disaster() {
+	switch {
+	case w.steady || w.clocks:
+	case w.backup == nil:
+		w.backUp()
+	case w.chance(0.2):
+		w.restore()
+	default:
+		w.release(town()[w.rng.IntN(len(town()))].ID)
 	}
 }
 

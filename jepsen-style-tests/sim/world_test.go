@@ -32,6 +32,8 @@ type world struct {
 	top     map[ledger.BudgetID]ledger.Amount   // highest limit ever
 	soft    map[ledger.BudgetID]bool            // ever
 	removed map[ledger.BudgetID]bool            // ever
+	base    map[ledger.BudgetID]ledger.Amount   // lowest limit that a restore brought back
+	backup  *backup
 
 	steady bool // no crashes
 	clocks bool // clocks are wrong at times
@@ -52,6 +54,7 @@ func newWorld(t *testing.T, seed uint64, nodes int, budgets []ledger.Budget) *wo
 		top:     map[ledger.BudgetID]ledger.Amount{},
 		soft:    map[ledger.BudgetID]bool{},
 		removed: map[ledger.BudgetID]bool{},
+		base:    map[ledger.BudgetID]ledger.Amount{},
 	}
 	for i := range nodes {
 		w.nodes = append(w.nodes, newNode(ledger.NodeID(fmt.Sprint("n", i))))

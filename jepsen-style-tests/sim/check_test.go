@@ -137,6 +137,9 @@ func (w *world) drain(n *node) {
 		w.save(n)
 		w.converse(n)
 	}
+	for n.driver.Sent() != nil { // a drain does not wait for one that says nothing new
+		w.converse(n)
+	}
 	if n.driver.Outstanding() != 0 || len(n.disk.marks) != 0 {
 		w.failf("%s: %d holds and %d marks after the drain", n.id, n.driver.Outstanding(), len(n.disk.marks))
 	}

@@ -45,6 +45,9 @@ const (
 	// maxFlights bounds the entries under way: while one is synced, the next can
 	// be on its way, and what comes meanwhile gathers for the one after.
 	maxFlights = 2
+	// gather is how long the first command waits for others before its entry goes,
+	// where there are other nodes: they report at the same times (package purse).
+	gather = 2 * time.Millisecond
 	// maxBatch and maxBatchBytes bound one entry of several commands, and with it
 	// how long applying it keeps readers waiting.
 	maxBatch      = 256
@@ -240,6 +243,9 @@ func (p *Proposer) withdraw(w *proposal) bool {
 
 // fly sends entry after entry until nothing waits.
 func (p *Proposer) fly() {
+	if p.route != nil {
+		time.Sleep(gather)
+	}
 	for {
 		batch := p.take()
 		if len(batch) == 0 {

@@ -6,11 +6,22 @@ import (
 	"purser/ledger"
 )
 
-// Moment is a time as data. Wall is for windows only; Mono never goes back and
-// measures every wait, both in nanoseconds.
+// Moment is a time as data, in nanoseconds. Wall chooses windows, and moments at
+// which nodes ask together; Mono never goes back and measures every wait.
 type Moment struct {
 	Wall ledger.Instant
 	Mono int64
+}
+
+// next is when the next multiple of a period begins on the wall clock, as a mono.
+// What nodes do at such times they do together, as far as their clocks agree, and
+// it shares the leader's entries.
+func (m Moment) next(period int64) int64 {
+	into := int64(m.Wall) % period
+	if into < 0 {
+		into += period
+	}
+	return m.Mono + period - into
 }
 
 // Limits of the core's own work, with their reasons.
@@ -25,9 +36,9 @@ const (
 	// between two quick parties from becoming a busy loop.
 	leastGap = 1_000_000
 	// needGap spaces the questions for an account of which the ledger gave less
-	// than was wanted: what comes meanwhile asks together, so that the entries of
-	// a budget's last hundredth follow time and not requests. It is a small part
-	// of the admission wait.
+	// than was wanted: what comes meanwhile, on all nodes, asks together, so that
+	// the entries of a budget's last hundredth follow time and not requests. It is
+	// a small part of the admission wait.
 	needGap = 20_000_000
 	// leasePart bounds what is asked ahead, as a part of the limit: what a node that
 	// dies has idle is out until it comes back.

@@ -40,7 +40,7 @@ func (c *core) nextExchange(now Moment) *exchange {
 	c.addUrgent(x, now)
 	if flush {
 		c.addDirty(x, now)
-		c.flushAt = now.Mono + int64(c.cfg.Flush)
+		c.flushAt = now.next(int64(c.cfg.Flush))
 	}
 	if len(x.msg.Rows) == 0 && !silent {
 		return nil
@@ -244,7 +244,7 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 		a.wantAfter = now.Mono + c.shortFor(a, gained)
 	}
 	if now.Mono < a.wantAfter {
-		a.needAt = x.began + needGap
+		a.needAt = now.next(needGap)
 	}
 	switch got.State {
 	case ledger.Open:

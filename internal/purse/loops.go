@@ -11,15 +11,21 @@ import (
 // hands out work, marker writes to the disk, exchanger talks to the ledger.
 // None holds the lock while it waits.
 
-// run turns the core at every tick and whenever the bell rings.
+// run turns the core at every tick and whenever the bell rings. Ticks are at
+// multiples of their period, so that nodes ask together ([Moment.next]).
 func (p *Purse) run() {
-	tick := time.NewTicker(p.cfg.Tick)
+	untilTick := func() time.Duration {
+		now := p.now()
+		return time.Duration(now.next(int64(p.cfg.Tick)) - now.Mono)
+	}
+	tick := time.NewTimer(untilTick())
 	defer tick.Stop()
 	for {
 		select {
 		case <-p.ctx.Done():
 			return
 		case <-tick.C:
+			tick.Reset(untilTick())
 		case <-p.core.bell.signal:
 		}
 		p.turn()

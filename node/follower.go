@@ -35,6 +35,7 @@ func newFollower(p *peers) *follower {
 	f := &follower{peers: p, members: p.standing.Members}
 	f.following = newFollowing(p.n.fsm, p.n.log, followSeams{
 		Members: p.others,
+		Leader:  func(ctx context.Context) string { id, _ := p.leader(ctx); return id },
 		Follow: func(ctx context.Context, node, address string, after uint64, take func(*pb.FollowReply) error) error {
 			return p.clients.Follow(ctx, node, p.where(node, address), &pb.FollowRequest{After: after}, take)
 		},

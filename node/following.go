@@ -36,7 +36,8 @@ const (
 
 // followSeams is the following's way to the members.
 type followSeams struct {
-	Members func() map[string]string // address by node
+	Members func() map[string]string                // address by node
+	Leader  func(ctx context.Context) (node string) // "" for unknown
 	// Follow has take called with what a member says; it returns why it ended.
 	Follow func(ctx context.Context, node, address string, after uint64, take func(*pb.FollowReply) error) error
 	// Kept is told the directory of each image, and Refused why a member will not have
@@ -90,7 +91,7 @@ func (f *following) run(ctx context.Context) {
 	last := ""
 	for ctx.Err() == nil {
 		members := f.seams.Members()
-		node := f.choose(members, last)
+		node := choose(members, last, f.seams.Leader(ctx))
 		err := errors.New("no member is known")
 		if node != "" {
 			err = f.follow(ctx, node, members[node])
@@ -108,8 +109,7 @@ func (f *following) run(ctx context.Context) {
 
 // choose draws a member to follow: not the one that was left if there is another,
 // and rather not the leader, which has enough to do.
-func (f *following) choose(members map[string]string, left string) string {
-	leader, _ := f.LeaderNode()
+func choose(members map[string]string, left, leader string) string {
 	rest := slices.Sorted(maps.Keys(members))
 	for _, avoid := range []string{left, leader} {
 		if len(rest) > 1 {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"purser/api/pb"
@@ -35,25 +34,32 @@ const (
 
 // followed is what a member has for the gateways that follow it.
 type followed struct {
-	slots chan struct{}
-	count atomic.Int64
+	fsm    *raftfsm.FSM
+	where  func(least uint64) *pb.FollowReply // how far this member is, at least as far as it was
+	ending <-chan struct{}
+	slots  chan struct{}
 
 	mu    sync.Mutex
 	image []byte // of the versions, written once for all
 	is    raftfsm.Versions
 }
 
-func newFollowed() followed { return followed{slots: make(chan struct{}, maxFollowers)} }
+func newFollowed(fsm *raftfsm.FSM, where func(uint64) *pb.FollowReply, ending <-chan struct{}) *followed {
+	return &followed{fsm: fsm, where: where, ending: ending, slots: make(chan struct{}, maxFollowers)}
+}
+
+// count is how many gateways follow.
+func (f *followed) count() int { return len(f.slots) }
 
 // latest is the rules and the directory as they are now or were at versions that
 // have not changed since.
-func (f *followed) latest(fsm *raftfsm.FSM) ([]byte, raftfsm.Versions, error) {
+func (f *followed) latest() ([]byte, raftfsm.Versions, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.image != nil && f.is == fsm.Versions() {
+	if f.image != nil && f.is == f.fsm.Versions() {
 		return f.image, f.is, nil
 	}
-	image, is := fsm.Rules()
+	image, is := f.fsm.Rules()
 	var b bytes.Buffer
 	if err := image.Write(&b); err != nil {
 		return nil, is, fmt.Errorf("writing the rules for gateways: %w", err)
@@ -62,56 +68,63 @@ func (f *followed) latest(fsm *raftfsm.FSM) ([]byte, raftfsm.Versions, error) {
 	return f.image, is, nil
 }
 
-// follow tells a gateway what it goes by, until ctx is done or this node ends: first
-// everything, again whenever it has changed, and how far that goes in the log.
-//
-// What a position claims was told before it: the index is read first, then the
-// versions; if those have changed, the position waits until the image was sent.
+// follow tells a gateway what it goes by, until ctx is done or this node ends.
 func (m *member) follow(ctx context.Context, from string, in *pb.FollowRequest, send func(*pb.FollowReply) error) error {
 	known, ok := m.n.fsm.Directory().Node(ledger.NodeID(from))
 	if ok && (known.Role != directory.Gateway || known.State == directory.NodeRemoved) {
 		return fmt.Errorf("%w: node %s is no gateway of this cluster", peer.ErrRefused, from)
 	}
-	select {
-	case m.followed.slots <- struct{}{}:
-		defer func() { <-m.followed.slots }()
-	default:
-		return fmt.Errorf("%d gateways follow this node already: follow another", maxFollowers)
-	}
-	m.followed.count.Add(1)
-	defer m.followed.count.Add(-1)
 	reach, cancel := context.WithTimeout(ctx, reachWait)
 	err := m.raft.WaitApplied(reach, in.After)
 	cancel()
 	if err != nil {
 		return fmt.Errorf("this node is behind what the gateway knows: %w", err)
 	}
+	return m.followed.tell(ctx, in.After, send)
+}
+
+// whereabouts is how far this member is, at least as far as it was.
+func (m *member) whereabouts(least uint64) *pb.FollowReply {
+	out := &pb.FollowReply{Applied: max(least, m.raft.Position()), Term: m.raft.Stats().Term, Age: int64(m.raft.SinceLeader())}
+	out.Leader, out.LeaderAddress = m.raft.LeaderNode()
+	return out
+}
+
+var (
+	errEnding = errors.New("this node is stopping")
+	errFull   = fmt.Errorf("%d gateways follow this node already: follow another", maxFollowers)
+)
+
+// tell sends everything first, and again whenever it has changed, and how far that
+// goes in the log: not less than after, which this member has reached.
+//
+// What a position claims was told before it: the index is read first, then the
+// versions; if those have changed, the position waits until the image was sent.
+func (f *followed) tell(ctx context.Context, after uint64, send func(*pb.FollowReply) error) error {
+	select {
+	case f.slots <- struct{}{}:
+		defer func() { <-f.slots }()
+	default:
+		return errFull
+	}
 	changed := make(chan struct{}, 1)
-	unsubscribe := m.n.fsm.Subscribe(func(raftfsm.Versions) {
+	defer f.fsm.Subscribe(func(raftfsm.Versions) {
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
-	})
-	defer unsubscribe()
-	return m.tell(ctx, in.After, changed, send)
-}
-
-var errEnding = errors.New("this node is stopping")
-
-// tell is what follow does once all is set.
-func (m *member) tell(ctx context.Context, after uint64, changed <-chan struct{}, send func(*pb.FollowReply) error) error {
+	})()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	var sent raftfsm.Versions
 	var imaged, said time.Time
 	last := &pb.FollowReply{}
 	for {
-		next := m.whereabouts(max(after, last.Applied))
+		next := f.where(max(after, last.Applied))
 		now := time.Now()
-		switch outdated := imaged.IsZero() || sent != m.n.fsm.Versions(); {
+		switch outdated := imaged.IsZero() || sent != f.fsm.Versions(); {
 		case outdated && now.Sub(imaged) >= imageGap:
-			image, is, err := m.followed.latest(m.n.fsm)
+			image, is, err := f.latest()
 			if err == nil {
 				err = sendImage(image, next, send)
 			}
@@ -129,19 +142,12 @@ func (m *member) tell(ctx context.Context, after uint64, changed <-chan struct{}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-m.n.ending:
+		case <-f.ending:
 			return errEnding
 		case <-changed:
 		case <-look.C:
 		}
 	}
-}
-
-// whereabouts is how far this member is, at least as far as it was.
-func (m *member) whereabouts(least uint64) *pb.FollowReply {
-	out := &pb.FollowReply{Applied: max(least, m.raft.Position()), Term: m.raft.Stats().Term, Age: int64(m.raft.SinceLeader())}
-	out.Leader, out.LeaderAddress = m.raft.LeaderNode()
-	return out
 }
 
 // sendImage sends an image in pieces; at is said with the last.

@@ -27,7 +27,7 @@ type member struct {
 	raft      *cluster.Node
 	opened    atomic.Pointer[cluster.Node] // the same, for handshakes while it is opened
 	nudges    chan contention
-	followed  followed
+	followed  *followed
 	levels    levels
 	watch     map[string]*sighting // of the leader's loop alone
 	stalled   paces                // of the leader's loop alone
@@ -37,8 +37,9 @@ type member struct {
 func newMember(p *peers, authority *pki.Authority) *member {
 	m := &member{
 		peers: p, authority: authority, nudges: make(chan contention, maxContentions),
-		watch: map[string]*sighting{}, stalled: paces{}, followed: newFollowed(),
+		watch: map[string]*sighting{}, stalled: paces{},
 	}
+	m.followed = newFollowed(p.n.fsm, m.whereabouts, p.n.ending)
 	p.proof.Refuse(m.isOut)
 	return m
 }

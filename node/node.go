@@ -109,6 +109,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
+		Followers: n.followers,
 	})
 	if err := n.openCache(); err != nil {
 		return err
@@ -385,6 +386,14 @@ func (n *Node) readiness() float64 {
 		return 1
 	}
 	return 0
+}
+
+// followers is how many gateways follow this node.
+func (n *Node) followers() float64 {
+	if n.member == nil {
+		return 0
+	}
+	return float64(n.member.followed.count())
 }
 
 // Close drains the node: no new requests, those under way end or are broken off

@@ -104,9 +104,15 @@ func (m *member) isOut(node string) bool {
 }
 
 // carry puts a command that another node forwarded into the log.
-func (m *member) carry(ctx context.Context, _ string, in *pb.ProposeRequest) *pb.ProposeReply {
+func (m *member) carry(ctx context.Context, from string, in *pb.ProposeRequest) *pb.ProposeReply {
 	if in.Shard != 0 {
 		return &pb.ProposeReply{Verdict: pb.Verdict_NOT_PROPOSED, Reason: fmt.Sprintf("there is no shard %d", in.Shard)}
+	}
+	known, ok := m.n.fsm.Directory().Node(ledger.NodeID(from))
+	if ok && known.Role == directory.Gateway {
+		if err := raftfsm.MayForward(known.ID, raftfsm.Room(in.Room), in.Command); err != nil {
+			return &pb.ProposeReply{Verdict: pb.Verdict_NOT_PROPOSED, Reason: err.Error()}
+		}
 	}
 	out, err := m.n.proposer.Carry(ctx, raftfsm.Room(in.Room), in.Command)
 	switch {

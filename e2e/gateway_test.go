@@ -347,6 +347,55 @@ func TestGatewaysLeaveInOrder(t *testing.T) {
 	}
 }
 
+// TestTheFirstGatewayWaitsForAllMembers: the leader lets none in before every member
+// has said that it can read such an entry; a member that is away may be of an earlier
+// build. Once there is one, no member has to be asked.
+func TestTheFirstGatewayWaitsForAllMembers(t *testing.T) {
+	r := newRig(t, rigOptions{cluster: true})
+	two := r.join("e2e-2")
+	r.join("e2e-3")
+	r.votes("e2e-2", "e2e-3")
+	signal := func(s syscall.Signal) {
+		if err := r.node.cmd.Process.Signal(s); err != nil {
+			t.Error(err)
+		}
+	}
+	awayUntil := func(said string) (done chan bool) {
+		signal(syscall.SIGSTOP)
+		r.admin = two.admin
+		r.eventually("another node leads", func() error { return second(two.admin.Members(context.Background())) })
+		done = make(chan bool, 1)
+		go func() {
+			defer signal(syscall.SIGCONT)
+			for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
+				if b, err := os.ReadFile(filepath.Join(r.dir, "gw-1.log")); err == nil && strings.Contains(string(b), said) {
+					done <- true
+					return
+				}
+			}
+			done <- false
+		}()
+		return done
+	}
+	refused := awayUntil("not every member has said that it can read such a command")
+	g := r.gateway("gw-1")
+	if !<-refused {
+		t.Error("it was let in although a member had said nothing")
+	}
+	// It starts at another port, which the directory has to take down, under a leader
+	// that has not heard of all members.
+	r.kill(g)
+	if err := os.Remove(filepath.Join(r.dir, "gw-1.log")); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("e2e-1 leads again", func() error { return r.admin.ChangeNode(context.Background(), "e2e-1", admin.LeadNode) })
+	back := awayUntil("node ready")
+	r.launch(g)
+	if !<-back {
+		t.Error("it did not come back while a member was away")
+	}
+}
+
 // TestRolesDoNotMix: a directory serves one node in one role.
 func TestRolesDoNotMix(t *testing.T) {
 	r := newRig(t, rigOptions{cluster: true})

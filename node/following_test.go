@@ -170,6 +170,8 @@ func TestAGatewayHasWhatItsPositionClaims(t *testing.T) {
 				t.Fatalf("at entry %d the gateway has key %v, rule %v of %d", index, key, rule, i)
 			}
 		}
+		v.mu.Lock()
+		defer v.mu.Unlock()
 		if most := int(time.Since(began)/imageGap) + 2; v.images > most || v.images < 2 {
 			t.Errorf("%d images in %v", v.images, time.Since(began))
 		}

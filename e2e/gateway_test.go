@@ -388,7 +388,14 @@ func TestTheFirstGatewayWaitsForAllMembers(t *testing.T) {
 	if err := os.Remove(filepath.Join(r.dir, "gw-1.log")); err != nil {
 		t.Fatal(err)
 	}
-	r.eventually("e2e-1 leads again", func() error { return r.admin.ChangeNode(context.Background(), "e2e-1", admin.LeadNode) })
+	first := &admin.Client{URL: r.url, Token: adminToken, Read: admin.Stale}
+	r.eventually("e2e-1 leads again", func() error {
+		err := r.admin.ChangeNode(context.Background(), "e2e-1", admin.LeadNode)
+		if s, e := first.Status(context.Background()); err == nil && s.Role != "leader" {
+			err = fmt.Errorf("it is %q, %v", s.Role, e)
+		}
+		return err
+	})
 	back := awayUntil("node ready")
 	r.launch(g)
 	if !<-back {

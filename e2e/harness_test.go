@@ -71,9 +71,9 @@ type rig struct {
 type rigOptions struct {
 	provider []string // more flags of the provider
 	config   string   // more YAML of the node
-	purse    string   // more YAML of its purse
 	upstream string   // another base URL
 	cluster  bool     // the node is the first of a cluster
+	purse    string   // more YAML of its section "purse"
 	disk     int      // MiB of a file system of the node's own; 0 shares the machine's
 }
 

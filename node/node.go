@@ -97,13 +97,6 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openLedger(ctx); err != nil {
 		return err
 	}
-	if err := n.openPurse(ctx); err != nil {
-		return err
-	}
-	n.current = &currency{ttl: n.cfg.Purse.AuthorityTTL, confirm: n.confirm}
-	if n.peers != nil {
-		n.peers.gossip.registered(n.purse.Incarnation())
-	}
 	n.metrics = telemetry.New(telemetry.Gauges{
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,
@@ -111,6 +104,13 @@ func (n *Node) open(ctx, base context.Context) error {
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers,
 	})
+	if err := n.openPurse(ctx); err != nil {
+		return err
+	}
+	n.current = &currency{ttl: n.cfg.Purse.AuthorityTTL, confirm: n.confirm}
+	if n.peers != nil {
+		n.peers.gossip.registered(n.purse.Incarnation())
+	}
 	if err := n.openCache(); err != nil {
 		return err
 	}
@@ -211,8 +211,8 @@ func (n *Node) openPurse(ctx context.Context) error {
 	cfg := n.cfg.purse()
 	cfg.Store = n.store.Identity().ID
 	p, err := purse.Open(ctx, cfg, purse.Seams{
-		Exchanger: exchanger{n.proposer}, Marks: leaseStore{marks{n.store}, n.usage, n.log},
-		Proofs: n.proven, Fatal: n.fatal, Wall: now, Log: n.log,
+		Exchanger: exchanger{n.proposer, n.metrics.Exchanged}, Marks: LeaseStore(n.store, n.usage, n.log),
+		Proofs: n.proven, Overruns: n.overruns, Fatal: n.fatal, Wall: now, Log: n.log,
 	})
 	if err != nil {
 		return explainRejection(n.cfg.Node, err)
@@ -246,6 +246,15 @@ func (n *Node) proven(account ledger.AccountKey, incarnation uint32) (purse.Proo
 	return purse.Proof{Spent: spent, Overrun: overrun}, err
 }
 
+// overruns are the leases of which records show spending beyond the holds.
+func (n *Node) overruns() ([]purse.LeaseID, error) {
+	var out []purse.LeaseID
+	err := n.usage.Overruns(func(account ledger.AccountKey, incarnation uint32) {
+		out = append(out, purse.LeaseID{Account: account, Incarnation: incarnation})
+	})
+	return out, err
+}
+
 // explainRejection says what an operator can do about a ledger that will not
 // have this node.
 func explainRejection(cfg NodeConfig, err error) error {
@@ -257,7 +266,10 @@ func explainRejection(cfg NodeConfig, err error) error {
 }
 
 // exchanger carries the purse's commands to the ledger.
-type exchanger struct{ proposer *raftfsm.Proposer }
+type exchanger struct {
+	proposer  *raftfsm.Proposer
+	exchanged func(took time.Duration) // told of each Exchange that was answered
+}
 
 // Register implements purse.Exchanger.
 func (e exchanger) Register(ctx context.Context, r ledger.Register) (ledger.Outcome, error) {
@@ -266,10 +278,12 @@ func (e exchanger) Register(ctx context.Context, r ledger.Register) (ledger.Outc
 
 // Exchange implements purse.Exchanger.
 func (e exchanger) Exchange(ctx context.Context, x *ledger.Exchange) (*ledger.Answer, error) {
+	began := time.Now()
 	out, err := e.proposer.Propose(ctx, x)
 	if err != nil {
 		return nil, err
 	}
+	e.exchanged(time.Since(began))
 	return purse.Answered(out)
 }
 

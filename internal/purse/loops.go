@@ -32,15 +32,13 @@ func (p *Purse) run() {
 func (p *Purse) turn() {
 	p.mu.Lock()
 	c, now := p.core, p.now()
-	c.step(now)
+	p.step(now)
 	if s := c.nextMarks(); s != nil {
 		p.saves <- s
 	}
 	if x := c.nextExchange(now); x != nil {
 		p.sends <- x
 	}
-	p.wall.Store(int64(max(now.wall, c.horizonWall)))
-	p.admit.Store(c.admits())
 	broken, drained := c.broken, c.drained()
 	p.mu.Unlock()
 	if drained {
@@ -49,6 +47,20 @@ func (p *Purse) turn() {
 	if broken != nil && !errors.Is(broken, ErrClosed) {
 		p.failed.Do(func() { p.seams.Fatal(fmt.Errorf("purse: %w", broken)) })
 	}
+}
+
+// step steps the core and tells requests what came of it.
+func (p *Purse) step(now Moment) {
+	p.core.step(now)
+	p.wall.Store(int64(max(now.Wall, p.core.horizonWall)))
+	p.till.Store(p.core.heard + int64(p.cfg.AuthorityTTL))
+	p.admit.Store(p.core.admits())
+}
+
+// end stops admission for good.
+func (p *Purse) end(err error) {
+	p.core.breakDown(err)
+	p.admit.Store(false)
 }
 
 // marker makes marks durable, one save at a time.
@@ -64,8 +76,7 @@ func (p *Purse) marker() {
 				// What the disk now holds is unknown, and asking it again proves
 				// nothing: after a failed sync the kernel may drop the pages and
 				// report success.
-				p.core.breakDown(fmt.Errorf("saving high-water marks: %w", err))
-				p.admit.Store(false)
+				p.end(fmt.Errorf("saving high-water marks: %w", err))
 			} else {
 				p.core.saved(p.now())
 			}
@@ -96,8 +107,7 @@ func (p *Purse) converse(x *exchange) {
 		var rejected *RejectedError
 		if errors.As(err, &rejected) {
 			p.mu.Lock()
-			p.core.breakDown(fmt.Errorf("exchange %d: %w", x.msg.Seq, err))
-			p.admit.Store(false)
+			p.end(fmt.Errorf("exchange %d: %w", x.msg.Seq, err))
 			p.mu.Unlock()
 			return
 		}

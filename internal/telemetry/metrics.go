@@ -42,6 +42,7 @@ type Metrics struct {
 	presumed  prometheus.Counter
 	attempts  *prometheus.CounterVec
 	admitWait prometheus.Histogram
+	refill    prometheus.Histogram
 	firstByte *prometheus.HistogramVec
 	duration  *prometheus.HistogramVec
 
@@ -80,9 +81,13 @@ func New(g Gauges) *Metrics {
 	m.overrun = single("purser_overrun_usd_total", "Cost beyond the hold of its call, in dollars.")
 	m.presumed = single("purser_full_hold_usd_total", "Cost charged as the whole hold, because the call's usage is unknown, in dollars.")
 	m.attempts = counter("purser_upstream_calls_total", "Upstream calls of finished requests.", "upstream")
-	wait := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "purser_admission_wait_seconds", Help: "Time a request waited for allowance, for those that did.", Buckets: latencyBuckets})
-	m.registry.MustRegister(wait)
-	m.admitWait = wait
+	alone := func(name, help string) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets})
+		m.registry.MustRegister(h)
+		return h
+	}
+	m.admitWait = alone("purser_admission_wait_seconds", "Time a request waited for allowance, for those that did.")
+	m.refill = alone("purser_exchange_seconds", "Time of an exchange with the ledger, wherever it is led, for those answered.")
 	m.firstByte = histogram("purser_first_byte_seconds", "Time from arrival to the first byte of the answer.", "upstream")
 	m.duration = histogram("purser_request_duration_seconds", "Time from arrival to the end of the request.", "endpoint", "outcome")
 	gauge("purser_holds", "Holds that have not ended.", g.Holds)
@@ -101,6 +106,9 @@ func New(g Gauges) *Metrics {
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
+
+// Exchanged counts one exchange with the ledger that was answered.
+func (m *Metrics) Exchanged(took time.Duration) { m.refill.Observe(took.Seconds()) }
 
 const nanoPerUSD = 1e9
 

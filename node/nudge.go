@@ -131,14 +131,14 @@ func (m *member) call(ctx context.Context, node ledger.NodeID, accounts []ledger
 }
 
 // nudged is asked by the leader to report accounts at once.
-func (m *member) nudged(keys [][]byte) {
+func (p *peers) nudged(keys [][]byte) {
 	var accounts []ledger.AccountKey
 	for _, k := range keys {
 		if a, rest, err := record.DecodeAccount(k); err == nil && len(rest) == 0 {
 			accounts = append(accounts, a)
 		}
 	}
-	if p := m.n.purseNow.Load(); p != nil {
-		p.Nudge(accounts)
+	if purse := p.n.purseNow.Load(); purse != nil {
+		purse.Nudge(accounts)
 	}
 }

@@ -74,6 +74,10 @@ type Proposer struct {
 	// here. It must not wait.
 	Contended func(node ledger.NodeID, accounts []ledger.AccountKey)
 
+	// Readable, if set before the first proposal, reports whether every replica can
+	// read commands of a level. Those that not all can read are not proposed here.
+	Readable func(level uint32) bool
+
 	mu      sync.Mutex
 	closed  bool
 	queue   []*proposal
@@ -156,6 +160,10 @@ func proposeOnce[T any](ctx context.Context, p *Proposer, m message, decode func
 // better. It comes with [ErrNotProposed].
 var ErrNoLeader = errors.New("no node leads")
 
+// ErrNotReadable is a command of a later build than some replica's: its entry would
+// stop that replica. It comes with [ErrNotProposed].
+var ErrNotReadable = errors.New("not every member has said that it can read such a command: a member is of an earlier build, or has not answered the leader yet; upgrade all members first")
+
 // NoLeader is the error of a [Route] that knows no leader: the proposal waits
 // for one.
 func NoLeader(reason string) error {
@@ -193,6 +201,9 @@ func (p *Proposer) here(ctx context.Context, m message) (any, error) {
 	}
 	if len(m.body) > maxEntry-headerSize {
 		return nil, fmt.Errorf("%w: a command of %d bytes, the most is %d", ErrNotProposed, len(m.body), maxEntry-headerSize)
+	}
+	if level := m.level(); level > 0 && p.Readable != nil && !p.Readable(level) {
+		return nil, fmt.Errorf("%w: %w", ErrNotProposed, ErrNotReadable)
 	}
 	select {
 	case p.slots <- struct{}{}:

@@ -27,6 +27,8 @@ type Gauges struct {
 	Applied func() float64 // index of the last applied log entry
 	Gossip  func() float64 // members that gossip holds to be there
 	Foreign func() float64 // packets, streams and members of other clusters, since the start
+
+	Followers func() float64 // gateways that follow this member
 }
 
 // Metrics are the node's metrics.
@@ -91,6 +93,7 @@ func New(g Gauges) *Metrics {
 	gauge("purser_holds", "Holds that have not ended.", g.Holds)
 	gauge("purser_ready", "1 when the node admits requests.", g.Ready)
 	gauge("purser_applied_entries", "Index of the last log entry applied to the ledger.", g.Applied)
+	gauge("purser_followers", "Gateways that follow this member.", g.Followers)
 	gauge("purser_gossip_alive", "Members that gossip holds to be alive or suspect, this node among them; 0 without gossip. A hint.", g.Gossip)
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",

@@ -364,3 +364,30 @@ func TestADeposedLeaderAnswersNoRead(t *testing.T) {
 	}
 	w.judge()
 }
+
+// TestANodeThatFreezesAsItIsMadeLeaderIsReplaced: leadership is handed to a node
+// that is not heard of any more at any moment of it; its connections stay open.
+func TestANodeThatFreezesAsItIsMadeLeaderIsReplaced(t *testing.T) {
+	const rounds = 6
+	w := newWorld(t, 1, 3, rich(), production)
+	rng := rand.New(rand.NewPCG(w.seed, 5))
+	var longest time.Duration
+	for range rounds {
+		lead := w.mustLead()
+		to := w.others(lead)[rng.IntN(2)]
+		pause := time.Duration(rng.IntN(8)) * time.Millisecond
+		var handing sync.WaitGroup
+		handing.Go(func() { _ = lead.running().raft.Transfer(to.name) }) // it may fail: that is the point
+		w.pass(t.Context(), pause)
+		w.isolate(to, true)
+		took := w.eventually("another leader than the frozen "+to.name, func() bool {
+			m := w.leader()
+			return m != nil && m != to
+		})
+		longest = max(longest, took)
+		w.isolate(to, false)
+		handing.Wait()
+	}
+	t.Logf("%d times, a leader within %v", rounds, longest.Round(time.Millisecond))
+	w.judge()
+}

@@ -159,10 +159,13 @@ func (a *account) part(of, rate Amount) Amount {
 }
 
 // endgame is the part of the limit below which a share is not worth granting
-// ahead: about five of the largest holds of a budget for a million requests.
-// It only leaves crumbs with many nodes, which a waiting request would have to
-// gather.
-const endgame = 25_000
+// ahead: about the largest hold of a budget for a million requests. It only
+// leaves crumbs with the holders, which a waiting request would have to gather;
+// where there are many, they are not left so small.
+func (a *account) endgame() Amount {
+	const few, most = 8, 4
+	return a.limit * Amount(min(max(a.open/few, 1), most)) / 100_000
+}
 
 // ahead grants money ahead of need: the guided grant
 //
@@ -180,7 +183,7 @@ func (s *State) ahead(n *node, r *Row, row *rowState) {
 	target := r.Want
 	if !row.soft {
 		share := s.shareOf(row)
-		if share < a.limit/endgame {
+		if share < a.endgame() {
 			return
 		}
 		target = min(r.Want, share, row.needed+a.available-a.shortNow(s.now))

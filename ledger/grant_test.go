@@ -42,19 +42,28 @@ func TestGuidedGrant(t *testing.T) {
 }
 
 func TestEndgameGrantsOnlyNeeds(t *testing.T) {
-	const limit = 1_000_000 // the endgame begins at a share of 40
+	const limit = 1_000_000 // the endgame begins at a share of 10
 	early := newSmall(t, limit, Total)
-	early.ask("n1", Row{Rate: 1}, limit-164)
-	if r, _ := early.ask("n2", Row{Rate: 1, Want: 160}, 0); r.Granted != 41 {
-		t.Errorf("with 164 left, half of a half is %d", r.Granted)
+	early.ask("n1", Row{Rate: 1}, limit-44)
+	if r, _ := early.ask("n2", Row{Rate: 1, Want: 40}, 0); r.Granted != 11 {
+		t.Errorf("with 44 left, half of a half is %d", r.Granted)
 	}
 	s := newSmall(t, limit, Total)
-	s.ask("n1", Row{Rate: 1}, limit-156)
-	if r, _ := s.ask("n2", Row{Rate: 1, Want: 150}, 0); r.Granted != 0 {
-		t.Errorf("with 156 left, granted %d ahead", r.Granted)
+	s.ask("n1", Row{Rate: 1}, limit-36)
+	if r, _ := s.ask("n2", Row{Rate: 1, Want: 30}, 0); r.Granted != 0 {
+		t.Errorf("with 36 left, granted %d ahead", r.Granted)
 	}
-	if r, v := s.ask("n2", Row{Rate: 1, Want: 150}, 3); r.Granted != 3 || v != NeedGranted {
+	if r, v := s.ask("n2", Row{Rate: 1, Want: 30}, 3); r.Granted != 3 || v != NeedGranted {
 		t.Errorf("a need of 3 brought %d, %s", r.Granted, v)
+	}
+}
+
+// TestEndgameComesEarlierWithManyHolders: what is left with each of them adds up.
+func TestEndgameComesEarlierWithManyHolders(t *testing.T) {
+	for open, want := range map[int]Amount{0: 10, 3: 10, 15: 10, 16: 20, 24: 30, 32: 40, 1000: 40} {
+		if a := (&account{limit: 1_000_000, open: open}); a.endgame() != want {
+			t.Errorf("with %d holders it begins at a share of %d, not %d", open, a.endgame(), want)
+		}
 	}
 }
 

@@ -196,7 +196,7 @@ func (w *twin) ahead(x *Exchange, r Row, before, got Amount) {
 		}
 		share := new(big.Int).Mul(big.NewInt(int64(max(0, before))), mine)
 		share.Div(share, all.Mul(all, big.NewInt(2)))
-		if share.Int64() < int64(a.limit()/25_000) {
+		if share.Int64() < int64(a.limit()/100_000) { // with as few holders as there are here
 			return
 		}
 		waiting, _ := a.waiting(w.now)

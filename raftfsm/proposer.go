@@ -46,8 +46,11 @@ const (
 	// be on its way, and what comes meanwhile gathers for the one after.
 	maxFlights = 2
 	// gather is how long the first command waits for others before its entry goes,
-	// where there are other nodes: they report at the same times (package purse).
-	gather = 2 * time.Millisecond
+	// and spacing the least time between two entries, where there are other nodes:
+	// they report at the same times (package purse), and when a budget ends they
+	// all ask again and again.
+	gather  = 2 * time.Millisecond
+	spacing = 10 * time.Millisecond
 	// maxBatch and maxBatchBytes bound one entry of several commands, and with it
 	// how long applying it keeps readers waiting.
 	maxBatch      = 256
@@ -82,6 +85,7 @@ type Proposer struct {
 	closed  bool
 	queue   []*proposal
 	flights int
+	sent    time.Time // when the last entry went
 	working sync.WaitGroup
 }
 
@@ -254,16 +258,23 @@ func (p *Proposer) withdraw(w *proposal) bool {
 
 // fly sends entry after entry until nothing waits.
 func (p *Proposer) fly() {
-	if p.route != nil {
-		time.Sleep(gather)
-	}
-	for {
+	for wait := gather; ; wait = 0 {
+		if p.route != nil {
+			time.Sleep(max(wait, time.Until(p.spaced())))
+		}
 		batch := p.take()
 		if len(batch) == 0 {
 			return
 		}
 		p.send(batch)
 	}
+}
+
+// spaced is when the next entry may go.
+func (p *Proposer) spaced() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sent.Add(spacing)
 }
 
 // take removes what shares the next entry from the queue; with nothing left it
@@ -283,6 +294,8 @@ func (p *Proposer) take() []*proposal {
 	p.queue = slices.Delete(p.queue, 0, n)
 	if n == 0 {
 		p.flights--
+	} else {
+		p.sent = time.Now()
 	}
 	return batch
 }

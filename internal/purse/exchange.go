@@ -244,7 +244,7 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 		a.wantAfter = now.Mono + c.shortFor(a, gained)
 	}
 	if now.Mono < a.wantAfter {
-		a.needAt = now.next(needGap)
+		a.needAt = x.began + needGap
 	}
 	switch got.State {
 	case ledger.Open:

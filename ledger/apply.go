@@ -75,12 +75,12 @@ func (s *State) putBudget(b *Budget) Outcome {
 	if !sameAccounts(r.budget, b) {
 		return Outcome{Code: BudgetImmutable}
 	}
-	before, window := r.budget.Limit, r.budget.Window
+	before, window, hardened := r.budget.Limit, r.budget.Window, r.budget.Soft && !b.Soft
 	r.budget = b.clone()
 	r.budget.Window = window
 	r.deleted = false
 	r.beenSoft = r.beenSoft || b.Soft
-	if before != b.Limit {
+	if before != b.Limit || hardened {
 		s.relimit(b)
 	}
 	return Outcome{Code: Applied}
@@ -104,12 +104,18 @@ func sameAccounts(a, b *Budget) bool {
 // relimit moves the limit of the budget's accounts, but for those whose window
 // is over: their story is told.
 func (s *State) relimit(b *Budget) {
+	rule, _ := s.budgets.get(b.ID)
 	for k, at := range s.accounts.editFrom(s.epoch, AccountKey{Budget: b.ID, Start: -MaxInstant - 1}) {
 		if k.Budget != b.ID {
 			break
 		}
-		if (*at).end > s.now {
-			s.own(at).relimit(b.Limit)
+		if (*at).end <= s.now {
+			continue
+		}
+		a := s.own(at)
+		a.relimit(b.Limit)
+		if rule.withholds(k.Start) {
+			a.withhold() // a raise may have been given, and spent, in the lost time
 		}
 	}
 }

@@ -261,12 +261,13 @@ func (w *twin) put(b Budget) Code {
 	if old.Unit != b.Unit || !slices.Equal(old.Each, b.Each) || old.Window.Kind != b.Window.Kind {
 		return BudgetImmutable
 	}
+	w.budgets[b.ID] = &twinBudget{Budget: b, everSoft: old.everSoft || b.Soft, blind: old.blind}
 	for k, a := range w.accounts {
-		if _, end := b.Window.Bounds(k.Start); k.Budget == b.ID && end > w.now {
+		if _, end := b.Window.Bounds(k.Start); k.Budget == b.ID && end > w.now && (b.Limit != a.limit() || old.Soft && !b.Soft) {
 			a.add("limit", "", 0, b.Limit-a.limit())
+			w.withhold(k, a)
 		}
 	}
-	w.budgets[b.ID] = &twinBudget{Budget: b, everSoft: old.everSoft || b.Soft, blind: old.blind}
 	return Applied
 }
 

@@ -28,8 +28,10 @@ const (
 	// laggardAfter is how long a member may not have what the leader has, before
 	// another one is followed.
 	laggardAfter = 2 * time.Second
-	// followPause is how soon the next member is tried.
+	// followPause is how soon the next member is tried; longer and longer, up to
+	// followRest, while none has anything to say.
 	followPause = 100 * time.Millisecond
+	followRest  = 2 * time.Second
 	// maxImage bounds an image: as many keys and rules as there may be.
 	maxImage = 1 << 30
 )
@@ -88,13 +90,16 @@ func (f *following) Close() error {
 }
 
 func (f *following) run(ctx context.Context) {
-	last := ""
+	last, pause := "", followPause
 	for ctx.Err() == nil {
 		members := f.seams.Members()
 		node := choose(members, last, f.seams.Leader(ctx))
 		err := errors.New("no member is known")
 		if node != "" {
-			err = f.follow(ctx, node, members[node])
+			began := time.Now()
+			if err = f.follow(ctx, node, members[node]); time.Since(began) > silentAfter {
+				pause = followPause
+			}
 		}
 		last = node
 		if ctx.Err() == nil {
@@ -102,7 +107,8 @@ func (f *following) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(followPause):
+		case <-time.After(pause):
+			pause = min(2*pause, followRest)
 		}
 	}
 }

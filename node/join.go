@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -87,6 +86,11 @@ func Join(ctx context.Context, cfg *Config, version string, anew bool) (joined b
 		return false, err
 	}
 	if anew {
+		locked, failed := lockStore(cfg) // a node that runs there keeps its log
+		if failed != nil {
+			return false, failed
+		}
+		defer func() { err = errors.Join(err, locked.Close()) }()
 		if err := leave(cfg); err != nil {
 			return false, err
 		}
@@ -148,7 +152,7 @@ func leave(cfg *Config) error {
 
 // asking is what a new node says of itself.
 func asking(cfg *Config, token *pki.Token, version string) (*pb.JoinRequest, error) {
-	id, err := storeID(cfg, newLogger(cfg.Log))
+	id, err := storeID(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -180,15 +184,23 @@ func askIn[T any](ctx context.Context, cfg *Config, token *pki.Token, ask func(c
 	}
 }
 
-// storeID is the identity of the node's store, which is made if need be.
-func storeID(cfg *Config, log *slog.Logger) ([]byte, error) {
-	var failure error
-	s, err := store.Open(store.Options{Dir: filepath.Join(cfg.Node.DataDir, storeDir), Log: log, Fatal: func(err error) { failure = err }})
+// lockStore opens the node's store, which is made if need be, for who has to know
+// its identity, or that no node runs on it.
+func lockStore(cfg *Config) (*store.Store, error) {
+	log := newLogger(cfg.Log)
+	return store.Open(store.Options{Dir: filepath.Join(cfg.Node.DataDir, storeDir), Log: log, Fatal: func(err error) {
+		log.Error("the store failed", "error", err) // and says so in Close
+	}})
+}
+
+// storeID is the identity of the node's store.
+func storeID(cfg *Config) ([]byte, error) {
+	s, err := lockStore(cfg)
 	if err != nil {
 		return nil, err
 	}
 	id := s.Identity().ID
-	return id[:], errors.Join(s.Close(), failure)
+	return id[:], s.Close()
 }
 
 // keep saves what the cluster answered a new member.

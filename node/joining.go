@@ -109,8 +109,9 @@ func (m *member) certify(_ context.Context, from string, in *pb.CertifyRequest) 
 	return &pb.CertifyReply{Certificate: certificate}, nil
 }
 
-// isNew refuses a node that the others count on already: one that has lost its
+// isNew refuses a node that the others count on already: a voter that has lost its
 // log must not come back under its name, for it has forgotten what it voted for.
+// One without a vote may ask again: it has not heard the answer.
 func (m *member) isNew(ctx context.Context, node string) error {
 	if err := (control{m.n}).seen(ctx); err != nil {
 		return err
@@ -119,8 +120,8 @@ func (m *member) isNew(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(servers, func(s cluster.Server) bool { return s.ID == node }) {
-		return fmt.Errorf("%w: node %s is a member already; if its data directory is lost, give the new node another id, and fence the old one (purser node fence %s)", peer.ErrRefused, node, node)
+	if slices.ContainsFunc(servers, func(s cluster.Server) bool { return s.ID == node && s.Voter }) {
+		return fmt.Errorf("%w: node %s votes already; if its data directory is lost, give the new node another id, and fence the old one (purser node fence %s)", peer.ErrRefused, node, node)
 	}
 	return nil
 }

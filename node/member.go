@@ -109,7 +109,12 @@ func (m *member) carry(ctx context.Context, from string, in *pb.ProposeRequest) 
 		return &pb.ProposeReply{Verdict: pb.Verdict_NOT_PROPOSED, Reason: fmt.Sprintf("there is no shard %d", in.Shard)}
 	}
 	known, ok := m.n.fsm.Directory().Node(ledger.NodeID(from))
-	if ok && known.Role == directory.Gateway {
+	if !ok {
+		// Admitted by a leader of which this one has not heard everything yet: what it
+		// may ask for is not known.
+		return &pb.ProposeReply{Verdict: pb.Verdict_NO_LEADER, Reason: fmt.Sprintf("node %s is not known here yet", from)}
+	}
+	if known.Role == directory.Gateway {
 		if err := raftfsm.MayForward(known.ID, raftfsm.Room(in.Room), in.Command); err != nil {
 			return &pb.ProposeReply{Verdict: pb.Verdict_NOT_PROPOSED, Reason: err.Error()}
 		}

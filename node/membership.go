@@ -236,6 +236,9 @@ func (c control) removeNode(ctx context.Context, m *member, id string) error {
 	if err := m.keepsQuorum(ctx, id); err != nil {
 		return err
 	}
+	if d, ok := c.n.fsm.Directory().Node(ledger.NodeID(id)); ok && d.State == directory.NodeActive {
+		return admin.Conflict(fmt.Sprintf("node %s may be leased to at any moment: drain it first (purser node drain %s); or, if it is dead for good, fence it (purser node fence %s)", id, id, id))
+	}
 	if v, ok := c.n.fsm.Ledger().Node(ledger.NodeID(id)); ok && v.Leases > 0 && !v.Fenced && c.owes(ledger.NodeID(id)) {
 		return admin.Conflict(fmt.Sprintf("node %s still has leases: drain it first (purser node drain %s) and let it stop; or, if it is dead for good, fence it", id, id))
 	}

@@ -212,7 +212,7 @@ func (n *Node) openPurse(ctx context.Context) error {
 	cfg.Store = n.store.Identity().ID
 	p, err := purse.Open(ctx, cfg, purse.Seams{
 		Exchanger: exchanger{n.proposer, n.metrics.Exchanged}, Marks: LeaseStore(n.store, n.usage, n.log),
-		Proofs: n.proven, Overruns: n.overruns, Fatal: n.fatal, Wall: now, Log: n.log,
+		Proofs: n.proven, Overruns: n.overruns, Begin: n.usage.ForgetFrom, Fatal: n.fatal, Wall: now, Log: n.log,
 	})
 	if err != nil {
 		return explainRejection(n.cfg.Node, err)

@@ -83,7 +83,13 @@ func Restore(cfg *Config, from *Contents, how Restoring, now time.Time) (aside [
 	if cfg.Cluster.Gateway {
 		return nil, errors.New("a gateway keeps no ledger: restore on a node that is a member (without cluster.gateway)")
 	}
-	if err := fits(cfg, from); err != nil {
+	// Held to the end: a node that runs there must not have its log taken away.
+	locked, err := lockStore(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, locked.Close()) }()
+	if err := fits(cfg, locked.Identity().ID, from); err != nil {
 		return nil, err
 	}
 	name := how.Name
@@ -91,6 +97,8 @@ func Restore(cfg *Config, from *Contents, how Restoring, now time.Time) (aside [
 	switch {
 	case err != nil && !how.Replace:
 		return nil, err
+	case old != nil && !how.Replace:
+		return nil, fmt.Errorf("%w: %s is node %s of cluster %s; if that is lost for good, restore with --replace, which sets it aside", ErrInCluster, cfg.Node.DataDir, old.standing.Node, old.standing.Cluster)
 	case old != nil && name == "":
 		name = old.standing.Cluster
 	case name == "":
@@ -119,26 +127,23 @@ func Restore(cfg *Config, from *Contents, how Restoring, now time.Time) (aside [
 }
 
 // fits refuses a node that the ledger of the backup would refuse.
-func fits(cfg *Config, from *Contents) error {
+func fits(cfg *Config, id ledger.StoreID, from *Contents) error {
 	known, ok := from.image.Ledger().Node(ledger.NodeID(cfg.Node.ID))
-	if !ok {
-		return nil
-	}
-	id, err := storeID(cfg, newLogger(cfg.Log))
 	switch {
-	case err != nil:
-		return err
+	case !ok:
+		return nil
 	case known.Fenced:
 		return fmt.Errorf("node %s was fenced when the backup was made: give this node another id", cfg.Node.ID)
-	case ledger.StoreID(id) != known.Store:
+	case id != known.Store:
 		return fmt.Errorf("the backup knows node %s with another store than the one in %s: give this node an id that the backup does not know", cfg.Node.ID, cfg.Node.DataDir)
 	}
 	return nil
 }
 
-// setAside renames what a data directory has of a cluster, but not its store.
+// setAside renames what a data directory has of a cluster, but not its store. What
+// says which cluster it was goes last.
 func setAside(dataDir string, now time.Time) (moved []string, err error) {
-	for _, part := range []string{clusterDir, raftDir} {
+	for _, part := range []string{raftDir, clusterDir} {
 		from := filepath.Join(dataDir, part)
 		to := from + now.UTC().Format(".before-20060102T150405Z")
 		switch err := os.Rename(from, to); {

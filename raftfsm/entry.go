@@ -60,12 +60,25 @@ const (
 	roomBatch     Room = 3
 )
 
-// level is the level of what a message carries, as far as it matters: commands that
-// were there before [GatewayLevel] count as 0, for a [Proposer] puts them into the
-// log whoever reads it.
+// level is the level of what a message carries, as far as it matters: commands of
+// level 1 count as 0, for a [Proposer] puts them into the log whoever reads it.
 func (m message) level() uint32 {
-	if m.room == RoomDirectory && len(m.body) > 1 && directory.Kind(m.body[1]) == directory.KindAdmitGateway {
-		return GatewayLevel
+	if len(m.body) < 2 {
+		return 0
+	}
+	switch m.room {
+	case RoomLedger:
+		switch ledger.Kind(m.body[0]) {
+		case ledger.KindRestore, ledger.KindCheckpoint, ledger.KindRelease:
+			return CheckpointLevel
+		}
+	case RoomDirectory:
+		switch directory.Kind(m.body[1]) {
+		case directory.KindForgetNodes:
+			return CheckpointLevel
+		case directory.KindAdmitGateway:
+			return GatewayLevel
+		}
 	}
 	return 0
 }

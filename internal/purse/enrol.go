@@ -24,6 +24,11 @@ func enrol(cfg Config, seams Seams, register func(ledger.Register) (uint32, erro
 	if err != nil {
 		return 0, 0, fmt.Errorf("registering node %s: %w", cfg.Node, err)
 	}
+	if seams.Begin != nil {
+		if err := seams.Begin(incarnation); err != nil {
+			return 0, 0, fmt.Errorf("beginning incarnation %d: %w", incarnation, err)
+		}
+	}
 	seq = max(r.MarkSeq+1, uint64(incarnation)<<incarnationShift)
 	if err := seams.Marks.SaveMarks(seq, gone); err != nil {
 		return 0, 0, fmt.Errorf("clearing high-water marks: %w", err)

@@ -93,6 +93,10 @@ type Seams struct {
 	Marks     MarkStore
 	Proofs    Proofs
 	Overruns  Overruns // nil: there are none
+	// Begin is called once, when the ledger has given this process its incarnation,
+	// before anything is spent in it. What is stored of that incarnation or a later
+	// one is of a life that a restored backup has undone, and must go. May be nil.
+	Begin func(incarnation uint32) error
 	// Fatal ends the process. It is called once, after admission has stopped,
 	// when a mark could not be made durable or the ledger rejects this node.
 	// Going on would risk spending that no one can account for.

@@ -434,6 +434,12 @@ func TestProofsAddUpAndAreForgotten(t *testing.T) {
 	if want := map[lease]bool{{account, 1}: true, {account, 2}: true, {other, 7}: true}; !maps.Equal(overruns, want) {
 		t.Errorf("overruns of %v, want %v", overruns, want)
 	}
+	if err := j.ForgetFrom(7); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := j.Proven(account, 7); err != nil || got != 0 {
+		t.Errorf("of a later incarnation: %d, %v", got, err)
+	}
 	if err := j.Forget(account, 1); err != nil {
 		t.Fatal(err)
 	}

@@ -191,6 +191,18 @@ func (j *Journal) Forget(account ledger.AccountKey, incarnation uint32) error {
 	return j.store.Apply(b, store.Buffered)
 }
 
+// ForgetFrom deletes the proofs of an incarnation and of all later ones.
+func (j *Journal) ForgetFrom(incarnation uint32) error {
+	b := j.store.NewBatch()
+	for _, prefix := range [...]byte{store.PrefixProof, store.PrefixOverrun} {
+		from := binary.BigEndian.AppendUint32([]byte{prefix}, incarnation)
+		if err := b.DeleteRange(from, []byte{prefix + 1}, nil); err != nil {
+			return fmt.Errorf("forget proofs: %w", err)
+		}
+	}
+	return j.store.Apply(b, store.Synced)
+}
+
 // DropBefore deletes the records of requests that arrived before the instant.
 // Proofs stay: they are the ledger's matter.
 func (j *Journal) DropBefore(t ledger.Instant) error {

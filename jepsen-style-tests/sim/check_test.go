@@ -15,7 +15,7 @@ func (w *world) check() {
 		}
 	}
 	for key, billed := range w.bill {
-		if top := w.ceiling(key.Budget); billed > top && !w.soft[key.Budget] {
+		if top := w.top[key.Budget]; billed > top && !w.soft[key.Budget] {
 			w.failf("billed %d of %v, limit %d", billed, key, top)
 		}
 	}

@@ -50,9 +50,6 @@ func (w *world) forget() {
 	limits := map[ledger.BudgetID]ledger.Amount{}
 	for _, r := range w.rules {
 		limits[r.ID] = r.Limit
-		if base, again := w.base[r.ID]; !again || r.Limit < base {
-			w.base[r.ID] = r.Limit
-		}
 	}
 	for key, billed := range w.bill {
 		limit, known := limits[key.Budget]
@@ -66,17 +63,6 @@ func (w *world) forget() {
 	}
 }
 
-// ceiling is the most that may be billed to an account of a budget: the highest
-// limit there was; after a restore once more what limits were raised by, for the
-// raise in the lost time may have been spent before it was forgotten.
-func (w *world) ceiling(id ledger.BudgetID) ledger.Amount {
-	top := w.top[id]
-	if base, restored := w.base[id]; restored {
-		return top + (top-base)*ledger.Amount(w.count.restores)
-	}
-	return top
-}
-
 // release is an operator's word that a budget has been looked into; given of
 // those to which nothing was billed.
 func (w *world) release(id ledger.BudgetID) {
@@ -87,4 +73,5 @@ func (w *world) release(id ledger.BudgetID) {
 	}
 	w.count.releases++
 	w.demand(ledger.Release{ID: id})
+	w.tell()
 }

@@ -32,7 +32,6 @@ type world struct {
 	top     map[ledger.BudgetID]ledger.Amount   // highest limit ever
 	soft    map[ledger.BudgetID]bool            // ever
 	removed map[ledger.BudgetID]bool            // ever
-	base    map[ledger.BudgetID]ledger.Amount   // lowest limit that a restore brought back
 	backup  *backup
 
 	steady bool // no crashes
@@ -54,7 +53,6 @@ func newWorld(t *testing.T, seed uint64, nodes int, budgets []ledger.Budget) *wo
 		top:     map[ledger.BudgetID]ledger.Amount{},
 		soft:    map[ledger.BudgetID]bool{},
 		removed: map[ledger.BudgetID]bool{},
-		base:    map[ledger.BudgetID]ledger.Amount{},
 	}
 	for i := range nodes {
 		w.nodes = append(w.nodes, newNode(ledger.NodeID(fmt.Sprint("n", i))))

@@ -233,6 +233,9 @@ func (n *Node) await(ask func() raft.Future) error {
 	}
 }
 
+// Term is the Raft term that this node is in.
+func (n *Node) Term() uint64 { return n.raft.CurrentTerm() }
+
 // Leader says whether this node leads, as far as it knows.
 func (n *Node) Leader() bool { return n.raft.State() == raft.Leader }
 

@@ -192,7 +192,7 @@ func TestANodeJoinsWithOneCommand(t *testing.T) {
 	}{
 		"a token twice":       {[]string{"join", "--token", used, "--id", "e2e-4", "--data-dir", filepath.Join(r.dir, "d4")}, "was used by another node"},
 		"a text that is none": {[]string{"join", "--token", "purser-join-xyz", "--id", "e2e-4", "--data-dir", filepath.Join(r.dir, "d4")}, "not a join token"},
-		"the same id twice":   {[]string{"join", "--token", r.token(), "--id", "e2e-2", "--data-dir", filepath.Join(r.dir, "d2")}, "votes already"},
+		"the same id twice":   {[]string{"join", "--token", r.token(), "--id", "e2e-2", "--data-dir", filepath.Join(r.dir, "d2")}, "purser node fence e2e-2"},
 		"no token":            {[]string{"serve", "--id", "e2e-4", "--data-dir", filepath.Join(r.dir, "d4")}, "admin.token"},
 	} {
 		args := append(c.args, "--listen", "127.0.0.1:0", "--cluster-listen", "127.0.0.1:0")

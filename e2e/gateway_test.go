@@ -421,7 +421,7 @@ func TestRolesDoNotMix(t *testing.T) {
 		"a member with a gateway's directory": {append([]string{"join", "--token", r.token()}, dir("gw-1")...), "a gateway does not become a member"},
 		"the same, to serve":                  {append([]string{"serve"}, dir("gw-1")...), "a gateway does not become a member"},
 		"a gateway with a member's directory": {append([]string{"join", "--gateway", "--token", r.token()}, dir("e2e-2")...), "a member does not become a gateway"},
-		"the id of a member":                  {[]string{"join", "--gateway", "--token", r.token(), "--id", "e2e-2", "--data-dir", filepath.Join(r.dir, "x1")}, "votes already"},
+		"the id of a member":                  {[]string{"join", "--gateway", "--token", r.token(), "--id", "e2e-2", "--data-dir", filepath.Join(r.dir, "x1")}, "purser node fence e2e-2"},
 		"the id of a gateway":                 {[]string{"join", "--token", r.token(), "--id", "gw-1", "--data-dir", filepath.Join(r.dir, "x2")}, "another data directory"},
 		"a token twice":                       {[]string{"join", "--gateway", "--token", used, "--id", "gw-9", "--data-dir", filepath.Join(r.dir, "x3")}, "was used by another node"},
 		"no token":                            {[]string{"join", "--gateway", "--id", "gw-9", "--data-dir", filepath.Join(r.dir, "x4")}, "admin.token"},

@@ -64,8 +64,9 @@ func (m *member) lead(ctx context.Context) {
 		m.reconcile(ctx, answers, asked)
 		m.checkpoint(ctx, asked)
 		if reason := m.unfit(answers, asked, time.Now()); reason != "" && time.Since(handed) > handOverPause {
-			handed = time.Now()
-			m.handOver(ctx, reason)
+			if m.handOver(ctx, reason) {
+				handed = time.Now()
+			}
 		}
 	}
 }
@@ -157,14 +158,38 @@ func (m *member) unfit(answers map[string]*pb.ProgressReply, asked, now time.Tim
 	if self, ok := m.n.fsm.Directory().Node(ledger.NodeID(m.n.cfg.Node.ID)); ok && self.State != directory.NodeActive {
 		return "this node is " + self.State.String()
 	}
+	if off := offsetFrom(answers, asked, now); !trusted(off) {
+		return "this node's clock is " + off.Round(time.Millisecond).String() + " from those of the others"
+	}
+	return m.stalled.wedged(answers, m.raft.Stats().Commit, now)
+}
+
+// fit compares this node's clock with the others' once in each term that it leads,
+// before the first entry is stamped. Nobody else looks at it before that.
+func (m *member) fit() bool {
+	m.comparing.Lock()
+	defer m.comparing.Unlock()
+	term := m.raft.Term()
+	if m.compared == term {
+		return true
+	}
+	asked := time.Now()
+	off := offsetFrom(m.ask(context.Background(), m.others()), asked, time.Now())
+	if !trusted(off) {
+		return false
+	}
+	m.compared = term
+	return true
+}
+
+func trusted(offset time.Duration) bool { return offset <= clockLimit && offset >= -clockLimit }
+
+func offsetFrom(answers map[string]*pb.ProgressReply, asked, now time.Time) time.Duration {
 	var clocks []int64
 	for _, p := range answers {
 		clocks = append(clocks, p.Clock)
 	}
-	if off := clockOffset(clocks, asked, now); off > clockLimit || off < -clockLimit {
-		return "this node's clock is " + off.Round(time.Millisecond).String() + " from those of the others"
-	}
-	return m.stalled.wedged(answers, m.raft.Stats().Commit, now)
+	return clockOffset(clocks, asked, now)
 }
 
 // clockOffset is how far this node's clock is ahead of the middle of all clocks.
@@ -203,10 +228,12 @@ func (s paces) wedged(answers map[string]*pb.ProgressReply, commit uint64, now t
 	return ""
 }
 
-// handOver lets another node lead.
-func (m *member) handOver(ctx context.Context, reason string) {
+// handOver lets another node lead, and reports whether one does.
+func (m *member) handOver(ctx context.Context, reason string) bool {
 	m.n.log.Warn("handing leadership over", "reason", reason)
 	if err := m.raft.Transfer(""); err != nil {
 		m.n.log.Log(ctx, level(ctx), "leadership could not be handed over", "error", err)
+		return false
 	}
+	return true
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +32,8 @@ type member struct {
 	levels    levels
 	watch     map[string]*sighting // of the leader's loop alone
 	stalled   paces                // of the leader's loop alone
+	comparing sync.Mutex           // of fit
+	compared  uint64               // the term in which the clocks were compared
 	checked   time.Time            // of the leader's loop alone: when it last proposed a checkpoint
 }
 

@@ -175,7 +175,7 @@ func (n *Node) openLedger(ctx context.Context) error {
 	}
 	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock(), route)
 	if m := n.member; m != nil {
-		n.proposer.Contended, n.proposer.Readable = m.contended, m.readable
+		n.proposer.Contended, n.proposer.Readable, n.proposer.Fit = m.contended, m.readable, m.fit
 		wait = m.begin
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWait)

@@ -81,6 +81,11 @@ type Proposer struct {
 	// read commands of a level. Those that not all can read are not proposed here.
 	Readable func(level uint32) bool
 
+	// Fit, if set before the first proposal, says whether this node, leading, may
+	// stamp entries: a clock that is wrong by hours would move ledger time for good.
+	// It may wait for a moment. Meanwhile proposals go nowhere.
+	Fit func() bool
+
 	mu      sync.Mutex
 	closed  bool
 	queue   []*proposal
@@ -314,6 +319,9 @@ func (p *Proposer) send(batch []*proposal) {
 }
 
 func (p *Proposer) commit(batch []*proposal) ([]any, error) {
+	if p.Fit != nil && !p.Fit() {
+		return nil, NoLeader("this node leads, and its clock is not like the others'")
+	}
 	stamp, err := p.stamper.stamp(p.fsm.Now())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotProposed, err)

@@ -355,6 +355,32 @@ func TestAProposalWaitsForALeader(t *testing.T) {
 	})
 }
 
+// TestALeaderWithAWrongClockStampsNothing: what its clock says would be ledger time
+// for good, so that proposals wait until it, or another leader, may stamp.
+func TestALeaderWithAWrongClockStampsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, h := newLocal()
+		h.wall += 5 * ledger.Hour
+		p := NewProposer(l, l.fsm, h.clock(), &toLeader{leading: func() bool { return true }})
+		defer p.Close()
+		fit := false
+		p.Fit = func() bool { return fit }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := p.Propose(ctx, putBudget); !errors.Is(err, ErrNotProposed) || !errors.Is(err, ErrNoLeader) {
+			t.Errorf("with a wrong clock: %v", err)
+		}
+		if l.index != 0 || l.fsm.Now() != 0 {
+			t.Errorf("%d entries, ledger time %d", l.index, l.fsm.Now())
+		}
+		h.wall -= 5 * ledger.Hour
+		fit = true
+		if out, err := p.Propose(t.Context(), putBudget); err != nil || out.Code != ledger.Applied || l.fsm.Now() != base {
+			t.Errorf("set right: %+v, %v, ledger time %d", out, err, l.fsm.Now())
+		}
+	})
+}
+
 // TestContendedAccountsAreTold: the leader learns where a request waits for what
 // another node may have idle.
 func TestContendedAccountsAreTold(t *testing.T) {

@@ -44,13 +44,20 @@ func main() {
 		os.Exit(2)
 	}
 	began, caught, tried := time.Now(), 0, 0
+	sound := map[string]error{} // of the tests, without a mutant
 	for i := range table {
 		m := &table[i]
 		if !pattern.MatchString(m.name) {
 			continue
 		}
 		tried++
+		if _, known := sound[m.tests()]; !known {
+			sound[m.tests()] = m.control()
+		}
 		found, took, err := m.try(*verbose)
+		if err == nil {
+			err = sound[m.tests()]
+		}
 		switch {
 		case err != nil:
 			fmt.Printf("BROKEN    %-62s %v\n", m.name, err)
@@ -69,6 +76,18 @@ func main() {
 
 // limit bounds the tests of one mutant: a bug may be an endless loop.
 const limit = "60s"
+
+// tests names what a mutant is given to.
+func (m *mutant) tests() string { return m.pkg + " " + m.run + " " + m.args }
+
+// control runs the tests on the code as it is: what fails there finds nothing.
+func (m *mutant) control() error {
+	args := append([]string{"test", "-vet=off", "-count=1", "-timeout", limit, "-run", m.run, m.pkg}, strings.Fields(m.args)...)
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("the tests fail without it: %s", finder(out))
+	}
+	return nil
+}
 
 // try returns the test that found the mutant, or "".
 func (m *mutant) try(verbose bool) (found string, took time.Duration, err error) {
@@ -117,10 +136,15 @@ func (m *mutant) try(verbose bool) (found string, took time.Duration, err error)
 
 var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
-// finder names the test that failed: the most specific of the first.
+var seed = regexp.MustCompile(`seed (\d{1,9}):`)
+
+// finder names the test that failed first, and how many seeds it took where they
+// are counted from 1.
 func finder(out []byte) string {
-	all := failure.FindAllSubmatch(out, -1)
-	for _, f := range all {
+	if f := failure.FindSubmatch(out); f != nil {
+		if s := seed.FindSubmatch(out); s != nil {
+			return fmt.Sprintf("%s, seed %s", f[1], s[1])
+		}
 		return string(f[1])
 	}
 	if bytes.Contains(out, []byte("panic: test timed out")) {

@@ -8,7 +8,6 @@ import (
 	"purser/ledger"
 	"purser/proxy/bound"
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/openai"
 	"purser/proxy/price"
 )
 
@@ -86,8 +85,8 @@ func (x *exchange) meters() price.Set {
 }
 
 // change is what the gateway sets in the upstream's request.
-func (x *exchange) change() openai.Change {
-	ch := openai.Change{IncludeUsage: x.call.Stream}
+func (x *exchange) change() dialect.Change {
+	ch := dialect.Change{IncludeUsage: x.call.Stream}
 	if x.route_.model != x.call.Model {
 		ch.Model = x.route_.model
 	}

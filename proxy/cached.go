@@ -6,7 +6,6 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/openai"
 )
 
 // cached answers from the exact cache, or from an identical request in flight;
@@ -16,7 +15,7 @@ func (x *exchange) cached() *Answer {
 		x.store = false
 		return nil
 	}
-	if ok, _ := openai.Cacheable(&x.call); !ok {
+	if ok, _ := x.wire().Cacheable(&x.call); !ok {
 		x.store = false
 		return nil
 	}
@@ -47,7 +46,7 @@ func (x *exchange) keyCall() bool {
 		tenant = "key:" + x.key.ID
 	}
 	b := binary.BigEndian.AppendUint64(x.scratch[:0], uint64(x.route_.cap))
-	b, err := openai.AppendCanonical(b, &x.call)
+	b, err := x.wire().AppendCanonical(b, &x.call)
 	x.scratch = b[:0]
 	if err != nil {
 		return false
@@ -64,7 +63,7 @@ func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheS
 	body, contentType := c.Body, "application/json"
 	if x.call.Stream {
 		var err error
-		body, err = openai.Replay(nil, c.Body, x.call.IncludeUsage)
+		body, err = x.wire().Replay(nil, c.Body, &x.call)
 		if err != nil {
 			x.g.log.Warn("a cached answer could not be replayed", "request", x.rec.ID, "error", err)
 			return nil
@@ -88,7 +87,7 @@ func (x *exchange) keep(raw []byte, r *dialect.Report) {
 	}
 	var body []byte
 	if x.call.Stream {
-		folded, err := openai.Fold(nil, raw)
+		folded, err := x.wire().Fold(nil, raw)
 		if err != nil {
 			return
 		}

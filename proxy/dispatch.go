@@ -9,7 +9,6 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/openai"
 	"purser/proxy/price"
 	"purser/proxy/upstream"
 )
@@ -25,7 +24,7 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 		return x.deny(x.breakerOpen(wait)), 0
 	}
 	x.rec.Attempts++
-	x.body = openai.AppendUpstream(x.body[:0], &x.call, x.change())
+	x.body = x.wire().AppendUpstream(x.body[:0], &x.call, x.change())
 	res, failure := up.Client.Do(x.upstreamRequest())
 	if failure != nil {
 		pass.Report(time.Now(), upstream.Judge(0, failure))
@@ -63,7 +62,7 @@ func (x *exchange) upstreamRequest() *upstream.Request {
 	h = append(h,
 		upstream.Header{Name: "Content-Type", Value: "application/json"},
 		upstream.Header{Name: "X-Client-Request-Id", Value: x.callID()})
-	return &upstream.Request{Method: "POST", Path: x.endpoint.path[len("/v1"):], Header: h, Body: x.body}
+	return &upstream.Request{Method: "POST", Path: x.wire().Path(&x.call, x.route_.model), Header: h, Body: x.body}
 }
 
 // callID names the attempt to the provider, so that a bill can be matched.
@@ -153,7 +152,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 		return e, 0
 	}
 	var report dialect.Report
-	openai.ReadAnswer(&report, x.endpoint.kind, body)
+	x.wire().ReadAnswer(&report, x.endpoint.kind, body)
 	x.settleReport(&report)
 	x.rec.Outcome, x.rec.Status = record.Completed, res.Status
 	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: body}

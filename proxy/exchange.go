@@ -10,7 +10,6 @@ import (
 	"purser/ledger"
 	"purser/proxy/bound"
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/openai"
 	"purser/proxy/price"
 	"purser/proxy/upstream"
 )
@@ -23,7 +22,7 @@ type exchange struct {
 
 	began    time.Time
 	endpoint *endpoint
-	client   openai.Client
+	client   dialect.Client
 	key      *Principal
 	call     dialect.Call
 	route_   chosen
@@ -37,8 +36,9 @@ type exchange struct {
 	attempt attempt
 	rec     record.Record
 	fill    *Fill
-	stream  stream // in use from the first byte of a streamed answer
-	body    []byte // the upstream's request body
+	stream  stream               // in use from the first byte of a streamed answer
+	readers [wires]dialect.Meter // of streams, by format, kept for their memory
+	body    []byte               // the upstream's request body
 	scratch []byte
 	resume  bool // the request goes on after Serve has returned: as a stream
 	ended   bool
@@ -63,29 +63,16 @@ type attempt struct {
 	res   *upstream.Response
 }
 
-// endpoint is one route of the client dialect.
-type endpoint struct {
-	path   string
-	kind   dialect.Endpoint
-	models bool
-}
-
-var endpoints = []endpoint{
-	{path: "/v1/chat/completions", kind: dialect.Chat},
-	{path: "/v1/embeddings", kind: dialect.Embeddings},
-	{path: "/v1/models", models: true},
-}
-
 func (g *Gateway) begin(r *Request) *exchange {
 	x := g.exchanges.Get().(*exchange)
 	g.running.Add(1)
 	x.req, x.began = r, time.Now()
 	x.rec = record.Record{
-		ID: g.seams.NewID(), At: g.seams.Now(), Dialect: "openai", Prices: g.prices.Hash(),
+		ID: g.seams.NewID(), At: g.seams.Now(), Prices: g.prices.Hash(),
 		Charges: x.rec.Charges[:0], Savings: x.rec.Savings[:0],
 		Dims: ledger.Dimensions{Tags: x.rec.Dims.Tags[:0]},
 	}
-	x.client = openai.ClientOf(r.Header.Peek("User-Agent"), r.Header.Peek("originator"))
+	x.client = dialect.ClientOf(r.Header.Peek("User-Agent"), r.Header.Peek("originator"))
 	return x
 }
 
@@ -100,12 +87,7 @@ func (x *exchange) leave() {
 // builtin answers what needs no key: unknown routes and methods, and a node on
 // its way down.
 func (x *exchange) builtin() *Answer {
-	for i := range endpoints {
-		e := &endpoints[i]
-		if x.req.Path == e.path || e.models && strings.HasPrefix(x.req.Path, e.path+"/") {
-			x.endpoint = e
-		}
-	}
+	x.endpoint = endpointOf(x.req.Path)
 	if x.endpoint == nil {
 		return x.answer(dialect.NewError(dialect.CodeRouteNotFound, "", "no route %s %s; this node speaks OpenAI's /v1/chat/completions, /v1/embeddings and /v1/models", x.req.Method, quotePath(x.req.Path)))
 	}
@@ -159,8 +141,8 @@ func (x *exchange) authenticate() *dialect.Error {
 }
 
 func (x *exchange) decode() *dialect.Error {
-	x.rec.Endpoint = x.endpoint.path
-	if e := openai.Decode(&x.call, x.endpoint.kind, x.req.Body); e != nil {
+	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
+	if e := x.wire().Decode(&x.call, dialect.Target{Endpoint: x.endpoint.kind}, x.req.Body); e != nil {
 		return e
 	}
 	x.rec.Model, x.rec.Stream = x.call.Model, x.call.Stream
@@ -174,7 +156,7 @@ func (x *exchange) decode() *dialect.Error {
 func (x *exchange) route() *dialect.Error {
 	c := &x.route_
 	for _, u := range x.g.upstreams {
-		if name, ok := u.serves(x.call.Model); ok {
+		if name, ok := u.serves(x.call.Model); ok && u.Speaks == x.endpoint.speaks {
 			c.up, c.model = u, name
 			break
 		}

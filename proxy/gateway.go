@@ -72,6 +72,7 @@ type Upstream struct {
 	Models   []string // patterns of the client-side names it serves, such as "gpt-*"
 	Aliases  map[string]string
 	Client   *upstream.Client
+	Speaks   Wire
 	// CapField is the name the upstream knows the output cap by:
 	// "max_completion_tokens", or "max_tokens".
 	CapField string

@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"purser/internal/record"
-	"purser/proxy/dialect/openai"
+	"purser/proxy/dialect"
 )
 
 // stream is the part of an exchange that passes events from the upstream to the
 // client. It is driven by the edge's pulls and, when the client has gone, by a
 // pump that reads the rest, so that the usage at the end is not lost.
 type stream struct {
-	meter openai.Meter
+	meter dialect.Meter
 	raw   []byte // the stream as it came, while the answer may still be kept
 	tee   bool
 	over  bool  // the upstream has nothing more to give
@@ -25,7 +25,8 @@ type stream struct {
 // the edge, which pulls it through Next and ends it with Close.
 func (x *exchange) startStream() *Answer {
 	s := &x.stream
-	s.meter.Reset(x.call.IncludeUsage)
+	s.meter = x.meter()
+	s.meter.Reset(&x.call)
 	s.raw, s.tee = s.raw[:0], x.store
 	s.over, s.err, s.tail = false, nil, false
 	x.rec.Status = 200

@@ -14,23 +14,11 @@ const (
 	CapTokens     = "max_tokens"
 )
 
-// Change is what the gateway sets in the body it sends upstream.
-type Change struct {
-	Model     string // the upstream's name of the model; "" keeps the client's
-	MaxOutput int64  // cap in tokens of each answer; 0 keeps the client's
-
-	// CapField is the cap's name upstream. "" keeps the client's choice, and
-	// means CapCompletion where the client chose none.
-	CapField string
-
-	IncludeUsage bool // make a stream end with its usage
-}
-
 // AppendUpstream appends to dst the body to send upstream: the client's, byte
 // for byte, but for the values that ch sets. c must have been decoded without
 // error and its Raw be unchanged. A change that the body has already leaves its
 // bytes alone; one that it has no field for is added before the last brace.
-func AppendUpstream(dst []byte, c *dialect.Call, ch Change) []byte {
+func AppendUpstream(dst []byte, c *dialect.Call, ch dialect.Change) []byte {
 	var set [5]edit
 	e := edits{list: set[:0]}
 	s := &c.Sites
@@ -53,7 +41,7 @@ func AppendUpstream(dst []byte, c *dialect.Call, ch Change) []byte {
 }
 
 // outputCap sets the cap where the client has it, or gives the member to add.
-func (e *edits) outputCap(c *dialect.Call, ch Change) string {
+func (e *edits) outputCap(c *dialect.Call, ch dialect.Change) string {
 	name := ch.CapField
 	n := strconv.FormatInt(ch.MaxOutput, 10)
 	if c.Sites.CapValue.Empty() {

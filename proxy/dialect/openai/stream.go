@@ -27,11 +27,10 @@ type Meter struct {
 	before      likeness
 }
 
-// Reset readies the meter for a stream. usage says that the client itself
-// asked for usage.
-func (m *Meter) Reset(usage bool) {
+// Reset implements dialect.Meter.
+func (m *Meter) Reset(c *dialect.Call) {
 	m.scan.Reset()
-	*m = Meter{scan: m.scan, strip: !usage, out: m.out[:0], before: likeness{event: m.before.event}}
+	*m = Meter{scan: m.scan, strip: !c.IncludeUsage, out: m.out[:0], before: likeness{event: m.before.event}}
 }
 
 // Report is what the stream has said until now. It belongs to the meter.

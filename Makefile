@@ -9,13 +9,23 @@ FUZZRUNS ?= 20000
 # Histories of each kind, and events in each, of the simulation.
 SEEDS ?= 10000
 STEPS ?= 500
+# Leaders killed, and length of each load, of the figures.
+ELECTIONS ?= 5
+STEADY ?= 10s
 # First seed; 0 draws one, and the run prints it.
 FIRST ?= 0
+# Seed, runs, time of faults in a run, nodes and clients of the tests of several nodes;
+# seed 0 draws one, and the run prints it.
+SEED ?= 0
+RUNS ?= 3
+TIME ?= 7s
+NODES ?= 3
+CLIENTS ?= 12
 # Suites with processes of their own run by name, not with `make test`.
 UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long mutants prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,10 +52,33 @@ e2e-long: ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
 	PURSER_E2E_JS=1 $(GO) test -count 1 -v -timeout 60m ./e2e -kills 200 -saturate 60s -trials 1000
 
 sim: ## Simulate nodes, ledger, network, disks and a provider: SEEDS histories of STEPS events with one node, and as many with three (10000, 500).
-	$(GO) test ./internal/purse -count 1 -v -timeout 60m -run '^TestSimulation$$' -seeds $(SEEDS) -steps $(STEPS) -first $(FIRST)
+	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 60m -run '^TestSimulation$$' -seeds $(SEEDS) -steps $(STEPS) -first $(FIRST)
 
 sim-long: ## The same, a million histories in all.
-	$(GO) test ./internal/purse -count 1 -v -timeout 24h -run '^TestSimulation$$' -seeds 500000 -steps $(STEPS)
+	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 24h -run '^TestSimulation$$' -seeds 500000 -steps $(STEPS)
+
+explore: ## Visit every state of a tiny world: two nodes, a cap of 4, any order of events, crashes, copies of messages, window ends, fences.
+	$(GO) test ./jepsen-style-tests/explore -count 1 -v -run '^TestExploration$$'
+
+explore-long: ## The same with more of each, and a drain from every state.
+	$(GO) test ./jepsen-style-tests/explore -count 1 -v -timeout 24h -run '^TestExploration$$' -deep
+
+jepsen: ## Real nodes over links that are cut and held, killed with what their disks had not synced; a history and its checkers (SEED, RUNS, TIME, NODES, CLIENTS).
+	$(GO) test ./jepsen-style-tests/check ./jepsen-style-tests/links -count 1
+	$(GO) test ./jepsen-style-tests/cluster -count 1 -v -timeout 4h -seed $(SEED) -runs $(RUNS) -time $(TIME) -nodes $(NODES) -clients $(CLIENTS)
+
+jepsen-long: ## The same: 30 runs of a minute of faults, five nodes, 24 clients, Raft's timing of production.
+	$(GO) test ./jepsen-style-tests/cluster -count 1 -v -timeout 4h -seed $(SEED) -runs 30 -time 60s -nodes 5 -clients 24 -lan
+
+figures: utilisation ## The figures of docs/figures.md: a million accounts; three processes with kills, loads, the end of a budget, a partition. Between processes a missed target fails.
+	$(GO) test ./raftfsm -count 1 -v -run '^TestMillion$$' -accounts 1000000
+	$(GO) test ./e2e -count 1 -v -timeout 30m -run '^TestFigure' -targets -elections $(ELECTIONS) -rate 2000 -steady $(STEADY) -last 10000
+
+figures-long: ## The same with 20 leaders killed and loads of a minute.
+	$(MAKE) figures ELECTIONS=20 STEADY=60s
+
+utilisation: ## How much of a cap is spent at the first refusal, simulated: 3, 100 and 1,000 nodes, a million and 100,000 requests.
+	$(GO) test ./jepsen-style-tests/utilisation -count 1 -v -timeout 30m -nodes 1000 -requests 1000000
 
 mutants: ## Put known bugs back, one at a time, and show which test finds each; one that survives is a failure.
 	$(GO) run ./tools/mutants

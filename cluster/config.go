@@ -73,11 +73,14 @@ type Timing struct {
 	InFlight int
 }
 
-// LAN suits nodes within some milliseconds of each other. There is no pipeline:
+// LAN suits nodes within some milliseconds of each other. A follower refuses its
+// vote until it misses the leader itself, so that an election takes up to twice
+// the timeout, and as long again when nobody wins it; 700 ms keep both within
+// three seconds, and are well above a slow sync of the disk. There is no pipeline:
 // it wedges after a follower's disk stall (hashicorp/raft issue 612), and gains
 // nothing there.
 func LAN() Timing {
-	return Timing{Election: time.Second, Lease: 500 * time.Millisecond, Commit: 50 * time.Millisecond, InFlight: 1}
+	return Timing{Election: 700 * time.Millisecond, Lease: 500 * time.Millisecond, Commit: 50 * time.Millisecond, InFlight: 1}
 }
 
 // WAN suits nodes in several regions, up to 250 ms apart.

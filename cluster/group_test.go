@@ -311,3 +311,41 @@ func TestErrorsOfALostLeadershipAreTold(t *testing.T) {
 		t.Error("an end is not a loss of leadership")
 	}
 }
+
+// TestAPositionIsWhatIsCarriedOut: on no node does it pass what the state machine has
+// done, and with nothing to do it reaches what a leader asks for, which may be an
+// entry that no state machine sees.
+func TestAPositionIsWhatIsCarriedOut(t *testing.T) {
+	g := newGroup(t, "n1", "n2", "n3")
+	leader := g.leader()
+	stop := make(chan struct{})
+	var watching sync.WaitGroup
+	for name, n := range g.nodes {
+		watching.Go(func() {
+			for {
+				if at := n.Position(); !n.Applied(at) {
+					t.Errorf("%s is at %d and has not carried it out", name, at)
+				}
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Millisecond):
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		if _, err := g.nodes[leader].Apply(fmt.Append(nil, i), time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	index, err := g.nodes[leader].ReadIndex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, n := range g.nodes {
+		eventually(t, name+" to be at what the leader asks for", func() bool { return n.Position() >= index })
+	}
+	close(stop)
+	watching.Wait()
+}

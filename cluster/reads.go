@@ -74,6 +74,14 @@ func (n *Node) Applied(index uint64) bool {
 	return true
 }
 
+// Position is an index up to which the state machine here holds everything.
+func (n *Node) Position() uint64 {
+	if at := n.raft.AppliedIndex(); n.Applied(at) {
+		return at
+	}
+	return n.consumed.Load()
+}
+
 // WaitApplied blocks until the entry at index is applied here.
 func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
 	if n.Applied(index) {

@@ -73,6 +73,7 @@ type rigOptions struct {
 	config   string   // more YAML of the node
 	upstream string   // another base URL
 	cluster  bool     // the node is the first of a cluster
+	purse    string   // more YAML of its section "purse"
 	disk     int      // MiB of a file system of the node's own; 0 shares the machine's
 }
 
@@ -115,8 +116,8 @@ func newRig(t *testing.T, o rigOptions) *rig {
 
 func (r *rig) writeConfig(listen string) {
 	r.t.Helper()
-	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\nadmin:\n  token: %s\n  open_metrics: true\npurse:\n  idle: 1s\nupstreams:\n  - name: sim\n    base_url: %s\n    key: sk-e2e\n%s",
-		filepath.Join(r.dir, "data"), listen, adminToken, r.options.upstream, r.options.config)
+	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\nadmin:\n  token: %s\n  open_metrics: true\npurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    base_url: %s\n    key: sk-e2e\n%s",
+		filepath.Join(r.dir, "data"), listen, adminToken, r.options.purse, r.options.upstream, r.options.config)
 	if err := os.WriteFile(r.configFile(), []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}

@@ -104,8 +104,13 @@ func sameAccounts(a, b *Budget) bool {
 // relimit moves the limit of the budget's accounts, but for those whose window
 // is over: their story is told.
 func (s *State) relimit(b *Budget) {
-	for _, k := range s.accountsOf(b.ID, func(a *account) bool { return a.end > s.now }) {
-		s.editAccount(k).relimit(b.Limit)
+	for k, at := range s.accounts.editFrom(s.epoch, AccountKey{Budget: b.ID, Start: -MaxInstant - 1}) {
+		if k.Budget != b.ID {
+			break
+		}
+		if (*at).end > s.now {
+			s.own(at).relimit(b.Limit)
+		}
 	}
 }
 

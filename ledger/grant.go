@@ -128,7 +128,9 @@ func (a *account) shortNow(now Instant) Amount {
 }
 
 // recall is how much idle allowance the holder should return: what others wait
-// for and the account does not have, or what it is overcommitted by.
+// for and the account does not have, or what it is overcommitted by. A holder
+// for which no request waits returns, while others' do, all that it has beyond
+// its part: else every request would move just its own hold.
 func (s *State) recall(n *node, row *rowState) Amount {
 	a := row.account
 	if row.soft || row.state != Open || row.lease == nil {
@@ -138,7 +140,31 @@ func (s *State) recall(n *node, row *rowState) Amount {
 	if a.shortNode == n.id {
 		waiting = 0 // it waits for others, not they for it
 	}
-	return max(0, min(waiting-a.available, row.lease.outstanding()))
+	amount, out := waiting-a.available, row.lease.outstanding()
+	if amount > 0 && waiting > 0 && !row.claimed {
+		amount = max(amount, out-a.part(a.outstanding, row.lease.rate))
+	}
+	return max(0, min(amount, out))
+}
+
+// part is a holder's part of an amount, by its rate; while no node has reported
+// a rate, all count alike.
+func (a *account) part(of, rate Amount) Amount {
+	if a.rates == 0 {
+		return of / Amount(max(a.open, 1))
+	}
+	high, low := bits.Mul64(uint64(of), uint64(rate))
+	part, _ := bits.Div64(high, low, uint64(a.rates))
+	return Amount(part)
+}
+
+// endgame is the part of the limit below which a share is not worth granting
+// ahead: about the largest hold of a budget for a million requests. It only
+// leaves crumbs with the holders, which a waiting request would have to gather;
+// where there are many, they are not left so small.
+func (a *account) endgame() Amount {
+	const few, most = 8, 4
+	return a.limit * Amount(min(max(a.open/few, 1), most)) / 100_000
 }
 
 // ahead grants money ahead of need: the guided grant
@@ -146,9 +172,9 @@ func (s *State) recall(n *node, row *rowState) Amount {
 //	g = min(available, max(need, min(want, available * share / 2)))
 //
 // of which the need is granted already. Halving keeps money for nodes that
-// have not asked yet, and what is left shrinks geometrically. In the endgame,
-// when less than a hundredth of the limit is available, and for money that
-// requests wait for, nothing is granted ahead.
+// have not asked yet, and what is left shrinks geometrically, so that also the
+// last hundredth of a limit takes few Exchanges. In the endgame, and of money
+// that requests wait for, nothing is granted ahead.
 func (s *State) ahead(n *node, r *Row, row *rowState) {
 	if row.state != Open || r.Want <= row.needed {
 		return
@@ -156,10 +182,11 @@ func (s *State) ahead(n *node, r *Row, row *rowState) {
 	a := row.account
 	target := r.Want
 	if !row.soft {
-		if row.before < a.limit/100 {
+		share := s.shareOf(row)
+		if share < a.endgame() {
 			return
 		}
-		target = min(r.Want, s.shareOf(row), row.needed+a.available-a.shortNow(s.now))
+		target = min(r.Want, share, row.needed+a.available-a.shortNow(s.now))
 	}
 	granted := Amount(0)
 	if row.lease != nil {

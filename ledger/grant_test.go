@@ -42,18 +42,62 @@ func TestGuidedGrant(t *testing.T) {
 }
 
 func TestEndgameGrantsOnlyNeeds(t *testing.T) {
-	early := newSmall(t, 1000, Total)
-	early.ask("n1", Row{}, 989)
-	if r, _ := early.ask("n2", Row{Want: 9}, 0); r.Granted != 2 {
-		t.Errorf("with 11 of 1000 left, half of a half is %d", r.Granted)
+	const limit = 1_000_000 // the endgame begins at a share of 10
+	early := newSmall(t, limit, Total)
+	early.ask("n1", Row{Rate: 1}, limit-44)
+	if r, _ := early.ask("n2", Row{Rate: 1, Want: 40}, 0); r.Granted != 11 {
+		t.Errorf("with 44 left, half of a half is %d", r.Granted)
 	}
-	s := newSmall(t, 1000, Total)
-	s.ask("n1", Row{Rate: 1}, 991)
-	if r, _ := s.ask("n2", Row{Rate: 1, Want: 9}, 0); r.Granted != 0 {
-		t.Errorf("with 9 of 1000 left, granted %d ahead", r.Granted)
+	s := newSmall(t, limit, Total)
+	s.ask("n1", Row{Rate: 1}, limit-36)
+	if r, _ := s.ask("n2", Row{Rate: 1, Want: 30}, 0); r.Granted != 0 {
+		t.Errorf("with 36 left, granted %d ahead", r.Granted)
 	}
-	if r, v := s.ask("n2", Row{Rate: 1, Want: 9}, 3); r.Granted != 3 || v != NeedGranted {
+	if r, v := s.ask("n2", Row{Rate: 1, Want: 30}, 3); r.Granted != 3 || v != NeedGranted {
 		t.Errorf("a need of 3 brought %d, %s", r.Granted, v)
+	}
+}
+
+// TestEndgameComesEarlierWithManyHolders: what is left with each of them adds up.
+func TestEndgameComesEarlierWithManyHolders(t *testing.T) {
+	for open, want := range map[int]Amount{0: 10, 3: 10, 15: 10, 16: 20, 24: 30, 32: 40, 1000: 40} {
+		if a := (&account{limit: 1_000_000, open: open}); a.endgame() != want {
+			t.Errorf("with %d holders it begins at a share of %d, not %d", open, a.endgame(), want)
+		}
+	}
+}
+
+// TestLastHundredthTakesFewExchanges: two nodes that spend alike share the last
+// hundredth in a number of Exchanges that grows with its logarithm.
+func TestLastHundredthTakesFewExchanges(t *testing.T) {
+	const limit = 100_000_000
+	s := newSmall(t, limit, Total)
+	s.ask("n1", Row{Rate: 1}, limit-limit/100)
+	asks := 0
+	for a, ok := s.Account(s.key); ok && a.Available > limit/5000; a, ok = s.Account(s.key) {
+		if asks++; asks > 40 {
+			t.Fatalf("%d of the last %d are left after %d Exchanges", a.Available, limit/100, asks)
+		}
+		s.ask([]NodeID{"n1", "n2"}[asks%2], Row{Rate: 1, Want: limit}, 0)
+	}
+}
+
+// TestRecallBalances: while another node's request waits, a holder returns what
+// it has beyond its part, unless requests wait there as well.
+func TestRecallBalances(t *testing.T) {
+	for what, c := range map[string]struct{ need, recall Amount }{
+		"idle":                      {0, 800 - 500},
+		"its own requests wait too": {1, 50},
+	} {
+		s := newSmall(t, 1000, Total)
+		s.ask("n1", Row{Rate: 7}, 800)
+		s.ask("n2", Row{Rate: 7}, 200)
+		if _, v := s.ask("n2", Row{Rate: 7}, 50); v != NeedContended {
+			t.Fatal(v)
+		}
+		if r, _ := s.ask("n1", Row{Rate: 7}, c.need); r.Recall != c.recall {
+			t.Errorf("%s: recall %d, want %d", what, r.Recall, c.recall)
+		}
 	}
 }
 

@@ -81,8 +81,8 @@ func (s *State) closeOnEvidence(n *node, evidence []Evidence, rolledBack bool) {
 			e.Proven = 0 // used; see below
 		}
 	}
-	// Soft budgets are spent from before anything is granted, so the ledger may
-	// hear of it from the evidence first.
+	// Soft budgets are spent from before anything is granted, and any budget beyond
+	// holds of nothing, so the ledger may hear of it from the evidence first.
 	for i := range evidence {
 		if evidence[i].Proven > 0 {
 			s.settleUngranted(n, &evidence[i])
@@ -149,19 +149,26 @@ func (a *account) back(l *lease, spending Amount) {
 	}
 }
 
-// settleUngranted takes proven spending of a soft budget of which the ledger
-// had granted nothing.
+// settleUngranted takes proven spending of which the ledger had granted nothing:
+// all of a soft budget's, of a hard one what was beyond the holds.
 func (s *State) settleUngranted(n *node, e *Evidence) {
 	rule, ok := s.budgets.get(e.Account.Budget)
-	if !ok || !rule.beenSoft || rule.budget.Unit == Slots {
+	if !ok || rule.budget.Unit == Slots {
+		return
+	}
+	proven := e.Proven
+	if !rule.beenSoft {
+		proven = min(proven, e.Overrun)
+	}
+	if proven == 0 {
 		return
 	}
 	a, _, _ := s.openAccount(e.Account)
-	if a == nil {
+	if a == nil || a.forgot && !rule.beenSoft {
 		return
 	}
 	l := &lease{owner: s.epoch, node: n.id, done: true}
-	amount := min(e.Proven, a.room(0))
+	amount := min(proven, a.room(0))
 	a.force(l, amount)
 	a.settle(l, amount)
 	a.overrun += min(e.Overrun, amount)

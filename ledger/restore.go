@@ -42,8 +42,8 @@ func (s *State) restore(generation uint32) Outcome {
 		s.editRule(id).blind = s.now + PreGrant
 	}
 	var keys []AccountKey
-	for k, a := range s.accounts.all() {
-		if r, _ := s.budgets.get(k.Budget); a.end > s.now && r.withholds(k.Start) {
+	for k := range s.accounts.all() {
+		if r, _ := s.budgets.get(k.Budget); r.withholds(k.Start) {
 			keys = append(keys, k)
 		}
 	}

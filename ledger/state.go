@@ -214,6 +214,11 @@ func (s *State) editAccount(k AccountKey) *account {
 	if at == nil {
 		return nil
 	}
+	return s.own(at)
+}
+
+// own returns the account at a place that may be changed, for changing.
+func (s *State) own(at **account) *account {
 	if (*at).owner != s.epoch {
 		a := **at
 		a.owner = s.epoch

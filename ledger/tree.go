@@ -141,6 +141,17 @@ func (t *tree[K, V]) from(k K) iter.Seq2[K, V] {
 	}
 }
 
+// editFrom yields the places of the values from k on, in order, owned by e. It
+// is much faster than an edit of each; the keys must stay as they are meanwhile.
+func (t *tree[K, V]) editFrom(e *epoch, k K) iter.Seq2[K, *V] {
+	return func(yield func(K, *V) bool) {
+		if t.root != nil {
+			t.root = t.root.owned(e)
+			t.root.editFrom(e, &k, t.compare, yield)
+		}
+	}
+}
+
 // min returns the first item.
 func (t *tree[K, V]) min() (k K, v V, ok bool) {
 	if t.root == nil {
@@ -296,6 +307,27 @@ func (n *treeNode[K, V]) ascend(from *K, compare func(a, b K) int, yield func(K,
 		}
 		from = nil
 		if i < len(n.items) && !yield(n.items[i].key, n.items[i].value) {
+			return false
+		}
+	}
+	return true
+}
+
+// editFrom is ascend for changing; e owns n.
+func (n *treeNode[K, V]) editFrom(e *epoch, from *K, compare func(a, b K) int, yield func(K, *V) bool) bool {
+	i := 0
+	if from != nil {
+		i, _ = n.search(*from, compare)
+	}
+	for ; i <= len(n.items); i++ {
+		if len(n.children) > 0 {
+			n.children[i] = n.children[i].owned(e)
+			if !n.children[i].editFrom(e, from, compare, yield) {
+				return false
+			}
+		}
+		from = nil
+		if i < len(n.items) && !yield(n.items[i].key, &n.items[i].value) {
 			return false
 		}
 	}

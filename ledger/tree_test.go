@@ -124,7 +124,7 @@ func TestTreeClonesAreIndependent(t *testing.T) {
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			d := rapid.SampledFrom(family).Draw(t, "which")
 			k := rapid.IntRange(0, 1500).Draw(t, "key")
-			switch rapid.IntRange(0, 4).Draw(t, "what") {
+			switch rapid.IntRange(0, 5).Draw(t, "what") {
 			case 0, 1:
 				d.put(k, -k)
 			case 2:
@@ -137,6 +137,19 @@ func TestTreeClonesAreIndependent(t *testing.T) {
 			case 4:
 				if len(family) < 6 {
 					family = append(family, d.clone())
+				}
+			case 5:
+				until := k + rapid.IntRange(0, 600).Draw(t, "span")
+				for k, at := range d.tree.editFrom(d.epoch, k) {
+					if k > until {
+						break
+					}
+					*at++
+				}
+				for other := range d.twin {
+					if other >= k && other <= until {
+						d.twin[other]++
+					}
 				}
 			}
 		}

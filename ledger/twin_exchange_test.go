@@ -178,9 +178,6 @@ func (w *twin) ahead(x *Exchange, r Row, before, got Amount) {
 	a := w.accounts[r.Account]
 	grant := r.Want
 	if !w.budgets[r.Account.Budget].Soft {
-		if before < a.limit()/100 {
-			return
-		}
 		// g = min(available, max(need, min(want, available * share / 2)))
 		holders := a.holders()
 		if !slices.Contains(holders, x.Node) {
@@ -199,6 +196,9 @@ func (w *twin) ahead(x *Exchange, r Row, before, got Amount) {
 		}
 		share := new(big.Int).Mul(big.NewInt(int64(max(0, before))), mine)
 		share.Div(share, all.Mul(all, big.NewInt(2)))
+		if share.Int64() < int64(a.limit()/100_000) { // with as few holders as there are here
+			return
+		}
 		waiting, _ := a.waiting(w.now)
 		grant = min(grant, Amount(share.Int64()), got+a.available()-waiting)
 	}
@@ -234,5 +234,26 @@ func (w *twin) answer(x *Exchange, r Row, out *AnswerRow, final, missed Amount) 
 	if waiting = max(0, waiting-missed); only == x.Node {
 		waiting = 0
 	}
-	out.Recall = max(0, min(mine, waiting-a.available()))
+	amount := waiting - a.available()
+	claimed := slices.ContainsFunc(x.Needs, func(n Need) bool {
+		return slices.ContainsFunc(n.Claims, func(c Claim) bool { return x.Rows[c.Row].Account == r.Account })
+	})
+	if amount > 0 && waiting > 0 && !claimed {
+		amount = max(amount, mine-w.part(r.Account, x.Node))
+	}
+	out.Recall = max(0, min(mine, amount))
+}
+
+// part is a holder's part of what is out, by the rates of all holders.
+func (w *twin) part(k AccountKey, id NodeID) Amount {
+	a := w.accounts[k]
+	all := big.NewInt(0)
+	for _, h := range a.holders() {
+		all.Add(all, big.NewInt(int64(w.nodes[h].rates[k])))
+	}
+	if all.Sign() == 0 {
+		return a.outstanding() / Amount(max(1, len(a.holders())))
+	}
+	part := new(big.Int).Mul(big.NewInt(int64(a.outstanding())), big.NewInt(int64(w.nodes[id].rates[k])))
+	return Amount(part.Div(part, all).Int64())
 }

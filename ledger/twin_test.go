@@ -213,9 +213,7 @@ func (w *twin) restore() {
 		b.blind = w.now + 5*Second
 	}
 	for k, a := range w.accounts {
-		if _, end := w.budgets[k.Budget].Window.Bounds(k.Start); end > w.now {
-			w.withhold(k, a)
-		}
+		w.withhold(k, a)
 	}
 }
 
@@ -306,7 +304,7 @@ func (w *twin) register(r Register) Outcome {
 		}
 	}
 	for k, e := range told {
-		if b := w.budgets[k.Budget]; b != nil && b.everSoft && b.Unit != Slots && e.Proven > 0 {
+		if b := w.budgets[k.Budget]; b != nil && (b.everSoft || e.Overrun > 0) && b.Unit != Slots && e.Proven > 0 {
 			if state := w.openable(k, true); state == Open {
 				w.open(k)
 			}
@@ -324,6 +322,11 @@ func (w *twin) closeOn(k AccountKey, a *twinAccount, id NodeID, incarnation uint
 	b := w.budgets[k.Budget]
 	granted, spent, returned := a.lease("grant", id), a.lease("spend", id), a.lease("return", id)
 	had := granted > 0 || a.before("spend", id, incarnation) > 0
+	if b.Unit != Slots && !had && !b.everSoft {
+		a.add("grant", id, incarnation, e.Overrun)
+		a.add("spend", id, incarnation, e.Overrun)
+		a.add("overrun", id, incarnation, e.Overrun)
+	}
 	if b.Unit == Slots || !had && !b.everSoft {
 		w.end(k, a, id, "return")
 		return

@@ -74,6 +74,19 @@ func (s *State) Budgets() iter.Seq[*Budget] {
 	}
 }
 
+// Rules returns a state with the rules in force and nothing else: no accounts and
+// no nodes. It takes time in proportion to the rules, and shares them with s.
+func (s *State) Rules() *State {
+	out := New()
+	out.now, out.generation = s.now, s.generation
+	for id, r := range s.budgets.all() {
+		if !r.deleted {
+			out.budgets.put(out.epoch, id, &rule{owner: out.epoch, budget: r.budget, beenSoft: r.beenSoft})
+		}
+	}
+	return out
+}
+
 // Account returns one account.
 func (s *State) Account(k AccountKey) (AccountView, bool) {
 	a, ok := s.accounts.get(k)

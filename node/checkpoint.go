@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"purser/api/pb"
 	"purser/cluster"
 	"purser/raftfsm"
 )
@@ -17,10 +16,7 @@ const checkpointEvery = 30 * time.Second
 
 // checkpoint has every replica compare the digest of its state with this one's,
 // if all of them can read the command.
-func (m *member) checkpoint(ctx context.Context, answers map[string]*pb.ProgressReply, now time.Time) {
-	for id, p := range answers {
-		m.levels[id] = p.Level
-	}
+func (m *member) checkpoint(ctx context.Context, now time.Time) {
 	if now.Sub(m.checked) < checkpointEvery || !m.allRead(raftfsm.CheckpointLevel) {
 		return
 	}
@@ -30,21 +26,6 @@ func (m *member) checkpoint(ctx context.Context, answers map[string]*pb.Progress
 	if _, err := m.n.proposer.Propose(once, m.n.fsm.Checkpoint()); err != nil {
 		m.n.log.Log(ctx, level(ctx), "the replicas were not compared; trying again later", "error", err)
 	}
-}
-
-// allRead reports whether every other node of Raft's configuration has said that
-// it reads commands of a level.
-func (m *member) allRead(level uint32) bool {
-	servers, err := m.n.raft.Servers()
-	if err != nil {
-		return false
-	}
-	for _, s := range servers {
-		if s.ID != m.n.cfg.Node.ID && m.levels[s.ID] < level {
-			return false
-		}
-	}
-	return true
 }
 
 // audit ends this node, for good, if its state is not the leader's. It returns

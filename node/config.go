@@ -57,6 +57,7 @@ type ClusterConfig struct {
 	Advertise string        `yaml:"advertise"`  // where other nodes reach it; default the listen address
 	Gossip    string        `yaml:"gossip"`     // host:port, UDP and TCP, or "off"; default the listen address with the next port
 	JoinToken string        `yaml:"join_token"` // for a node that has joined no cluster yet; better ${PURSER_JOIN_TOKEN}
+	Gateway   bool          `yaml:"gateway"`    // no member: it leases and serves, and keeps no ledger; default false
 	Region    string        `yaml:"region"`
 	Zone      string        `yaml:"zone"`
 	Profile   string        `yaml:"profile"` // lan (default) or wan: how patient Raft is
@@ -325,8 +326,8 @@ func (c *ClusterConfig) validate(node string) error {
 		errs = append(errs, fmt.Errorf("stable: %v is not within 0 and 1h", c.Stable))
 	}
 	if c.Listen == "" {
-		if c.Advertise != "" || c.JoinToken != "" || c.Gossip != "" && c.Gossip != gossipOff {
-			errs = append(errs, errors.New("advertise, gossip and join_token need a listen address"))
+		if c.Advertise != "" || c.JoinToken != "" || c.Gateway || c.Gossip != "" && c.Gossip != gossipOff {
+			errs = append(errs, errors.New("advertise, gossip, gateway and join_token need a listen address"))
 		}
 		return errors.Join(errs...)
 	}
@@ -337,6 +338,9 @@ func (c *ClusterConfig) validate(node string) error {
 		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
 			errs = append(errs, fmt.Errorf("%s: %q is not host:port", name, address))
 		}
+	}
+	if c.Gateway && c.Gossip != "" && c.Gossip != gossipOff {
+		errs = append(errs, errors.New("gossip: a gateway does not gossip; leave it out"))
 	}
 	if _, _, err := c.gossip(); err != nil && len(errs) == 0 {
 		errs = append(errs, fmt.Errorf("gossip: %w", err))

@@ -174,8 +174,12 @@ func (c control) changeBudgets(ctx context.Context, cmd ledger.Command) error {
 	}
 }
 
-// ShowBudgets implements admin.Budgets.
+// ShowBudgets implements admin.Budgets. A gateway lists the rules, and of none the
+// accounts.
 func (c control) ShowBudgets(ctx context.Context, id string, how admin.Read) ([]admin.BudgetDetail, admin.Age, error) {
+	if c.n.follower != nil && id != "" {
+		return nil, 0, c.elsewhere()
+	}
 	age, err := c.catchUp(ctx, how)
 	if err != nil {
 		return nil, 0, err
@@ -272,17 +276,21 @@ func (c control) Status(ctx context.Context, how admin.Read) (admin.Status, admi
 		return admin.Status{}, 0, err
 	}
 	state, dir := n.fsm.Ledger(), n.fsm.Directory()
-	digest := state.Digest()
 	stats := n.raft.Stats()
 	out := admin.Status{
 		Node: n.cfg.Node.ID, Version: n.version, State: n.State(), Incarnation: n.purse.Incarnation(),
-		LedgerTime: timeText(state.Now()), Generation: state.Generation(), Digest: fmt.Sprintf("%x", digest), AppliedLog: stats.Applied,
+		LedgerTime: timeText(state.Now()), Generation: state.Generation(), AppliedLog: stats.Applied,
 		Keys: dir.Len(), Catalogue: n.prices.Hash(), Holds: n.purse.Outstanding(), Uptime: time.Since(n.began).Seconds(),
 	}
 	out.Leader, _ = n.raft.LeaderNode()
 	out.Role, out.Term = strings.ToLower(stats.State), stats.Term
-	if n.member != nil {
-		out.Cluster = n.member.creds.standing.Cluster
+	if n.peers != nil {
+		out.Cluster = n.peers.standing.Cluster
+	}
+	if n.follower != nil {
+		out.Follows = n.follower.following.member()
+	} else {
+		out.Digest = fmt.Sprintf("%x", state.Digest()) // of accounts, which a gateway has not
 	}
 	for b := range state.Budgets() {
 		out.Budgets++

@@ -15,12 +15,16 @@ import (
 // credentials are what makes a data directory one of a cluster's:
 //
 //	cluster/cluster.json    which cluster and node; written last
-//	cluster/authority.pem   the authority's certificate and key
+//	cluster/authority.pem   of a member: the authority's certificate and key
+//	cluster/root.pem        of a gateway: the authority's certificate
+//	cluster/node.pem        of a gateway: its own certificate and key
 //	cluster/purser.yaml     of a node that joined: the configuration it was given
 //	cluster/prices.yaml     and the price overrides
 type credentials struct {
 	standing  clusterFile
-	authority *pki.Authority
+	root      *pki.Root
+	authority *pki.Authority // nil: this node is a gateway
+	identity  *pki.Identity  // of a gateway
 }
 
 type clusterFile struct {
@@ -28,6 +32,7 @@ type clusterFile struct {
 	Cluster string `json:"cluster"`
 	Node    string `json:"node"`
 	Founder bool   `json:"founder,omitempty"` // this node began the cluster
+	Gateway bool   `json:"gateway,omitempty"` // this node is no member
 	// Members are whom a node that joined asks first; later the directory says.
 	Members []place `json:"members,omitempty"`
 }
@@ -41,6 +46,8 @@ const (
 	clusterDir     = "cluster"
 	standingFile   = "cluster.json"
 	authorityFile  = "authority.pem"
+	rootFile       = "root.pem"
+	identityFile   = "node.pem"
 	givenFile      = "purser.yaml"
 	givenPrices    = "prices.yaml"
 	standingFormat = 1
@@ -67,6 +74,9 @@ func readCredentials(dataDir, node string) (*credentials, error) {
 	if c.standing.Node != node {
 		return nil, fmt.Errorf("%s names node %q, not %q: correct node.id or node.data_dir", path, c.standing.Node, node)
 	}
+	if c.standing.Gateway {
+		return c, c.readGateway(dir)
+	}
 	b, err = os.ReadFile(filepath.Join(dir, authorityFile))
 	if err != nil {
 		return nil, err
@@ -74,7 +84,49 @@ func readCredentials(dataDir, node string) (*credentials, error) {
 	if c.authority, err = pki.ParseAuthority(b); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, authorityFile), err)
 	}
+	c.root = &c.authority.Root
 	return c, nil
+}
+
+// readGateway reads what a gateway has in an authority's place.
+func (c *credentials) readGateway(dir string) error {
+	b, err := os.ReadFile(filepath.Join(dir, rootFile))
+	if err != nil {
+		return err
+	}
+	if c.root, err = pki.ParseRoot(b); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, rootFile), err)
+	}
+	if b, err = os.ReadFile(filepath.Join(dir, identityFile)); err != nil {
+		return err
+	}
+	if c.identity, err = c.root.ParseIdentity(b, c.standing.Node, time.Now()); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, identityFile), err)
+	}
+	return nil
+}
+
+// serves reports why the directory cannot be that of a node in another role than
+// it had: a gateway has no log to be a member with, and a member's log would go on
+// counting in its cluster.
+func (c *credentials) serves(cfg *Config) error {
+	switch {
+	case c.standing.Gateway == cfg.Cluster.Gateway:
+		return nil
+	case c.standing.Gateway:
+		return fmt.Errorf("%s is that of gateway %s of cluster %s, and a gateway does not become a member: start it with --gateway (cluster.gateway: true), or give the member another node.id and an empty node.data_dir", cfg.Node.DataDir, c.standing.Node, c.standing.Cluster)
+	default:
+		return fmt.Errorf("%s is that of member %s of cluster %s, and a member does not become a gateway: start it without --gateway (cluster.gateway), or give the gateway another node.id and an empty node.data_dir", cfg.Node.DataDir, c.standing.Node, c.standing.Cluster)
+	}
+}
+
+// ended reports whether a gateway's certificate is over. A member makes its own.
+func (c *credentials) ended(now time.Time) error {
+	if c.identity == nil || now.Before(c.identity.Until) {
+		return nil
+	}
+	return fmt.Errorf("the certificate of gateway %s ended at %s, so no member talks to it: make a token on a member (purser cluster token) and join again with it (purser join --gateway --token TOKEN); id and data stay",
+		c.standing.Node, c.identity.Until.UTC().Format(time.RFC3339))
 }
 
 // save makes the directory one of the cluster's. others are further files.
@@ -83,15 +135,17 @@ func (c *credentials) save(dataDir string, others map[string][]byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	authority, err := c.authority.PEM()
+	files := map[string][]byte{}
+	var err error
+	if c.standing.Gateway {
+		files[rootFile] = c.root.PEM()
+		files[identityFile], err = c.identity.PEM()
+	} else {
+		files[authorityFile], err = c.authority.PEM()
+	}
 	if err != nil {
 		return err
 	}
-	standing, err := json.Marshal(c.standing)
-	if err != nil {
-		return err
-	}
-	files := map[string][]byte{authorityFile: authority}
 	for name, b := range others {
 		files[name] = b
 	}
@@ -100,7 +154,15 @@ func (c *credentials) save(dataDir string, others map[string][]byte) error {
 			return err
 		}
 	}
-	return writeDurably(filepath.Join(dir, standingFile), append(standing, '\n'))
+	return c.standing.save(dataDir)
+}
+
+func (f clusterFile) save(dataDir string) error {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return writeDurably(filepath.Join(dataDir, clusterDir, standingFile), append(b, '\n'))
 }
 
 // writeDurably replaces a file whole, for this user's eyes alone.
@@ -134,6 +196,9 @@ var ErrInCluster = errors.New("the data directory belongs to a cluster already")
 func InitCluster(cfg *Config, name string) (fingerprint string, err error) {
 	if cfg.Cluster.Listen == "" {
 		return "", errors.New("the configuration has no cluster.listen: say on which host:port other nodes will reach this one")
+	}
+	if cfg.Cluster.Gateway {
+		return "", errors.New("a cluster begins with a member; cluster.gateway (--gateway) is for nodes that join later")
 	}
 	have, err := readCredentials(cfg.Node.DataDir, cfg.Node.ID)
 	if err != nil {

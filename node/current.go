@@ -57,14 +57,21 @@ func (c *currency) err() error {
 	return nil
 }
 
-// confirm waits until this node has everything that was acknowledged before.
+// confirm waits until this node has everything that was acknowledged before, and
+// its requests go by it.
 func (n *Node) confirm(ctx context.Context) error {
+	err := n.catchUp(ctx)
+	if err == nil {
+		n.refresh(n.fsm.Versions())
+	}
+	return err
+}
+
+// catchUp waits until this node has everything that was acknowledged before.
+func (n *Node) catchUp(ctx context.Context) error {
 	index, err := n.readIndex(ctx)
 	if err == nil {
 		err = n.raft.WaitApplied(ctx, index)
-	}
-	if err == nil {
-		n.refresh(n.fsm.Versions())
 	}
 	return err
 }

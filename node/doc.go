@@ -8,6 +8,9 @@
 // is the reverse, in four steps: refuse new requests, let those under way and
 // the pumps end, return the leases, close the stores.
 //
+// A node is alone, a member of a cluster (member.go) or a gateway (follower.go),
+// which follows a member instead of keeping a log.
+//
 // Every goroutine of a node is owned by one of its parts, whose Close waits
 // for it. A part that cannot go on safely (a disk that does not sync, a ledger
 // that rejects the node) calls Fatal, which ends the process at once: what the

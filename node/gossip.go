@@ -33,7 +33,7 @@ const (
 // gossip is where gossip listens, and the host at which others reach it; "" for
 // none.
 func (c *ClusterConfig) gossip() (listen, host string, err error) {
-	if c.Gossip == gossipOff || c.Listen == "" {
+	if c.Gossip == gossipOff || c.Listen == "" || c.Gateway {
 		return "", "", nil
 	}
 	own, port, err := net.SplitHostPort(c.Listen)
@@ -265,17 +265,17 @@ func (h *hearsay) foreign() uint64 {
 
 // gossipAlive and gossipForeign are for the metrics.
 func (n *Node) gossipAlive() float64 {
-	if n.member == nil {
+	if n.peers == nil {
 		return 0
 	}
-	return float64(n.member.gossip.alive())
+	return float64(n.peers.gossip.alive())
 }
 
 func (n *Node) gossipForeign() float64 {
-	if n.member == nil {
+	if n.peers == nil {
 		return 0
 	}
-	return float64(n.member.gossip.foreign())
+	return float64(n.peers.gossip.foreign())
 }
 
 // close tells the others, for a moment, and ends what openGossip started.

@@ -5,6 +5,7 @@ import (
 
 	"purser/internal/purse"
 	"purser/internal/record"
+	"purser/internal/store"
 	"purser/internal/telemetry"
 	"purser/internal/usage"
 	"purser/proxy"
@@ -34,6 +35,12 @@ type leaseStore struct {
 	marks
 	usage *usage.Journal
 	log   *slog.Logger
+}
+
+// LeaseStore keeps a purse's marks in a node's store, and forgets the proofs of
+// leases that are closed.
+func LeaseStore(s *store.Store, j *usage.Journal, log *slog.Logger) purse.MarkStore {
+	return leaseStore{marks{s}, j, log}
 }
 
 // SaveMarks implements purse.MarkStore.

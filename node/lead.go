@@ -49,10 +49,10 @@ func (m *member) lead(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		if !m.n.raft.Leader() {
+		if !m.raft.Leader() {
 			clear(m.watch) // what it saw as an earlier leader is old
 			clear(m.stalled)
-			clear(m.levels)
+			m.levels.forget()
 			continue
 		}
 		asked := time.Now()
@@ -60,8 +60,9 @@ func (m *member) lead(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		m.levels.note(answers)
 		m.reconcile(ctx, answers, asked)
-		m.checkpoint(ctx, answers, asked)
+		m.checkpoint(ctx, asked)
 		if reason := m.unfit(answers, asked, time.Now()); reason != "" && time.Since(handed) > handOverPause {
 			handed = time.Now()
 			m.handOver(ctx, reason)
@@ -80,7 +81,7 @@ func (m *member) reconcile(ctx context.Context, answers map[string]*pb.ProgressR
 	if !ok {
 		return
 	}
-	if err := m.n.raft.Change(c); err != nil {
+	if err := m.raft.Change(c); err != nil {
 		m.n.log.Log(ctx, level(ctx), "a change of the cluster's configuration failed", "change", c.Kind.String(), "node", c.ID, "error", err)
 		return
 	}
@@ -98,13 +99,16 @@ func (m *member) patience() cluster.Patience {
 
 // view is the cluster as this node, leading it, sees it.
 func (m *member) view(answers map[string]*pb.ProgressReply, now time.Time) (cluster.View, error) {
-	servers, err := m.n.raft.Servers()
+	servers, err := m.raft.Servers()
 	if err != nil {
 		return cluster.View{}, err
 	}
 	v := cluster.View{Self: m.n.cfg.Node.ID, Servers: servers}
-	commit := m.n.raft.Stats().Commit
+	commit := m.raft.Stats().Commit
 	for _, d := range m.n.fsm.Directory().Nodes() {
+		if d.Role == directory.Gateway {
+			continue // never in Raft's configuration
+		}
 		id := string(d.ID)
 		s := cluster.Seen{
 			ID: id, Address: d.Address, Region: d.Region, Zone: d.Zone,
@@ -160,7 +164,7 @@ func (m *member) unfit(answers map[string]*pb.ProgressReply, asked, now time.Tim
 	if off := clockOffset(clocks, asked, now); off > clockLimit || off < -clockLimit {
 		return "this node's clock is " + off.Round(time.Millisecond).String() + " from those of the others"
 	}
-	return m.stalled.wedged(answers, m.n.raft.Stats().Commit, now)
+	return m.stalled.wedged(answers, m.raft.Stats().Commit, now)
 }
 
 // clockOffset is how far this node's clock is ahead of the middle of all clocks.
@@ -202,7 +206,7 @@ func (s paces) wedged(answers map[string]*pb.ProgressReply, commit uint64, now t
 // handOver lets another node lead.
 func (m *member) handOver(ctx context.Context, reason string) {
 	m.n.log.Warn("handing leadership over", "reason", reason)
-	if err := m.n.raft.Transfer(""); err != nil {
+	if err := m.raft.Transfer(""); err != nil {
 		m.n.log.Log(ctx, level(ctx), "leadership could not be handed over", "error", err)
 	}
 }

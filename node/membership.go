@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"purser/api/admin"
@@ -38,15 +41,9 @@ func (c control) catchUp(ctx context.Context, how admin.Read) (admin.Age, error)
 
 // seen waits until this node holds everything that was acknowledged by now.
 func (c control) seen(ctx context.Context) error {
-	index, err := c.n.readIndex(ctx)
-	if err == nil {
-		err = c.n.raft.WaitApplied(ctx, index)
-	}
-	if err != nil {
+	if err := c.n.confirm(ctx); err != nil { // what the answer shows, this node's requests go by
 		return admin.Undecided("no quorum confirms that this node is up to date; ask again, or add ?stale=ok (--stale) for what it knows: " + err.Error())
 	}
-	// What the answer shows, this node's requests go by.
-	c.n.refresh(c.n.fsm.Versions())
 	return nil
 }
 
@@ -54,8 +51,8 @@ func (c control) seen(ctx context.Context) error {
 func (n *Node) readIndex(ctx context.Context) (uint64, error) {
 	for {
 		index, err := n.raft.ReadIndex()
-		if errors.Is(err, cluster.ErrNotLeader) && n.member != nil {
-			index, err = n.member.readIndex(ctx, "", "")
+		if errors.Is(err, cluster.ErrNotLeader) && n.peers != nil {
+			index, err = n.peers.readIndex(ctx, "", "")
 		}
 		if err == nil || ctx.Err() != nil {
 			return index, err
@@ -68,12 +65,31 @@ func (n *Node) readIndex(ctx context.Context) (uint64, error) {
 	}
 }
 
+// member is this node's part as a member, or why what only a member does is not
+// done here.
+func (c control) member() (*member, error) {
+	switch {
+	case c.n.member != nil:
+		return c.n.member, nil
+	case c.n.peers != nil:
+		return nil, c.elsewhere()
+	default:
+		return nil, errAlone
+	}
+}
+
+// elsewhere says whom to ask what a gateway cannot answer.
+func (c control) elsewhere() error {
+	members := slices.Sorted(maps.Keys(c.n.peers.others()))
+	return admin.Conflict(fmt.Sprintf("node %s is a gateway, which keeps no accounts and no log; ask a member: %s", c.n.cfg.Node.ID, strings.Join(members, ", ")))
+}
+
 var errAlone = admin.Conflict("this node is alone: it belongs to no cluster (see `purser cluster init`)")
 
 // NewToken implements admin.Cluster.
 func (c control) NewToken(ctx context.Context, in admin.NewToken) (admin.Token, error) {
-	m := c.n.member
-	if m == nil {
+	p := c.n.peers
+	if p == nil {
 		return admin.Token{}, errAlone
 	}
 	expires, err := instantOf(in.Expires, now()+ledger.Instant(tokenLife))
@@ -83,11 +99,14 @@ func (c control) NewToken(ctx context.Context, in admin.NewToken) (admin.Token, 
 	if expires <= now() {
 		return admin.Token{}, admin.Invalid("expires is in the past")
 	}
-	addresses := []string{m.address}
-	for _, address := range m.others() {
+	var addresses []string // of members: they let others in
+	if c.n.member != nil {
+		addresses = append(addresses, p.address)
+	}
+	for _, address := range p.others() {
 		addresses = append(addresses, address)
 	}
-	token := pki.NewToken(&m.creds.authority.Root, addresses)
+	token := pki.NewToken(p.proof.Root, addresses)
 	ctx, cancel := context.WithTimeout(ctx, changeWait)
 	defer cancel()
 	put := directory.PutToken{Hash: token.Hash(), Expires: expires}
@@ -105,21 +124,23 @@ func (c control) NewToken(ctx context.Context, in admin.NewToken) (admin.Token, 
 
 // Members implements admin.Cluster.
 func (c control) Members(ctx context.Context, how admin.Read) (admin.Members, admin.Age, error) {
-	m := c.n.member
-	if m == nil {
-		return admin.Members{}, 0, errAlone
+	m, err := c.member()
+	if err != nil {
+		return admin.Members{}, 0, err
 	}
 	age, err := c.catchUp(ctx, how)
 	if err != nil {
 		return admin.Members{}, 0, err
 	}
-	servers, err := c.n.raft.Servers()
+	servers, err := m.raft.Servers()
 	if err != nil {
 		return admin.Members{}, 0, err
 	}
-	answers := m.ask(ctx, m.others())
+	everyone := m.others()
+	maps.Copy(everyone, m.gateways())
+	answers := m.ask(ctx, everyone)
 	answers[c.n.cfg.Node.ID], _ = m.progress(ctx, c.n.cfg.Node.ID, &pb.ProgressRequest{}) // of this node; it fails only for the other kind
-	out := admin.Members{Cluster: m.creds.standing.Cluster, Nodes: []admin.Member{}}
+	out := admin.Members{Cluster: m.standing.Cluster, Nodes: []admin.Member{}}
 	out.Leader, _ = c.n.raft.LeaderNode()
 	commit := c.n.raft.Stats().Commit
 	state := c.n.fsm.Ledger()
@@ -145,6 +166,9 @@ func memberText(d *directory.Node, servers []cluster.Server, answer *pb.Progress
 		ID: string(d.ID), Address: d.Address, Region: d.Region, Zone: d.Zone,
 		State: d.State.String(), Role: "none", Joined: timeText(d.Joined),
 	}
+	if d.Role == directory.Gateway {
+		row.Role = d.Role.String()
+	}
 	for _, s := range servers {
 		switch {
 		case s.ID != row.ID:
@@ -162,9 +186,9 @@ func memberText(d *directory.Node, servers []cluster.Server, answer *pb.Progress
 
 // ChangeNode implements admin.Cluster.
 func (c control) ChangeNode(ctx context.Context, id string, change admin.NodeChange) error {
-	m := c.n.member
-	if m == nil {
-		return errAlone
+	m, err := c.member()
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, changeWait)
 	defer cancel()
@@ -180,11 +204,11 @@ func (c control) ChangeNode(ctx context.Context, id string, change admin.NodeCha
 	case admin.ResumeNode:
 		return c.setNode(ctx, id, directory.NodeActive)
 	case admin.RemoveNode:
-		return c.removeNode(ctx, id)
+		return c.removeNode(ctx, m, id)
 	case admin.FenceNode:
-		return c.fenceNode(ctx, id)
+		return c.fenceNode(ctx, m, id)
 	case admin.LeadNode:
-		return c.lead(ctx, id)
+		return c.lead(ctx, m, id)
 	default:
 		return admin.Invalid("unknown change " + string(change))
 	}
@@ -208,8 +232,8 @@ func (c control) setNode(ctx context.Context, id string, to directory.NodeState)
 
 // removeNode takes a node out for good. Its leases are its own: what it has not
 // returned stays outstanding until it is fenced.
-func (c control) removeNode(ctx context.Context, id string) error {
-	if err := c.keepsQuorum(ctx, id); err != nil {
+func (c control) removeNode(ctx context.Context, m *member, id string) error {
+	if err := m.keepsQuorum(ctx, id); err != nil {
 		return err
 	}
 	if v, ok := c.n.fsm.Ledger().Node(ledger.NodeID(id)); ok && v.Leases > 0 && !v.Fenced && c.owes(ledger.NodeID(id)) {
@@ -232,13 +256,13 @@ func (c control) owes(id ledger.NodeID) bool {
 }
 
 // keepsQuorum refuses to lose a voter whose vote the rest needs.
-func (c control) keepsQuorum(ctx context.Context, id string) error {
-	servers, err := c.n.raft.Servers()
+func (m *member) keepsQuorum(ctx context.Context, id string) error {
+	servers, err := m.raft.Servers()
 	if err != nil {
 		return err
 	}
-	view := cluster.View{Self: c.n.cfg.Node.ID, Servers: servers}
-	answers := c.n.member.ask(ctx, c.n.member.others())
+	view := cluster.View{Self: m.n.cfg.Node.ID, Servers: servers}
+	answers := m.ask(ctx, m.others())
 	voter := false
 	for _, s := range servers {
 		voter = voter || s.ID == id && s.Voter
@@ -256,11 +280,11 @@ func (c control) keepsQuorum(ctx context.Context, id string) error {
 
 // fenceNode is an operator's word that a node is dead for good: what it holds
 // counts as spent, and it is removed.
-func (c control) fenceNode(ctx context.Context, id string) error {
+func (c control) fenceNode(ctx context.Context, m *member, id string) error {
 	if id == c.n.cfg.Node.ID {
 		return admin.Conflict("a node that answers is not dead; drain and remove it, or stop it and ask another node to fence it")
 	}
-	if err := c.keepsQuorum(ctx, id); err != nil {
+	if err := m.keepsQuorum(ctx, id); err != nil {
 		return err
 	}
 	if err := c.setNode(ctx, id, directory.NodeRemoved); err != nil {
@@ -277,17 +301,17 @@ func (c control) fenceNode(ctx context.Context, id string) error {
 }
 
 // lead has a node take over leadership.
-func (c control) lead(ctx context.Context, id string) error {
-	err := c.n.raft.Transfer(id)
+func (c control) lead(ctx context.Context, m *member, id string) error {
+	err := m.raft.Transfer(id)
 	if errors.Is(err, cluster.ErrNotLeader) {
-		leader, address := c.n.member.leader(ctx)
+		leader, address := m.leader(ctx)
 		if leader == id {
 			return nil
 		}
 		if leader == "" {
 			return admin.Undecided("no node leads now; try again")
 		}
-		err = c.n.member.clients.Lead(ctx, leader, c.n.member.where(leader, address), id)
+		err = m.clients.Lead(ctx, leader, m.where(leader, address), id)
 	}
 	if err != nil {
 		return admin.Conflict("leadership did not move: " + err.Error())

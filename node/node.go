@@ -39,10 +39,11 @@ type Node struct {
 	store     *store.Store
 	usage     *usage.Journal
 	fsm       *raftfsm.FSM
-	raft      *cluster.Node
-	raftNow   atomic.Pointer[cluster.Node] // the same, for handshakes while it is opened
+	raft      replica
 	proposer  *raftfsm.Proposer
-	member    *member // nil: this node is alone
+	peers     *peers    // nil: this node is alone
+	member    *member   // with peers, one of the two
+	follower  *follower // this node is a gateway
 	purse     *purse.Purse
 	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys      keyRing
@@ -57,6 +58,7 @@ type Node struct {
 	unsubscribe func()
 	background  sync.WaitGroup
 	stop        context.CancelFunc // ends what base bounds: waits, pumps, the housekeeping
+	ending      <-chan struct{}    // closed by stop
 	rules       sync.Mutex         // one refresh at a time
 	served      raftfsm.Versions   // by the last one
 	refreshed   bool               // there was one
@@ -80,7 +82,7 @@ const startWait = 2 * time.Minute
 func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fatal func(error)) (*Node, error) {
 	n := &Node{cfg: cfg, version: version, log: log, began: time.Now(), fatal: fatal}
 	base, stop := context.WithCancel(context.Background())
-	n.stop = stop
+	n.stop, n.ending = stop, base.Done()
 	err := n.open(ctx, base)
 	if err != nil {
 		return nil, errors.Join(err, n.close())
@@ -95,19 +97,20 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openLedger(ctx); err != nil {
 		return err
 	}
-	if err := n.openPurse(ctx); err != nil {
-		return err
-	}
-	n.current = &currency{ttl: n.cfg.Purse.AuthorityTTL, confirm: n.confirm}
-	if n.member != nil {
-		n.member.gossip.registered(n.purse.Incarnation())
-	}
 	n.metrics = telemetry.New(telemetry.Gauges{
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
+		Followers: n.followers,
 	})
+	if err := n.openPurse(ctx); err != nil {
+		return err
+	}
+	n.current = &currency{ttl: n.cfg.Purse.AuthorityTTL, confirm: n.confirm}
+	if n.peers != nil {
+		n.peers.gossip.registered(n.purse.Incarnation())
+	}
 	if err := n.openCache(); err != nil {
 		return err
 	}
@@ -120,12 +123,22 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.keepHouse(base) })
 	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
-	if m := n.member; m != nil {
-		for _, work := range []func(context.Context){m.lead, m.nudge, m.renew, m.obey, m.audit} {
-			n.background.Go(func() { work(base) })
-		}
+	for _, work := range n.duties() {
+		n.background.Go(func() { work(base) })
 	}
 	return n.openEdge()
+}
+
+// duties are what a node of a cluster does as long as it runs.
+func (n *Node) duties() []func(context.Context) {
+	switch m, f := n.member, n.follower; {
+	case m != nil:
+		return []func(context.Context){m.lead, m.nudge, m.renew, m.obey, m.audit}
+	case f != nil:
+		return []func(context.Context){f.renew, f.obey}
+	default:
+		return nil
+	}
 }
 
 func (n *Node) openStore() error {
@@ -138,49 +151,68 @@ func (n *Node) openStore() error {
 	return err
 }
 
-// openLedger starts Raft and waits until every entry of its log is applied.
+// openLedger starts Raft, or on a gateway follows a member, and waits until
+// everything acknowledged by then is applied.
 func (n *Node) openLedger(ctx context.Context) error {
-	seq, _, err := (marks{n.store}).LoadMarks()
-	if err != nil {
+	n.fsm = raftfsm.New()
+	if err := n.openPeers(); err != nil {
 		return err
 	}
-	n.fsm = raftfsm.New()
-	if n.member, err = n.openMember(); err != nil {
-		return err
+	var route raftfsm.Route
+	if n.peers != nil {
+		route = n.peers
+	}
+	wait := func(ctx context.Context) error { return n.follower.begin(ctx) }
+	if n.follower != nil {
+		n.raft = n.follower.following
+	} else {
+		r, err := n.openRaft()
+		if err != nil {
+			return err
+		}
+		n.raft = r
+		wait = func(ctx context.Context) error { return r.WaitReady(ctx, nil) }
+	}
+	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock(), route)
+	if m := n.member; m != nil {
+		n.proposer.Contended, n.proposer.Readable = m.contended, m.readable
+		wait = m.begin
+	}
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	if err := wait(ctx); err != nil {
+		return fmt.Errorf("waiting for the ledger: %w", err)
+	}
+	return nil
+}
+
+// openRaft opens the log of a node that is alone or a member.
+func (n *Node) openRaft() (*cluster.Node, error) {
+	seq, _, err := (marks{n.store}).LoadMarks()
+	if err != nil {
+		return nil, err
 	}
 	cfg := cluster.Config{
 		Dir: filepath.Join(n.cfg.Node.DataDir, raftDir), NodeID: n.cfg.Node.ID, Existed: seq > 0,
 		FSM: n.fsm, Exit: n.fatal, Log: n.log,
 	}
-	var route raftfsm.Route
 	if n.member != nil {
-		cfg.Peers, route = n.member.peers(), n.member
+		cfg.Peers = n.member.raftPeers()
 	}
-	if n.raft, err = cluster.Open(cfg); err != nil {
-		return err
+	r, err := cluster.Open(cfg)
+	if err == nil && n.member != nil {
+		n.member.raft = r
+		n.member.opened.Store(r)
 	}
-	n.raftNow.Store(n.raft)
-	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock(), route)
-	ctx, cancel := context.WithTimeout(ctx, startWait)
-	defer cancel()
-	if n.member == nil {
-		err = n.raft.WaitReady(ctx, nil)
-	} else {
-		n.proposer.Contended = n.member.contended
-		err = n.member.begin(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("waiting for the ledger: %w", err)
-	}
-	return nil
+	return r, err
 }
 
 func (n *Node) openPurse(ctx context.Context) error {
 	cfg := n.cfg.purse()
 	cfg.Store = n.store.Identity().ID
 	p, err := purse.Open(ctx, cfg, purse.Seams{
-		Exchanger: exchanger{n.proposer}, Marks: leaseStore{marks{n.store}, n.usage, n.log},
-		Proofs: n.proven, Fatal: n.fatal, Wall: now, Log: n.log,
+		Exchanger: exchanger{n.proposer, n.metrics.Exchanged}, Marks: LeaseStore(n.store, n.usage, n.log),
+		Proofs: n.proven, Overruns: n.overruns, Fatal: n.fatal, Wall: now, Log: n.log,
 	})
 	if err != nil {
 		return explainRejection(n.cfg.Node, err)
@@ -214,6 +246,15 @@ func (n *Node) proven(account ledger.AccountKey, incarnation uint32) (purse.Proo
 	return purse.Proof{Spent: spent, Overrun: overrun}, err
 }
 
+// overruns are the leases of which records show spending beyond the holds.
+func (n *Node) overruns() ([]purse.LeaseID, error) {
+	var out []purse.LeaseID
+	err := n.usage.Overruns(func(account ledger.AccountKey, incarnation uint32) {
+		out = append(out, purse.LeaseID{Account: account, Incarnation: incarnation})
+	})
+	return out, err
+}
+
 // explainRejection says what an operator can do about a ledger that will not
 // have this node.
 func explainRejection(cfg NodeConfig, err error) error {
@@ -225,7 +266,10 @@ func explainRejection(cfg NodeConfig, err error) error {
 }
 
 // exchanger carries the purse's commands to the ledger.
-type exchanger struct{ proposer *raftfsm.Proposer }
+type exchanger struct {
+	proposer  *raftfsm.Proposer
+	exchanged func(took time.Duration) // told of each Exchange that was answered
+}
 
 // Register implements purse.Exchanger.
 func (e exchanger) Register(ctx context.Context, r ledger.Register) (ledger.Outcome, error) {
@@ -234,10 +278,12 @@ func (e exchanger) Register(ctx context.Context, r ledger.Register) (ledger.Outc
 
 // Exchange implements purse.Exchanger.
 func (e exchanger) Exchange(ctx context.Context, x *ledger.Exchange) (*ledger.Answer, error) {
+	began := time.Now()
 	out, err := e.proposer.Propose(ctx, x)
 	if err != nil {
 		return nil, err
 	}
+	e.exchanged(time.Since(began))
 	return purse.Answered(out)
 }
 
@@ -356,6 +402,14 @@ func (n *Node) readiness() float64 {
 	return 0
 }
 
+// followers is how many gateways follow this node.
+func (n *Node) followers() float64 {
+	if n.member == nil {
+		return 0
+	}
+	return float64(n.member.followed.count())
+}
+
 // Close drains the node: no new requests, those under way end or are broken off
 // when ctx ends, the leases return, the stores close.
 func (n *Node) Close(ctx context.Context) error {
@@ -382,7 +436,7 @@ func (n *Node) Close(ctx context.Context) error {
 	}
 	if n.member != nil && n.raft.Leader() {
 		// The others need not find out by waiting. If nobody can, they will.
-		if e := n.raft.Transfer(""); e != nil {
+		if e := n.member.raft.Transfer(""); e != nil {
 			n.log.Info("stopping as leader", "error", e)
 		}
 	}
@@ -410,8 +464,8 @@ func (n *Node) close() error {
 	if n.raft != nil {
 		errs = append(errs, n.raft.Close())
 	}
-	if n.member != nil {
-		errs = append(errs, n.member.close())
+	if n.peers != nil {
+		errs = append(errs, n.peers.close())
 	}
 	if n.cache != nil {
 		n.cache.tier.Close()

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -25,6 +26,9 @@ const (
 	maxHolders = 16
 	// nudgeGap keeps a holder from being asked again before it can have answered.
 	nudgeGap = 20 * time.Millisecond
+	// nudgeRound is how long others come before a holder that was asked: about an
+	// admission wait.
+	nudgeRound = 250 * time.Millisecond
 	// nudgeWait bounds one nudge.
 	nudgeWait = time.Second
 	// maxNudged bounds the memory of who was nudged.
@@ -91,8 +95,16 @@ func (m *member) holders(c contention, told map[nudged]time.Time, now time.Time)
 				leases = append(leases, l)
 			}
 		}
+		// Those who were asked lately have given what was idle: with many holders
+		// every question reaches others.
+		asked := func(l ledger.LeaseView) int {
+			if now.Sub(told[nudged{l.Node, account}]) > nudgeRound {
+				return 0
+			}
+			return 1
+		}
 		slices.SortFunc(leases, func(a, b ledger.LeaseView) int {
-			return int(min(1, max(-1, (b.Granted-b.Spent-b.Returned)-(a.Granted-a.Spent-a.Returned))))
+			return cmp.Or(cmp.Compare(asked(a), asked(b)), cmp.Compare(b.Granted-b.Spent-b.Returned, a.Granted-a.Spent-a.Returned))
 		})
 		for _, l := range leases[:min(len(leases), maxHolders)] {
 			told[nudged{l.Node, account}] = now
@@ -119,14 +131,14 @@ func (m *member) call(ctx context.Context, node ledger.NodeID, accounts []ledger
 }
 
 // nudged is asked by the leader to report accounts at once.
-func (m *member) nudged(keys [][]byte) {
+func (p *peers) nudged(keys [][]byte) {
 	var accounts []ledger.AccountKey
 	for _, k := range keys {
 		if a, rest, err := record.DecodeAccount(k); err == nil && len(rest) == 0 {
 			accounts = append(accounts, a)
 		}
 	}
-	if p := m.n.purseNow.Load(); p != nil {
-		p.Nudge(accounts)
+	if purse := p.n.purseNow.Load(); purse != nil {
+		purse.Nudge(accounts)
 	}
 }

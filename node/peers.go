@@ -4,282 +4,192 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"log/slog"
+	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"purser/api/pb"
-	"purser/cluster"
 	"purser/cluster/peer"
-	"purser/cluster/pki"
+	"purser/cluster/port"
 	"purser/internal/directory"
 	"purser/ledger"
-	"purser/raftfsm"
 )
 
-// service is what this node answers its peers.
-func (m *member) service() peer.Service {
-	return peer.Service{Join: m.letIn, Propose: m.carry, Progress: m.progress, Nudge: m.nudged, Lead: m.n.raft.Transfer}
+// peers is what a node of a cluster has, a member or a gateway: its port, and its
+// ways to the others.
+type peers struct {
+	n        *Node
+	standing clusterFile
+	proof    *port.Credentials
+	port     *port.Port
+	clients  *peer.Clients
+	server   *peer.Server // once it answers
+	gossip   *hearsay     // nil: this node does not gossip
+	address  string       // of the port, as others reach it
+	hint     atomic.Pointer[leaderHint]
+	moved    sync.Map // node to the address it said it has; as many as there are nodes
 }
 
-// letIn answers a node that shows a token.
-func (m *member) letIn(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, error) {
-	c := directory.AdmitNode{
-		Node:  directory.Node{ID: ledger.NodeID(in.Node), Address: in.Address, Region: in.Region, Zone: in.Zone},
-		Token: (&pki.Token{Secret: in.Secret}).Hash(),
-	}
-	if len(in.Store) != len(c.Node.Store) {
-		return nil, fmt.Errorf("%w: the request names no data directory", peer.ErrRefused)
-	}
-	copy(c.Node.Store[:], in.Store)
-	if err := c.Node.Validate(); err != nil {
-		return nil, fmt.Errorf("%w: %w", peer.ErrRefused, err)
-	}
-	if err := m.isNew(ctx, in.Node); err != nil {
-		return nil, err
-	}
-	configuration, prices, err := m.n.cfg.shared()
-	if err != nil {
-		return nil, err
-	}
-	authority, err := m.creds.authority.PEM()
-	if err != nil {
-		return nil, err
-	}
-	out, err := insist(ctx, func(ctx context.Context) (directory.Outcome, error) { return m.n.proposer.ProposeDirectory(ctx, c) })
-	if err != nil {
-		return nil, err
-	}
-	if out.Code != directory.Applied && out.Code != directory.Unchanged {
-		m.n.log.Warn("a node was not let in", "node", in.Node, "address", in.Address, "reason", out.Code.String())
-		return nil, fmt.Errorf("%w: %s", peer.ErrRefused, refusedNode(out.Code, in.Node))
-	}
-	m.n.log.Info("a node was let in", "node", in.Node, "address", in.Address, "version", in.Version)
-	reply := &pb.JoinReply{Authority: authority, Configuration: configuration, Prices: prices}
-	for id, address := range m.others() {
-		reply.Members = append(reply.Members, &pb.Member{Node: id, Address: address})
-	}
-	reply.Members = append(reply.Members, &pb.Member{Node: m.n.cfg.Node.ID, Address: m.address})
-	return reply, nil
-}
-
-// isNew refuses a node that the others count on already: one that has lost its
-// log must not come back under its name, for it has forgotten what it voted for.
-func (m *member) isNew(ctx context.Context, node string) error {
-	if err := (control{m.n}).seen(ctx); err != nil {
+// openPeers makes this node one of a cluster's if it is to be one: a member or a
+// gateway.
+func (n *Node) openPeers() error {
+	creds, err := n.credentials()
+	if creds == nil || err != nil {
 		return err
 	}
-	servers, err := m.n.raft.Servers()
-	if err != nil {
-		return err
+	identity := creds.identity
+	if creds.authority != nil {
+		if identity, err = creds.authority.Issue(n.cfg.Node.ID, time.Now()); err != nil {
+			return err
+		}
 	}
-	if slices.ContainsFunc(servers, func(s cluster.Server) bool { return s.ID == node }) {
-		return fmt.Errorf("%w: node %s is a member already; if its data directory is lost, give the new node another id, and fence the old one (purser node fence %s)", peer.ErrRefused, node, node)
+	l, err := net.Listen("tcp", n.cfg.Cluster.Listen)
+	if err != nil {
+		return fmt.Errorf("cluster.listen: %w", err)
+	}
+	p := &peers{n: n, standing: creds.standing, address: n.cfg.Cluster.Advertise}
+	if p.address == "" {
+		p.address = l.Addr().String()
+	}
+	if p.gossip, err = n.openGossip(creds, p.address); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	p.proof = port.NewCredentials(creds.root, identity, time.Now)
+	p.proof.Elsewhere(p.gossip.where)
+	p.port = port.New(l, p.proof, n.log)
+	p.clients = peer.NewClients(p.proof)
+	n.peers = p
+	if creds.authority != nil {
+		n.member = newMember(p, creds.authority)
+	} else {
+		n.follower = newFollower(p)
 	}
 	return nil
 }
 
-// insist repeats a command that may be repeated while its outcome is open.
-func insist(ctx context.Context, try func(context.Context) (directory.Outcome, error)) (directory.Outcome, error) {
-	for {
-		out, err := try(ctx)
-		if err == nil || !errors.Is(err, raftfsm.ErrAmbiguous) || ctx.Err() != nil {
-			return out, err
+// credentials are those of the data directory, nil for a node that is alone.
+func (n *Node) credentials() (*credentials, error) {
+	cfg := &n.cfg.Cluster
+	creds, err := readCredentials(n.cfg.Node.DataDir, n.cfg.Node.ID)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the cluster's credentials: %w", err)
+	case cfg.Listen == "" && creds != nil:
+		return nil, fmt.Errorf("%s belongs to node %s of cluster %s: set cluster.listen, or use another node.data_dir", n.cfg.Node.DataDir, creds.standing.Node, creds.standing.Cluster)
+	case cfg.Listen == "":
+		return nil, nil
+	case creds == nil:
+		return nil, errors.New("this node belongs to no cluster: begin one with `purser cluster init`, or join one with a token that `purser cluster token` makes on a node of it (purser join --token, or PURSER_JOIN_TOKEN)")
+	}
+	if err := creds.serves(&n.cfg); err != nil {
+		return nil, err
+	}
+	return creds, creds.ended(time.Now())
+}
+
+// answer answers the others from now on.
+func (p *peers) answer(s peer.Service) {
+	p.server = peer.Serve(p.port, s)
+	p.port.Run()
+}
+
+// welcome fails if another node says that this one was removed: it would wait for
+// the cluster in vain.
+func (p *peers) welcome(ctx context.Context) error {
+	for id, address := range p.others() {
+		once, cancel := context.WithTimeout(ctx, askWait)
+		answer, err := p.clients.Progress(once, id, p.where(id, address), p.question())
+		cancel()
+		if err == nil {
+			p.gossip.hear(id, answer.Gossip)
 		}
+		if errors.Is(err, peer.ErrRefused) {
+			return p.refused(fmt.Errorf("node %s says: %w", id, err))
+		}
+	}
+	return nil
+}
+
+// refused says what an operator can do about a refusal.
+func (p *peers) refused(err error) error {
+	return fmt.Errorf("cluster %s: %w; a new node needs another id and an empty data directory", p.standing.Cluster, err)
+}
+
+// announce tells the directory where this node is. It needs no log of its own:
+// a node that has moved is out of the leader's reach until it has said so. An error
+// that wraps [peer.ErrRefused] is final.
+func (p *peers) announce(ctx context.Context, c directory.Command) error {
+	out, err := insist(ctx, func(ctx context.Context) (directory.Outcome, error) { return p.n.proposer.ProposeDirectory(ctx, c) })
+	if err != nil {
+		return fmt.Errorf("announcing this node to cluster %s (is a quorum of it running?): %w", p.standing.Cluster, err)
+	}
+	switch out.Code {
+	case directory.Applied, directory.Unchanged:
+		return nil
+	default:
+		return fmt.Errorf("cluster %s: %w: %s", p.standing.Cluster, peer.ErrRefused, refusedNode(out.Code, p.n.cfg.Node.ID))
+	}
+}
+
+// self is this node as it announces itself.
+func (p *peers) self() directory.Node {
+	cfg := &p.n.cfg
+	return directory.Node{
+		ID: ledger.NodeID(cfg.Node.ID), Store: p.n.store.Identity().ID, Address: p.address,
+		Region: cfg.Cluster.Region, Zone: cfg.Cluster.Zone,
+	}
+}
+
+// obeyEvery is how soon a node takes note of what was decided about it.
+const obeyEvery = 250 * time.Millisecond
+
+// obey does what the directory says of this node: one that drains takes no more
+// requests and returns its leases, one that was removed ends when the others do
+// without it. It returns when ctx is done.
+func (p *peers) obey(ctx context.Context) {
+	t := time.NewTicker(obeyEvery)
+	defer t.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			return out, err
-		case <-time.After(insistPause):
+			return
+		case <-t.C:
 		}
-	}
-}
-
-const insistPause = 50 * time.Millisecond
-
-// carry puts a command that another node forwarded into the log.
-func (m *member) carry(ctx context.Context, _ string, in *pb.ProposeRequest) *pb.ProposeReply {
-	if in.Shard != 0 {
-		return &pb.ProposeReply{Verdict: pb.Verdict_NOT_PROPOSED, Reason: fmt.Sprintf("there is no shard %d", in.Shard)}
-	}
-	out, err := m.n.proposer.Carry(ctx, raftfsm.Room(in.Room), in.Command)
-	switch {
-	case err == nil:
-		return &pb.ProposeReply{Verdict: pb.Verdict_DONE, Outcome: out}
-	case errors.Is(err, raftfsm.ErrNoLeader):
-		return &pb.ProposeReply{Verdict: pb.Verdict_NO_LEADER, Reason: err.Error()}
-	case errors.Is(err, raftfsm.ErrNotProposed):
-		return &pb.ProposeReply{Verdict: pb.Verdict_NOT_PROPOSED, Reason: err.Error()}
-	default:
-		return &pb.ProposeReply{Verdict: pb.Verdict_UNKNOWN, Reason: err.Error()}
-	}
-}
-
-// Leading implements raftfsm.Route.
-func (m *member) Leading() bool { return m.n.raft.Leader() }
-
-// Forward implements raftfsm.Route.
-func (m *member) Forward(ctx context.Context, room raftfsm.Room, command []byte) ([]byte, error) {
-	id, address := m.leader(ctx)
-	if id == "" {
-		return nil, raftfsm.NoLeader("none is known")
-	}
-	out, err := m.clients.Propose(ctx, id, m.where(id, address), &pb.ProposeRequest{Room: uint32(room), Command: command})
-	switch {
-	case errors.Is(err, peer.ErrUnsent):
-		return nil, fmt.Errorf("%w: %w", raftfsm.ErrNotProposed, err)
-	case err != nil:
-		m.hint.Store(nil)
-		return nil, fmt.Errorf("%w: %w", raftfsm.ErrAmbiguous, err)
-	}
-	switch out.Verdict {
-	case pb.Verdict_DONE:
-		return out.Outcome, nil
-	case pb.Verdict_NO_LEADER:
-		m.hint.Store(nil)
-		return nil, raftfsm.NoLeader(out.Reason)
-	case pb.Verdict_NOT_PROPOSED:
-		return nil, fmt.Errorf("%w: node %s: %s", raftfsm.ErrNotProposed, id, out.Reason)
-	default:
-		return nil, fmt.Errorf("%w: node %s: %s", raftfsm.ErrAmbiguous, id, out.Reason)
-	}
-}
-
-// leaderHint is who was said to lead, for a node that Raft tells nothing.
-type leaderHint struct {
-	id, address string
-	at          time.Time
-}
-
-const (
-	hintLife = 2 * time.Second
-	askWait  = 500 * time.Millisecond
-)
-
-// leader is who leads: as Raft knows it, or else as the others say.
-func (m *member) leader(ctx context.Context) (id, address string) {
-	if id, address = m.n.raft.LeaderNode(); id != "" {
-		if id == m.n.cfg.Node.ID {
-			return "", "" // it has just lost it, or it would not ask
-		}
-		return id, address
-	}
-	if h := m.hint.Load(); h != nil && time.Since(h.at) < hintLife {
-		return h.id, h.address
-	}
-	var best *pb.ProgressReply
-	for _, p := range m.ask(ctx, m.others()) {
-		if p.Leader != "" && p.Leader != m.n.cfg.Node.ID && (best == nil || p.Term > best.Term) {
-			best = p
-		}
-	}
-	if best == nil {
-		return "", ""
-	}
-	m.hint.Store(&leaderHint{best.Leader, best.LeaderAddress, time.Now()})
-	return best.Leader, best.LeaderAddress
-}
-
-// others is where the other nodes are, as far as anything here says.
-func (m *member) others() map[string]string {
-	list := map[string]string{}
-	for _, k := range m.creds.standing.Members {
-		list[k.Node] = k.Address
-	}
-	if servers, err := m.n.raft.Servers(); err == nil {
-		for _, s := range servers {
-			list[s.ID] = s.Address
-		}
-	}
-	for _, d := range m.n.fsm.Directory().Nodes() {
-		list[string(d.ID)] = d.Address
-		if d.State == directory.NodeRemoved {
-			delete(list, string(d.ID))
-		}
-	}
-	delete(list, m.n.cfg.Node.ID)
-	return list
-}
-
-// where is a node's address: as it said itself of late, or else as the cluster
-// has it. A node that has moved tells the others before a leader can tell all. One
-// that does not answer there is looked for where gossip says (port.Credentials).
-func (m *member) where(node, address string) string {
-	if v, ok := m.moved.Load(node); ok {
-		return v.(string)
-	}
-	return address
-}
-
-// question asks for progress, and says where this node is.
-func (m *member) question() *pb.ProgressRequest {
-	return &pb.ProgressRequest{Address: m.address, Gossip: m.gossip.address()}
-}
-
-// ask asks nodes for their progress, all at once, and returns what they
-// answered in time.
-func (m *member) ask(ctx context.Context, nodes map[string]string) map[string]*pb.ProgressReply {
-	ctx, cancel := context.WithTimeout(ctx, askWait)
-	defer cancel()
-	var mu sync.Mutex
-	var asking sync.WaitGroup
-	out := map[string]*pb.ProgressReply{}
-	slots := make(chan struct{}, maxAsked)
-	for id, address := range nodes {
-		slots <- struct{}{}
-		asking.Go(func() {
-			defer func() { <-slots }()
-			if p, err := m.clients.Progress(ctx, id, m.where(id, address), m.question()); err == nil {
-				m.gossip.hear(id, p.Gossip)
-				mu.Lock()
-				out[id] = p
-				mu.Unlock()
+		self, ok := p.n.fsm.Directory().Node(ledger.NodeID(p.n.cfg.Node.ID))
+		switch {
+		case !ok || self.State == directory.NodeActive:
+		case self.State == directory.NodeRemoved:
+			if err := p.welcome(ctx); err != nil && ctx.Err() == nil {
+				p.n.fatal(err)
+				return
 			}
-		})
-	}
-	asking.Wait()
-	return out
-}
-
-// maxAsked bounds the questions under way.
-const maxAsked = 64
-
-// readIndex is what this node must have applied to be up to date, as the leader
-// says.
-func (m *member) readIndex(ctx context.Context, id, address string) (uint64, error) {
-	if id == "" {
-		if id, address = m.leader(ctx); id == "" {
-			return 0, errors.New("no leader is known")
+		case !p.n.draining.Swap(true):
+			p.n.log.Info("draining on an operator's word: no new requests; what is leased goes back")
+			p.n.gateway.Drain()
+			if err := p.n.purse.Drain(ctx); err != nil {
+				p.n.log.Log(ctx, level(ctx), "the leases could not be returned", "error", err)
+				continue
+			}
+			p.n.log.Info("drained: this node holds nothing; it may be stopped, or removed with purser node remove")
 		}
 	}
-	in := m.question()
-	in.Linearizable = true
-	p, err := m.clients.Progress(ctx, id, m.where(id, address), in)
-	if err != nil {
-		m.hint.Store(nil)
-		return 0, err
-	}
-	return p.Applied, nil
 }
 
-// progress answers how far this node is.
-func (m *member) progress(_ context.Context, from string, in *pb.ProgressRequest) (*pb.ProgressReply, error) {
-	if in.Address != "" {
-		m.moved.Store(from, in.Address)
-		m.gossip.hear(from, in.Gossip)
+// close ends what openPeers and answer started. Raft has closed its lane.
+func (p *peers) close() error {
+	err := p.gossip.close()
+	p.clients.Close()
+	if p.server != nil {
+		p.server.Close()
 	}
-	s := m.n.raft.Stats()
-	out := &pb.ProgressReply{
-		Term: s.Term, Last: s.Last, Commit: s.Commit, Applied: s.Applied,
-		Clock: time.Now().UnixNano(), Version: m.n.version, Level: raftfsm.Level, Gossip: m.gossip.address(),
+	return errors.Join(err, p.port.Close())
+}
+
+// level is how a message about another node is logged.
+func level(ctx context.Context) slog.Level {
+	if ctx.Err() != nil {
+		return slog.LevelDebug // this node is stopping; its calls break off
 	}
-	out.Leader, out.LeaderAddress = m.n.raft.LeaderNode()
-	if !in.Linearizable {
-		return out, nil
-	}
-	index, err := m.n.raft.ReadIndex()
-	if errors.Is(err, cluster.ErrNotLeader) {
-		return nil, fmt.Errorf("%w: %w", peer.ErrNotLeader, err)
-	}
-	out.Applied = index
-	return out, err
+	return slog.LevelWarn
 }

@@ -19,6 +19,9 @@ import (
 // Backup implements admin.Reports: everything that was acknowledged before the
 // call is in it.
 func (c control) Backup(ctx context.Context, w io.Writer) error {
+	if c.n.follower != nil {
+		return c.elsewhere()
+	}
 	if _, err := c.catchUp(ctx, admin.Linearizable); err != nil {
 		return err
 	}
@@ -76,6 +79,9 @@ func Restore(cfg *Config, from *Contents, how Restoring, now time.Time) (aside [
 	if at := ledger.Instant(now.UnixNano()); at < from.At {
 		return nil, fmt.Errorf("this machine's clock is %v behind the last entry of the backup: set it right, or windows that were spent begin again",
 			time.Duration(from.At-at).Round(time.Second))
+	}
+	if cfg.Cluster.Gateway {
+		return nil, errors.New("a gateway keeps no ledger: restore on a node that is a member (without cluster.gateway)")
 	}
 	if err := fits(cfg, from); err != nil {
 		return nil, err

@@ -21,7 +21,18 @@ func (f *FSM) Backup(w io.Writer) (index uint64, err error) {
 	return m.index, nil
 }
 
-// Image is a backup that was read and found intact.
+// Rules returns what a node that keeps no accounts goes by: the rules and the
+// directory as they are now, to be written and given to [FSM.Restore] over there,
+// and the versions they have here.
+func (f *FSM) Rules() (*Image, Versions) {
+	f.mu.Lock()
+	m, v := f.image(), f.changes
+	f.mu.Unlock()
+	m.ledger = m.ledger.Rules()
+	return &Image{m}, v
+}
+
+// Image is a backup that was read and found intact, or the rules alone.
 type Image struct{ image }
 
 // ReadBackup reads a backup, and checks all there is to check.

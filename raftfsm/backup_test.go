@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"bytes"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -71,5 +72,52 @@ func TestADamagedBackupIsRefused(t *testing.T) {
 		if _, err := ReadBackup(bytes.NewReader(data)); err == nil || !strings.HasPrefix(err.Error(), "backup: ") {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// TestRulesAreEverythingButAccounts: what a gateway is given loads over there, holds
+// the rules and the directory, and nothing that grows with use.
+func TestRulesAreEverythingButAccounts(t *testing.T) {
+	f := New()
+	applyAll(f, newWorkload(5).entries(500), 0)
+	f.Apply(&raft.Log{Index: 501, Data: directoryEntry(0, directory.AdmitNode{Node: directory.Node{ID: "n1", Address: "a:1"}})})
+	before := f.Digests()
+	image, versions := f.Rules()
+	var b bytes.Buffer
+	if err := image.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if f.Digests() != before || versions != f.Versions() {
+		t.Error("looking at the rules changed the state")
+	}
+	g := New()
+	if err := g.Restore(reader(b.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	l := g.Ledger()
+	if got, want := g.Digests(), before; got.Directory != want.Directory || got.Index != want.Index || l.Now() != f.Ledger().Now() {
+		t.Errorf("directory or time differ: %+v, %+v", got, want)
+	}
+	var accounts, rules int
+	for want := range f.Ledger().Budgets() {
+		rules++
+		if got, ok := l.Budget(want.ID); !ok || !reflect.DeepEqual(got, want) {
+			t.Errorf("budget %s is %+v, want %+v", want.ID, got, want)
+		}
+		for range f.Ledger().Accounts(want.ID) {
+			accounts++
+		}
+		for range l.Accounts(want.ID) {
+			t.Errorf("budget %s has an account", want.ID)
+		}
+	}
+	for range l.Budgets() {
+		rules--
+	}
+	if rules != 0 || accounts == 0 {
+		t.Errorf("%d rules are missing; %d accounts to leave out", rules, accounts)
+	}
+	for n := range l.Nodes() {
+		t.Errorf("node %s", n.ID)
 	}
 }

@@ -36,10 +36,15 @@ const (
 //
 //	1  up to ledger kind 6 and directory kind 6
 //	2  and Restore, Checkpoint, Release; ForgetNodes
-const Level = 2
+//	3  and AdmitGateway
+const Level = 3
 
-// CheckpointLevel is the level that has [ledger.Checkpoint].
-const CheckpointLevel = 2
+const (
+	// CheckpointLevel is the level that has [ledger.Checkpoint].
+	CheckpointLevel = 2
+	// GatewayLevel is the level that has [directory.AdmitGateway].
+	GatewayLevel = 3
+)
 
 // maxEntry bounds an entry. The largest by far is the Register of a node that
 // comes back with every lease it may have: 2^17 of them at some 100 bytes.
@@ -54,6 +59,16 @@ const (
 	RoomDirectory Room = 2
 	roomBatch     Room = 3
 )
+
+// level is the level of what a message carries, as far as it matters: commands that
+// were there before [GatewayLevel] count as 0, for a [Proposer] puts them into the
+// log whoever reads it.
+func (m message) level() uint32 {
+	if m.room == RoomDirectory && len(m.body) > 1 && directory.Kind(m.body[1]) == directory.KindAdmitGateway {
+		return GatewayLevel
+	}
+	return 0
+}
 
 // errUnreadable is an entry that this build cannot apply. It never leaves the
 // package as an error: the state machine panics with it.

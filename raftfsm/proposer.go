@@ -45,6 +45,12 @@ const (
 	// maxFlights bounds the entries under way: while one is synced, the next can
 	// be on its way, and what comes meanwhile gathers for the one after.
 	maxFlights = 2
+	// gather is how long the first command waits for others before its entry goes,
+	// and spacing the least time between two entries, where there are other nodes:
+	// they report at the same times (package purse), and when a budget ends they
+	// all ask again and again.
+	gather  = 2 * time.Millisecond
+	spacing = 10 * time.Millisecond
 	// maxBatch and maxBatchBytes bound one entry of several commands, and with it
 	// how long applying it keeps readers waiting.
 	maxBatch      = 256
@@ -71,10 +77,15 @@ type Proposer struct {
 	// here. It must not wait.
 	Contended func(node ledger.NodeID, accounts []ledger.AccountKey)
 
+	// Readable, if set before the first proposal, reports whether every replica can
+	// read commands of a level. Those that not all can read are not proposed here.
+	Readable func(level uint32) bool
+
 	mu      sync.Mutex
 	closed  bool
 	queue   []*proposal
 	flights int
+	sent    time.Time // when the last entry went
 	working sync.WaitGroup
 }
 
@@ -153,6 +164,10 @@ func proposeOnce[T any](ctx context.Context, p *Proposer, m message, decode func
 // better. It comes with [ErrNotProposed].
 var ErrNoLeader = errors.New("no node leads")
 
+// ErrNotReadable is a command of a later build than some replica's: its entry would
+// stop that replica. It comes with [ErrNotProposed].
+var ErrNotReadable = errors.New("not every member has said that it can read such a command: a member is of an earlier build, or has not answered the leader yet; upgrade all members first")
+
 // NoLeader is the error of a [Route] that knows no leader: the proposal waits
 // for one.
 func NoLeader(reason string) error {
@@ -190,6 +205,9 @@ func (p *Proposer) here(ctx context.Context, m message) (any, error) {
 	}
 	if len(m.body) > maxEntry-headerSize {
 		return nil, fmt.Errorf("%w: a command of %d bytes, the most is %d", ErrNotProposed, len(m.body), maxEntry-headerSize)
+	}
+	if level := m.level(); level > 0 && p.Readable != nil && !p.Readable(level) {
+		return nil, fmt.Errorf("%w: %w", ErrNotProposed, ErrNotReadable)
 	}
 	select {
 	case p.slots <- struct{}{}:
@@ -240,13 +258,23 @@ func (p *Proposer) withdraw(w *proposal) bool {
 
 // fly sends entry after entry until nothing waits.
 func (p *Proposer) fly() {
-	for {
+	for wait := gather; ; wait = 0 {
+		if p.route != nil {
+			time.Sleep(max(wait, time.Until(p.spaced())))
+		}
 		batch := p.take()
 		if len(batch) == 0 {
 			return
 		}
 		p.send(batch)
 	}
+}
+
+// spaced is when the next entry may go.
+func (p *Proposer) spaced() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sent.Add(spacing)
 }
 
 // take removes what shares the next entry from the queue; with nothing left it
@@ -266,6 +294,8 @@ func (p *Proposer) take() []*proposal {
 	p.queue = slices.Delete(p.queue, 0, n)
 	if n == 0 {
 		p.flights--
+	} else {
+		p.sent = time.Now()
 	}
 	return batch
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -452,4 +453,34 @@ func TestSweepLetsTimePass(t *testing.T) {
 		sweep.Wait()
 		p.Close()
 	})
+}
+
+// TestACommandThatNotAllCanReadIsNotProposed: its entry would stop a replica of an
+// earlier build. Whoever brings it, its own node or another, is told so.
+func TestACommandThatNotAllCanReadIsNotProposed(t *testing.T) {
+	l, p, _ := newLocal()
+	var asked []uint32
+	reads := false
+	p.Readable = func(level uint32) bool { asked = append(asked, level); return reads }
+	c := directory.AdmitGateway{Node: directory.Node{ID: "g1", Address: "a:1"}, Token: directory.Hash{1}}
+	m := directoryMessage(c)
+	if _, err := p.ProposeDirectory(t.Context(), c); !errors.Is(err, ErrNotProposed) || !errors.Is(err, ErrNotReadable) {
+		t.Errorf("ProposeDirectory = %v", err)
+	}
+	if _, err := p.Carry(t.Context(), m.room, m.body); !errors.Is(err, ErrNotProposed) || !errors.Is(err, ErrNotReadable) {
+		t.Errorf("Carry = %v", err)
+	}
+	if l.index != 0 {
+		t.Fatalf("%d entries", l.index)
+	}
+	if _, err := p.Propose(t.Context(), putBudget); err != nil {
+		t.Errorf("what all can read: %v", err)
+	}
+	reads = true
+	if out, err := p.ProposeDirectory(t.Context(), c); err != nil || out.Code != directory.UnknownToken {
+		t.Errorf("once all can read it: %+v, %v", out, err)
+	}
+	if !slices.Equal(asked, []uint32{GatewayLevel, GatewayLevel, GatewayLevel}) || Level < GatewayLevel {
+		t.Errorf("it asked for levels %v", asked)
+	}
 }

@@ -106,11 +106,12 @@ type Status struct {
 	State       string           `json:"state"` // starting, ready, draining
 	Leader      string           `json:"leader"`
 	Cluster     string           `json:"cluster,omitempty"`
-	Role        string           `json:"role"` // leader, follower or candidate, as Raft has it
+	Role        string           `json:"role"`              // leader, follower or candidate, as Raft has it; gateway
+	Follows     string           `json:"follows,omitempty"` // of a gateway: the member that tells it what it goes by
 	Term        uint64           `json:"term"`
 	Incarnation uint32           `json:"incarnation"`
 	LedgerTime  string           `json:"ledger_time"`
-	Digest      string           `json:"digest"`
+	Digest      string           `json:"digest"`     // "" of a gateway
 	Generation  uint32           `json:"generation"` // how many restored backups this ledger goes back to
 	AppliedLog  uint64           `json:"applied_log"`
 	Budgets     int              `json:"budgets"`
@@ -147,7 +148,7 @@ type Member struct {
 	Region      string `json:"region,omitempty"`
 	Zone        string `json:"zone,omitempty"`
 	State       string `json:"state"` // active, draining, removed
-	Role        string `json:"role"`  // leader, voter, nonvoter, none
+	Role        string `json:"role"`  // leader, voter, nonvoter, none; gateway
 	Joined      string `json:"joined"`
 	Answers     bool   `json:"answers"`           // it answered the node that was asked
 	Version     string `json:"version,omitempty"` // of its build, if it answers or gossips

@@ -743,6 +743,360 @@ func (*LeadReply) Descriptor() ([]byte, []int) {
 	return file_api_pb_cluster_proto_rawDescGZIP(), []int{10}
 }
 
+type JoinGatewayRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	Node               *JoinRequest           `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	CertificateRequest []byte                 `protobuf:"bytes,2,opt,name=certificate_request,json=certificateRequest,proto3" json:"certificate_request,omitempty"` // PKCS #10, DER
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *JoinGatewayRequest) Reset() {
+	*x = JoinGatewayRequest{}
+	mi := &file_api_pb_cluster_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinGatewayRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinGatewayRequest) ProtoMessage() {}
+
+func (x *JoinGatewayRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinGatewayRequest.ProtoReflect.Descriptor instead.
+func (*JoinGatewayRequest) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *JoinGatewayRequest) GetNode() *JoinRequest {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *JoinGatewayRequest) GetCertificateRequest() []byte {
+	if x != nil {
+		return x.CertificateRequest
+	}
+	return nil
+}
+
+type JoinGatewayReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Root          []byte                 `protobuf:"bytes,1,opt,name=root,proto3" json:"root,omitempty"`               // certificate of the cluster's authority, PEM
+	Certificate   []byte                 `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"` // of the gateway, DER
+	Members       []*Member              `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
+	Configuration []byte                 `protobuf:"bytes,4,opt,name=configuration,proto3" json:"configuration,omitempty"` // YAML: what all nodes share
+	Prices        []byte                 `protobuf:"bytes,5,opt,name=prices,proto3" json:"prices,omitempty"`               // YAML: the operator's price overrides
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinGatewayReply) Reset() {
+	*x = JoinGatewayReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinGatewayReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinGatewayReply) ProtoMessage() {}
+
+func (x *JoinGatewayReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinGatewayReply.ProtoReflect.Descriptor instead.
+func (*JoinGatewayReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *JoinGatewayReply) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *JoinGatewayReply) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *JoinGatewayReply) GetMembers() []*Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *JoinGatewayReply) GetConfiguration() []byte {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
+func (x *JoinGatewayReply) GetPrices() []byte {
+	if x != nil {
+		return x.Prices
+	}
+	return nil
+}
+
+type CertifyRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	CertificateRequest []byte                 `protobuf:"bytes,1,opt,name=certificate_request,json=certificateRequest,proto3" json:"certificate_request,omitempty"` // PKCS #10, DER
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *CertifyRequest) Reset() {
+	*x = CertifyRequest{}
+	mi := &file_api_pb_cluster_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertifyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertifyRequest) ProtoMessage() {}
+
+func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
+func (*CertifyRequest) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *CertifyRequest) GetCertificateRequest() []byte {
+	if x != nil {
+		return x.CertificateRequest
+	}
+	return nil
+}
+
+type CertifyReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Certificate   []byte                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertifyReply) Reset() {
+	*x = CertifyReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertifyReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertifyReply) ProtoMessage() {}
+
+func (x *CertifyReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
+func (*CertifyReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CertifyReply) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+type FollowRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"` // index up to which the asker holds everything: nothing older may be told
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowRequest) Reset() {
+	*x = FollowRequest{}
+	mi := &file_api_pb_cluster_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowRequest) ProtoMessage() {}
+
+func (x *FollowRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowRequest.ProtoReflect.Descriptor instead.
+func (*FollowRequest) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FollowRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+// A reply is a piece of an image, or says how far what was told goes, or is the last
+// piece and says so as well.
+type FollowReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Image         []byte                 `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`      // the next piece of the rules and the directory, as the state machine writes them
+	Whole         bool                   `protobuf:"varint,2,opt,name=whole,proto3" json:"whole,omitempty"`     // it is the last piece
+	Applied       uint64                 `protobuf:"varint,3,opt,name=applied,proto3" json:"applied,omitempty"` // without pieces or with the last: index up to which everything is told
+	Term          uint64                 `protobuf:"varint,4,opt,name=term,proto3" json:"term,omitempty"`
+	Leader        string                 `protobuf:"bytes,5,opt,name=leader,proto3" json:"leader,omitempty"` // who leads, as far as the member knows, and where; "" for nobody
+	LeaderAddress string                 `protobuf:"bytes,6,opt,name=leader_address,json=leaderAddress,proto3" json:"leader_address,omitempty"`
+	Age           int64                  `protobuf:"varint,7,opt,name=age,proto3" json:"age,omitempty"` // since the member heard from a leader, nanoseconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowReply) Reset() {
+	*x = FollowReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowReply) ProtoMessage() {}
+
+func (x *FollowReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowReply.ProtoReflect.Descriptor instead.
+func (*FollowReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *FollowReply) GetImage() []byte {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *FollowReply) GetWhole() bool {
+	if x != nil {
+		return x.Whole
+	}
+	return false
+}
+
+func (x *FollowReply) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *FollowReply) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *FollowReply) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *FollowReply) GetLeaderAddress() string {
+	if x != nil {
+		return x.LeaderAddress
+	}
+	return ""
+}
+
+func (x *FollowReply) GetAge() int64 {
+	if x != nil {
+		return x.Age
+	}
+	return 0
+}
+
 var File_api_pb_cluster_proto protoreflect.FileDescriptor
 
 const file_api_pb_cluster_proto_rawDesc = "" +
@@ -793,18 +1147,44 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"NudgeReply\"!\n" +
 	"\vLeadRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\"\v\n" +
-	"\tLeadReply*A\n" +
+	"\tLeadReply\"y\n" +
+	"\x12JoinGatewayRequest\x122\n" +
+	"\x04node\x18\x01 \x01(\v2\x1e.purser.cluster.v1.JoinRequestR\x04node\x12/\n" +
+	"\x13certificate_request\x18\x02 \x01(\fR\x12certificateRequest\"\xbb\x01\n" +
+	"\x10JoinGatewayReply\x12\x12\n" +
+	"\x04root\x18\x01 \x01(\fR\x04root\x12 \n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x123\n" +
+	"\amembers\x18\x03 \x03(\v2\x19.purser.cluster.v1.MemberR\amembers\x12$\n" +
+	"\rconfiguration\x18\x04 \x01(\fR\rconfiguration\x12\x16\n" +
+	"\x06prices\x18\x05 \x01(\fR\x06prices\"A\n" +
+	"\x0eCertifyRequest\x12/\n" +
+	"\x13certificate_request\x18\x01 \x01(\fR\x12certificateRequest\"0\n" +
+	"\fCertifyReply\x12 \n" +
+	"\vcertificate\x18\x01 \x01(\fR\vcertificate\"%\n" +
+	"\rFollowRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"\xb8\x01\n" +
+	"\vFollowReply\x12\x14\n" +
+	"\x05image\x18\x01 \x01(\fR\x05image\x12\x14\n" +
+	"\x05whole\x18\x02 \x01(\bR\x05whole\x12\x18\n" +
+	"\aapplied\x18\x03 \x01(\x04R\aapplied\x12\x12\n" +
+	"\x04term\x18\x04 \x01(\x04R\x04term\x12\x16\n" +
+	"\x06leader\x18\x05 \x01(\tR\x06leader\x12%\n" +
+	"\x0eleader_address\x18\x06 \x01(\tR\rleaderAddress\x12\x10\n" +
+	"\x03age\x18\a \x01(\x03R\x03age*A\n" +
 	"\aVerdict\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\b\n" +
 	"\x04DONE\x10\x01\x12\x10\n" +
 	"\fNOT_PROPOSED\x10\x02\x12\r\n" +
-	"\tNO_LEADER\x10\x032\xff\x02\n" +
+	"\tNO_LEADER\x10\x032\xf7\x04\n" +
 	"\aCluster\x12D\n" +
 	"\x04Join\x12\x1e.purser.cluster.v1.JoinRequest\x1a\x1c.purser.cluster.v1.JoinReply\x12M\n" +
 	"\aPropose\x12!.purser.cluster.v1.ProposeRequest\x1a\x1f.purser.cluster.v1.ProposeReply\x12P\n" +
 	"\bProgress\x12\".purser.cluster.v1.ProgressRequest\x1a .purser.cluster.v1.ProgressReply\x12G\n" +
 	"\x05Nudge\x12\x1f.purser.cluster.v1.NudgeRequest\x1a\x1d.purser.cluster.v1.NudgeReply\x12D\n" +
-	"\x04Lead\x12\x1e.purser.cluster.v1.LeadRequest\x1a\x1c.purser.cluster.v1.LeadReplyB\x0fZ\rpurser/api/pbb\x06proto3"
+	"\x04Lead\x12\x1e.purser.cluster.v1.LeadRequest\x1a\x1c.purser.cluster.v1.LeadReply\x12Y\n" +
+	"\vJoinGateway\x12%.purser.cluster.v1.JoinGatewayRequest\x1a#.purser.cluster.v1.JoinGatewayReply\x12M\n" +
+	"\aCertify\x12!.purser.cluster.v1.CertifyRequest\x1a\x1f.purser.cluster.v1.CertifyReply\x12L\n" +
+	"\x06Follow\x12 .purser.cluster.v1.FollowRequest\x1a\x1e.purser.cluster.v1.FollowReply0\x01B\x0fZ\rpurser/api/pbb\x06proto3"
 
 var (
 	file_api_pb_cluster_proto_rawDescOnce sync.Once
@@ -819,39 +1199,53 @@ func file_api_pb_cluster_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pb_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_api_pb_cluster_proto_goTypes = []any{
-	(Verdict)(0),            // 0: purser.cluster.v1.Verdict
-	(*JoinRequest)(nil),     // 1: purser.cluster.v1.JoinRequest
-	(*JoinReply)(nil),       // 2: purser.cluster.v1.JoinReply
-	(*Member)(nil),          // 3: purser.cluster.v1.Member
-	(*ProposeRequest)(nil),  // 4: purser.cluster.v1.ProposeRequest
-	(*ProposeReply)(nil),    // 5: purser.cluster.v1.ProposeReply
-	(*ProgressRequest)(nil), // 6: purser.cluster.v1.ProgressRequest
-	(*ProgressReply)(nil),   // 7: purser.cluster.v1.ProgressReply
-	(*NudgeRequest)(nil),    // 8: purser.cluster.v1.NudgeRequest
-	(*NudgeReply)(nil),      // 9: purser.cluster.v1.NudgeReply
-	(*LeadRequest)(nil),     // 10: purser.cluster.v1.LeadRequest
-	(*LeadReply)(nil),       // 11: purser.cluster.v1.LeadReply
+	(Verdict)(0),               // 0: purser.cluster.v1.Verdict
+	(*JoinRequest)(nil),        // 1: purser.cluster.v1.JoinRequest
+	(*JoinReply)(nil),          // 2: purser.cluster.v1.JoinReply
+	(*Member)(nil),             // 3: purser.cluster.v1.Member
+	(*ProposeRequest)(nil),     // 4: purser.cluster.v1.ProposeRequest
+	(*ProposeReply)(nil),       // 5: purser.cluster.v1.ProposeReply
+	(*ProgressRequest)(nil),    // 6: purser.cluster.v1.ProgressRequest
+	(*ProgressReply)(nil),      // 7: purser.cluster.v1.ProgressReply
+	(*NudgeRequest)(nil),       // 8: purser.cluster.v1.NudgeRequest
+	(*NudgeReply)(nil),         // 9: purser.cluster.v1.NudgeReply
+	(*LeadRequest)(nil),        // 10: purser.cluster.v1.LeadRequest
+	(*LeadReply)(nil),          // 11: purser.cluster.v1.LeadReply
+	(*JoinGatewayRequest)(nil), // 12: purser.cluster.v1.JoinGatewayRequest
+	(*JoinGatewayReply)(nil),   // 13: purser.cluster.v1.JoinGatewayReply
+	(*CertifyRequest)(nil),     // 14: purser.cluster.v1.CertifyRequest
+	(*CertifyReply)(nil),       // 15: purser.cluster.v1.CertifyReply
+	(*FollowRequest)(nil),      // 16: purser.cluster.v1.FollowRequest
+	(*FollowReply)(nil),        // 17: purser.cluster.v1.FollowReply
 }
 var file_api_pb_cluster_proto_depIdxs = []int32{
 	3,  // 0: purser.cluster.v1.JoinReply.members:type_name -> purser.cluster.v1.Member
 	0,  // 1: purser.cluster.v1.ProposeReply.verdict:type_name -> purser.cluster.v1.Verdict
-	1,  // 2: purser.cluster.v1.Cluster.Join:input_type -> purser.cluster.v1.JoinRequest
-	4,  // 3: purser.cluster.v1.Cluster.Propose:input_type -> purser.cluster.v1.ProposeRequest
-	6,  // 4: purser.cluster.v1.Cluster.Progress:input_type -> purser.cluster.v1.ProgressRequest
-	8,  // 5: purser.cluster.v1.Cluster.Nudge:input_type -> purser.cluster.v1.NudgeRequest
-	10, // 6: purser.cluster.v1.Cluster.Lead:input_type -> purser.cluster.v1.LeadRequest
-	2,  // 7: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
-	5,  // 8: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
-	7,  // 9: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
-	9,  // 10: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
-	11, // 11: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
-	7,  // [7:12] is the sub-list for method output_type
-	2,  // [2:7] is the sub-list for method input_type
-	2,  // [2:2] is the sub-list for extension type_name
-	2,  // [2:2] is the sub-list for extension extendee
-	0,  // [0:2] is the sub-list for field type_name
+	1,  // 2: purser.cluster.v1.JoinGatewayRequest.node:type_name -> purser.cluster.v1.JoinRequest
+	3,  // 3: purser.cluster.v1.JoinGatewayReply.members:type_name -> purser.cluster.v1.Member
+	1,  // 4: purser.cluster.v1.Cluster.Join:input_type -> purser.cluster.v1.JoinRequest
+	4,  // 5: purser.cluster.v1.Cluster.Propose:input_type -> purser.cluster.v1.ProposeRequest
+	6,  // 6: purser.cluster.v1.Cluster.Progress:input_type -> purser.cluster.v1.ProgressRequest
+	8,  // 7: purser.cluster.v1.Cluster.Nudge:input_type -> purser.cluster.v1.NudgeRequest
+	10, // 8: purser.cluster.v1.Cluster.Lead:input_type -> purser.cluster.v1.LeadRequest
+	12, // 9: purser.cluster.v1.Cluster.JoinGateway:input_type -> purser.cluster.v1.JoinGatewayRequest
+	14, // 10: purser.cluster.v1.Cluster.Certify:input_type -> purser.cluster.v1.CertifyRequest
+	16, // 11: purser.cluster.v1.Cluster.Follow:input_type -> purser.cluster.v1.FollowRequest
+	2,  // 12: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
+	5,  // 13: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
+	7,  // 14: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
+	9,  // 15: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
+	11, // 16: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
+	13, // 17: purser.cluster.v1.Cluster.JoinGateway:output_type -> purser.cluster.v1.JoinGatewayReply
+	15, // 18: purser.cluster.v1.Cluster.Certify:output_type -> purser.cluster.v1.CertifyReply
+	17, // 19: purser.cluster.v1.Cluster.Follow:output_type -> purser.cluster.v1.FollowReply
+	12, // [12:20] is the sub-list for method output_type
+	4,  // [4:12] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_api_pb_cluster_proto_init() }
@@ -865,7 +1259,7 @@ func file_api_pb_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pb_cluster_proto_rawDesc), len(file_api_pb_cluster_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,18 +21,21 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Cluster_Join_FullMethodName     = "/purser.cluster.v1.Cluster/Join"
-	Cluster_Propose_FullMethodName  = "/purser.cluster.v1.Cluster/Propose"
-	Cluster_Progress_FullMethodName = "/purser.cluster.v1.Cluster/Progress"
-	Cluster_Nudge_FullMethodName    = "/purser.cluster.v1.Cluster/Nudge"
-	Cluster_Lead_FullMethodName     = "/purser.cluster.v1.Cluster/Lead"
+	Cluster_Join_FullMethodName        = "/purser.cluster.v1.Cluster/Join"
+	Cluster_Propose_FullMethodName     = "/purser.cluster.v1.Cluster/Propose"
+	Cluster_Progress_FullMethodName    = "/purser.cluster.v1.Cluster/Progress"
+	Cluster_Nudge_FullMethodName       = "/purser.cluster.v1.Cluster/Nudge"
+	Cluster_Lead_FullMethodName        = "/purser.cluster.v1.Cluster/Lead"
+	Cluster_JoinGateway_FullMethodName = "/purser.cluster.v1.Cluster/JoinGateway"
+	Cluster_Certify_FullMethodName     = "/purser.cluster.v1.Cluster/Certify"
+	Cluster_Follow_FullMethodName      = "/purser.cluster.v1.Cluster/Follow"
 )
 
 // ClusterClient is the client API for Cluster service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Every call but Join needs the certificate of a node.
+// Every call but Join and JoinGateway needs the certificate of a node.
 type ClusterClient interface {
 	// Join lets a node in that has nothing but a token. Any member answers.
 	Join(ctx context.Context, in *JoinRequest, opts ...grpc.CallOption) (*JoinReply, error)
@@ -45,6 +48,13 @@ type ClusterClient interface {
 	Nudge(ctx context.Context, in *NudgeRequest, opts ...grpc.CallOption) (*NudgeReply, error)
 	// Lead asks the leader to hand leadership to a node.
 	Lead(ctx context.Context, in *LeadRequest, opts ...grpc.CallOption) (*LeadReply, error)
+	// JoinGateway is Join for a node that takes no part in Raft.
+	JoinGateway(ctx context.Context, in *JoinGatewayRequest, opts ...grpc.CallOption) (*JoinGatewayReply, error)
+	// Certify gives a gateway its next certificate. Any member answers.
+	Certify(ctx context.Context, in *CertifyRequest, opts ...grpc.CallOption) (*CertifyReply, error)
+	// Follow tells a gateway the rules and the directory, and how far they go in the
+	// log, for as long as it listens. Any member answers.
+	Follow(ctx context.Context, in *FollowRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowReply], error)
 }
 
 type clusterClient struct {
@@ -105,11 +115,50 @@ func (c *clusterClient) Lead(ctx context.Context, in *LeadRequest, opts ...grpc.
 	return out, nil
 }
 
+func (c *clusterClient) JoinGateway(ctx context.Context, in *JoinGatewayRequest, opts ...grpc.CallOption) (*JoinGatewayReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JoinGatewayReply)
+	err := c.cc.Invoke(ctx, Cluster_JoinGateway_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterClient) Certify(ctx context.Context, in *CertifyRequest, opts ...grpc.CallOption) (*CertifyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CertifyReply)
+	err := c.cc.Invoke(ctx, Cluster_Certify_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterClient) Follow(ctx context.Context, in *FollowRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowReply], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Cluster_ServiceDesc.Streams[0], Cluster_Follow_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[FollowRequest, FollowReply]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Cluster_FollowClient = grpc.ServerStreamingClient[FollowReply]
+
 // ClusterServer is the server API for Cluster service.
 // All implementations must embed UnimplementedClusterServer
 // for forward compatibility.
 //
-// Every call but Join needs the certificate of a node.
+// Every call but Join and JoinGateway needs the certificate of a node.
 type ClusterServer interface {
 	// Join lets a node in that has nothing but a token. Any member answers.
 	Join(context.Context, *JoinRequest) (*JoinReply, error)
@@ -122,6 +171,13 @@ type ClusterServer interface {
 	Nudge(context.Context, *NudgeRequest) (*NudgeReply, error)
 	// Lead asks the leader to hand leadership to a node.
 	Lead(context.Context, *LeadRequest) (*LeadReply, error)
+	// JoinGateway is Join for a node that takes no part in Raft.
+	JoinGateway(context.Context, *JoinGatewayRequest) (*JoinGatewayReply, error)
+	// Certify gives a gateway its next certificate. Any member answers.
+	Certify(context.Context, *CertifyRequest) (*CertifyReply, error)
+	// Follow tells a gateway the rules and the directory, and how far they go in the
+	// log, for as long as it listens. Any member answers.
+	Follow(*FollowRequest, grpc.ServerStreamingServer[FollowReply]) error
 	mustEmbedUnimplementedClusterServer()
 }
 
@@ -146,6 +202,15 @@ func (UnimplementedClusterServer) Nudge(context.Context, *NudgeRequest) (*NudgeR
 }
 func (UnimplementedClusterServer) Lead(context.Context, *LeadRequest) (*LeadReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Lead not implemented")
+}
+func (UnimplementedClusterServer) JoinGateway(context.Context, *JoinGatewayRequest) (*JoinGatewayReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method JoinGateway not implemented")
+}
+func (UnimplementedClusterServer) Certify(context.Context, *CertifyRequest) (*CertifyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Certify not implemented")
+}
+func (UnimplementedClusterServer) Follow(*FollowRequest, grpc.ServerStreamingServer[FollowReply]) error {
+	return status.Error(codes.Unimplemented, "method Follow not implemented")
 }
 func (UnimplementedClusterServer) mustEmbedUnimplementedClusterServer() {}
 func (UnimplementedClusterServer) testEmbeddedByValue()                 {}
@@ -258,6 +323,53 @@ func _Cluster_Lead_Handler(srv interface{}, ctx context.Context, dec func(interf
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Cluster_JoinGateway_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JoinGatewayRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).JoinGateway(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_JoinGateway_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).JoinGateway(ctx, req.(*JoinGatewayRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Cluster_Certify_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CertifyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).Certify(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_Certify_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).Certify(ctx, req.(*CertifyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Cluster_Follow_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(FollowRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ClusterServer).Follow(m, &grpc.GenericServerStream[FollowRequest, FollowReply]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Cluster_FollowServer = grpc.ServerStreamingServer[FollowReply]
+
 // Cluster_ServiceDesc is the grpc.ServiceDesc for Cluster service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -285,7 +397,21 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Lead",
 			Handler:    _Cluster_Lead_Handler,
 		},
+		{
+			MethodName: "JoinGateway",
+			Handler:    _Cluster_JoinGateway_Handler,
+		},
+		{
+			MethodName: "Certify",
+			Handler:    _Cluster_Certify_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Follow",
+			Handler:       _Cluster_Follow_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "api/pb/cluster.proto",
 }

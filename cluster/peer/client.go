@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"purser/api/pb"
-	"purser/cluster/pki"
 	"purser/cluster/port"
 )
 
@@ -158,6 +157,52 @@ func (c *Clients) Lead(ctx context.Context, leader, address, to string) error {
 	return nil
 }
 
+// Certify asks a member for the next certificate.
+func (c *Clients) Certify(ctx context.Context, node, address string, in *pb.CertifyRequest) (*pb.CertifyReply, error) {
+	calls, err := c.to(node, address)
+	if err != nil {
+		return nil, err
+	}
+	out, err := calls.Certify(ctx, in)
+	if err != nil {
+		return nil, refusedBy(node, err)
+	}
+	return out, nil
+}
+
+// Follow has take called with everything that a member says, until it fails, the
+// stream ends or ctx is done. The error is never nil; one that wraps [ErrRefused] is
+// final.
+func (c *Clients) Follow(ctx context.Context, node, address string, in *pb.FollowRequest, take func(*pb.FollowReply) error) error {
+	calls, err := c.to(node, address)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := calls.Follow(ctx, in)
+	if err != nil {
+		return refusedBy(node, err)
+	}
+	for {
+		out, err := stream.Recv()
+		if err != nil {
+			return refusedBy(node, err)
+		}
+		if err := take(out); err != nil {
+			return fmt.Errorf("what node %s says: %w", node, err)
+		}
+	}
+}
+
+// refusedBy tells a refusal of a node from a failure.
+func refusedBy(node string, err error) error {
+	if status.Code(err) == codes.PermissionDenied {
+		return fmt.Errorf("node %s: %w: %s", node, ErrRefused, status.Convert(err).Message())
+	}
+	return fmt.Errorf("asking node %s: %w", node, err)
+}
+
 // Close ends all connections; calls under way fail.
 func (c *Clients) Close() {
 	c.mu.Lock()
@@ -167,54 +212,4 @@ func (c *Clients) Close() {
 		_ = conn.grpc.Close() // its only error is to be closed already
 	}
 	clear(c.conns)
-}
-
-// Join asks the members that a token names, in turn, to let this node in. It
-// returns their answer and the root that the token's fingerprint is of. An error
-// that wraps [ErrRefused] is final.
-func Join(ctx context.Context, token *pki.Token, in *pb.JoinRequest, now func() time.Time) (*pb.JoinReply, error) {
-	var errs []error
-	for _, address := range token.Addresses {
-		out, err := joinAt(ctx, address, token, in, now)
-		if err == nil {
-			return out, nil
-		}
-		errs = append(errs, err)
-		if errors.Is(err, ErrRefused) || ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, errors.Join(errs...)
-}
-
-func joinAt(ctx context.Context, address string, token *pki.Token, in *pb.JoinRequest, now func() time.Time) (*pb.JoinReply, error) {
-	// Dialled first, for its error: gRPC would wrap it in its own.
-	raw, root, err := port.DialPinned(ctx, address, token.Fingerprint, now)
-	if err != nil {
-		return nil, err
-	}
-	if root.Cluster() != token.Cluster {
-		return nil, errors.Join(fmt.Errorf("%w: the token is for cluster %s, %s is of %s", ErrRefused, token.Cluster, address, root.Cluster()), raw.Close())
-	}
-	used := false
-	conn, err := connect(address, func(ctx context.Context, _ string) (net.Conn, error) {
-		if used {
-			c, _, err := port.DialPinned(ctx, address, token.Fingerprint, now)
-			return c, err
-		}
-		used = true
-		return raw, nil
-	})
-	if err != nil {
-		return nil, errors.Join(err, raw.Close())
-	}
-	defer conn.Close()
-	out, err := pb.NewClusterClient(conn).Join(ctx, in)
-	if status.Code(err) == codes.PermissionDenied {
-		return nil, fmt.Errorf("%w: %s", ErrRefused, status.Convert(err).Message())
-	}
-	if err != nil {
-		return nil, fmt.Errorf("asking %s to let this node in: %w", address, err)
-	}
-	return out, nil
 }

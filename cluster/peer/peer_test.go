@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -51,6 +53,33 @@ func double() Service {
 				return errors.New("no voter of that name")
 			}
 			return nil
+		},
+		JoinGateway: func(_ context.Context, in *pb.JoinGatewayRequest) (*pb.JoinGatewayReply, error) {
+			if in.Node.Secret != "right" {
+				return nil, fmt.Errorf("%w: the token is not known here", ErrRefused)
+			}
+			return &pb.JoinGatewayReply{Certificate: in.CertificateRequest}, nil
+		},
+		Certify: func(_ context.Context, from string, in *pb.CertifyRequest) (*pb.CertifyReply, error) {
+			if from != "two" {
+				return nil, fmt.Errorf("%w: no gateway", ErrRefused)
+			}
+			return &pb.CertifyReply{Certificate: in.CertificateRequest}, nil
+		},
+		Follow: func(ctx context.Context, from string, in *pb.FollowRequest, send func(*pb.FollowReply) error) error {
+			if from != "two" {
+				return fmt.Errorf("%w: no gateway", ErrRefused)
+			}
+			for i := in.After; i < in.After+3; i++ {
+				if err := send(&pb.FollowReply{Applied: i}); err != nil {
+					return err
+				}
+			}
+			if in.After > 0 {
+				return errors.New("stopping")
+			}
+			<-ctx.Done()
+			return ctx.Err()
 		},
 	}
 }
@@ -172,6 +201,105 @@ func TestANodeThatMovedIsFound(t *testing.T) {
 	clients.Forget(func(string) bool { return false })
 	if len(clients.conns) != 0 {
 		t.Error("connections were kept")
+	}
+}
+
+// TestAStreamIsFollowedUntilItEnds: what is said arrives in order; a refusal, an end
+// and the reader's own error are told apart; a context ends it.
+func TestAStreamIsFollowedUntilItEnds(t *testing.T) {
+	a := authority(t)
+	address := serve(t, issued(t, a, "one"), double())
+	clients := NewClients(issued(t, a, "two"))
+	defer clients.Close()
+	var got []uint64
+	take := func(r *pb.FollowReply) error { got = append(got, r.Applied); return nil }
+	err := clients.Follow(t.Context(), "one", address, &pb.FollowRequest{After: 7}, take)
+	if err == nil || errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "stopping") || !slices.Equal(got, []uint64{7, 8, 9}) {
+		t.Errorf("a member that stops: %v, %v", got, err)
+	}
+	enough := errors.New("enough")
+	if err := clients.Follow(t.Context(), "one", address, &pb.FollowRequest{}, func(*pb.FollowReply) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("a reader that has enough: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := 0
+	err = clients.Follow(ctx, "one", address, &pb.FollowRequest{}, func(*pb.FollowReply) error {
+		if seen++; seen == 3 {
+			cancel()
+		}
+		return nil
+	})
+	if err == nil || seen != 3 {
+		t.Errorf("a reader that ends: %d, %v", seen, err)
+	}
+	stranger := NewClients(issued(t, a, "three"))
+	defer stranger.Close()
+	if err := stranger.Follow(t.Context(), "one", address, &pb.FollowRequest{}, take); !errors.Is(err, ErrRefused) {
+		t.Errorf("one that is refused: %v", err)
+	}
+	if _, err := stranger.Certify(t.Context(), "one", address, &pb.CertifyRequest{}); !errors.Is(err, ErrRefused) {
+		t.Errorf("one that is refused a certificate: %v", err)
+	}
+	out, err := clients.Certify(t.Context(), "one", address, &pb.CertifyRequest{CertificateRequest: []byte("x")})
+	if err != nil || string(out.Certificate) != "x" {
+		t.Errorf("Certify = %v, %v", out, err)
+	}
+}
+
+// TestK2AGatewayJoinsByToken, and a stranger follows nobody.
+func TestK2AGatewayJoinsByToken(t *testing.T) {
+	a := authority(t)
+	address := serve(t, issued(t, a, "one"), double())
+	token := pki.NewToken(&a.Root, []string{address})
+	in := &pb.JoinGatewayRequest{Node: &pb.JoinRequest{Secret: "right", Node: "gw"}, CertificateRequest: []byte("x")}
+	if out, err := JoinGateway(t.Context(), &token, in, time.Now); err != nil || string(out.Certificate) != "x" {
+		t.Errorf("JoinGateway = %v, %v", out, err)
+	}
+	in.Node.Secret = "wrong"
+	if _, err := JoinGateway(t.Context(), &token, in, time.Now); !errors.Is(err, ErrRefused) {
+		t.Errorf("a wrong secret: %v", err)
+	}
+	raw, _, err := port.DialPinned(t.Context(), address, a.Fingerprint(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := connect(address, alreadyDialled(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stream, err := pb.NewClusterClient(conn).Follow(t.Context(), &pb.FollowRequest{})
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	if status.Code(err) != codes.Unauthenticated {
+		t.Errorf("a stranger follows: %v", err)
+	}
+}
+
+// TestAMemberOfAnEarlierBuildLetsNoGatewayIn: it does not let a gateway in as if
+// it were a member.
+func TestAMemberOfAnEarlierBuildLetsNoGatewayIn(t *testing.T) {
+	a := authority(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := port.New(l, issued(t, a, "one"), slog.New(slog.DiscardHandler))
+	old := grpc.NewServer(grpc.Creds(arrived{p.Credentials()})) // it knows no call of today's
+	p.Run()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = old.Serve(p.Lane(port.GRPC)) }()
+	defer func() {
+		old.Stop()
+		<-ended
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	token := pki.NewToken(&a.Root, []string{l.Addr().String()})
+	if _, err := JoinGateway(t.Context(), &token, &pb.JoinGatewayRequest{}, time.Now); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "upgrade the members first") {
+		t.Errorf("JoinGateway = %v", err)
 	}
 }
 

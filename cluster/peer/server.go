@@ -42,6 +42,11 @@ type Service struct {
 	Progress func(ctx context.Context, from string, in *pb.ProgressRequest) (*pb.ProgressReply, error)
 	Nudge    func(accounts [][]byte)
 	Lead     func(node string) error
+
+	JoinGateway func(ctx context.Context, in *pb.JoinGatewayRequest) (*pb.JoinGatewayReply, error)
+	Certify     func(ctx context.Context, from string, in *pb.CertifyRequest) (*pb.CertifyReply, error)
+	// Follow sends until ctx is done or there is an error.
+	Follow func(ctx context.Context, from string, in *pb.FollowRequest, send func(*pb.FollowReply) error) error
 }
 
 // Errors that cross the wire as what they are.
@@ -66,7 +71,7 @@ func Serve(p *port.Port, service Service) *Server {
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleLimit, Time: 30 * time.Second, Timeout: 10 * time.Second}),
-		grpc.UnaryInterceptor(onlyNodes),
+		grpc.UnaryInterceptor(onlyNodes), grpc.StreamInterceptor(onlyNodesStream),
 	)}
 	pb.RegisterClusterServer(s.grpc, &calls{service: service})
 	s.serving.Go(func() {
@@ -85,17 +90,31 @@ func (s *Server) Close() {
 	s.serving.Wait()
 }
 
-// onlyNodes refuses every call but Join to callers that are no node, and every
-// call to those that were removed, also on connections from before.
+// onlyNodes refuses every call but those of nodes that join to callers that are no
+// node, and every call to those that were removed, also on connections from before.
 func onlyNodes(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if err := mayCall(ctx, info.FullMethod); err != nil {
+		return nil, err
+	}
+	return next(ctx, in)
+}
+
+func onlyNodesStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if err := mayCall(stream.Context(), info.FullMethod); err != nil {
+		return err
+	}
+	return next(service, stream)
+}
+
+func mayCall(ctx context.Context, method string) error {
 	id, err := caller(ctx)
 	switch {
 	case err != nil:
-		return nil, status.Error(codes.PermissionDenied, err.Error())
-	case id == "" && info.FullMethod != pb.Cluster_Join_FullMethodName:
-		return nil, status.Error(codes.Unauthenticated, "this call needs the certificate of a node of this cluster")
+		return status.Error(codes.PermissionDenied, err.Error())
+	case id == "" && method != pb.Cluster_Join_FullMethodName && method != pb.Cluster_JoinGateway_FullMethodName:
+		return status.Error(codes.Unauthenticated, "this call needs the certificate of a node of this cluster")
 	}
-	return next(ctx, in)
+	return nil
 }
 
 // calls is the service as gRPC wants it.
@@ -107,14 +126,44 @@ type calls struct {
 // Join implements pb.ClusterServer.
 func (c *calls) Join(ctx context.Context, in *pb.JoinRequest) (*pb.JoinReply, error) {
 	out, err := c.service.Join(ctx, in)
+	return out, answered(err)
+}
+
+// JoinGateway implements pb.ClusterServer.
+func (c *calls) JoinGateway(ctx context.Context, in *pb.JoinGatewayRequest) (*pb.JoinGatewayReply, error) {
+	out, err := c.service.JoinGateway(ctx, in)
+	return out, answered(err)
+}
+
+// Certify implements pb.ClusterServer.
+func (c *calls) Certify(ctx context.Context, in *pb.CertifyRequest) (*pb.CertifyReply, error) {
+	id, err := caller(ctx)
+	if err != nil {
+		return nil, status.Error(codes.PermissionDenied, err.Error())
+	}
+	out, err := c.service.Certify(ctx, id, in)
+	return out, answered(err)
+}
+
+// Follow implements pb.ClusterServer.
+func (c *calls) Follow(in *pb.FollowRequest, stream pb.Cluster_FollowServer) error {
+	id, err := caller(stream.Context())
+	if err != nil {
+		return status.Error(codes.PermissionDenied, err.Error())
+	}
+	return answered(c.service.Follow(stream.Context(), id, in, stream.Send))
+}
+
+// answered is an error as it crosses the wire.
+func answered(err error) error {
 	switch {
 	case errors.Is(err, ErrRefused):
 		// The other end says it again.
-		return nil, status.Error(codes.PermissionDenied, strings.TrimPrefix(err.Error(), ErrRefused.Error()+": "))
+		return status.Error(codes.PermissionDenied, strings.TrimPrefix(err.Error(), ErrRefused.Error()+": "))
 	case err != nil:
-		return nil, status.Error(codes.Unavailable, err.Error())
+		return status.Error(codes.Unavailable, err.Error())
 	}
-	return out, nil
+	return nil
 }
 
 // Propose implements pb.ClusterServer.

@@ -102,23 +102,33 @@ func (a *Authority) Issue(node string, now time.Time) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the key of node %s: %w", node, err)
 	}
+	der, err := a.sign(node, nodeURI(a.cluster, node), &key.PublicKey, now)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate of node %s: %w", node, err)
+	}
+	return a.own(node, key, leaf), nil
+}
+
+// sign makes a node's certificate.
+func (a *Authority) sign(node string, name *url.URL, key *ecdsa.PublicKey, now time.Time) ([]byte, error) {
 	template := &x509.Certificate{
 		SerialNumber: serial(),
 		Subject:      pkix.Name{CommonName: node},
-		URIs:         []*url.URL{nodeURI(a.cluster, node)},
+		URIs:         []*url.URL{name},
 		NotBefore:    now.Add(-backdate), NotAfter: now.Add(NodeLife),
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key, a.key)
 	if err != nil {
 		return nil, fmt.Errorf("making the certificate of node %s: %w", node, err)
 	}
-	return &Identity{
-		Node: node, From: template.NotBefore, Until: template.NotAfter,
-		Certificate: tls.Certificate{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: key},
-	}, nil
+	return der, nil
 }
 
 // Due is when the identity should be renewed: when a third of its life is left.
@@ -147,14 +157,14 @@ func (r *Root) Verify(chain []*x509.Certificate, now time.Time) (node string, er
 	if len(leaf.URIs) != 1 {
 		return "", fmt.Errorf("%w: it has %d URIs instead of a node's", ErrCertificate, len(leaf.URIs))
 	}
-	cluster, node, ok := parseNodeURI(leaf.URIs[0])
+	cluster, node, _, ok := parseNodeURI(leaf.URIs[0])
 	if !ok || cluster != r.cluster {
 		return "", fmt.Errorf("%w: %s is no node of cluster %s", ErrCertificate, leaf.URIs[0], r.cluster)
 	}
 	return node, nil
 }
 
-// VerifyPinned checks the chain of a server that a joining node knows by the
+// VerifyPinned checks the chain of a member that a joining node knows by the
 // authority's fingerprint alone, and returns the authority's root.
 func VerifyPinned(chain []*x509.Certificate, fingerprint string, now time.Time) (*Root, error) {
 	for _, c := range chain[min(1, len(chain)):] {
@@ -162,7 +172,9 @@ func VerifyPinned(chain []*x509.Certificate, fingerprint string, now time.Time) 
 		if err != nil || root.Fingerprint() != fingerprint {
 			continue
 		}
-		_, err = root.Verify(chain, now)
+		if _, err = root.Verify(chain, now); err == nil && IsGateway(chain[0]) {
+			err = fmt.Errorf("%w: a gateway answers, and a new node's secret is for members alone", ErrCertificate)
+		}
 		return root, err
 	}
 	return nil, fmt.Errorf("%w: the server is not of the cluster that made the token", ErrCertificate)
@@ -235,13 +247,28 @@ const scheme = "purser"
 
 func clusterURI(cluster string) *url.URL { return &url.URL{Scheme: scheme, Host: cluster} }
 
+// The paths of a member's and of a gateway's name.
+const (
+	memberPath  = "/node/"
+	gatewayPath = "/gateway/"
+)
+
 func nodeURI(cluster, node string) *url.URL {
-	return &url.URL{Scheme: scheme, Host: cluster, Path: "/node/" + node}
+	return &url.URL{Scheme: scheme, Host: cluster, Path: memberPath + node}
 }
 
-func parseNodeURI(u *url.URL) (cluster, node string, ok bool) {
-	node, ok = strings.CutPrefix(u.Path, "/node/")
-	return u.Host, node, ok && u.Scheme == scheme && CheckName("node id", node) == nil
+func gatewayURI(cluster, node string) *url.URL {
+	return &url.URL{Scheme: scheme, Host: cluster, Path: gatewayPath + node}
+}
+
+// parseNodeURI returns whose name it is; role is one of the paths.
+func parseNodeURI(u *url.URL) (cluster, node, role string, ok bool) {
+	for _, role := range []string{memberPath, gatewayPath} {
+		if node, ok := strings.CutPrefix(u.Path, role); ok {
+			return u.Host, node, role, u.Scheme == scheme && CheckName("node id", node) == nil
+		}
+	}
+	return "", "", "", false
 }
 
 func serial() *big.Int {

@@ -19,6 +19,11 @@
 //     authority's fingerprint, so that the new node knows whom it talks to before
 //     it says anything.
 //
+// A gateway (a node that is no member) makes its own key, and a member signs its
+// certificate; it keeps the authority's certificate and never its key. Its name
+// (purser://cluster/gateway/id) says what it is: nobody speaks Raft with it, and no
+// new node shows it a token's secret.
+//
 // The key of gossip (cluster/gossip) is derived from the authority's.
 //
 // Keys are ECDSA P-256. Nothing here keeps state or starts a goroutine; all

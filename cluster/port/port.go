@@ -81,6 +81,15 @@ func (c *Credentials) verify(chain []*x509.Certificate) (string, error) {
 	return node, nil
 }
 
+// verifyMember lets nobody but a member take part in Raft.
+func (c *Credentials) verifyMember(chain []*x509.Certificate) error {
+	node, err := c.verify(chain)
+	if err == nil && pki.IsGateway(chain[0]) {
+		err = fmt.Errorf("%w: node %s is a gateway and takes no part in Raft", pki.ErrCertificate, node)
+	}
+	return err
+}
+
 // server is the configuration of the accepting end. A caller without a
 // certificate may speak gRPC alone.
 func (c *Credentials) server() *tls.Config {
@@ -93,8 +102,7 @@ func (c *Credentials) server() *tls.Config {
 		},
 		VerifyConnection: func(s tls.ConnectionState) error {
 			if s.NegotiatedProtocol != string(GRPC) {
-				_, err := c.verify(s.PeerCertificates)
-				return err
+				return c.verifyMember(s.PeerCertificates)
 			}
 			// A joiner has none, and a node that was removed is to be told so: the
 			// service refuses them, see Peer.
@@ -124,6 +132,11 @@ func (c *Credentials) client(lane Lane, want string) *tls.Config {
 			node, err := c.verify(s.PeerCertificates)
 			if err != nil {
 				return err
+			}
+			if lane == Raft {
+				if err := c.verifyMember(s.PeerCertificates); err != nil {
+					return err
+				}
 			}
 			if want != "" && node != want {
 				return fmt.Errorf("%w: node %s answers where %s was expected", pki.ErrCertificate, node, want)

@@ -218,3 +218,46 @@ func TestASilentPeerHoldsNothingUp(t *testing.T) {
 	}
 	// The cleanup closes the port while the silent peer's handshake is under way.
 }
+
+// TestK3AGatewayTakesNoPartInRaft, neither as who calls nor as who answers; its calls
+// arrive.
+func TestK3AGatewayTakesNoPartInRaft(t *testing.T) {
+	a := authority(t, "prod")
+	request, err := pki.NewRequest("gw-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := a.Certify(request.DER, "gw-1", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity, err := a.Root.Accept(request, der, "gw-1", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway, member := NewCredentials(&a.Root, identity, time.Now), credentials(t, a, "server", time.Now())
+	p, q := open(t, member), open(t, gateway)
+	c, err := gateway.Dial(context.Background(), p.Addr().String(), Raft, "server")
+	if err == nil { // TLS 1.3: the client learns of the refusal at its first read
+		_, err = said(t, c)
+	}
+	if err == nil {
+		t.Error("a gateway was let into the Raft lane")
+	}
+	if _, err := member.Dial(context.Background(), q.Addr().String(), Raft, "gw-1"); !errors.Is(err, pki.ErrCertificate) {
+		t.Errorf("a member speaks Raft with a gateway: %v", err)
+	}
+	for _, call := range []struct {
+		from *Credentials
+		to   *Port
+		want string
+	}{{gateway, p, "gw-1"}, {member, q, "server"}} {
+		c, err := call.from.Dial(context.Background(), call.to.Addr().String(), GRPC, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := said(t, c); err != nil || got != "h2 "+call.want {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}

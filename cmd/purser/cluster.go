@@ -51,7 +51,7 @@ func (c *clusterTokenCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return c.print(t, func(w *tabwriter.Writer) {
-		fmt.Fprintf(w, "%s\n\nIt lets one node join, until %s. On the new machine:\n\n  purser join --token TOKEN --id NODE --cluster-listen HOST:PORT\n", t.Token, t.Expires)
+		fmt.Fprintf(w, "%s\n\nIt lets one node join, until %s. On the new machine:\n\n  purser join --token TOKEN --id NODE --cluster-listen HOST:PORT\n\nWith --gateway it serves without becoming a member.\n", t.Token, t.Expires)
 	})
 }
 
@@ -167,6 +167,7 @@ type nodeFlags struct {
 	ClusterListen string `help:"Address of the cluster's port, host:port; overrides the file."`
 	Advertise     string `help:"Where other nodes reach the cluster's port, host:port; overrides the file."`
 	Gossip        string `help:"Address of gossip, UDP and TCP, host:port, or off; overrides the file."`
+	Gateway       bool   `help:"This node is a gateway: it leases and serves, and is no member of the cluster."`
 }
 
 // load reads the configuration: the file, or else what the node was given when
@@ -205,6 +206,7 @@ func (f *nodeFlags) override(cfg *node.Config) {
 			*field = *flag
 		}
 	}
+	cfg.Cluster.Gateway = cfg.Cluster.Gateway || f.Gateway
 }
 
 type joinCmd struct {

@@ -112,7 +112,10 @@ func (c *statusCmd) Run(ctx context.Context) error {
 		fmt.Fprintf(w, "cluster\t%s\n", dash(s.Cluster))
 		fmt.Fprintf(w, "leader\t%s (this node: %s, term %d)\n", dash(s.Leader), s.Role, s.Term)
 		fmt.Fprintf(w, "incarnation\t%d\n", s.Incarnation)
-		fmt.Fprintf(w, "ledger\tentry %d at %s, digest %.16s\n", s.AppliedLog, s.LedgerTime, s.Digest)
+		if s.Role == "gateway" {
+			fmt.Fprintf(w, "follows\t%s\n", dash(s.Follows))
+		}
+		fmt.Fprintf(w, "ledger\tentry %d at %s, digest %.16s\n", s.AppliedLog, s.LedgerTime, dash(s.Digest))
 		fmt.Fprintf(w, "objects\t%d budgets, %d accounts, %d keys, %d holds in flight\n", s.Budgets, s.Accounts, s.Keys, s.Holds)
 		fmt.Fprintf(w, "prices\t%.16s\n", s.Catalogue)
 		for _, u := range s.Upstreams {

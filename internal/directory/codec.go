@@ -30,6 +30,7 @@ var (
 //	AdmitNode: the node, hash of the token (32 bytes, zero for none)
 //	SetNode:   id, state
 //	ForgetNodes: nothing
+//	AdmitGateway: as AdmitNode
 //
 // A node is id, store (16 bytes), address, region, zone,
 // and a key is id, hash (32 bytes), name, bound, required, models, cacheOff,
@@ -48,6 +49,8 @@ func AppendCommand(b []byte, c Command) []byte {
 	case PutToken:
 		return appendInt(append(b, c.Hash[:]...), int64(c.Expires))
 	case AdmitNode:
+		return append(appendNode(b, &c.Node), c.Token[:]...)
+	case AdmitGateway:
 		return append(appendNode(b, &c.Node), c.Token[:]...)
 	case SetNode:
 		return append(appendString(b, string(c.ID)), byte(c.State))
@@ -81,6 +84,8 @@ func DecodeCommand(b []byte) (Command, error) {
 		c = PutToken{Hash: r.hash(), Expires: ledger.Instant(r.int())}
 	case KindAdmitNode:
 		c = AdmitNode{Node: r.node(), Token: r.hash()}
+	case KindAdmitGateway:
+		c = AdmitGateway{Node: r.node(), Token: r.hash()}
 	case KindSetNode:
 		c = SetNode{ID: ledger.NodeID(r.string()), State: NodeState(r.byte())}
 	case KindForgetNodes:

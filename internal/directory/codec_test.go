@@ -85,6 +85,50 @@ func TestCompatCommands_v1(t *testing.T) {
 	}
 }
 
+// goldenGateways are the commands that came with gateways.
+func goldenGateways() []Command {
+	return []Command{
+		AdmitGateway{Node: Node{ID: "g1", Store: ledger.StoreID{4, 5}, Address: "10.0.1.1:7071", Region: "eu", Zone: "b"}, Token: Hash{7: 8}},
+		AdmitGateway{Node: Node{ID: "m0", Store: ledger.StoreID{6}, Address: "m0:7071"}},
+	}
+}
+
+func TestCompatGateways_v1(t *testing.T) {
+	var commands, records [][]byte
+	for _, c := range goldenGateways() {
+		commands = append(commands, AppendCommand(nil, c))
+	}
+	for i, b := range golden(t, "gateways_v1.hex", commands) {
+		c, err := DecodeCommand(b)
+		if err != nil || !reflect.DeepEqual(c, goldenGateways()[i]) {
+			t.Errorf("command %d decodes to %+v, %v", i, c, err)
+		}
+	}
+	s := gatewayState()
+	for b := range s.Records() {
+		records = append(records, bytes.Clone(b))
+	}
+	back, err := Load(fromRecords(slices.Values(golden(t, "gateway_records_v1.hex", records))))
+	if err != nil || back.Digest() != s.Digest() || !reflect.DeepEqual(back.Nodes(), s.Nodes()) {
+		t.Errorf("the records load to another state: %v", err)
+	}
+}
+
+// gatewayState has a gateway between two members, by their IDs.
+func gatewayState() *State {
+	s := New()
+	s.Apply(1000, AdmitNode{Node: Node{ID: "a", Address: "a:1"}})
+	for i, id := range []ledger.NodeID{"g1", "z"} {
+		s.Apply(2000, PutToken{Hash: Hash{7: byte(8 + i)}, Expires: 9000})
+		if id == "z" {
+			s.Apply(3000, AdmitNode{Node: Node{ID: id, Address: "z:1"}, Token: Hash{7: 9}})
+		}
+	}
+	s.Apply(4000, goldenGateways()[0])
+	s.Apply(5000, SetNode{ID: "g1", State: NodeDraining})
+	return s
+}
+
 func goldenState() *State {
 	s := New()
 	for i, c := range goldenCommands() {
@@ -145,7 +189,7 @@ func TestCommandsSurviveTheirStoredForm(t *testing.T) {
 }
 
 func TestL10DecodersRefuseWhatNoEncoderWrote(t *testing.T) {
-	for _, c := range goldenCommands() {
+	for _, c := range append(goldenCommands(), goldenGateways()...) {
 		b := AppendCommand(nil, c)
 		for n := range b {
 			if _, err := DecodeCommand(b[:n]); !errors.Is(err, ErrMalformed) {
@@ -224,7 +268,7 @@ func invalidKeyRecord() []byte {
 func seq(records ...[]byte) iter.Seq2[[]byte, error] { return fromRecords(slices.Values(records)) }
 
 func FuzzDecodeCommand(f *testing.F) {
-	for _, c := range goldenCommands() {
+	for _, c := range append(goldenCommands(), goldenGateways()...) {
 		f.Add(AppendCommand(nil, c))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -21,6 +21,8 @@ const (
 	KindSetNode   Kind = 6
 	// KindForgetNodes is of a restored backup.
 	KindForgetNodes Kind = 7
+	// KindAdmitGateway is AdmitNode for a gateway.
+	KindAdmitGateway Kind = 8
 )
 
 // PutKey makes a key, or changes one that is not revoked. Its ID and Hash must
@@ -47,8 +49,15 @@ type PutToken struct {
 
 // AdmitNode lets a node in with a token, or takes down a new address, region or
 // zone of one that is in. Without a token it is the first node of a cluster, or
-// one that is known. State and Joined of the node are ignored.
+// one that is known. State, Role and Joined of the node are ignored.
 type AdmitNode struct {
+	Node  Node
+	Token Hash // zero for none
+}
+
+// AdmitGateway is [AdmitNode] for a node that takes no part in Raft. A gateway is
+// never the first node, and stays a gateway.
+type AdmitGateway struct {
 	Node  Node
 	Token Hash // zero for none
 }
@@ -73,6 +82,9 @@ func (PutToken) Kind() Kind { return KindPutToken }
 
 // Kind implements Command.
 func (AdmitNode) Kind() Kind { return KindAdmitNode }
+
+// Kind implements Command.
+func (AdmitGateway) Kind() Kind { return KindAdmitGateway }
 
 // Kind implements Command.
 func (SetNode) Kind() Kind { return KindSetNode }
@@ -107,13 +119,14 @@ const (
 	NodeTaken      Code = 13 // the ID belongs to a node with another data directory
 	NodeIsRemoved  Code = 14
 	UnknownNode    Code = 15
+	RoleFixed      Code = 16 // a member is no gateway, nor the other way round
 )
 
 var codeNames = [...]string{
 	Applied: "applied", Unchanged: "unchanged", InvalidCommand: "invalid command", UnknownKey: "unknown key",
 	IDTaken: "id taken", HashTaken: "hash taken", KeyRevoked: "key revoked", KeyActive: "key active", LimitReached: "limit reached",
 	UnknownToken: "unknown token", TokenUsed: "token used", TokenExpired: "token expired", NodeTaken: "node id taken",
-	NodeIsRemoved: "node removed", UnknownNode: "unknown node",
+	NodeIsRemoved: "node removed", UnknownNode: "unknown node", RoleFixed: "role fixed",
 }
 
 // String returns the code in words.

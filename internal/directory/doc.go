@@ -26,7 +26,8 @@
 //   - A revoked key stays revoked. It may be forgotten, never revived.
 //   - K2 A token lets one node in: the first that shows it before it expires.
 //   - A node's ID is its own for good: another data directory cannot take it over,
-//     and a node that was removed does not come back.
+//     and a node that was removed does not come back. Nor does a member become a
+//     gateway, or a gateway a member.
 //   - A [Key] that was handed out is never written again.
 //
 // # Concurrency

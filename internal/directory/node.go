@@ -46,13 +46,31 @@ func (s NodeState) String() string {
 	}
 }
 
-// Node is a member of the cluster: who was let in, and where it is to be found.
+// Role is what part a node has in the cluster, for good.
+type Role uint8
+
+// The roles.
+const (
+	Member  Role = 0 // it takes part in Raft, or may
+	Gateway Role = 1 // it never does: it leases and serves
+)
+
+// String returns the role in a word.
+func (r Role) String() string {
+	if r == Gateway {
+		return "gateway"
+	}
+	return "member"
+}
+
+// Node is a node of the cluster: who was let in, and where it is to be found.
 type Node struct {
 	ID      ledger.NodeID
 	Store   ledger.StoreID // of its data directory; another one is another node
 	Address string         // of its cluster port, as others reach it
 	Region  string
 	Zone    string
+	Role    Role
 	State   NodeState
 	Joined  ledger.Instant
 }
@@ -116,18 +134,20 @@ func (s *State) putToken(c *PutToken) Code {
 }
 
 // admit lets a node in, or takes down where a known one is to be found now. The
-// first node of a cluster needs no token.
-func (s *State) admit(c *AdmitNode) Code {
-	if c.Node.Validate() != nil {
+// first node of a cluster needs no token, and is a member.
+func (s *State) admit(n Node, token Hash, role Role) Code {
+	if n.Validate() != nil {
 		return InvalidCommand
 	}
-	at, known := findNode(s.nodes, c.Node.ID)
+	at, known := findNode(s.nodes, n.ID)
 	if known {
 		switch old := s.nodes[at]; {
 		case old.State == NodeRemoved:
 			return NodeIsRemoved
-		case old.Store != c.Node.Store:
+		case old.Store != n.Store:
 			return NodeTaken
+		case old.Role != role:
+			return RoleFixed
 		}
 	}
 	if !known && len(s.nodes) >= MaxNodes {
@@ -135,16 +155,15 @@ func (s *State) admit(c *AdmitNode) Code {
 	}
 	tokens := s.tokens
 	switch {
-	case c.Token != Hash{}:
+	case token != Hash{}:
 		var code Code
-		if tokens, code = s.useToken(c.Token, c.Node.ID); code != Applied {
+		if tokens, code = s.useToken(token, n.ID); code != Applied {
 			return code
 		}
-	case !known && len(s.nodes) > 0:
+	case !known && (len(s.nodes) > 0 || role == Gateway):
 		return UnknownToken
 	}
-	n := c.Node
-	n.State, n.Joined = NodeActive, s.now
+	n.Role, n.State, n.Joined = role, NodeActive, s.now
 	if known {
 		n.State, n.Joined = s.nodes[at].State, s.nodes[at].Joined
 		if n == *s.nodes[at] {
@@ -235,7 +254,11 @@ func (r *reader) hash() (h Hash) {
 // nodeRecords yields the records of nodes and tokens.
 func (s *State) nodeRecords(b []byte, yield func([]byte) bool) bool {
 	for _, n := range s.nodes {
-		b = appendNode(append(b[:0], codecVersion, recordNode), n)
+		kind := byte(recordNode)
+		if n.Role == Gateway {
+			kind = recordGateway
+		}
+		b = appendNode(append(b[:0], codecVersion, kind), n)
 		b = appendInt(append(b, byte(n.State)), int64(n.Joined))
 		if !yield(b) {
 			return false
@@ -251,8 +274,9 @@ func (s *State) nodeRecords(b []byte, yield func([]byte) bool) bool {
 	return true
 }
 
-func (s *State) loadNode(r *reader) error {
+func (s *State) loadNode(r *reader, role Role) error {
 	n := r.node()
+	n.Role = role
 	n.State, n.Joined = NodeState(r.byte()), ledger.Instant(r.int())
 	if r.bad {
 		return nil // the caller says so

@@ -64,14 +64,57 @@ func TestK2ATokenLetsOneNodeInOnce(t *testing.T) {
 	}
 }
 
+func gatewayAdmitted(id ledger.NodeID, store byte, token byte) AdmitGateway {
+	return AdmitGateway(admitted(id, store, token))
+}
+
+// TestANodeKeepsItsRole is the life of a gateway, told in order: it comes in by token
+// like a member, never as the first node, and is never anything else.
+func TestANodeKeepsItsRole(t *testing.T) {
+	s := New()
+	moved := gatewayAdmitted("g1", 3, 0)
+	moved.Node.Address, moved.Node.Role = "elsewhere:7071", Member // which is ignored
+	for i, step := range []struct {
+		c    Command
+		want Code
+	}{
+		{gatewayAdmitted("g1", 3, 0), UnknownToken}, // a cluster begins with a member
+		{admitted("n1", 1, 0), Applied},
+		{gatewayAdmitted("g1", 3, 0), UnknownToken},
+		{gatewayAdmitted("", 3, 1), InvalidCommand},
+		{PutToken{Hash: Hash{1}, Expires: 100}, Applied},
+		{PutToken{Hash: Hash{2}, Expires: 100}, Applied},
+		{gatewayAdmitted("n1", 1, 1), RoleFixed},
+		{gatewayAdmitted("g1", 3, 1), Applied},
+		{gatewayAdmitted("g1", 3, 1), Unchanged},
+		{gatewayAdmitted("g2", 4, 1), TokenUsed},
+		{admitted("g1", 3, 2), RoleFixed},
+		{admitted("g1", 9, 2), NodeTaken},
+		{moved, Applied},
+		{SetNode{ID: "g1", State: NodeRemoved}, Applied},
+		{gatewayAdmitted("g1", 3, 2), NodeIsRemoved},
+		{admitted("n2", 2, 2), Applied}, // the token is still good
+	} {
+		if got := s.Apply(ledger.Instant(i+1), step.c).Code; got != step.want {
+			t.Fatalf("step %d, %+v: %v, want %v", i, step.c, got, step.want)
+		}
+	}
+	g, _ := s.Node("g1")
+	m, _ := s.Node("n1")
+	if g.Role != Gateway || g.Address != "elsewhere:7071" || m.Role != Member {
+		t.Errorf("g1 is %+v, n1 is %+v", g, m)
+	}
+}
+
 // TestK2NoTokenServesTwo: whatever is asked, a token admits one node at most, an
-// ID keeps its store, and a removed node stays removed.
+// ID keeps its store and its role, and a removed node stays removed.
 func TestK2NoTokenServesTwo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := New()
 		stores := map[ledger.NodeID]ledger.StoreID{}
 		removed := map[ledger.NodeID]bool{}
 		users := map[Hash]ledger.NodeID{}
+		roles := map[ledger.NodeID]Role{}
 		for range rapid.IntRange(1, 40).Draw(t, "commands") {
 			c := drawNodeCommand(t)
 			_, known := s.Node(nodeOf(c))
@@ -79,7 +122,19 @@ func TestK2NoTokenServesTwo(t *testing.T) {
 			if back, err := DecodeCommand(AppendCommand(nil, c)); err != nil || !reflect.DeepEqual(back, c) {
 				t.Fatalf("%+v came back as %+v, %v", c, back, err)
 			}
-			if a, ok := c.(AdmitNode); ok && code == Applied {
+			a, ok := c.(AdmitNode)
+			role := Member
+			if g, is := c.(AdmitGateway); is {
+				a, ok, role = AdmitNode(g), true, Gateway
+			}
+			if ok && code == Applied {
+				if was, ok := roles[a.Node.ID]; ok && was != role {
+					t.Fatalf("node %s changed its role", a.Node.ID)
+				}
+				roles[a.Node.ID] = role
+				if n, _ := s.Node(a.Node.ID); n.Role != role {
+					t.Fatalf("node %s is a %s", a.Node.ID, n.Role)
+				}
 				if was, ok := stores[a.Node.ID]; ok && was != a.Node.Store {
 					t.Fatalf("node %s changed its store", a.Node.ID)
 				}
@@ -134,6 +189,8 @@ func TestARestoredDirectoryBelongsToNoCluster(t *testing.T) {
 func nodeOf(c Command) ledger.NodeID {
 	switch c := c.(type) {
 	case AdmitNode:
+		return c.Node.ID
+	case AdmitGateway:
 		return c.Node.ID
 	case SetNode:
 		return c.ID

@@ -10,10 +10,11 @@ import (
 
 // The kinds of snapshot record.
 const (
-	recordHeader = 1 // first: now, version, number of keys
-	recordKey    = 2 // a key, then created, revoked, version
-	recordNode   = 3 // a node, then state, joined
-	recordToken  = 4 // hash, expires, used by
+	recordHeader  = 1 // first: now, version, number of keys
+	recordKey     = 2 // a key, then created, revoked, version
+	recordNode    = 3 // a member, then state, joined
+	recordToken   = 4 // hash, expires, used by
+	recordGateway = 5 // a gateway, as a member; they are in one order by ID
 )
 
 // Records yields the state as a sequence of records: a header, then the keys in
@@ -69,7 +70,7 @@ func Load(records iter.Seq2[[]byte, error]) (*State, error) {
 		switch {
 		case r.bad:
 			return nil, fmt.Errorf("directory record: %w", ErrMalformed)
-		case version != codecVersion || kind < recordHeader || kind > recordToken:
+		case version != codecVersion || kind < recordHeader || kind > recordGateway:
 			return nil, fmt.Errorf("directory record of version %d, kind %d: %w", version, kind, ErrUnknown)
 		case (kind == recordHeader) != (s == nil):
 			return nil, fmt.Errorf("directory header out of place: %w", ErrMalformed)
@@ -100,7 +101,9 @@ func (s *State) load(kind byte, r *reader) error {
 	case recordKey:
 		return s.loadKey(r)
 	case recordNode:
-		return s.loadNode(r)
+		return s.loadNode(r, Member)
+	case recordGateway:
+		return s.loadNode(r, Gateway)
 	default:
 		return s.loadToken(r)
 	}

@@ -69,7 +69,9 @@ func (s *State) Apply(now ledger.Instant, c Command) Outcome {
 	case PutToken:
 		code = s.putToken(&c)
 	case AdmitNode:
-		code = s.admit(&c)
+		code = s.admit(c.Node, c.Token, Member)
+	case AdmitGateway:
+		code = s.admit(c.Node, c.Token, Gateway)
 	case SetNode:
 		code = s.setNode(&c)
 	case ForgetNodes:

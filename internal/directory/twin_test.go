@@ -85,10 +85,14 @@ func drawNodeCommand(t *rapid.T) Command {
 	case 1:
 		return SetNode{ID: id, State: NodeState(rapid.IntRange(0, 4).Draw(t, "state"))}
 	default:
-		return AdmitNode{Token: token, Node: Node{
+		n := Node{
 			ID: id, Store: ledger.StoreID{rapid.Byte().Draw(t, "store") % 2},
 			Address: rapid.SampledFrom([]string{"a:1", "b:1", ""}).Draw(t, "address"),
-		}}
+		}
+		if rapid.Bool().Draw(t, "gateway") {
+			return AdmitGateway{Token: token, Node: n}
+		}
+		return AdmitNode{Token: token, Node: n}
 	}
 }
 

@@ -79,7 +79,9 @@ type lease struct {
 	rateAt      int64         // mono of the last sample
 	largestPrev ledger.Amount // largest hold of the period before the last scan
 	usedAt      int64         // mono when the account was last seen in use
-	wantAfter   int64         // mono before which asking ahead is pointless: the ledger is short
+	wantAfter   int64         // mono before which no Exchange is begun to ask ahead: the ledger is short
+	needAt      int64         // mono before which requests do not ask for it: the ledger was short just now
+	yieldTill   int64         // mono until which nothing is asked ahead: others need what was returned
 
 	blocked uint64        // pass in which a parked request found it short
 	demand  ledger.Amount // of the requests waiting for it in that pass

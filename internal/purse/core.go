@@ -6,11 +6,22 @@ import (
 	"purser/ledger"
 )
 
-// moment is a time as data. Wall is for windows only; mono never goes back and
-// measures every wait, both in nanoseconds.
-type moment struct {
-	wall ledger.Instant
-	mono int64
+// Moment is a time as data, in nanoseconds. Wall chooses windows, and moments at
+// which nodes ask together; Mono never goes back and measures every wait.
+type Moment struct {
+	Wall ledger.Instant
+	Mono int64
+}
+
+// next is when the next multiple of a period begins on the wall clock, as a mono.
+// What nodes do at such times they do together, as far as their clocks agree, and
+// it shares the leader's entries.
+func (m Moment) next(period int64) int64 {
+	into := int64(m.Wall) % period
+	if into < 0 {
+		into += period
+	}
+	return m.Mono + period - into
 }
 
 // Limits of the core's own work, with their reasons.
@@ -24,6 +35,14 @@ const (
 	// shorter than a synced log entry takes; it only keeps a misunderstanding
 	// between two quick parties from becoming a busy loop.
 	leastGap = 1_000_000
+	// needGap spaces the questions for an account of which the ledger gave less
+	// than was wanted: what comes meanwhile, on all nodes, asks together, so that
+	// the entries of a budget's last hundredth follow time and not requests. It is
+	// a small part of the admission wait.
+	needGap = 20_000_000
+	// leasePart bounds what is asked ahead, as a part of the limit: what a node that
+	// dies has idle is out until it comes back.
+	leasePart = 32
 	// shortFor is how long not to ask ahead after the ledger gave less than was
 	// wanted; requests that need more still ask.
 	shortFor = 1_000_000_000
@@ -84,7 +103,7 @@ type core struct {
 	seriesOpen atomic.Int64
 }
 
-func newCore(cfg Config, incarnation uint32, markSeq uint64, now moment) *core {
+func newCore(cfg Config, incarnation uint32, markSeq uint64, now Moment) *core {
 	return &core{
 		cfg:         cfg,
 		incarnation: incarnation,
@@ -92,9 +111,9 @@ func newCore(cfg Config, incarnation uint32, markSeq uint64, now moment) *core {
 		holds:       &holds{},
 		accounts:    make(map[ledger.AccountKey]*account),
 		markSeq:     markSeq,
-		heard:       now.mono,
-		flushAt:     now.mono,
-		scanAt:      now.mono + scanEvery,
+		heard:       now.Mono,
+		flushAt:     now.Mono,
+		scanAt:      now.Mono + scanEvery,
 		authority:   true,
 		horizonWall: -ledger.MaxInstant,
 	}
@@ -102,20 +121,25 @@ func newCore(cfg Config, incarnation uint32, markSeq uint64, now moment) *core {
 
 // step takes note of the time and of what happened on the hot path. After it
 // the caller asks for nextMarks and nextExchange.
-func (c *core) step(now moment) {
+func (c *core) step(now Moment) {
 	c.bell.answer(func(a *account) {
 		c.pump = c.pump || a.watched.Load()
 		c.assess(a, now)
 	})
-	c.authority = now.mono-c.heard <= int64(c.cfg.AuthorityTTL)
-	if now.mono >= c.scanAt {
-		c.scanAt = now.mono + scanEvery
+	c.keepAuthority(now)
+	if now.Mono >= c.scanAt {
+		c.scanAt = now.Mono + scanEvery
 		c.scan(now)
 	}
 	c.expire(now)
 	if c.pump {
 		c.serve(now)
 	}
+}
+
+// keepAuthority ends this node's authority when the ledger was not heard in time.
+func (c *core) keepAuthority(now Moment) {
+	c.authority = now.Mono-c.heard <= int64(c.cfg.AuthorityTTL)
 }
 
 // admits reports whether new holds may begin.
@@ -136,8 +160,8 @@ func (c *core) undecided() error {
 // current returns the account that a hold on s is charged to at this moment,
 // making it if need be; nil when the table is full. The account may be closing:
 // then nothing can be had of it until it has gone.
-func (c *core) current(s *series, now moment) *account {
-	wall := max(now.wall, c.horizonWall)
+func (c *core) current(s *series, now Moment) *account {
+	wall := max(now.Wall, c.horizonWall)
 	a := s.current.Load()
 	if a != nil && a.index >= 0 && wall < a.end && !a.before(wall) {
 		if a.closing {
@@ -160,7 +184,7 @@ func (a *account) before(wall ledger.Instant) bool {
 }
 
 // open returns the account of a key, making it if there is room.
-func (c *core) open(key ledger.AccountKey, end ledger.Instant, k *book, now moment) *account {
+func (c *core) open(key ledger.AccountKey, end ledger.Instant, k *book, now Moment) *account {
 	if a := c.accounts[key]; a != nil {
 		if a.closing {
 			c.reopen(a, now)
@@ -173,7 +197,7 @@ func (c *core) open(key ledger.AccountKey, end ledger.Instant, k *book, now mome
 	a := &account{key: key, unit: k.unit, end: end, book: k, bell: c.bell}
 	a.setSoft(k.soft.Load())
 	a.wake.Store(never)
-	a.rateAt, a.usedAt = now.mono, now.mono
+	a.rateAt, a.usedAt = now.Mono, now.Mono
 	a.index = len(c.live)
 	c.live = append(c.live, a)
 	c.accounts[key] = a
@@ -185,7 +209,7 @@ func (c *core) open(key ledger.AccountKey, end ledger.Instant, k *book, now mome
 
 // assess decides what an account needs: a higher mark, more allowance, or its
 // end, and from which free amount on it wants to be looked at again.
-func (c *core) assess(a *account, now moment) {
+func (c *core) assess(a *account, now Moment) {
 	if a.index < 0 {
 		return
 	}
@@ -215,7 +239,7 @@ func (c *core) assess(a *account, now moment) {
 	}
 	low, _ := c.levels(a)
 	switch {
-	case now.mono < a.wantAfter:
+	case now.Mono < a.wantAfter:
 	case free+a.unissued() < low:
 		c.wantRow(a)
 	default:
@@ -235,7 +259,8 @@ func (c *core) levels(a *account) (low, target ledger.Amount) {
 		return 0, 0
 	}
 	low = perTime(a.rate, 2*c.refill.p99()) + hold
-	target = max(perTime(a.rate, int64(c.cfg.Horizon)), 4*hold, 2*low)
+	ahead := min(perTime(a.rate, int64(c.cfg.Horizon)), ledger.Amount(a.book.limit.Load())/leasePart)
+	target = max(ahead, 4*hold, 2*low)
 	return min(low, ledger.MaxAmount), min(target, ledger.MaxAmount)
 }
 

@@ -50,8 +50,8 @@
 //
 // # Tests
 //
-// The core is driven by a seeded simulation against the real ledger: lost,
-// late and repeated answers, crashes at any moment with every choice of what
-// the disk kept, and a provider's bill as the oracle. The shell is tested with
-// testing/synctest, and under the race detector.
+// A [Driver] moves the core without goroutines and clock. With it
+// jepsen-style-tests/sim runs seeded histories against the real ledger, and
+// jepsen-style-tests/explore every order of events in a tiny world. The shell is
+// tested with testing/synctest, and under the race detector.
 package purse

@@ -12,22 +12,27 @@ import (
 // one before.
 //
 // The sequence of the marks grows before the first Exchange, so that a disk
-// rolled back to what it held at this moment is noticed.
-func enrol(ctx context.Context, cfg Config, seams Seams) (incarnation uint32, seq uint64, err error) {
+// rolled back to what it held at this moment is noticed. It begins beyond those of
+// every earlier incarnation, also of those that a rolled back disk has forgotten:
+// their images are older than anything of this one.
+func enrol(cfg Config, seams Seams, register func(ledger.Register) (uint32, error)) (incarnation uint32, seq uint64, err error) {
 	r, gone, err := evidence(cfg, seams)
 	if err != nil {
 		return 0, 0, err
 	}
-	incarnation, err = register(ctx, cfg, seams, r)
+	incarnation, err = register(r)
 	if err != nil {
 		return 0, 0, fmt.Errorf("registering node %s: %w", cfg.Node, err)
 	}
-	seq = r.MarkSeq + 1
+	seq = max(r.MarkSeq+1, uint64(incarnation)<<incarnationShift)
 	if err := seams.Marks.SaveMarks(seq, gone); err != nil {
 		return 0, 0, fmt.Errorf("clearing high-water marks: %w", err)
 	}
 	return incarnation, seq, nil
 }
+
+// incarnationShift leaves an incarnation four thousand million saves.
+const incarnationShift = 32
 
 // evidence is what the disk says of earlier leases, and the marks that are of
 // no more use once the ledger knows it.
@@ -38,6 +43,9 @@ func evidence(cfg Config, seams Seams) (r ledger.Register, gone []Mark, err erro
 		return r, nil, fmt.Errorf("loading high-water marks: %w", err)
 	}
 	r.MarkSeq = seq
+	if marks, err = withOverruns(marks, seams); err != nil {
+		return r, nil, err
+	}
 	for _, m := range marks {
 		proof, err := seams.Proofs(m.Account, m.Incarnation)
 		if err != nil {
@@ -51,6 +59,27 @@ func evidence(cfg Config, seams Seams) (r ledger.Register, gone []Mark, err erro
 		gone = append(gone, Mark{Account: m.Account, Incarnation: m.Incarnation, Gone: true})
 	}
 	return r, gone, nil
+}
+
+// withOverruns adds the leases that no mark names, with a mark of nothing.
+func withOverruns(marks []Mark, seams Seams) ([]Mark, error) {
+	if seams.Overruns == nil {
+		return marks, nil
+	}
+	leases, err := seams.Overruns()
+	if err != nil {
+		return nil, fmt.Errorf("reading what was spent beyond the holds: %w", err)
+	}
+	named := make(map[LeaseID]bool, len(marks))
+	for _, m := range marks {
+		named[LeaseID{m.Account, m.Incarnation}] = true
+	}
+	for _, l := range leases {
+		if !named[l] && len(marks) < ledger.MaxEvidence {
+			marks = append(marks, Mark{Account: l.Account, Incarnation: l.Incarnation})
+		}
+	}
+	return marks, nil
 }
 
 // register tries until the ledger has taken r or ctx ends. An attempt that

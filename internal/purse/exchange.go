@@ -2,6 +2,7 @@ package purse
 
 import (
 	"fmt"
+	"slices"
 
 	"purser/ledger"
 )
@@ -18,33 +19,34 @@ type exchange struct {
 
 // nextExchange returns the next message, or nil when one is under way or there
 // is nothing to say yet.
-func (c *core) nextExchange(now moment) *exchange {
-	if c.under != nil || c.broken != nil || now.mono < c.nextAt {
+func (c *core) nextExchange(now Moment) *exchange {
+	if c.under != nil || c.broken != nil || now.Mono < c.nextAt {
+		return nil
+	}
+	flush := now.Mono >= c.flushAt || c.flushMore
+	silent := now.Mono-c.heard >= int64(c.cfg.AuthorityTTL)/4
+	if !flush && !silent && len(c.urgent) == 0 && !slices.ContainsFunc(c.parked, func(w *waiter) bool { return c.needDue(w, now) }) {
 		return nil
 	}
 	c.draft++ // rows and supplies are stamped with it
 	x := &exchange{
 		msg:   &ledger.Exchange{Node: c.cfg.Node, Incarnation: c.incarnation, MarkSeq: c.markSeq},
-		began: now.mono,
+		began: now.Mono,
 	}
 	if c.rules != nil {
 		x.version = c.rules.version
 	}
 	c.addNeeds(x, now)
 	c.addUrgent(x, now)
-	flush := now.mono >= c.flushAt || c.flushMore
 	if flush {
 		c.addDirty(x, now)
-	}
-	silent := now.mono-c.heard >= int64(c.cfg.AuthorityTTL)/4
-	if flush {
-		c.flushAt = now.mono + int64(c.cfg.Flush)
+		c.flushAt = now.next(int64(c.cfg.Flush))
 	}
 	if len(x.msg.Rows) == 0 && !silent {
 		return nil
 	}
 	c.seq++
-	c.nextAt = now.mono + leastGap
+	c.nextAt = now.Mono + leastGap
 	x.msg.Seq = c.seq
 	c.under = x
 	return x
@@ -52,12 +54,12 @@ func (c *core) nextExchange(now moment) *exchange {
 
 // addNeeds lets parked requests ask for what they miss, reckoned in their
 // order: each counts on what those before it leave.
-func (c *core) addNeeds(x *exchange, now moment) {
+func (c *core) addNeeds(x *exchange, now Moment) {
 	for _, w := range c.parked {
 		if w.ended || len(x.waiters) >= c.cfg.MaxNeeds || len(x.accounts)+w.part.n > c.cfg.MaxRows {
 			continue
 		}
-		if short := c.reckon(w); !short || now.mono < w.askAt {
+		if short := c.reckon(w); !short || now.Mono < w.askAt {
 			continue
 		}
 		need := ledger.Need{}
@@ -101,7 +103,19 @@ func (c *core) reckon(w *waiter) bool {
 	return short && askable
 }
 
-func (c *core) addUrgent(x *exchange, now moment) {
+// needDue reports whether an Exchange is to begin for what w waits for. One
+// that begins for another reason carries its need as well.
+func (c *core) needDue(w *waiter, now Moment) bool {
+	at := w.askAt
+	for _, a := range w.accounts[:w.part.n] {
+		if a != nil && a.blocked == c.pass {
+			at = max(at, a.needAt)
+		}
+	}
+	return !w.ended && now.Mono >= at
+}
+
+func (c *core) addUrgent(x *exchange, now Moment) {
 	left := c.urgent[:0]
 	for _, a := range c.urgent {
 		switch {
@@ -122,7 +136,7 @@ func (c *core) addUrgent(x *exchange, now moment) {
 
 // addDirty reports what changed since the last report, going round so that
 // every account has its turn when there are more than one message can hold.
-func (c *core) addDirty(x *exchange, now moment) {
+func (c *core) addDirty(x *exchange, now Moment) {
 	c.flushMore = false
 	for range len(c.live) {
 		if c.cursor >= len(c.live) {
@@ -146,7 +160,7 @@ func (a *account) dirty() bool {
 }
 
 // addRow reports the account, once per message, and returns its row.
-func (c *core) addRow(x *exchange, a *account, now moment) int {
+func (c *core) addRow(x *exchange, a *account, now Moment) int {
 	if a.rowDraft == c.draft {
 		return a.row
 	}
@@ -169,7 +183,7 @@ func (c *core) addRow(x *exchange, a *account, now moment) int {
 		row.Done = done
 		a.doneSent = done
 	} else if !a.soft.Load() {
-		if _, target := c.levels(a); a.idle() < target && now.mono >= a.wantAfter {
+		if _, target := c.levels(a); a.idle() < target && now.Mono >= a.yieldTill {
 			row.Want = target - a.idle()
 		}
 	}
@@ -181,7 +195,7 @@ func (c *core) addRow(x *exchange, a *account, now moment) int {
 // answered takes the ledger's answer to the Exchange under way. An answer to
 // anything else, late or repeated, is not for it and is reported as false: the
 // caller goes on trying.
-func (c *core) answered(ans *ledger.Answer, now moment) bool {
+func (c *core) answered(ans *ledger.Answer, now Moment) bool {
 	x := c.under
 	if x == nil || ans == nil || ans.Seq != x.msg.Seq || ans.Incarnation != c.incarnation || ans.Node != c.cfg.Node {
 		return false
@@ -195,7 +209,7 @@ func (c *core) answered(ans *ledger.Answer, now moment) bool {
 	// Authority counts from before the question was sent: the answer speaks of
 	// a moment after that.
 	c.heard = max(c.heard, x.began)
-	c.refill.add(now.mono - x.began)
+	c.refill.add(now.Mono - x.began)
 	for i, a := range x.accounts {
 		c.applyRow(a, &x.msg.Rows[i], &ans.Rows[i], x, now)
 	}
@@ -209,7 +223,7 @@ func (c *core) answered(ans *ledger.Answer, now moment) bool {
 	return true
 }
 
-func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *exchange, now moment) {
+func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *exchange, now Moment) {
 	if a.index < 0 {
 		return
 	}
@@ -227,12 +241,15 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 	}
 	a.doneSent = false
 	if sent.Want > 0 && gained < sent.Want {
-		a.wantAfter = now.mono + shortFor
+		a.wantAfter = now.Mono + c.shortFor(a, gained)
+	}
+	if now.Mono < a.wantAfter {
+		a.needAt = x.began + needGap
 	}
 	switch got.State {
 	case ledger.Open:
 		if c.rules != nil && x.version == c.rules.version {
-			a.ceiling, a.ceilingBase, a.ceilingTill = got.Ceiling, sent.Spent, now.mono+believeFor
+			a.ceiling, a.ceilingBase, a.ceilingTill = got.Ceiling, sent.Spent, now.Mono+believeFor
 		}
 	case ledger.Ended:
 		c.horizonWall = max(c.horizonWall, a.end)
@@ -244,32 +261,63 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 	}
 	if got.Recall > 0 && !a.closing {
 		before := a.returned
-		c.giveBack(a, got.Recall)
-		a.wantAfter = now.mono + shortFor // not to ask at once for what others need
+		c.giveBack(a, min(got.Recall, a.idle()-c.covered(a)))
+		a.yieldTill = now.Mono + shortFor // not to ask at once for what others need
+		a.wantAfter = a.yieldTill
 		if a.returned > before {
 			c.wantRow(a) // what comes free later goes with a later report
 		}
 	}
 }
 
-// unbacked handles a row that the ledger did not accept. Of a soft budget, which
-// spends without grants, it may have no room for the account yet: the count is
-// reported again, until the budget is gone or the window so long past that the
-// ledger has dropped it. Of a hard one it cannot be.
-func (c *core) unbacked(a *account, now moment) {
+// covered is what of the idle allowance parked requests will have in full as
+// soon as a mark is saved. What is too little for the next one is not kept: two
+// nodes would each wait for the other's.
+func (c *core) covered(a *account) (sum ledger.Amount) {
+	idle := a.idle()
+	for _, w := range c.parked {
+		if w.ended || !slices.Contains(w.accounts[:w.part.n], a) {
+			continue
+		}
+		amt := w.claim.hold(a.unit)
+		if sum+amt > idle {
+			break
+		}
+		sum += amt
+	}
+	return sum
+}
+
+// shortFor is how long not to ask ahead after the ledger gave less than was
+// wanted: until half of what there is will be spent, at the recent rate.
+func (c *core) shortFor(a *account, gained ledger.Amount) int64 {
+	if gained == 0 || a.rate == 0 {
+		return shortFor
+	}
+	return min(max(int64(scale(a.idle()/2, second, int64(a.rate))), c.refill.p99()), shortFor)
+}
+
+const second = 1_000_000_000
+
+// unbacked handles a row that the ledger did not accept. What was spent without
+// a grant, of a soft budget or beyond holds of nothing, it may have no room for
+// yet, or no account of if the window was over by then: the count is reported
+// again, until the budget is gone or the window so long past that the ledger has
+// dropped it. What a hold covered was granted before, so it cannot be.
+func (c *core) unbacked(a *account, now Moment) {
 	a.doneSent = false
 	switch {
-	case !a.everSoft.Load():
+	case !a.everSoft.Load() && a.spent.Load() > a.overrun.Load():
 		c.breakDown(fmt.Errorf("the ledger knows no grant for what was spent on %v", a.key))
-	case a.closing && a.unused() && (a.book.dead.Load() || c.draining || now.wall-a.end > a.end-a.key.Start):
+	case a.closing && a.unused() && (a.book.dead.Load() || c.draining || now.Wall-a.end > a.end-a.key.Start):
 		c.forget(a)
 	}
 }
 
-func (c *core) applyNeed(w *waiter, got ledger.NeedResult, x *exchange, rows *[]ledger.AnswerRow, now moment) {
+func (c *core) applyNeed(w *waiter, got ledger.NeedResult, x *exchange, rows *[]ledger.AnswerRow, now Moment) {
 	w.asking = false
 	w.pause = min(max(2*w.pause, retryFirst), retryMax)
-	w.askAt = now.mono + w.pause
+	w.askAt = now.Mono + w.pause
 	if w.ended {
 		return
 	}
@@ -279,7 +327,7 @@ func (c *core) applyNeed(w *waiter, got ledger.NeedResult, x *exchange, rows *[]
 	}
 	switch got.Verdict {
 	case ledger.NeedGranted:
-		w.askAt = now.mono // what it was granted may go to one in front of it
+		w.askAt = now.Mono // what it was granted may go to one in front of it
 	case ledger.NeedContended:
 		w.contended = a
 	case ledger.NeedExhausted:
@@ -288,16 +336,16 @@ func (c *core) applyNeed(w *waiter, got ledger.NeedResult, x *exchange, rows *[]
 		// The state of the row says why, and applyRow acted on it: the next
 		// try finds another account, or none, or there is no decision.
 		if a != nil && (*rows)[got.Row].State == ledger.Ended {
-			w.askAt = now.mono
+			w.askAt = now.Mono
 		}
 	}
 }
 
 // exhausted refuses w, unless the limit may have been raised while the question
 // was under way: then it asks again.
-func (c *core) exhausted(w *waiter, a *account, x *exchange, now moment) {
+func (c *core) exhausted(w *waiter, a *account, x *exchange, now Moment) {
 	if a == nil || c.rules == nil || x.version != c.rules.version {
-		w.askAt = now.mono
+		w.askAt = now.Mono
 		return
 	}
 	c.refuse(w, Exhausted, a, now)

@@ -39,12 +39,12 @@ func (c *core) settleClosing(a *account) {
 
 // reopen puts an account back into service that was shut for idleness, unless
 // the ledger is being told that it is done.
-func (c *core) reopen(a *account, now moment) {
+func (c *core) reopen(a *account, now Moment) {
 	if !a.closing || a.doneSent || a.state == ledger.Ended || a.state == ledger.Closed || c.draining || a.book.dead.Load() {
 		return
 	}
 	a.closing = false
-	a.usedAt = now.mono
+	a.usedAt = now.Mono
 	a.free.Add(-int64(shut))
 	a.watched.Store(a.contended.Load())
 }
@@ -64,14 +64,14 @@ func (c *core) forget(a *account) {
 }
 
 // scan looks at every account once a second: rates, windows, idleness.
-func (c *core) scan(now moment) {
-	wall := max(now.wall, c.horizonWall)
+func (c *core) scan(now Moment) {
+	wall := max(now.Wall, c.horizonWall)
 	for i := len(c.live) - 1; i >= 0; i-- { // backwards: forget fills the gap from the end
 		a := c.live[i]
 		c.sample(a, now)
 		switch {
 		case a.closing:
-		case a.book.dead.Load() || wall >= a.end || now.mono-a.usedAt >= int64(c.cfg.Idle):
+		case a.book.dead.Load() || wall >= a.end || now.Mono-a.usedAt >= int64(c.cfg.Idle):
 			c.shut(a)
 		case a.end-wall <= aheadOfWindow && a.rate > 0:
 			c.openNext(a, now)
@@ -88,7 +88,7 @@ func (c *core) scan(now moment) {
 
 // openNext asks for allowance of the window that is about to begin, so that its
 // first requests need not wait.
-func (c *core) openNext(a *account, now moment) {
+func (c *core) openNext(a *account, now Moment) {
 	start, end := a.book.window.Bounds(a.end)
 	key := ledger.AccountKey{Budget: a.key.Budget, Split: a.key.Split, Start: start}
 	if c.accounts[key] != nil {
@@ -104,19 +104,19 @@ func (c *core) openNext(a *account, now moment) {
 // quicken raises the rate at once when spending rises between two scans. The
 // span is taken as a quarter of a second at least, so that a few requests at
 // the same moment do not look like a flood.
-func (a *account) quicken(now moment) {
+func (a *account) quicken(now Moment) {
 	if a.unit == ledger.Slots {
 		a.rate = max(a.rate, a.used())
 		return
 	}
-	elapsed := max(now.mono-a.rateAt, scanEvery/4)
+	elapsed := max(now.Mono-a.rateAt, scanEvery/4)
 	a.rate = max(a.rate, scale(a.used()-a.rateUsed, scanEvery, elapsed))
 }
 
 // sample brings the rate up to date: it follows a rise at once and a fall by
 // half each second.
-func (c *core) sample(a *account, now moment) {
-	elapsed := now.mono - a.rateAt
+func (c *core) sample(a *account, now Moment) {
+	elapsed := now.Mono - a.rateAt
 	if elapsed < scanEvery/2 {
 		return
 	}
@@ -127,9 +127,9 @@ func (c *core) sample(a *account, now moment) {
 		a.rate = max(scale(used-a.rateUsed, scanEvery, elapsed), a.rate/2)
 	}
 	if used != a.rateUsed || a.loose.Load() > 0 || a.held() > 0 {
-		a.usedAt = now.mono
+		a.usedAt = now.Mono
 	}
-	a.rateUsed, a.rateAt = used, now.mono
+	a.rateUsed, a.rateAt = used, now.Mono
 	a.largestPrev = max(ledger.Amount(a.largest.Swap(0)), a.largestPrev/2)
 }
 
@@ -145,7 +145,7 @@ func (c *core) sweep() {
 
 // setRules swaps the rules in. Budgets that are gone stop to constrain, and
 // their accounts are shut; a cached ceiling is void, a limit may have risen.
-func (c *core) setRules(r *rules, budgets []ledger.Budget, now moment) {
+func (c *core) setRules(r *rules, budgets []ledger.Budget, now Moment) {
 	before := c.rules
 	c.rules = r
 	for i := range budgets {
@@ -160,14 +160,14 @@ func (c *core) setRules(r *rules, budgets []ledger.Budget, now moment) {
 	}
 	for i := len(c.live) - 1; i >= 0; i-- {
 		a := c.live[i]
-		a.ceilingTill, a.wantAfter = 0, 0
+		a.ceilingTill, a.wantAfter, a.needAt, a.yieldTill = 0, 0, 0, 0
 		a.setSoft(a.book.soft.Load())
 		if a.book.dead.Load() {
 			c.shut(a)
 		}
 	}
 	for _, w := range c.parked {
-		w.askAt = now.mono
+		w.askAt = now.Mono
 	}
 	c.pump = true
 }

@@ -11,15 +11,21 @@ import (
 // hands out work, marker writes to the disk, exchanger talks to the ledger.
 // None holds the lock while it waits.
 
-// run turns the core at every tick and whenever the bell rings.
+// run turns the core at every tick and whenever the bell rings. Ticks are at
+// multiples of their period, so that nodes ask together ([Moment.next]).
 func (p *Purse) run() {
-	tick := time.NewTicker(p.cfg.Tick)
+	untilTick := func() time.Duration {
+		now := p.now()
+		return time.Duration(now.next(int64(p.cfg.Tick)) - now.Mono)
+	}
+	tick := time.NewTimer(untilTick())
 	defer tick.Stop()
 	for {
 		select {
 		case <-p.ctx.Done():
 			return
 		case <-tick.C:
+			tick.Reset(untilTick())
 		case <-p.core.bell.signal:
 		}
 		p.turn()
@@ -32,15 +38,13 @@ func (p *Purse) run() {
 func (p *Purse) turn() {
 	p.mu.Lock()
 	c, now := p.core, p.now()
-	c.step(now)
+	p.step(now)
 	if s := c.nextMarks(); s != nil {
 		p.saves <- s
 	}
 	if x := c.nextExchange(now); x != nil {
 		p.sends <- x
 	}
-	p.wall.Store(int64(max(now.wall, c.horizonWall)))
-	p.admit.Store(c.admits())
 	broken, drained := c.broken, c.drained()
 	p.mu.Unlock()
 	if drained {
@@ -49,6 +53,20 @@ func (p *Purse) turn() {
 	if broken != nil && !errors.Is(broken, ErrClosed) {
 		p.failed.Do(func() { p.seams.Fatal(fmt.Errorf("purse: %w", broken)) })
 	}
+}
+
+// step steps the core and tells requests what came of it.
+func (p *Purse) step(now Moment) {
+	p.core.step(now)
+	p.wall.Store(int64(max(now.Wall, p.core.horizonWall)))
+	p.till.Store(p.core.heard + int64(p.cfg.AuthorityTTL))
+	p.admit.Store(p.core.admits())
+}
+
+// end stops admission for good.
+func (p *Purse) end(err error) {
+	p.core.breakDown(err)
+	p.admit.Store(false)
 }
 
 // marker makes marks durable, one save at a time.
@@ -64,8 +82,7 @@ func (p *Purse) marker() {
 				// What the disk now holds is unknown, and asking it again proves
 				// nothing: after a failed sync the kernel may drop the pages and
 				// report success.
-				p.core.breakDown(fmt.Errorf("saving high-water marks: %w", err))
-				p.admit.Store(false)
+				p.end(fmt.Errorf("saving high-water marks: %w", err))
 			} else {
 				p.core.saved(p.now())
 			}
@@ -96,8 +113,7 @@ func (p *Purse) converse(x *exchange) {
 		var rejected *RejectedError
 		if errors.As(err, &rejected) {
 			p.mu.Lock()
-			p.core.breakDown(fmt.Errorf("exchange %d: %w", x.msg.Seq, err))
-			p.admit.Store(false)
+			p.end(fmt.Errorf("exchange %d: %w", x.msg.Seq, err))
 			p.mu.Unlock()
 			return
 		}

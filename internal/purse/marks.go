@@ -24,11 +24,11 @@ type saving struct {
 func (a *account) marked() bool { return a.unit != ledger.Slots }
 
 // chunk is how far a mark is raised at a time: one second of spending, within
-// 1 % and 5 % of what the lease has left, so that neither the disk nor the amount
+// 1 % and 10 % of what the lease has left, so that neither the disk nor the amount
 // at risk in a crash gets out of hand, and not less than a hold.
 func (a *account) chunk() ledger.Amount {
 	left := a.granted - a.returned - ledger.Amount(a.spent.Load())
-	c := min(max(a.rate, left/100), left/20)
+	c := min(max(a.rate, left/100), left/10)
 	return max(c, a.largestHold(), a.held()/4, 1)
 }
 
@@ -127,7 +127,7 @@ func (s *saving) add(a *account, goal ledger.Amount, incarnation uint32) {
 }
 
 // saved says that the save under way is durable.
-func (c *core) saved(now moment) {
+func (c *core) saved(now Moment) {
 	s := c.saving
 	c.saving = nil
 	c.markSeq = s.seq

@@ -31,8 +31,9 @@ type waiter struct {
 
 // park decides at once if it can, else queues the request. A newcomer does not
 // overtake: if others wait for one of its accounts, it goes behind them.
-func (c *core) park(part *Part, claim Claim, now moment) *waiter {
-	w := &waiter{part: part, claim: claim, deadline: now.mono + int64(c.cfg.AdmissionWait), done: make(chan struct{})}
+func (c *core) park(part *Part, claim Claim, now Moment) *waiter {
+	w := &waiter{part: part, claim: claim, deadline: now.Mono + int64(c.cfg.AdmissionWait), done: make(chan struct{})}
+	c.keepAuthority(now) // the last step may be long ago: the process was paused
 	if !c.admits() {
 		c.fail(w, c.undecided())
 		return w
@@ -54,7 +55,7 @@ func (c *core) park(part *Part, claim Claim, now moment) *waiter {
 
 // locate finds the account of each level for this moment. It fails w when the
 // table of accounts is full.
-func (c *core) locate(w *waiter, now moment) bool {
+func (c *core) locate(w *waiter, now Moment) bool {
 	for i := range w.part.n {
 		s := w.part.series[i]
 		if s.book.dead.Load() {
@@ -67,7 +68,7 @@ func (c *core) locate(w *waiter, now moment) bool {
 			return false
 		}
 		w.accounts[i] = a
-		a.usedAt = now.mono
+		a.usedAt = now.Mono
 		if amt := w.claim.hold(a.unit); int64(amt) > a.largest.Load() {
 			a.largest.Store(int64(amt))
 		}
@@ -76,13 +77,13 @@ func (c *core) locate(w *waiter, now moment) bool {
 }
 
 // hopeless refuses w when one of its accounts can never grant so much.
-func (c *core) hopeless(w *waiter, now moment) bool {
+func (c *core) hopeless(w *waiter, now Moment) bool {
 	for i := range w.part.n {
 		a := w.accounts[i]
 		if a == nil || a.soft.Load() {
 			continue
 		}
-		if most, known := a.ceilingNow(now.mono); known && w.claim.hold(a.unit) > max(most, 0) {
+		if most, known := a.ceilingNow(now.Mono); known && w.claim.hold(a.unit) > max(most, 0) {
 			c.refuse(w, Exhausted, a, now)
 			return true
 		}
@@ -118,7 +119,7 @@ func (c *core) try(w *waiter) bool {
 // could have is not marked: others must not wait for what w is not short of.
 // If w is first in line it then tries once more: what came back before the
 // mark was set would wake nobody.
-func (c *core) queue(w *waiter, first bool, now moment) {
+func (c *core) queue(w *waiter, first bool, now Moment) {
 	for i := range w.part.n {
 		a := w.accounts[i]
 		if a == nil || a.soft.Load() && !a.closing {
@@ -160,7 +161,7 @@ func (c *core) block(a *account) {
 // be. One that is short of an account blocks that account for all behind it, so
 // that a large hold is not starved by small ones; other accounts of its chain
 // stay free for others.
-func (c *core) serve(now moment) {
+func (c *core) serve(now Moment) {
 	c.pump = false
 	c.pass++
 	for _, w := range c.parked {
@@ -191,13 +192,13 @@ func (c *core) blocked(w *waiter) bool {
 // expire ends the waits that are over, first come first. Each has one last try
 // without regard to the order: what it needs may be there, kept for a larger
 // one in front, and then a refusal would not be justified.
-func (c *core) expire(now moment) {
+func (c *core) expire(now Moment) {
 	for _, w := range c.parked {
 		switch {
 		case w.ended:
 		case !c.admits():
 			c.fail(w, c.undecided())
-		case now.mono < w.deadline:
+		case now.Mono < w.deadline:
 			continue
 		case !c.locate(w, now) || c.try(w) || c.hopeless(w, now):
 		case w.contended != nil:
@@ -234,14 +235,14 @@ func (c *core) finish(w *waiter) {
 }
 
 // refuse ends w with the word where the money is.
-func (c *core) refuse(w *waiter, code RefusalCode, a *account, now moment) {
+func (c *core) refuse(w *waiter, code RefusalCode, a *account, now Moment) {
 	limit := ledger.Amount(a.book.limit.Load())
 	r := Refusal{
 		Code: code, Account: a.key, Budget: a.key.Budget, Unit: a.unit,
 		Limit: limit, Hold: w.claim.hold(a.unit), ResetsAt: a.end,
 		Spent: ledger.Amount(a.spent.Load()),
 	}
-	if most, known := a.ceilingNow(now.mono); known {
+	if most, known := a.ceilingNow(now.Mono); known {
 		r.Spent = limit - most
 	}
 	r.Held = max(0, limit-r.Spent-a.idle())

@@ -16,6 +16,7 @@ import (
 type Purse struct {
 	// Read by every request, written once a tick.
 	admit atomic.Bool
+	till  atomic.Int64 // mono until which this node has authority
 	wall  atomic.Int64
 	rules atomic.Pointer[rules]
 
@@ -56,7 +57,9 @@ func Open(ctx context.Context, cfg Config, seams Seams) (*Purse, error) {
 	if seams.Wall == nil {
 		seams.Wall = func() ledger.Instant { return ledger.Instant(time.Now().UnixNano()) }
 	}
-	incarnation, seq, err := enrol(ctx, cfg, seams)
+	incarnation, seq, err := enrol(cfg, seams, func(r ledger.Register) (uint32, error) {
+		return register(ctx, cfg, seams, r)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +89,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (p *Purse) now() moment {
-	return moment{wall: p.seams.Wall(), mono: int64(time.Since(p.epoch))}
+func (p *Purse) now() Moment {
+	return Moment{Wall: p.seams.Wall(), Mono: int64(time.Since(p.epoch))}
 }
 
 // Incarnation is the number under which the ledger knows this process.
@@ -98,14 +101,19 @@ func (p *Purse) Incarnation() uint32 { return p.core.incarnation }
 func (p *Purse) SetRules(budgets []ledger.Budget, version uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.adopt(budgets, version, p.now())
+	p.core.bell.sound()
+}
+
+// adopt is SetRules under the lock.
+func (p *Purse) adopt(budgets []ledger.Budget, version uint64, now Moment) {
 	before := p.core.rules
 	if before != nil && version <= before.version {
 		return
 	}
 	r := compile(budgets, version, before)
-	p.core.setRules(r, budgets, p.now())
+	p.core.setRules(r, budgets, now)
 	p.rules.Store(r)
-	p.core.bell.sound()
 }
 
 // Resolve finds the accounts that d is charged to. It fails when too many
@@ -143,7 +151,7 @@ func (p *Purse) TryReserve(part *Part, claim Claim) (Hold, bool) {
 	if !claim.valid() {
 		panic(fmt.Sprintf("purse: reserve of an impossible claim %+v", claim))
 	}
-	if !p.admit.Load() {
+	if !p.admit.Load() || p.lapsed() {
 		return Hold{}, false
 	}
 	wall := ledger.Instant(p.wall.Load())
@@ -158,6 +166,12 @@ func (p *Purse) TryReserve(part *Part, claim Claim) (Hold, bool) {
 		}
 	}
 	return pool.begin(h), true
+}
+
+// lapsed reports that this node's authority has ended since the last turn: the
+// process was paused, and requests run before its loops do.
+func (p *Purse) lapsed() bool {
+	return !p.epoch.IsZero() && int64(time.Since(p.epoch)) > p.till.Load() // a Driver has no clock
 }
 
 // Reserve holds the claim in every account of the part, or in none. Of the
@@ -195,7 +209,7 @@ func (p *Purse) Snapshot() Status {
 	c := p.core
 	return Status{
 		Incarnation: c.incarnation, MarkSeq: c.markSeq, Admitting: p.admit.Load(),
-		Heard:  time.Duration(p.now().mono - c.heard),
+		Heard:  time.Duration(p.now().Mono - c.heard),
 		Refill: time.Duration(c.refill.p99()), Holds: p.Outstanding(), Parked: len(c.parked),
 		Accounts: c.snapshot(),
 	}
@@ -205,8 +219,7 @@ func (p *Purse) Snapshot() Status {
 // ended. It returns when the ledger has taken all of it back, or ctx ended.
 func (p *Purse) Drain(ctx context.Context) error {
 	p.mu.Lock()
-	p.core.drain()
-	p.admit.Store(false)
+	p.drain()
 	p.mu.Unlock()
 	p.core.bell.sound()
 	select {
@@ -222,12 +235,17 @@ func (p *Purse) Drain(ctx context.Context) error {
 	}
 }
 
+// drain is Drain without the wait, under the lock.
+func (p *Purse) drain() {
+	p.core.drain()
+	p.admit.Store(false)
+}
+
 // Close stops the purse and waits for its goroutines. It returns nothing to
 // the ledger: what is left is settled by the evidence of the next Open.
 func (p *Purse) Close() {
 	p.mu.Lock()
-	p.core.breakDown(ErrClosed)
-	p.admit.Store(false)
+	p.end(ErrClosed)
 	p.core.expire(p.now())
 	p.mu.Unlock()
 	p.stop()

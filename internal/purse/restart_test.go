@@ -16,17 +16,17 @@ import (
 // evidenceOf is a usage store: what was settled and made durable.
 type evidenceOf struct {
 	mu   sync.Mutex
-	sums map[proofKey]Proof
+	sums map[markKey]Proof
 }
 
 func (e *evidenceOf) add(charges []Charge) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.sums == nil {
-		e.sums = make(map[proofKey]Proof)
+		e.sums = make(map[markKey]Proof)
 	}
 	for _, c := range charges {
-		k := proofKey{c.Account, c.Incarnation}
+		k := markKey{c.Account, c.Incarnation}
 		p := e.sums[k]
 		p.Spent += c.Spent
 		p.Overrun += max(0, c.Spent-c.Held)
@@ -37,7 +37,19 @@ func (e *evidenceOf) add(charges []Charge) {
 func (e *evidenceOf) proofs(a ledger.AccountKey, inc uint32) (Proof, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.sums[proofKey{a, inc}], nil
+	return e.sums[markKey{a, inc}], nil
+}
+
+func (e *evidenceOf) overruns() ([]LeaseID, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []LeaseID
+	for k, p := range e.sums {
+		if p.Overrun > 0 {
+			out = append(out, LeaseID{k.account, k.incarnation})
+		}
+	}
+	return out, nil
 }
 
 // crash ends the purse without a word to anyone: Close returns nothing.
@@ -73,6 +85,27 @@ func TestRestartWithEvidence(t *testing.T) {
 		}
 		part = &r.resolve(t, ledger.Dimensions{}).Money
 		r.must(t, part, Claim{USD: v.Available}).Release()
+		drain(t, r)
+	})
+}
+
+// TestOverrunOfNothingHeldIsInTheEvidence: no mark names an account of which the
+// node had nothing; the records of what it cost all the same do.
+func TestOverrunOfNothingHeldIsInTheEvidence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, disk, usage := newWire(dollars("cap", 100)), &memoryMarks{}, &evidenceOf{}
+		with := func(_ *Config, s *Seams) { s.Proofs, s.Overruns = usage.proofs, usage.overruns }
+		r := open(t, w, disk, with)
+		part := &r.resolve(t, ledger.Dimensions{}).Money
+		usage.add(r.must(t, part, Claim{}).Settle(Claim{USD: 5}, nil))
+		r.crash()
+		if v, ok := w.state.Account(whole("cap")); ok && v.Spent > 0 {
+			t.Fatalf("the ledger has heard of it before the crash: %+v", v)
+		}
+		r = open(t, w, disk, with)
+		if v := w.account(t, whole("cap")); v.Spent != 5 || v.Overrun != 5 || v.Presumed != 0 {
+			t.Errorf("after the restart: %+v", v)
+		}
 		drain(t, r)
 	})
 }
@@ -121,6 +154,39 @@ func TestDiskRolledBack(t *testing.T) {
 		v := w.account(t, whole("cap"))
 		if v.Outstanding != 0 || v.WrittenOff != out.Outstanding {
 			t.Errorf("%d was out: %+v", out.Outstanding, v)
+		}
+	})
+}
+
+// TestDiskRolledBackTwice: an old image is noticed, and after some time a younger
+// one comes back, of the time that the old one did not know.
+func TestDiskRolledBackTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, disk := newWire(dollars("cap", 1_000_000)), &memoryMarks{}
+		image := func() *memoryMarks { return &memoryMarks{seq: disk.seq, marks: maps.Clone(disk.marks)} }
+		r := open(t, w, disk, nil)
+		spend := func(pause time.Duration) {
+			t.Helper()
+			part := &r.resolve(t, ledger.Dimensions{}).Money
+			r.must(t, part, Claim{USD: 2000}).Settle(Claim{USD: 2000}, nil)
+			time.Sleep(pause)
+		}
+		spend(time.Second)
+		old := image()
+		for range 50 {
+			spend(time.Second)
+		}
+		young := image()
+		r.crash()
+		disk = old
+		r = open(t, w, disk, nil)
+		spend(0) // and the ledger has not heard of it
+		r.crash()
+		before := w.account(t, whole("cap"))
+		out := before.Outstanding
+		open(t, w, young, nil)
+		if v := w.account(t, whole("cap")); v.WrittenOff != before.WrittenOff+out || out == 0 {
+			t.Errorf("%d was out of %+v: %+v", out, before, v)
 		}
 	})
 }

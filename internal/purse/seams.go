@@ -75,11 +75,24 @@ type Proof struct {
 	Overrun ledger.Amount // the part of Spent beyond the holds it was charged to
 }
 
+// Overruns returns the leases of which durable records show spending beyond the
+// holds, those that [MarkStore] names and others: a call that held nothing of an
+// account may have cost something all the same. It is asked only while [Open]
+// runs.
+type Overruns func() ([]LeaseID, error)
+
+// LeaseID names one incarnation's part of an account.
+type LeaseID struct {
+	Account     ledger.AccountKey
+	Incarnation uint32
+}
+
 // Seams are the purse's connections to the world outside.
 type Seams struct {
 	Exchanger Exchanger
 	Marks     MarkStore
 	Proofs    Proofs
+	Overruns  Overruns // nil: there are none
 	// Fatal ends the process. It is called once, after admission has stopped,
 	// when a mark could not be made durable or the ledger rejects this node.
 	// Going on would risk spending that no one can account for.

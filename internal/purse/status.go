@@ -65,12 +65,12 @@ func (c *core) snapshot() []AccountStatus {
 }
 
 // Nudge has the next Exchange report these accounts, and begin at once: the
-// answer says what of them other nodes wait for. Accounts that this node does
-// not have are passed over.
+// answer says what of them other nodes wait for. Accounts in which this node has
+// nothing idle are passed over.
 func (p *Purse) Nudge(accounts []ledger.AccountKey) {
 	p.mu.Lock()
 	for _, key := range accounts {
-		if a := p.core.accounts[key]; a != nil {
+		if a := p.core.accounts[key]; a != nil && a.idle() > 0 {
 			p.core.wantRow(a)
 		}
 	}

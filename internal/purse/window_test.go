@@ -256,6 +256,31 @@ func TestBudgetDeleted(t *testing.T) {
 	})
 }
 
+// TestOverrunOfNothingHeldAfterItsWindow: a call that held nothing of a hard
+// budget cost something all the same, and the window ended before the ledger
+// ever had an account of it. There is nowhere to book it; the node goes on.
+func TestOverrunOfNothingHeldAfterItsWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := perMinute("cap", ledger.USD, 1000)
+		r := open(t, newWire(b), &memoryMarks{}, nil)
+		part := &r.resolve(t, ledger.Dimensions{}).Money
+		_, end := b.Window.Bounds(wallNow())
+		h := r.must(t, part, Claim{})
+		time.Sleep(time.Duration(end-wallNow()) + 10*time.Millisecond)
+		h.Settle(Claim{USD: 5}, nil)
+		time.Sleep(3 * time.Minute)
+		select {
+		case err := <-r.fatal:
+			t.Fatal(err)
+		default:
+		}
+		if n := len(r.Snapshot().Accounts); n != 0 {
+			t.Errorf("%d accounts are kept two windows later", n)
+		}
+		drain(t, r)
+	})
+}
+
 // TestClockAhead: a node whose clock is far ahead cannot open a window that the
 // ledger has not reached; when the clock is put right it goes on.
 func TestClockAhead(t *testing.T) {

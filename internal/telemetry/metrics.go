@@ -27,6 +27,8 @@ type Gauges struct {
 	Applied func() float64 // index of the last applied log entry
 	Gossip  func() float64 // members that gossip holds to be there
 	Foreign func() float64 // packets, streams and members of other clusters, since the start
+
+	Followers func() float64 // gateways that follow this member
 }
 
 // Metrics are the node's metrics.
@@ -40,6 +42,7 @@ type Metrics struct {
 	presumed  prometheus.Counter
 	attempts  *prometheus.CounterVec
 	admitWait prometheus.Histogram
+	refill    prometheus.Histogram
 	firstByte *prometheus.HistogramVec
 	duration  *prometheus.HistogramVec
 
@@ -78,14 +81,19 @@ func New(g Gauges) *Metrics {
 	m.overrun = single("purser_overrun_usd_total", "Cost beyond the hold of its call, in dollars.")
 	m.presumed = single("purser_full_hold_usd_total", "Cost charged as the whole hold, because the call's usage is unknown, in dollars.")
 	m.attempts = counter("purser_upstream_calls_total", "Upstream calls of finished requests.", "upstream")
-	wait := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "purser_admission_wait_seconds", Help: "Time a request waited for allowance, for those that did.", Buckets: latencyBuckets})
-	m.registry.MustRegister(wait)
-	m.admitWait = wait
+	alone := func(name, help string) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets})
+		m.registry.MustRegister(h)
+		return h
+	}
+	m.admitWait = alone("purser_admission_wait_seconds", "Time a request waited for allowance, for those that did.")
+	m.refill = alone("purser_exchange_seconds", "Time of an exchange with the ledger, wherever it is led, for those answered.")
 	m.firstByte = histogram("purser_first_byte_seconds", "Time from arrival to the first byte of the answer.", "upstream")
 	m.duration = histogram("purser_request_duration_seconds", "Time from arrival to the end of the request.", "endpoint", "outcome")
 	gauge("purser_holds", "Holds that have not ended.", g.Holds)
 	gauge("purser_ready", "1 when the node admits requests.", g.Ready)
 	gauge("purser_applied_entries", "Index of the last log entry applied to the ledger.", g.Applied)
+	gauge("purser_followers", "Gateways that follow this member.", g.Followers)
 	gauge("purser_gossip_alive", "Members that gossip holds to be alive or suspect, this node among them; 0 without gossip. A hint.", g.Gossip)
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",
@@ -98,6 +106,9 @@ func New(g Gauges) *Metrics {
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
+
+// Exchanged counts one exchange with the ledger that was answered.
+func (m *Metrics) Exchanged(took time.Duration) { m.refill.Observe(took.Seconds()) }
 
 const nanoPerUSD = 1e9
 

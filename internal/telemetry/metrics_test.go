@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"purser/internal/record"
 	"purser/proxy/price"
@@ -25,7 +26,7 @@ func scrape(t *testing.T, m *Metrics) string {
 
 func zeroGauges() Gauges {
 	zero := func() float64 { return 0 }
-	return Gauges{Holds: zero, Ready: func() float64 { return 1 }, Applied: zero, Gossip: zero, Foreign: zero}
+	return Gauges{Holds: zero, Ready: func() float64 { return 1 }, Applied: zero, Gossip: zero, Foreign: zero, Followers: zero}
 }
 
 func completed(model string) *record.Record {
@@ -41,6 +42,7 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 	m.Observe(completed("gpt-4o"))
 	m.Observe(completed("gpt-4o"))
 	m.Observe(&record.Record{Endpoint: "/v1/chat/completions", Outcome: record.Refused, Code: "insufficient_quota"})
+	m.Exchanged(3 * time.Millisecond)
 	got := scrape(t, m)
 	for _, want := range []string{
 		`purser_requests_total{code="",endpoint="/v1/chat/completions",outcome="completed"} 2`,
@@ -50,6 +52,8 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 		`purser_overrun_usd_total 1`,
 		`purser_saved_usd_total{lever="native_cache"} 2`,
 		`purser_ready 1`,
+		`purser_exchange_seconds_bucket{le="0.0025"} 0`,
+		`purser_exchange_seconds_bucket{le="0.005"} 1`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the scrape lacks %s", want)

@@ -118,7 +118,11 @@ var rooms = map[string]room{
 	"cmd":           {module: []string{"..."}, owned: []string{"*"}, why: "flags and subcommands"},
 	"tools":         {module: []string{"..."}, owned: []string{"*"}, why: "generators, run by make"},
 	"bench":         {module: []string{"..."}, owned: []string{"*"}, why: "measurements, imported by none"},
-	"e2e":           {module: []string{"..."}, owned: []string{"*"}, why: "tests of the binary, imported by none"},
+	"jepsen-style-tests": {
+		module: []string{"..."}, owned: []string{"*"},
+		why: "faults, histories and checkers meet every part; imported by none",
+	},
+	"e2e": {module: []string{"..."}, owned: []string{"*"}, why: "tests of the binary, imported by none"},
 }
 
 func TestImportTable(t *testing.T) {
@@ -140,6 +144,19 @@ func TestImportTable(t *testing.T) {
 	}
 }
 
+// TestNoneImportsTests: what is imported by none stays so, also in tests.
+func TestNoneImportsTests(t *testing.T) {
+	for _, f := range goFiles(t) {
+		for _, imp := range importsOf(t, f) {
+			for _, apart := range []string{"jepsen-style-tests", "e2e", "bench"} {
+				if matches(strings.TrimPrefix(imp, "purser/"), []string{apart + "/..."}) && !strings.HasPrefix(f, apart+"/") {
+					t.Errorf("%s imports %q, which is imported by none", f, imp)
+				}
+			}
+		}
+	}
+}
+
 // roomOf returns the longest listed path that is pkg or above it.
 func roomOf(pkg string) (string, room, bool) {
 	for p := pkg; p != "."; p = path.Dir(p) {
@@ -150,9 +167,15 @@ func roomOf(pkg string) (string, room, bool) {
 	return "", room{}, false
 }
 
+// faults is the room that no other may import.
+const faults = "jepsen-style-tests/"
+
 // objects says what is wrong with an import, or "".
 func (r room) objects(pkg, imp string) string {
 	if rest, ok := strings.CutPrefix(imp, "purser/"); ok {
+		if strings.HasPrefix(rest, faults) && !strings.HasPrefix(pkg, faults) {
+			return "tests are imported by none"
+		}
 		if strings.HasPrefix(rest, pkg+"/") || matches(rest, r.module) {
 			return ""
 		}

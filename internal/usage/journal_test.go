@@ -3,6 +3,7 @@ package usage
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -421,6 +422,17 @@ func TestProofsAddUpAndAreForgotten(t *testing.T) {
 	}
 	if got, err := j.Proven(account, 1); err != nil || got != 13 {
 		t.Errorf("without the records: %d, %v", got, err)
+	}
+	within := record.Charge{Account: account, Incarnation: 7, Held: 9, Spent: 8}
+	beyond := record.Charge{Account: other, Incarnation: 7, Held: 3, Spent: 8}
+	commit(t, j, &record.Record{ID: record.NewID(start), Attempt: 1, Charges: []record.Charge{within, beyond}})
+	overruns := map[lease]bool{}
+	if err := j.Overruns(func(a ledger.AccountKey, incarnation uint32) { overruns[lease{a, incarnation}] = true }); err != nil {
+		t.Fatal(err)
+	}
+	// The first ones held nothing, and spent.
+	if want := map[lease]bool{{account, 1}: true, {account, 2}: true, {other, 7}: true}; !maps.Equal(overruns, want) {
+		t.Errorf("overruns of %v, want %v", overruns, want)
 	}
 	if err := j.Forget(account, 1); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package usage
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -141,6 +142,27 @@ func (j *Journal) Proven(account ledger.AccountKey, incarnation uint32) (ledger.
 // it was charged to.
 func (j *Journal) ProvenOverrun(account ledger.AccountKey, incarnation uint32) (ledger.Amount, error) {
 	return j.leaseSum(store.PrefixOverrun, account, incarnation)
+}
+
+// Overruns calls each with the leases that have something in [Journal.ProvenOverrun].
+func (j *Journal) Overruns(each func(ledger.AccountKey, uint32)) (err error) {
+	it, err := j.db.NewIter(&pebble.IterOptions{LowerBound: []byte{store.PrefixOverrun}, UpperBound: []byte{store.PrefixOverrun + 1}})
+	if err != nil {
+		return fmt.Errorf("read the overruns: %w", err)
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		const head = 1 + 4 // the prefix and the incarnation
+		if len(it.Key()) < head {
+			return fmt.Errorf("the overrun under %x has no lease: %w", it.Key(), store.ErrCorrupt)
+		}
+		account, rest, err := record.DecodeAccount(it.Key()[head:])
+		if err != nil || len(rest) > 0 {
+			return fmt.Errorf("the lease of the overrun under %x cannot be read: %w", it.Key(), store.ErrCorrupt)
+		}
+		each(account, binary.BigEndian.Uint32(it.Key()[1:head]))
+	}
+	return it.Error()
 }
 
 func (j *Journal) leaseSum(prefix byte, account ledger.AccountKey, incarnation uint32) (ledger.Amount, error) {

@@ -6,7 +6,12 @@ const (
 	ledger   = "./ledger"
 	raftfsm  = "./raftfsm"
 	cluster  = "./cluster"
+	sim      = "./jepsen-style-tests/sim"
+	explore  = "./jepsen-style-tests/explore"
+	jepsen   = "./jepsen-style-tests/cluster"
 	simulate = "TestSimulation"
+	random   = "TestRandomFaults"
+	rounds   = "-seed 1 -runs 4 -time 6s"
 	few      = "-seeds 200 -steps 1500"
 	quiet    = "-rapid.nofailfile" // a mutant's counterexample is nobody's regression
 )
@@ -15,35 +20,40 @@ const (
 var table = []mutant{
 	// The purse.
 	{"allowance is used before the mark is durable (high-water mark after use)",
-		"internal/purse/marks.go", "amt = min(amt, a.mark-a.issued-ledger.Amount(a.unbacked.Load()))", "amt = min(amt, ledger.MaxAmount)", purse, simulate, few},
+		"internal/purse/marks.go", "amt = min(amt, a.mark-a.issued-ledger.Amount(a.unbacked.Load()))", "amt = min(amt, ledger.MaxAmount)", sim, simulate, few},
 	{"a mark is believed before its save has returned",
-		"internal/purse/marks.go", "a.mark = min(a.mark, goal)", "a.mark = goal", purse, simulate, few},
+		"internal/purse/marks.go", "a.mark = min(a.mark, goal)", "a.mark = goal", sim, simulate, few},
 	{"check, then take (the race of LiteLLM #34732)",
 		"internal/purse/account.go", "if a.free.CompareAndSwap(free, free-int64(amt)) {\n			if free-int64(amt) < a.wake.Load() {", "if func() bool {\n			for range 100 {\n				a.wake.Load() // the window, wide enough for two cores\n			}\n			a.free.Add(-int64(amt))\n			return true\n		}() {\n			if free-int64(amt) < a.wake.Load() {", purse, "TestNoMoreIsTaken", ""},
 	{"a failed chain keeps the levels it took (leaked reservation, LiteLLM #27639)",
-		"internal/purse/hold.go", "		l.a.giveBack(l.held, l.loose)\n		l.a = nil\n	}\n}\n\nfunc (l *leg)", "		l.a = nil\n	}\n}\n\nfunc (l *leg)", purse, simulate, few},
+		"internal/purse/hold.go", "		l.a.giveBack(l.held, l.loose)\n		l.a = nil\n	}\n}\n\nfunc (l *leg)", "		l.a = nil\n	}\n}\n\nfunc (l *leg)", sim, simulate, few},
 	{"a hold is given back twice",
-		"internal/purse/account.go", "		a.free.Add(int64(backed - actual))", "		a.free.Add(int64(backed))", purse, simulate, few},
+		"internal/purse/account.go", "		a.free.Add(int64(backed - actual))", "		a.free.Add(int64(backed))", sim, simulate, few},
 	{"a released hold stays held",
-		"internal/purse/account.go", "		a.free.Add(int64(held))\n	}\n	if a.watched", "		a.free.Add(int64(held) / 2)\n	}\n	if a.watched", purse, simulate, few},
+		"internal/purse/account.go", "		a.free.Add(int64(held))\n	}\n	if a.watched", "		a.free.Add(int64(held) / 2)\n	}\n	if a.watched", sim, simulate, few},
 	{"spending beyond the hold is forgotten",
-		"internal/purse/account.go", "			a.unbacked.Add(int64(actual - backed - got))", "			a.unbacked.Add(0)", purse, simulate, few},
+		"internal/purse/account.go", "			a.unbacked.Add(int64(actual - backed - got))", "			a.unbacked.Add(0)", sim, simulate, few},
 	{"an answer to another question is taken",
 		"internal/purse/exchange.go", "ans.Seq != x.msg.Seq || ans.Incarnation != c.incarnation || ans.Node != c.cfg.Node", "ans.Node != c.cfg.Node", purse, "", ""},
 	{"a grant is added again when the answer is repeated (CockroachDB's re-grant)",
-		"internal/purse/exchange.go", "gained := max(0, got.Granted-a.granted)", "gained := max(0, got.Granted)", purse, simulate, few},
+		"internal/purse/exchange.go", "gained := max(0, got.Granted-a.granted)", "gained := max(0, got.Granted)", sim, simulate, few},
 	{"idle allowance is returned and kept",
-		"internal/purse/lifecycle.go", "	a.issued -= got\n	a.returned += got", "	a.returned += got", purse, simulate, few},
+		"internal/purse/lifecycle.go", "	a.issued -= got\n	a.returned += got", "	a.returned += got", sim, simulate, few},
 	{"a request is refused without the ledger's word",
 		"internal/purse/parked.go", "		case w.contended != nil:\n			c.refuse(w, Contended, w.contended, now)\n		default:\n			c.fail(w, ErrUndecided)", "		default:\n			c.refuse(w, Contended, w.accounts[0], now)", purse, "", ""},
 	{"the node goes on admitting without authority",
-		"internal/purse/core.go", "c.authority = now.mono-c.heard <= int64(c.cfg.AuthorityTTL)", "c.authority = true", purse, "", ""},
+		"internal/purse/core.go", "c.authority = now.Mono-c.heard <= int64(c.cfg.AuthorityTTL)", "c.authority = true", purse, "", ""},
 	{"a failed save of the marks is ignored",
 		"internal/purse/loops.go", "			if err != nil {\n				// What the disk", "			if false {\n				// What the disk", purse, "TestMarkFailure", ""},
 	{"an overrun is reported before its mark is durable",
 		"internal/purse/exchange.go", "if !done && !a.covers() {", "if false && !a.covers() {", purse, "TestOverrun", ""},
 	{"the sequence of the marks does not grow at a start (rolled-back disk unnoticed)",
 		"internal/purse/enrol.go", "seq = r.MarkSeq + 1", "seq = r.MarkSeq", purse, "", ""},
+
+	{"a lease is given back after its window or an idle while, a hold or not (reclaim by TTL, at the holder)",
+		"internal/purse/exchange.go", "	done := a.closing && a.unused()", "	done := a.closing", explore, "TestExploration/windows", ""},
+	{"marks are lowered in memory after they are on disk",
+		"internal/purse/marks.go", "	a.mark = min(a.mark, goal)\n", "", sim, simulate, few},
 
 	// The ledger.
 	{"settling by deltas: spent is added, not merged",
@@ -59,7 +69,7 @@ var table = []mutant{
 	{"a grant may exceed available",
 		"ledger/grant.go", "return row.pending <= row.account.room(granted) && (row.soft || row.pending <= row.account.available)", "return row.pending <= row.account.room(granted)", ledger, "", quiet},
 	{"a fence gives back what the dead node held (reclaim without proof)",
-		"ledger/register.go", "		a.close(l, restWrittenOff)\n		s.dropLease(a, n)\n	}\n	n.fenced", "		a.close(l, restReturned)\n		s.dropLease(a, n)\n	}\n	n.fenced", ledger, "", quiet},
+		"ledger/register.go", "	a.close(l, restWrittenOff)\n	s.dropLease(a, n)\n", "	a.close(l, restReturned)\n	s.dropLease(a, n)\n", ledger, "", quiet},
 	{"a restart gives back everything (evidence ignored)",
 		"ledger/register.go", "spent = max(spent, min(mark, reach))", "spent = max(spent, 0)", ledger, "", quiet},
 	{"a rolled-back disk is believed",
@@ -79,9 +89,18 @@ var table = []mutant{
 	{"a need is granted in part",
 		"ledger/grant.go", "	if out.Verdict == NeedGranted {\n		return s.judgeLeases(n, claims, rows)\n	}\n	return out", "	out.Verdict = NeedGranted\n	return out", ledger, "", quiet},
 
+	{"leases end with their window (reclaim by TTL, in the ledger)",
+		"ledger/exchange.go", "	if r.Done {", "	if r.Done || row.state == Ended {", explore, "TestExploration/windows", ""},
+	{"a Register that arrives late is applied",
+		"ledger/register.go", "case r.Previous != known.incarnation:", "case r.Previous > known.incarnation:", explore, "TestExploration/crashes", ""},
+	{"what was returned before a crash is given back again (refund twice)",
+		"ledger/register.go", "spent = max(spent, min(mark, reach))", "spent = max(spent, min(mark, reach)-l.returned)", explore, "TestExploration/idleness", ""},
+	{"an Exchange that is repeated, or before the last one, is applied once more (no dedupe at all)",
+		"ledger/exchange.go", "	case x.Seq == known.seq:\n		return Outcome{Code: Repeated, Answer: known.answer}\n	case x.Seq < known.seq:\n		return Outcome{Code: StaleSeq}\n", "", explore, "TestExploration/crashes", ""},
+
 	// A restored backup.
 	{"a restored ledger grants what may be spent",
-		"ledger/restore.go", "a.end > s.now && r.withholds(k.Start)", "a.end > s.now && r.withholds(k.Start) && false", ledger, "Scenario|Twin", quiet},
+		"ledger/restore.go", "; r.withholds(k.Start) {", "; r.withholds(k.Start) && false {", ledger, "Scenario|Twin", quiet},
 	{"a restored ledger opens accounts that it never saw in full",
 		"ledger/account.go", "	if r.withholds(k.Start) {", "	if false {", ledger, "Scenario|Twin", quiet},
 	{"a restored ledger goes on with the old incarnations",
@@ -116,4 +135,32 @@ var table = []mutant{
 		"raftfsm/checkpoint.go", "if claim.Digest == a.own.Digest || a.broken != nil {", "if true {", raftfsm, "Checkpoint", ""},
 	{"a plan takes the quorum away",
 		"cluster/plan.go", "return alive > 0 && alive >= rest/2+1", "return true", cluster, "Plan", quiet},
+
+	// Several nodes at once.
+	{"marks are acknowledged before they are synced",
+		"node/marks.go", "s.store.Apply(b, store.Synced)", "s.store.Apply(b, store.Buffered)", jepsen, "TestWhatIsHeld", ""},
+	{"usage records are acknowledged before they are synced",
+		"internal/usage/committer.go", "j.store.Apply(g.batch, store.Synced)", "j.store.Apply(g.batch, store.Buffered)", jepsen, random, rounds},
+	{"an Exchange of unknown outcome is sent again under a new number",
+		"internal/purse/loops.go", "		if !pause(p.ctx, wait) {\n			return\n		}\n	}\n}", "		if !pause(p.ctx, wait) {\n			return\n		}\n		p.mu.Lock()\n		again := *x.msg\n		p.core.seq++\n		again.Seq = p.core.seq\n		x.msg = &again\n		p.mu.Unlock()\n	}\n}", jepsen, "TestALostAnswer", ""},
+	{"a follower reads before it has applied what the leader has",
+		"cluster/reads.go", "	if n.Applied(index) {\n		return nil", "	if true {\n		return nil", jepsen, random, rounds},
+	{"what is applied depends on the node that applies it",
+		"raftfsm/fsm.go", "out := f.ledger.Apply(stamp, c)", "out := f.ledger.Apply(stamp+ledger.Instant(len(f.watchers)), c)", jepsen, random, rounds},
+	{"a restart gives back what was spent since the last report",
+		"ledger/register.go", "spent = max(spent, min(mark, reach))", "spent = max(spent, 0)", jepsen, random, rounds},
+	{"a minority node goes on without authority",
+		"internal/purse/core.go", "c.authority = now.Mono-c.heard <= int64(c.cfg.AuthorityTTL)", "c.authority = true", jepsen, "TestAMinority", ""},
+	{"a minority node refuses what it cannot decide",
+		"internal/purse/parked.go", "		default:\n			c.fail(w, ErrUndecided)", "		default:\n			c.refuse(w, Exhausted, w.accounts[0], now)", jepsen, "TestAMinority", ""},
+	{"a fence gives back what an unreachable holder may be spending",
+		"ledger/register.go", "	a.close(l, restWrittenOff)\n	s.dropLease(a, n)\n", "	a.close(l, restReturned)\n	s.dropLease(a, n)\n", jepsen, "TestAFence", ""},
+	{"a changed limit is not told to the purses",
+		"raftfsm/fsm.go", "			f.changes.Budgets++\n			f.wakeLocked()\n		}\n	}\n	if", "		}\n	}\n	if", jepsen, "TestALowered", ""},
+	{"a request is refused for good while others hold idle money",
+		"ledger/grant.go", "row.pending > row.account.available+row.account.outstanding", "row.pending > row.account.available", jepsen, random, rounds},
+	{"a grant is added again with each answer",
+		"internal/purse/exchange.go", "gained := max(0, got.Granted-a.granted)", "gained := max(0, got.Granted)", jepsen, random, rounds},
+	{"a leader reads without asking a quorum whether it leads",
+		"cluster/reads.go", "if err := n.await(n.raft.VerifyLeader); err != nil {", "if err := error(nil); err != nil {", jepsen, "TestADeposed", ""},
 }

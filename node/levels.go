@@ -1,0 +1,61 @@
+package node
+
+import (
+	"slices"
+	"sync"
+
+	"purser/api/pb"
+	"purser/internal/directory"
+	"purser/raftfsm"
+)
+
+// levels is what the other nodes have said they can read, while this one leads.
+type levels struct {
+	mu   sync.Mutex
+	said map[string]uint32 // by node; as many as answer
+}
+
+func (l *levels) note(answers map[string]*pb.ProgressReply) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.said == nil {
+		l.said = map[string]uint32{}
+	}
+	for id, said := range answers {
+		l.said[id] = said.Level
+	}
+}
+
+func (l *levels) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said = nil
+}
+
+func (l *levels) of(node string) uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.said[node]
+}
+
+// readable reports whether commands of a level may be put into the log. Where there
+// is a gateway, its command is in the log, or in a snapshot that every replica reads.
+func (m *member) readable(level uint32) bool {
+	isGateway := func(d *directory.Node) bool { return d.Role == directory.Gateway }
+	return level <= raftfsm.GatewayLevel && slices.ContainsFunc(m.n.fsm.Directory().Nodes(), isGateway) || m.allRead(level)
+}
+
+// allRead reports whether every other node of Raft's configuration has said that
+// it reads commands of a level.
+func (m *member) allRead(level uint32) bool {
+	servers, err := m.raft.Servers()
+	if err != nil {
+		return false
+	}
+	for _, s := range servers {
+		if s.ID != m.n.cfg.Node.ID && m.levels.of(s.ID) < level {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,54 @@
+package raftfsm
+
+import (
+	"errors"
+	"testing"
+
+	"purser/internal/directory"
+	"purser/ledger"
+)
+
+// TestAGatewaySpeaksForItself: it cannot end another node's leases, write another
+// off, or set replicas against each other.
+func TestAGatewaySpeaksForItself(t *testing.T) {
+	node := directory.Node{ID: "g1", Address: "a:1"}
+	other := directory.Node{ID: "n1", Address: "a:1"}
+	for _, c := range []struct {
+		m    message
+		want bool
+	}{
+		{ledgerMessage(ledger.Register{Node: "g1"}), true},
+		{ledgerMessage(ledger.Register{Node: "n1"}), false},
+		{ledgerMessage(&ledger.Exchange{Node: "g1", Incarnation: 1, Seq: 1}), true},
+		{ledgerMessage(&ledger.Exchange{Node: "n1", Incarnation: 1, Seq: 1}), false},
+		{ledgerMessage(putBudget), true},
+		{ledgerMessage(ledger.DeleteBudget{ID: "b"}), true},
+		{ledgerMessage(ledger.Release{ID: "b"}), true},
+		{ledgerMessage(ledger.Tick{}), false},
+		{ledgerMessage(ledger.Fence{Node: "n1"}), false},
+		{ledgerMessage(ledger.Fence{Node: "g1"}), false},
+		{ledgerMessage(ledger.Restore{Generation: 1}), false},
+		{ledgerMessage(ledger.Checkpoint{Index: 1}), false},
+		{directoryMessage(putKey), true},
+		{directoryMessage(directory.RevokeKey{ID: "a"}), true},
+		{directoryMessage(directory.ForgetKey{ID: "a"}), true},
+		{directoryMessage(directory.PutToken{Expires: 1}), true},
+		{directoryMessage(directory.AdmitGateway{Node: node}), true},
+		{directoryMessage(directory.AdmitGateway{Node: other}), false},
+		{directoryMessage(directory.AdmitNode{Node: node}), false},
+		{directoryMessage(directory.SetNode{ID: "n1", State: directory.NodeRemoved}), false},
+		{directoryMessage(directory.ForgetNodes{}), false},
+	} {
+		decoded, err := c.m.decode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = MayForward("g1", c.m.room, c.m.body)
+		if (err == nil) != c.want || err != nil && !errors.Is(err, ErrNotProposed) {
+			t.Errorf("%+v: %v, want allowed %v", decoded, err, c.want)
+		}
+	}
+	if err := MayForward("g1", RoomLedger, []byte{1, 99}); err != nil {
+		t.Errorf("what cannot be read is Carry's to refuse: %v", err)
+	}
+}

@@ -22,6 +22,7 @@ func (x *exchange) deny(e *dialect.Error) *Answer {
 }
 
 func (x *exchange) answer(e *dialect.Error) *Answer {
+	e.RequestID = x.rec.ID
 	status, headers, body := x.wire().ErrorAnswer(e, x.client)
 	h := make([]HeaderField, 0, len(headers)+1)
 	for _, f := range headers {

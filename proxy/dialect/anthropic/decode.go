@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
@@ -73,7 +74,7 @@ func (d *decoder) at(field string) string {
 	if d.block >= 0 {
 		name += "." + strconv.Itoa(d.block)
 	}
-	return name + field
+	return strings.TrimPrefix(name+field, ".")
 }
 
 // fields is a set of the fields met in one object.
@@ -207,6 +208,10 @@ func (d *decoder) word(field string, limit int) (string, error) {
 // known gives a string without an allocation for the words that are met most.
 func known(name []byte) string {
 	switch string(name) {
+	case "user":
+		return "user"
+	case "assistant":
+		return "assistant"
 	case "text":
 		return "text"
 	case "tool_use":

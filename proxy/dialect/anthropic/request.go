@@ -106,7 +106,6 @@ func (d *decoder) request() error {
 	if strings.Contains(c.Features, "context-1m-") {
 		c.Window = longWindow
 	}
-	d.message, d.block = -1, -1
 	var seen fields
 	err := d.members("body", func(key jsonscan.Str, name []byte) error {
 		f := requestField(name)
@@ -145,6 +144,7 @@ func (d *decoder) request() error {
 // requestMember reads the value of one field.
 func (d *decoder) requestMember(f int, key jsonscan.Str, name []byte) (err error) {
 	c := d.call
+	d.list, d.message, d.block = "", -1, -1
 	switch f {
 	case fModel:
 		return d.model()
@@ -153,7 +153,7 @@ func (d *decoder) requestMember(f int, key jsonscan.Str, name []byte) (err error
 	case fMaxTokens:
 		return d.maxTokens(key)
 	case fSystem:
-		d.list, d.message, d.block = "system", -1, -1
+		d.list = "system"
 		return d.content("")
 	case fStream:
 		if !d.null() {

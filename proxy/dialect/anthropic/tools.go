@@ -13,7 +13,7 @@ func (d *decoder) tools() error {
 	if d.null() {
 		return nil
 	}
-	d.list, d.block = "tools", -1
+	d.list = "tools"
 	return d.elements("tools", func() error {
 		d.message = d.call.Tools
 		if d.call.Tools++; d.call.Tools > MaxTools {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -72,6 +73,7 @@ type rigOptions struct {
 	provider []string // more flags of the provider
 	config   string   // more YAML of the node
 	upstream string   // another base URL
+	api      string   // the wire format of the upstream, "" for OpenAI's
 	cluster  bool     // the node is the first of a cluster
 	purse    string   // more YAML of its section "purse"
 	disk     int      // MiB of a file system of the node's own; 0 shares the machine's
@@ -116,8 +118,8 @@ func newRig(t *testing.T, o rigOptions) *rig {
 
 func (r *rig) writeConfig(listen string) {
 	r.t.Helper()
-	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\nadmin:\n  token: %s\n  open_metrics: true\npurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    base_url: %s\n    key: sk-e2e\n%s",
-		filepath.Join(r.dir, "data"), listen, adminToken, r.options.purse, r.options.upstream, r.options.config)
+	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\nadmin:\n  token: %s\n  open_metrics: true\npurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    api: %s\n    base_url: %s\n    key: sk-e2e\n%s",
+		filepath.Join(r.dir, "data"), listen, adminToken, r.options.purse, cmp.Or(r.options.api, "openai"), r.options.upstream, r.options.config)
 	if err := os.WriteFile(r.configFile(), []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
@@ -304,7 +306,13 @@ func sum(rows []simprovider.Row) int64 {
 // ask posts a body to the chat route and reads the answer whole.
 func (r *rig) ask(key, body string, headers ...string) (int, string, http.Header) {
 	r.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, r.url+"/v1/chat/completions", strings.NewReader(body))
+	return r.post("/v1/chat/completions", key, body, headers...)
+}
+
+// post posts a body to a route and reads the answer whole.
+func (r *rig) post(path, key, body string, headers ...string) (int, string, http.Header) {
+	r.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, r.url+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}

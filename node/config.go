@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -74,6 +75,7 @@ type AdminConfig struct {
 type UpstreamConfig struct {
 	Name     string            `yaml:"name"`
 	Provider string            `yaml:"provider"` // as the price catalogue names it, default "openai"
+	API      string            `yaml:"api"`      // the wire format it speaks: openai or anthropic; default that of the provider
 	BaseURL  string            `yaml:"base_url"` // including /v1
 	Key      string            `yaml:"key"`      // better ${OPENAI_API_KEY}
 	Models   []string          `yaml:"models"`   // patterns of model names, default ["*"]
@@ -187,7 +189,13 @@ func load(file string, expanded func(string) (string, error)) (Config, error) {
 
 func (u *UpstreamConfig) setDefaults() {
 	if u.Provider == "" {
-		u.Provider = "openai"
+		u.Provider = cmp.Or(u.API, "openai")
+	}
+	if u.API == "" {
+		u.API = "openai"
+		if u.Provider == "anthropic" {
+			u.API = "anthropic"
+		}
 	}
 	if u.Name == "" {
 		u.Name = u.Provider
@@ -369,6 +377,9 @@ func (u *UpstreamConfig) validate() error {
 	}
 	if u.CapField != "max_completion_tokens" && u.CapField != "max_tokens" {
 		errs = append(errs, fmt.Errorf("cap_field %q is not max_completion_tokens or max_tokens", u.CapField))
+	}
+	if _, ok := proxy.ParseWire(u.API); !ok {
+		errs = append(errs, fmt.Errorf("api %q is not openai or anthropic", u.API))
 	}
 	if u.Protocol != "http1" && u.Protocol != "http2" {
 		errs = append(errs, fmt.Errorf("protocol %q is not http1 or http2", u.Protocol))

@@ -16,6 +16,10 @@ import (
 // tightest one there is.
 func (x *exchange) admit() *dialect.Error {
 	x.attempt = attempt{n: x.attempt.n + 1}
+	if x.endpoint.free {
+		x.hold(nothing{}, Claim{})
+		return nil
+	}
 	tightest, found := Claim{}, false
 	for _, step := range [...]bound.Step{bound.Bytes, bound.Vocabulary, bound.Exact} {
 		in, ok := bound.Input(&x.call, x.boundModel(), step)
@@ -57,17 +61,28 @@ var boundNames = [...]record.Bound{
 
 func (x *exchange) hold(h Hold, c Claim) { x.attempt.hold, x.attempt.claim = h, c }
 
+// nothing is the hold of a call that costs nothing.
+type nothing struct{}
+
+func (nothing) Settle(_ Claim, charges []record.Charge) []record.Charge { return charges }
+func (nothing) Release()                                                {}
+
 // claim is the most the call can cost with so many input tokens.
 func (x *exchange) claim(in int64) Claim {
 	out := int64(0)
 	if x.endpoint.kind == dialect.Chat {
 		out = bound.Output(&x.call, x.route_.cap)
 	}
-	e := price.Extent{Input: in, Output: out, Meters: x.meters()}
-	usd := x.route_.rate.BoundOf(e, x.route_.tier)
-	if x.route_.tier != price.Auto {
-		// A cheaper tier may be answered, and billed, as the standard one.
-		usd = max(usd, x.route_.rate.BoundOf(e, price.Standard))
+	if x.call.ToolUses > 0 {
+		in, out = in*(1+x.call.ToolUses), out*(1+x.call.ToolUses)
+	}
+	if x.call.Compacts {
+		in, out = 2*in, out+x.largestOutput()
+	}
+	e := price.Extent{Input: in, Output: out, Calls: x.call.ToolUses, Meters: x.meters()}
+	usd := x.dearest(x.route_.rate, &e)
+	for _, r := range x.route_.regional {
+		usd = max(usd, x.dearest(r, &e))
 	}
 	return Claim{
 		USD:    usd,
@@ -75,9 +90,30 @@ func (x *exchange) claim(in int64) Claim {
 	}
 }
 
+// dearest is the most that e can cost at rate r.
+func (x *exchange) dearest(r *price.Rate, e *price.Extent) ledger.Amount {
+	usd := r.BoundOf(*e, x.route_.tier)
+	if x.route_.tier != price.Auto {
+		// A cheaper tier may be answered, and billed, as the standard one.
+		usd = max(usd, r.BoundOf(*e, price.Standard))
+	}
+	return usd
+}
+
+// largestOutput bounds a run of the model that no cap of the request bounds.
+func (x *exchange) largestOutput() int64 {
+	if n := x.route_.rate.MaxOutput; n > 0 {
+		return n
+	}
+	return x.boundModel().ContextWindow
+}
+
 // meters are what this call can be counted on: text alone is not held at the
 // price of images or audio.
 func (x *exchange) meters() price.Set {
+	if x.call.Meters != 0 {
+		return x.call.Meters
+	}
 	if len(x.call.Images) == 0 && x.call.Files == 0 && x.call.HiddenContext == "" {
 		return price.Text
 	}

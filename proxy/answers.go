@@ -22,6 +22,7 @@ func (x *exchange) deny(e *dialect.Error) *Answer {
 }
 
 func (x *exchange) answer(e *dialect.Error) *Answer {
+	e.RequestID = x.rec.ID
 	status, headers, body := x.wire().ErrorAnswer(e, x.client)
 	h := make([]HeaderField, 0, len(headers)+1)
 	for _, f := range headers {
@@ -104,11 +105,14 @@ func contains(names []string, name []byte) bool {
 }
 
 // models answers GET /v1/models and /v1/models/{id}: the priced models that the
-// key may use and an upstream serves.
+// key may use and an upstream of the client's format serves.
 func (x *exchange) models() *Answer {
 	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
 	var list []dialect.Listed
 	for _, u := range x.g.upstreams {
+		if u.Speaks != x.endpoint.speaks {
+			continue
+		}
 		for _, id := range x.g.offered(u) {
 			if (len(x.key.Models) == 0 || slices.Contains(x.key.Models, id)) &&
 				!slices.ContainsFunc(list, func(m dialect.Listed) bool { return m.ID == id }) {

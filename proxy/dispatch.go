@@ -62,7 +62,14 @@ func (x *exchange) upstreamRequest() *upstream.Request {
 	h = append(h,
 		upstream.Header{Name: "Content-Type", Value: "application/json"},
 		upstream.Header{Name: "X-Client-Request-Id", Value: x.callID()})
-	return &upstream.Request{Method: "POST", Path: x.wire().Path(&x.call, x.route_.model), Header: h, Body: x.body}
+	if x.endpoint.speaks == Anthropic && len(x.req.Header.Peek(headerVersion)) == 0 {
+		h = append(h, upstream.Header{Name: headerVersion, Value: defaultVersion})
+	}
+	path := x.wire().Path(&x.call, x.route_.model)
+	if x.endpoint.query && x.req.Query != "" {
+		path += "?" + x.req.Query
+	}
+	return &upstream.Request{Method: "POST", Path: path, Header: h, Body: x.body}
 }
 
 // callID names the attempt to the provider, so that a bill can be matched.
@@ -130,7 +137,7 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	}
 	if !readable {
 		// Not an error any client of this dialect can read, such as a proxy's page.
-		e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s answered with status %d and an error that is not OpenAI's", x.route_.up.Name, status)
+		e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s answered with status %d and an error that is not JSON", x.route_.up.Name, status)
 		e.Status = status
 		return x.deny(e), 0
 	}
@@ -175,9 +182,13 @@ func (x *exchange) settleReport(r *dialect.Report) {
 		x.settleHold(record.FullHold)
 		return
 	}
+	if lifetime := x.call.CacheLifetime(); lifetime != price.CacheWriteOther {
+		r.Usage[lifetime] += r.Usage[price.CacheWriteOther]
+		r.Usage[price.CacheWriteOther] = 0
+	}
 	tier := billedTier(x.route_.tier, r.ServiceTier)
-	rate := x.route_.rate
-	x.rec.Usage, x.rec.Basis = r.Usage, record.Reported
+	rate := x.billedRate(r, tier)
+	x.rec.Usage, x.rec.Basis, x.rec.RateID = r.Usage, record.Reported, rate.ID
 	x.rec.Cost = rate.Cost(&r.Usage, tier)
 	if read := r.Usage[price.CacheRead]; read > 0 {
 		uncached := r.Usage
@@ -188,6 +199,27 @@ func (x *exchange) settleReport(r *dialect.Report) {
 		}
 	}
 	x.endHold(Claim{USD: x.rec.Cost, Tokens: tokensOf(&r.Usage)})
+}
+
+// billedRate is the rate of the region that the provider says it served the call
+// in, or the dearest that may apply when it says nothing.
+func (x *exchange) billedRate(r *dialect.Report, tier price.Tier) *price.Rate {
+	c := &x.route_
+	if len(x.call.Regions) == 0 {
+		return c.rate
+	}
+	if r.Region != "" {
+		if rate, ok := x.g.prices.FindIn(c.up.Provider, r.Region, c.model, x.rec.At); ok {
+			return rate
+		}
+	}
+	rate := c.rate
+	for _, other := range c.regional {
+		if other.Cost(&r.Usage, tier) > rate.Cost(&r.Usage, tier) {
+			rate = other
+		}
+	}
+	return rate
 }
 
 // billedTier is the tier the provider says it served, or the one asked for when

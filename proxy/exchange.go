@@ -49,9 +49,11 @@ type chosen struct {
 	up    *Upstream
 	model string // the upstream's name of it
 	rate  *price.Rate
-	tier  price.Tier
-	cap   int64 // output tokens for each answer
-	write bool  // the cap must be written into the request
+
+	regional []*price.Rate // that may apply instead of rate
+	tier     price.Tier
+	cap      int64 // output tokens for each answer
+	write    bool  // the cap must be written into the request
 }
 
 // attempt is one upstream call.
@@ -84,12 +86,15 @@ func (x *exchange) leave() {
 	}
 }
 
-// builtin answers what needs no key: unknown routes and methods, and a node on
-// its way down.
+// builtin answers what needs no key: probes, unknown routes and methods, and a
+// node on its way down.
 func (x *exchange) builtin() *Answer {
-	x.endpoint = endpointOf(x.req.Path)
+	if x.req.Path == "/" && (x.req.Method == "HEAD" || x.req.Method == "GET") {
+		return &Answer{Status: 200, Header: []HeaderField{{"Content-Type", "text/plain; charset=utf-8"}}, Body: []byte("purser\n")}
+	}
+	x.endpoint = endpointOf(x.req)
 	if x.endpoint == nil {
-		return x.answer(dialect.NewError(dialect.CodeRouteNotFound, "", "no route %s %s; this node speaks OpenAI's /v1/chat/completions, /v1/embeddings and /v1/models", x.req.Method, quotePath(x.req.Path)))
+		return x.answer(dialect.NewError(dialect.CodeRouteNotFound, "", "no route %s %s; this node speaks OpenAI's /v1/chat/completions and /v1/embeddings, Anthropic's /v1/messages and /v1/messages/count_tokens, and /v1/models", x.req.Method, quotePath(x.req.Path)))
 	}
 	want := "POST"
 	if x.endpoint.models {
@@ -117,32 +122,58 @@ func quotePath(p string) string {
 	return strconv.Quote(p)
 }
 
+// authenticate finds the holder of the virtual key. Where a dialect has a header
+// of its own for keys, clients may send two, of which one is another's: the one
+// that is known here counts.
 func (x *exchange) authenticate() *dialect.Error {
-	auth := x.req.Header.Peek("Authorization")
-	const bearer = "bearer "
-	if len(auth) <= len(bearer) || !strings.EqualFold(string(auth[:len(bearer)]), bearer) {
-		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`")
+	var key *Principal
+	state, sent := KeyUnknown, false
+	for _, secret := range x.secrets() {
+		if len(secret) > 0 && state == KeyUnknown {
+			sent = true
+			key, state = x.g.seams.Keys.Find(sha256.Sum256(secret), x.rec.At)
+		}
 	}
-	key, state := x.g.seams.Keys.Find(sha256.Sum256(auth[len(bearer):]), x.rec.At)
 	if key != nil {
 		x.rec.Dims.Values[ledger.DimKey] = key.ID
 	}
-	switch state {
-	case KeyActive:
+	switch {
+	case !sent:
+		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`%s", x.orKeyHeader())
+	case state == KeyActive:
 		x.key = key
 		return nil
-	case KeyRevoked:
+	case state == KeyRevoked:
 		return dialect.NewError(dialect.CodeRevokedKey, "", "this virtual key was revoked; ask whoever runs this gateway for another")
-	case KeyExpired:
+	case state == KeyExpired:
 		return dialect.NewError(dialect.CodeExpiredKey, "", "this virtual key has expired; ask whoever runs this gateway for another")
-	default:
-		return dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)")
 	}
+	return dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)")
+}
+
+func (x *exchange) orKeyHeader() string {
+	if h := x.speaks().KeyHeader(); h != "" {
+		return ", or as `" + h + "`"
+	}
+	return ""
+}
+
+// secrets are the keys that the request carries.
+func (x *exchange) secrets() (found [2][]byte) {
+	if h := x.speaks().KeyHeader(); h != "" {
+		found[0] = x.req.Header.Peek(h)
+	}
+	auth := x.req.Header.Peek("Authorization")
+	const bearer = "bearer "
+	if len(auth) > len(bearer) && strings.EqualFold(string(auth[:len(bearer)]), bearer) {
+		found[1] = auth[len(bearer):]
+	}
+	return found
 }
 
 func (x *exchange) decode() *dialect.Error {
 	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
-	if e := x.wire().Decode(&x.call, dialect.Target{Endpoint: x.endpoint.kind}, x.req.Body); e != nil {
+	if e := x.wire().Decode(&x.call, dialect.Target{Endpoint: x.endpoint.kind, Features: x.features()}, x.req.Body); e != nil {
 		return e
 	}
 	x.rec.Model, x.rec.Stream = x.call.Model, x.call.Stream
@@ -164,9 +195,14 @@ func (x *exchange) route() *dialect.Error {
 	if c.up == nil {
 		return dialect.NewError(dialect.CodeModelNotFound, "model", "no upstream of this gateway serves the model %q; GET /v1/models lists what there is", x.call.Model)
 	}
-	rate, ok := x.g.prices.Find(c.up.Provider, c.model, x.rec.At)
+	rate, ok := x.price()
 	if !ok {
 		return dialect.NewError(dialect.CodeUnpriced, "model", "there is no price for %q at %s, so its cost cannot be capped; the operator can add one, or a ceiling price, to the price overrides", c.model, c.up.Provider)
+	}
+	for _, m := range [...]price.Meter{price.WebSearch, price.WebFetch} {
+		if x.call.Meters.Has(m) && !rate.Prices(m) {
+			return dialect.NewError(dialect.CodeUnpriced, "tools", "there is no price for %s with %q, so its cost cannot be capped; the operator can add one to the price overrides", m, c.model)
+		}
 	}
 	tier, ok := price.ParseTier(x.call.ServiceTier)
 	if !ok {
@@ -179,7 +215,7 @@ func (x *exchange) route() *dialect.Error {
 	x.rec.Upstream, x.rec.RateID = c.up.Name, rate.ID
 	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
 	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
-	if x.endpoint.kind == dialect.Embeddings {
+	if x.endpoint.kind != dialect.Chat || x.call.NoOutput {
 		return nil
 	}
 	c.cap, c.write = x.call.MaxOutput, false
@@ -191,6 +227,23 @@ func (x *exchange) route() *dialect.Error {
 		c.write = true
 	}
 	return nil
+}
+
+// price finds the rate of the chosen model, or those of the regions where the
+// provider may process the call.
+func (x *exchange) price() (*price.Rate, bool) {
+	c := &x.route_
+	c.regional = nil
+	if len(x.call.Regions) == 0 {
+		return x.g.prices.Find(c.up.Provider, c.model, x.rec.At)
+	}
+	rate, ok := x.g.prices.FindIn(c.up.Provider, x.call.Regions[0], c.model, x.rec.At)
+	for _, region := range x.call.Regions[1:] {
+		if r, found := x.g.prices.FindIn(c.up.Provider, region, c.model, x.rec.At); found && r != rate {
+			c.regional = append(c.regional, r)
+		}
+	}
+	return rate, ok
 }
 
 // govern resolves the accounts and holds those that count requests and slots.
@@ -222,5 +275,5 @@ func (x *exchange) reserve(p Part, c Claim) (Hold, *Refusal, error) {
 }
 
 func (x *exchange) boundModel() bound.Model {
-	return bound.Model{Name: x.route_.model, Tokenizer: x.route_.rate.Tokenizer, ContextWindow: x.route_.rate.ContextWindow}
+	return bound.Model{Name: x.route_.model, Tokenizer: x.route_.rate.Tokenizer, ContextWindow: max(x.route_.rate.ContextWindow, x.call.Window)}
 }

@@ -52,7 +52,10 @@ func newWorld(t *testing.T, handler http.HandlerFunc, change func(*Config)) *wor
 	base, stop := context.WithCancel(context.Background())
 	w.stop = stop
 	var serial int
-	w.gateway, err = New(base, cfg, []*Upstream{{Name: "up", Provider: "openai", Models: []string{"*"}, Client: client}}, price.Embedded(), Seams{
+	w.gateway, err = New(base, cfg, []*Upstream{
+		{Name: "up", Provider: "openai", Models: []string{"*"}, Client: client},
+		{Name: "ant", Provider: "anthropic", Models: []string{"*"}, Client: client, Speaks: Anthropic, CapField: "max_tokens"},
+	}, price.Embedded(), Seams{
 		Keys: w.keys, Purse: w.purse, Journal: w.journal, Log: slog.New(slog.DiscardHandler),
 		NewID: func() string { serial++; return fmt.Sprintf("req_%d", serial) }, Now: func() ledger.Instant { return 1_790_000_000 * ledger.Second },
 	})
@@ -78,8 +81,14 @@ func newWorld(t *testing.T, handler http.HandlerFunc, change func(*Config)) *wor
 // ask sends a chat request through the gateway and reads the answer whole.
 func (w *world) ask(body string, headers ...string) (*Answer, string) {
 	w.t.Helper()
-	a := w.gateway.Serve(&Request{Method: "POST", Path: "/v1/chat/completions", Body: []byte(body),
+	return w.serve(&Request{Method: "POST", Path: "/v1/chat/completions", Body: []byte(body),
 		Header: headerList(append([]string{"Authorization", "Bearer pk_good"}, headers...))})
+}
+
+// serve sends a request through the gateway and reads the answer whole.
+func (w *world) serve(r *Request) (*Answer, string) {
+	w.t.Helper()
+	a := w.gateway.Serve(r)
 	if a.Stream == nil {
 		return a, string(a.Body)
 	}

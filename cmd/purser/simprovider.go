@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"purser/internal/simprovider"
@@ -66,7 +67,11 @@ func (c *simproviderCmd) provider() (*simprovider.Provider, error) {
 // cataloguePricer prices the bill as a provider would that charges list prices.
 func cataloguePricer(c *price.Catalogue) simprovider.Pricer {
 	return func(model string, u price.Usage, tier string) (ledger.Amount, bool) {
-		rate, ok := c.Find("openai", model, ledger.Instant(time.Now().UnixNano()))
+		provider := "openai"
+		if strings.HasPrefix(model, "claude-") {
+			provider = "anthropic"
+		}
+		rate, ok := c.Find(provider, model, ledger.Instant(time.Now().UnixNano()))
 		if !ok {
 			return 0, false
 		}

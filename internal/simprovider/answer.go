@@ -37,7 +37,16 @@ type generation struct {
 	schema gjson.Result
 
 	cached, written int64 // input tokens read from and written to the prompt cache
-	choices         []choice
+	long            int64 // of written, what is kept for an hour
+	lifetimes       bool  // writes are counted by lifetime
+	marks           []mark
+
+	thinks     bool  // the request asks for thinking
+	thinkLimit int64 // tokens of it, 0 for none
+	searches   int64 // web searches the provider makes
+	compacted  int64 // input tokens of a compaction, 0 for none
+	summary    int64 // output tokens of it
+	choices    []choice
 }
 
 type tool struct {
@@ -114,7 +123,7 @@ func (g *generation) generate(cfg *Config, plan *Plan) {
 
 // think is how many hidden tokens a reasoning model spends.
 func (g *generation) think(cfg *Config) int64 {
-	if !g.model.Reasoning || g.effort == "none" || cfg.ReasoningMax == 0 {
+	if !g.model.Reasoning && !g.thinks || g.effort == "none" || cfg.ReasoningMax == 0 {
 		return 0
 	}
 	n := int64(g.seed.between(cfg.ReasoningMin, cfg.ReasoningMax))
@@ -125,6 +134,9 @@ func (g *generation) think(cfg *Config) int64 {
 		n /= 2
 	case "high", "xhigh":
 		n *= 3
+	}
+	if g.thinkLimit > 0 {
+		n = min(n, g.thinkLimit)
 	}
 	return n
 }
@@ -232,8 +244,14 @@ func (g *generation) usage(shown, reasoning int64) price.Usage {
 	var u price.Usage
 	u[price.InputText] = g.input - g.cached - g.written
 	u[price.CacheRead] = g.cached
-	u[price.CacheWriteOther] = g.written
-	u[price.OutputText] = shown
+	if g.lifetimes {
+		u[price.CacheWrite1h], u[price.CacheWrite5m] = g.long, g.written-g.long
+	} else {
+		u[price.CacheWriteOther] = g.written
+	}
+	u[price.InputText] += g.compacted
+	u[price.OutputText] = shown + g.summary
+	u[price.WebSearch] = g.searches
 	u[price.OutputReasoning] = reasoning
 	u[price.Requests] = 1
 	return u

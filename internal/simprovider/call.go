@@ -49,7 +49,7 @@ func (x *call) begin(c *conn) {
 	x.account, x.left = nil, shownRequestLimit
 	x.setPlan(&wellBehaved)
 	x.sent, x.thought, x.charged, x.includeUsage = 0, 0, false, false
-	x.gen = generation{choices: x.gen.choices, prompt: x.gen.prompt[:0], n: 1}
+	x.gen = generation{choices: x.gen.choices, prompt: x.gen.prompt[:0], marks: x.gen.marks[:0], n: 1}
 }
 
 func (x *call) setPlan(plan *Plan) {
@@ -113,13 +113,18 @@ func (x *call) serve(e *endpoint) *apiError {
 }
 
 func (x *call) generate() {
+	x.d.cache(x)
+	x.gen.generate(&x.p.cfg, x.plan)
+}
+
+// cachePrefix is the prompt cache that works by itself, OpenAI's.
+func cachePrefix(x *call) {
 	g := &x.gen
 	cached, eligible := x.p.cache.lookup(x.account.fingerprint, g.model.ID, g.prompt, g.input, x.at)
 	g.cached = cached
 	if g.model.CacheWrite {
 		g.written = eligible - cached
 	}
-	g.generate(&x.p.cfg, x.plan)
 }
 
 // answer sends the whole answer at once.
@@ -160,6 +165,7 @@ func (x *call) stream(e *endpoint) {
 		if !x.charged {
 			x.charge(e, Cut)
 		}
+		w.kind = x.d.errorEvent
 		w.appendEvent(x.d.errorBody(nil, &apiError{kind: "server_error",
 			message: "The server had an error while processing your request. Sorry about that!"}))
 		w.finish()

@@ -7,9 +7,12 @@ import (
 
 // dialect is how a provider speaks: where its key is, its headers, its errors.
 type dialect struct {
-	key       func(x *call) string
-	headers   func(x *call)
-	errorBody func(b []byte, e *apiError) []byte
+	api        string // of the models that speak it
+	key        func(x *call) string
+	headers    func(x *call)
+	errorBody  func(b []byte, e *apiError) []byte
+	errorEvent string        // the name of an error event, "" where events have none
+	cache      func(x *call) // reads and fills the prompt cache
 }
 
 // endpoint is one billable route of a dialect.
@@ -31,6 +34,8 @@ var routes = map[string]struct {
 }{
 	"/v1/chat/completions": {"POST", &openAI, &openAIChat},
 	"/v1/embeddings":       {"POST", &openAI, &openAIEmbeddings},
+	"/v1/messages":         {"POST", &anthropic, &anthropicMessages},
+	countTokensPath:        {"POST", &anthropic, nil},
 }
 
 // route finds what answers, checks the key, and lets it answer.
@@ -56,6 +61,9 @@ func (x *call) route(path string) *apiError {
 	case method != r.method:
 		return &apiError{status: 405, kind: "invalid_request_error", code: "method_not_supported", allow: r.method,
 			message: "Not allowed to " + method + " on " + path + "."}
+	}
+	if path == countTokensPath {
+		return x.serveCount()
 	}
 	return x.serve(r.endpoint)
 }

@@ -36,6 +36,7 @@ type wire struct {
 	out     []byte // head or framing, then payload: what goes to the kernel
 	pending []byte // events not yet written
 	waiting int    // events in pending
+	kind    string // of the next event, for dialects that name them; "" names none
 	events  int    // events taken so far
 
 	zip    *gzip.Writer
@@ -45,7 +46,7 @@ type wire struct {
 func (w *wire) reset(c *conn, plan *Plan, cfg *Config) {
 	w.c, w.plan, w.perSend, w.gap = c, plan, cfg.ChunksPerWrite, cfg.ChunkGap+plan.chunkGap
 	w.ended, w.close = notEnded, plan.close || plan.idleClose
-	w.out, w.pending, w.waiting, w.events = w.out[:0], w.pending[:0], 0, 0
+	w.out, w.pending, w.waiting, w.events, w.kind = w.out[:0], w.pending[:0], 0, 0, ""
 	if plan.burst {
 		w.perSend, w.gap = 0, 0
 	}
@@ -143,6 +144,9 @@ func (w *wire) appendEvent(data []byte) {
 	}
 	if w.plan.comments {
 		w.pending = append(append(w.pending, ": keep-alive"...), end...)
+	}
+	if w.kind != "" {
+		w.pending = append(append(append(w.pending, "event: "...), w.kind...), end[:len(end)/2]...)
 	}
 	w.pending = append(append(w.pending, "data: "...), data...)
 	w.pending = append(w.pending, end...)

@@ -17,6 +17,35 @@ type formula struct {
 	permille   int64
 }
 
+// Claude's models see patches of 28 pixels, after a picture is scaled down to what
+// the model sees at most: 4,784 patches of the largest, per Anthropic's "Vision"
+// guide. An older guide counts one token for 750 pixels, which is five
+// in a hundred more.
+const (
+	claudePrefix = "claude-"
+	claudePatch  = 28
+	claudeMost   = 5_120
+)
+
+// claudeTokens bounds one picture; false where neither its size nor the largest is
+// known, as of one that is not to be scaled down.
+func claudeTokens(img *dialect.Image) (int64, bool) {
+	known := img.Width > 0 && img.Height > 0
+	switch whole := img.Detail == dialect.DetailOriginal; {
+	case !known && whole:
+		return 0, false
+	case !known:
+		return claudeMost, true
+	default:
+		patches := ceilDiv(int64(img.Width), claudePatch) * ceilDiv(int64(img.Height), claudePatch)
+		n := patches + ceilDiv(patches, 20)
+		if !whole {
+			n = min(n, claudeMost)
+		}
+		return n, true
+	}
+}
+
 // formulas of the models whose way of counting is published. Where the guide
 // and what was seen on bills differ, the larger is here.
 var formulas = []formula{
@@ -64,11 +93,21 @@ func imageTokens(images []dialect.Image, model string) (int64, bool) {
 	if len(images) == 0 {
 		return 0, true
 	}
+	var n int64
+	if strings.HasPrefix(model, claudePrefix) {
+		for i := range images {
+			tokens, ok := claudeTokens(&images[i])
+			if !ok {
+				return 0, false
+			}
+			n += tokens
+		}
+		return n, true
+	}
 	f := formulaOf(model)
 	if f == nil {
 		return 0, false
 	}
-	var n int64
 	for i := range images {
 		if images[i].Detail == dialect.DetailOriginal {
 			return 0, false // none of these models has it

@@ -89,7 +89,7 @@ func overhead(c *dialect.Call) int64 {
 	}
 	n := perCall + perMessage*int64(c.Messages) + perName*int64(c.Names) +
 		perText*int64(len(c.Texts)) + perImage*int64(len(c.Images)) +
-		perTool*int64(c.Tools) + perToolCall*int64(c.ToolCalls) + perMember*c.RawMembers
+		perTool*int64(c.Tools) + perToolCall*int64(c.ToolCalls) + perMember*c.RawMembers + c.Added
 	if c.ToolBytes > 0 {
 		n += allTools
 	}

@@ -1,5 +1,7 @@
 package dialect
 
+import "purser/proxy/price"
+
 // Endpoint is one of the operations the gateway understands.
 type Endpoint uint8
 
@@ -7,6 +9,7 @@ type Endpoint uint8
 const (
 	Chat Endpoint = iota + 1
 	Embeddings
+	CountTokens // counts a prompt's tokens, for nothing
 )
 
 // Span is a part of a call's Raw bytes: Raw[Start:End].
@@ -99,6 +102,37 @@ type Call struct {
 
 	ServiceTier string // as asked, "" when unset
 
+	// Features are what the client's headers switch on, as sent; "" for none.
+	Features string
+
+	// Regions are where the provider may process the call, by the catalogue's names:
+	// the price of each may apply. None means the price for any.
+	Regions []string
+
+	// Meters are what the call can be counted on, where the dialect knows; 0 where
+	// it does not.
+	Meters price.Set
+
+	// NoOutput says that no answer is asked for, only what the provider remembers
+	// of the prompt. MaxOutput is 0 then too.
+	NoOutput bool
+
+	// Added bounds the tokens that the provider adds to the prompt for what the call
+	// asks for, beyond those for messages and tools.
+	Added int64
+
+	// Window is a larger context window that the client switched on, in tokens; 0
+	// for the model's own.
+	Window int64
+
+	// ToolUses is how often tools that the provider runs may be used. Each use is
+	// charged, and followed by another run of the model over a longer prompt.
+	ToolUses int64
+
+	// Compacts says that the provider may sum the prompt up in a run of the model
+	// that comes beside the answer and that no cap of the request bounds.
+	Compacts bool
+
 	// HiddenContext names the first field that pulls in content which is not in
 	// the request, such as "messages[0].content[1].file.file_id"; "" when there
 	// is none. Such a prompt is bounded only by the model's context window.
@@ -123,6 +157,17 @@ type Sites struct {
 	StreamOptions Span // value
 	IncludeUsage  Span // value
 	Close         int  // index of the body's last brace
+}
+
+// CacheLifetime is the meter for cache writes of unstated lifetime: the longest
+// that the call asked for.
+func (c *Call) CacheLifetime() price.Meter {
+	for _, m := range [...]price.Meter{price.CacheWrite12h, price.CacheWrite1h, price.CacheWrite30m, price.CacheWrite5m} {
+		if c.Meters.Has(m) {
+			return m
+		}
+	}
+	return price.CacheWriteOther
 }
 
 // Reset empties the call for another decoding, keeping its memory.

@@ -122,6 +122,7 @@ type Error struct {
 	NoRetry          bool  // sends x-should-retry: false
 	RetryAfterMillis int64 // when above zero, sends retry-after
 	Budget           *Budget
+	RequestID        string // for dialects whose errors carry it
 }
 
 // NewError makes an error with the status and type its code stands for.

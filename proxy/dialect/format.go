@@ -3,11 +3,12 @@ package dialect
 import "bytes"
 
 // Target is what a request says outside its body: the operation, and what some
-// dialects put into the path.
+// dialects put into the path or headers.
 type Target struct {
 	Endpoint Endpoint
 	Model    string // of the path, "" where the body names it
 	Stream   bool   // the path asks for a stream
+	Features string // what the client's headers switch on; they bear on the cost and the answer
 }
 
 // Change is what the gateway sets in the body it sends upstream.

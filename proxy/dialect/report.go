@@ -20,6 +20,7 @@ type Report struct {
 	ID          string // the provider's id of the call
 	Model       string // the model that served it, by the provider's name
 	ServiceTier string // as billed, "" when not stated
+	Region      string // where it was processed, "" when not stated
 
 	State UsageState
 	Usage price.Usage // meaningful when State is UsageReported

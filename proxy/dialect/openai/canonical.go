@@ -28,6 +28,12 @@ func Cacheable(c *dialect.Call) (ok bool, why string) {
 		return false, "refers to content outside the request"
 	case c.Store:
 		return false, "asks the provider to store the answer"
+	case c.Endpoint == dialect.Compact, c.Endpoint.Free():
+		return false, "not an answer worth keeping"
+	case c.Endpoint == dialect.Completions && c.Stream:
+		return false, "a stream of a form that has no other"
+	case len(c.Paid) > 0:
+		return false, "looks things up that may change"
 	}
 	for i := range c.Images {
 		if c.Images[i].Link {
@@ -49,17 +55,19 @@ const canonicalVersion = "openai.1 "
 // not as floating point. It fails with [ErrDuplicateKey].
 func AppendCanonical(dst []byte, c *dialect.Call) ([]byte, error) {
 	dst = append(dst, canonicalVersion...)
-	if c.Endpoint == dialect.Embeddings {
-		dst = append(dst, "embeddings "...)
-	} else {
-		dst = append(dst, "chat "...)
-	}
+	dst = append(append(dst, endpointNames[c.Endpoint]...), ' ')
 	var space [64]member
 	k := canonical{cur: jsonscan.Cursor{Doc: c.Raw}, out: dst, members: space[:0], top: true}
 	if err := k.value(); err != nil {
 		return nil, err
 	}
 	return k.out, nil
+}
+
+var endpointNames = [...]string{
+	dialect.Chat: "chat", dialect.Embeddings: "embeddings", dialect.Completions: "completions",
+	dialect.Responses: "responses", dialect.Compact: "compact", dialect.InputTokens: "input_tokens",
+	dialect.Moderations: "moderations",
 }
 
 // member is one "key":value in canonical form, at out[start:end], with the key

@@ -16,6 +16,10 @@ import (
 // tightest one there is.
 func (x *exchange) admit() *dialect.Error {
 	x.attempt = attempt{n: x.attempt.n + 1}
+	if x.endpoint.kind.Free() {
+		x.hold(noHold{}, Claim{})
+		return nil
+	}
 	tightest, found := Claim{}, false
 	for _, step := range [...]bound.Step{bound.Bytes, bound.Vocabulary, bound.Exact} {
 		in, ok := bound.Input(&x.call, x.boundModel(), step)
@@ -59,11 +63,9 @@ func (x *exchange) hold(h Hold, c Claim) { x.attempt.hold, x.attempt.claim = h, 
 
 // claim is the most the call can cost with so many input tokens.
 func (x *exchange) claim(in int64) Claim {
-	out := int64(0)
-	if x.endpoint.kind == dialect.Chat {
-		out = bound.Output(&x.call, x.route_.cap)
-	}
-	e := price.Extent{Input: in, Output: out, Meters: x.meters()}
+	in *= x.readings()
+	out := bound.Output(&x.call, x.route_.cap)
+	e := price.Extent{Input: in, Output: out, Calls: x.route_.calls, Meters: x.meters()}
 	usd := x.route_.rate.BoundOf(e, x.route_.tier)
 	if x.route_.tier != price.Auto {
 		// A cheaper tier may be answered, and billed, as the standard one.
@@ -75,13 +77,31 @@ func (x *exchange) claim(in int64) Claim {
 	}
 }
 
-// meters are what this call can be counted on: text alone is not held at the
-// price of images or audio.
-func (x *exchange) meters() price.Set {
-	if len(x.call.Images) == 0 && x.call.Files == 0 && x.call.HiddenContext == "" {
-		return price.Text
+// readings is how often the model may read its prompt: again after each call of
+// a tool that the provider runs, and once more when it asks for one too many.
+func (x *exchange) readings() int64 {
+	if len(x.call.Paid) == 0 {
+		return 1
 	}
-	return 0
+	return x.route_.calls + 2
+}
+
+// noHold is the hold of a call that costs nothing.
+type noHold struct{}
+
+func (noHold) Settle(_ Claim, charges []record.Charge) []record.Charge { return charges }
+func (noHold) Release()                                                {}
+
+// meters are what this call can be counted on: text alone is not held at the
+// price of images or audio. A response may write to a cache of any lifetime.
+func (x *exchange) meters() price.Set {
+	switch {
+	case len(x.call.Images) > 0 || x.call.Files > 0 || x.call.HiddenContext != "":
+		return 0
+	case x.endpoint.speaks == OpenAIResponses:
+		return price.Text | price.Meters(price.CacheWrite12h)
+	}
+	return price.Text
 }
 
 // change is what the gateway sets in the upstream's request.
@@ -92,6 +112,9 @@ func (x *exchange) change() dialect.Change {
 	}
 	if x.route_.write || x.route_.up.CapField == "max_tokens" {
 		ch.MaxOutput, ch.CapField = x.route_.cap, x.route_.up.CapField
+	}
+	if x.route_.calls > 0 {
+		ch.MaxCalls = x.route_.calls
 	}
 	return ch
 }

@@ -62,6 +62,9 @@ func (x *exchange) upstreamRequest() *upstream.Request {
 	h = append(h,
 		upstream.Header{Name: "Content-Type", Value: "application/json"},
 		upstream.Header{Name: "X-Client-Request-Id", Value: x.callID()})
+	if x.endpoint.kind == dialect.Lookup {
+		return &upstream.Request{Method: x.req.Method, Path: x.lookupTarget(), Header: h}
+	}
 	return &upstream.Request{Method: "POST", Path: x.wire().Path(&x.call, x.route_.model), Header: h, Body: x.body}
 }
 
@@ -168,6 +171,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 func (x *exchange) settleReport(r *dialect.Report) {
 	x.rec.UpstreamID, x.rec.Served = r.ID, r.Model
 	x.rec.Tier = r.ServiceTier
+	x.remember(r)
 	if r.State != dialect.UsageReported {
 		if r.State == dialect.UsageUnusable {
 			x.g.log.Warn("upstream reported impossible usage", "request", x.rec.ID, "upstream", x.route_.up.Name, "why", r.Why)
@@ -210,6 +214,10 @@ func tokensOf(u *price.Usage) ledger.Amount {
 
 // settleHold charges the whole hold: what the call cost is not known.
 func (x *exchange) settleHold(basis record.Basis) {
+	if x.endpoint.kind.Free() {
+		x.release()
+		return
+	}
 	x.rec.Usage, x.rec.Basis = price.Usage{}, basis
 	x.rec.Cost = x.attempt.claim.USD
 	x.endHold(x.attempt.claim)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"strconv"
 	"strings"
@@ -52,6 +53,7 @@ type chosen struct {
 	tier  price.Tier
 	cap   int64 // output tokens for each answer
 	write bool  // the cap must be written into the request
+	calls int64 // of tools that the provider runs
 }
 
 // attempt is one upstream call.
@@ -89,14 +91,10 @@ func (x *exchange) leave() {
 func (x *exchange) builtin() *Answer {
 	x.endpoint = endpointOf(x.req.Path)
 	if x.endpoint == nil {
-		return x.answer(dialect.NewError(dialect.CodeRouteNotFound, "", "no route %s %s; this node speaks OpenAI's /v1/chat/completions, /v1/embeddings and /v1/models", x.req.Method, quotePath(x.req.Path)))
+		return x.answer(noRoute(x.req.Method, x.req.Path))
 	}
-	want := "POST"
-	if x.endpoint.models {
-		want = "GET"
-	}
-	if x.req.Method != want {
-		return x.answer(dialect.NewError(dialect.CodeMethod, "", "%s takes %s, not %s", x.endpoint.path, want, x.req.Method))
+	if !x.endpoint.takes(x.req.Method) {
+		return x.answer(dialect.NewError(dialect.CodeMethod, "", "%s takes %s, not %s", x.endpoint.path, x.endpoint.method(), x.req.Method))
 	}
 	if x.g.draining.Load() {
 		e := dialect.NewError(dialect.CodeShuttingDown, "", "this node is shutting down; try again, another node or this one will answer")
@@ -142,6 +140,9 @@ func (x *exchange) authenticate() *dialect.Error {
 
 func (x *exchange) decode() *dialect.Error {
 	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
+	if x.endpoint.kind == dialect.Lookup {
+		return x.decodeLookup()
+	}
 	if e := x.wire().Decode(&x.call, dialect.Target{Endpoint: x.endpoint.kind}, x.req.Body); e != nil {
 		return e
 	}
@@ -155,8 +156,15 @@ func (x *exchange) decode() *dialect.Error {
 // route chooses the upstream and fixes what the call may cost there.
 func (x *exchange) route() *dialect.Error {
 	c := &x.route_
+	home, e := x.home()
+	if e != nil {
+		return e
+	}
 	for _, u := range x.g.upstreams {
-		if name, ok := u.serves(x.call.Model); ok && u.Speaks == x.endpoint.speaks {
+		if home != nil && u != home {
+			continue
+		}
+		if name, ok := u.serves(x.call.Model); ok && u.Speaks == x.endpoint.speaks.upstream() {
 			c.up, c.model = u, name
 			break
 		}
@@ -164,6 +172,21 @@ func (x *exchange) route() *dialect.Error {
 	if c.up == nil {
 		return dialect.NewError(dialect.CodeModelNotFound, "model", "no upstream of this gateway serves the model %q; GET /v1/models lists what there is", x.call.Model)
 	}
+	x.rec.Upstream = c.up.Name
+	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
+	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
+	if x.endpoint.kind.Free() {
+		return nil
+	}
+	if e := x.rate(); e != nil {
+		return e
+	}
+	return x.limit()
+}
+
+// rate finds what the call is charged by.
+func (x *exchange) rate() *dialect.Error {
+	c := &x.route_
 	rate, ok := x.g.prices.Find(c.up.Provider, c.model, x.rec.At)
 	if !ok {
 		return dialect.NewError(dialect.CodeUnpriced, "model", "there is no price for %q at %s, so its cost cannot be capped; the operator can add one, or a ceiling price, to the price overrides", c.model, c.up.Provider)
@@ -175,16 +198,40 @@ func (x *exchange) route() *dialect.Error {
 	if tier == price.Priority && !rate.Lists(tier) {
 		return dialect.NewError(dialect.CodeUnpriced, "service_tier", "there is no price for %q at the service tier %q, so its cost cannot be capped; the operator can add one to the price overrides", c.model, x.call.ServiceTier)
 	}
+	for _, t := range x.call.Paid {
+		if !rate.Prices(t.Meter) {
+			return dialect.NewError(dialect.CodeUnpriced, t.Param, "there is no price for calls of %s with %q, so their cost cannot be capped; the operator can add one to the price overrides", t.Meter, c.model)
+		}
+	}
 	c.rate, c.tier = rate, tier
-	x.rec.Upstream, x.rec.RateID = c.up.Name, rate.ID
-	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
-	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
-	if x.endpoint.kind == dialect.Embeddings {
+	x.rec.RateID = rate.ID
+	return nil
+}
+
+// limit fixes the caps of the call, and which of them have to be written into it.
+func (x *exchange) limit() *dialect.Error {
+	c, rate := &x.route_, x.route_.rate
+	if len(x.call.Paid) > 0 && !x.call.NoCalls {
+		c.calls = x.call.MaxCalls
+		if c.calls == 0 {
+			c.calls = x.g.cfg.DefaultCalls
+		}
+		if c.calls == 0 {
+			return dialect.NewError(dialect.CodeUnbounded, "max_tool_calls", "how often the provider may run %s is not limited, so the cost cannot be capped: set 'max_tool_calls'", x.call.Paid[0].Param)
+		}
+	}
+	switch {
+	case !x.endpoint.kind.Generates():
+		return nil
+	case x.endpoint.kind == dialect.Compact: // takes no cap
+		if c.cap = cmp.Or(rate.MaxOutput, rate.ContextWindow); c.cap == 0 {
+			return dialect.NewError(dialect.CodeUnbounded, "model", "the largest output of %q is not known, so the cost of compacting with it cannot be capped", c.model)
+		}
 		return nil
 	}
 	c.cap, c.write = x.call.MaxOutput, false
 	if c.cap == 0 {
-		c.cap, c.write = x.g.cfg.DefaultOutput, true
+		c.cap, c.write = cmp.Or(x.call.UsualOutput, x.g.cfg.DefaultOutput), true
 	}
 	if rate.MaxOutput > 0 && c.cap > rate.MaxOutput {
 		c.cap = rate.MaxOutput

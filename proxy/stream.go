@@ -140,6 +140,8 @@ func (x *exchange) endStream(outcome record.Outcome) {
 	x.rec.Outcome = outcome
 	if outcome == record.Completed && (s.err != nil || !report.Done) {
 		x.rec.Outcome = record.Truncated
+	} else if outcome == record.Completed && report.Failed != nil {
+		x.rec.Outcome = record.UpstreamError
 	}
 	if s.tee && s.over && s.err == nil && report.Complete() && x.rec.Basis == record.Reported {
 		x.keep(s.raw, report)

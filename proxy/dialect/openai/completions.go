@@ -1,7 +1,6 @@
 package openai
 
 import (
-
 	"purser/proxy/dialect/jsonscan"
 )
 
@@ -119,4 +118,3 @@ func (d *decoder) moderations() error {
 	}
 	return d.cur.End()
 }
-

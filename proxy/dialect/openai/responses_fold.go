@@ -46,9 +46,6 @@ func foldResponse(dst, stream []byte) ([]byte, error) {
 		if err := take(e); err != nil {
 			return nil, err
 		}
-		if whole != nil {
-			whole = bytes.Clone(whole) // the scanner goes on
-		}
 	}
 	if e, ok := scan.Rest(); ok {
 		if err := take(e); err != nil {

@@ -56,7 +56,9 @@ func (d *decoder) itemList(field string) error {
 }
 
 // atItem names a field of the item being read.
-func (d *decoder) atItem(field string) string { return fmt.Sprintf("%s[%d]%s", d.list, d.message, field) }
+func (d *decoder) atItem(field string) string {
+	return fmt.Sprintf("%s[%d]%s", d.list, d.message, field)
+}
 
 // atItemPart names a field of the content part being read.
 func (d *decoder) atItemPart(field string) string {

@@ -54,11 +54,11 @@ func (m *ResponsesMeter) Finish() []byte {
 
 // responseEvent is what is read of an event.
 type responseEvent struct {
-	kind               jsonscan.Str
-	delta              jsonscan.Str
-	response, item     dialect.Span
-	failure            dialect.Span
-	hasDelta           bool
+	kind           jsonscan.Str
+	delta          jsonscan.Str
+	response, item dialect.Span
+	failure        dialect.Span
+	hasDelta       bool
 }
 
 func readEvent(data []byte) (e responseEvent, err error) {

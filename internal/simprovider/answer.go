@@ -37,6 +37,9 @@ type generation struct {
 	schema gjson.Result
 
 	cached, written int64 // input tokens read from and written to the prompt cache
+	lifetime        bool  // what is written is billed by its lifetime
+	webSearches     int64 // calls of tools that the provider ran
+	fileSearches    int64
 	choices         []choice
 }
 
@@ -233,6 +236,10 @@ func (g *generation) usage(shown, reasoning int64) price.Usage {
 	u[price.InputText] = g.input - g.cached - g.written
 	u[price.CacheRead] = g.cached
 	u[price.CacheWriteOther] = g.written
+	if g.lifetime {
+		u[price.CacheWriteOther], u[price.CacheWrite30m] = 0, g.written
+	}
+	u[price.WebSearch], u[price.FileSearch] = g.webSearches, g.fileSearches
 	u[price.OutputText] = shown
 	u[price.OutputReasoning] = reasoning
 	u[price.Requests] = 1

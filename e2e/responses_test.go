@@ -62,6 +62,23 @@ func TestResponsesGoSDK(t *testing.T) {
 			t.Errorf("streamed %q, the last event %s", text.String(), last.RawJSON())
 		}
 	})
+	t.Run("a stream from the cache", func(t *testing.T) {
+		params := asking("What is stored?")
+		params.Store = openai.Bool(false)
+		whole, err := client.Responses.New(ctx, params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var res *http.Response
+		stream := client.Responses.NewStreaming(ctx, params, option.WithResponseInto(&res))
+		text := ""
+		for stream.Next() {
+			text += stream.Current().Delta
+		}
+		if stream.Err() != nil || text != whole.OutputText() || res.Header.Get("x-purser-cache") != "hit" {
+			t.Errorf("streamed %q of %q, %v, %v", text, whole.OutputText(), res.Header, stream.Err())
+		}
+	})
 	t.Run("tools", func(t *testing.T) {
 		params := asking("please look_up the word")
 		params.Tools = []responses.ToolUnionParam{responses.ToolParamOfFunction("look_up", map[string]any{"type": "object", "properties": map[string]any{"word": map[string]string{"type": "string"}}}, false)}
@@ -201,7 +218,7 @@ func TestResponsesThroughNastyModes(t *testing.T) {
 	for _, mode := range append(billed, "429", "200", "502", "500", "bill-reset") {
 		for _, stream := range []bool{false, true} {
 			body := fmt.Sprintf(`{"model":"gpt-5-mini","input":"about %s","store":false,"stream":%v,"max_output_tokens":400}`, mode, stream)
-			r.post("/v1/responses", key, body, "x-sim-mode", mode)
+			r.post("/v1/responses", key, body, "x-sim-mode", mode, "x-purser-cache", "off")
 		}
 	}
 	r.settled("cap")

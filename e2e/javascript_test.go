@@ -4,34 +4,33 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"purser/api/admin"
 )
 
-// TestOpenAIJavaScriptSDK runs js/client.mjs, which uses OpenAI's own client.
-// It installs the client from its registry, so it runs where that was asked
-// for: in CI and by `make e2e`.
-func TestOpenAIJavaScriptSDK(t *testing.T) {
+// npm installs a folder's packages from their registry, in a place of the
+// test's own, so it runs where that was asked for: in CI and by `make e2e`.
+func npm(t *testing.T, folder string) (dir string) {
+	t.Helper()
 	if os.Getenv("CI") == "" && os.Getenv("PURSER_E2E_JS") == "" {
 		t.Skip("installs packages: set PURSER_E2E_JS=1, or run `make e2e`")
 	}
-	dir := t.TempDir()
-	for _, name := range []string{"package.json", "package-lock.json", ".npmrc", "client.mjs"} {
-		b, err := os.ReadFile(filepath.Join("js", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	dir = t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
+		t.Fatal(err)
 	}
 	install := exec.Command("npm", "ci", "--no-audit", "--no-fund")
 	install.Dir = dir
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("npm ci: %v\n%s", err, out)
 	}
+	return dir
+}
+
+// TestOpenAIJavaScriptSDK runs js/client.mjs, which uses OpenAI's own client.
+func TestOpenAIJavaScriptSDK(t *testing.T) {
+	dir := npm(t, "js")
 	r := newRig(t, rigOptions{})
 	r.budget(usd("cap", "10"))
 	b := usd("empty", "0.000000001")

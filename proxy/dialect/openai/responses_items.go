@@ -175,7 +175,7 @@ func (d *decoder) item(kind itemKind) error {
 	case itemHidden:
 		d.hide(d.atItem(""))
 	}
-	var seen fields
+	var seen, given fields
 	var id jsonscan.Str
 	for first := true; ; first = false {
 		key, more, err := d.cur.Member(first)
@@ -195,19 +195,20 @@ func (d *decoder) item(kind itemKind) error {
 		if err != nil {
 			return err
 		}
+		seen |= 1 << f
 		if d.cur.Kind() != jsonscan.Null {
-			seen |= 1 << f
+			given |= 1 << f
 		}
 		if err := d.itemMember(kind, f, &id); err != nil {
 			return err
 		}
 	}
 	switch {
-	case kind == itemMessage && !seen.has(iRole):
+	case kind == itemMessage && !given.has(iRole):
 		return missing(d.atItem(".role"))
-	case kind == itemReference && !seen.has(iID):
+	case kind == itemReference && !given.has(iID):
 		return missing(d.atItem(".id"))
-	case kind == itemReference, kind == itemReasoning && seen.has(iID) && !seen.has(iSealed):
+	case kind == itemReference, kind == itemReasoning && given.has(iID) && !given.has(iSealed):
 		return d.referTo(d.cur.Text(id), d.atItem(".id"))
 	}
 	return nil

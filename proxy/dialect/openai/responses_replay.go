@@ -8,12 +8,13 @@ import (
 
 // replayResponse appends the stream that tells a stored response: its creation,
 // each item of its output with its text in one piece, and its completion. Folding
-// the stream gives the response back, byte for byte.
+// the stream gives the response back, byte for byte but for its line ends.
 func replayResponse(dst, answer []byte) ([]byte, error) {
 	cur := jsonscan.Cursor{Doc: answer}
 	if cur.Kind() != jsonscan.Object || cur.Skip() != nil || cur.End() != nil {
 		return nil, notFoldable("not a JSON object")
 	}
+	answer = oneLine(answer)
 	r := responseReplay{out: dst}
 	output, opening, err := takeResponse(answer)
 	if err != nil {

@@ -79,8 +79,8 @@ func readEvent(data []byte) (e responseEvent, err error) {
 		}
 		object := cur.Kind() == jsonscan.Object
 		start := cur.Pos
-		name := string(data[key.Start:key.End])
-		switch name {
+		name := data[key.Start:key.End]
+		switch string(name) {
 		case "type":
 			err = text1(&cur, &e.kind)
 		case "delta":
@@ -98,8 +98,8 @@ func readEvent(data []byte) (e responseEvent, err error) {
 	}
 }
 
-func (e *responseEvent) object(name string, at dialect.Span) {
-	switch name {
+func (e *responseEvent) object(name []byte, at dialect.Span) {
+	switch string(name) {
 	case "response":
 		e.response = at
 	case "item":

@@ -9,23 +9,9 @@ const usualCompletion = 16
 
 // completions reads the body of /v1/completions.
 func (d *decoder) completions() error {
-	if err := d.expect(jsonscan.Object, "body", "an object"); err != nil {
-		return err
-	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
 	d.call.UsualOutput = usualCompletion
 	var seen fields
-	for first := true; ; first = false {
-		key, more, err := d.cur.Member(first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
-		name := d.cur.Name(key)
+	err := d.body(func(key jsonscan.Str, name []byte) (err error) {
 		f := completionsField(name)
 		if f == fUnknown {
 			err = lookalike(name, "model", "prompt", "stream", "stream_options", "n", "max_tokens", "best_of", "service_tier")
@@ -35,12 +21,9 @@ func (d *decoder) completions() error {
 		if err != nil {
 			return err
 		}
-		if err := d.completionsMember(f, key, name); err != nil {
-			return err
-		}
-	}
-	d.call.Sites.Close = d.cur.Pos - 1
-	if err := d.cur.End(); err != nil {
+		return d.completionsMember(f, key, name)
+	})
+	if err != nil {
 		return err
 	}
 	if !seen.has(fMessages) {
@@ -84,37 +67,15 @@ const usualModeration = "omni-moderation-latest"
 // moderations reads the body of /v1/moderations, which costs nothing: of it only
 // the model counts.
 func (d *decoder) moderations() error {
-	if err := d.expect(jsonscan.Object, "body", "an object"); err != nil {
-		return err
-	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
+	d.call.Model = usualModeration
 	var seen fields
-	for first := true; ; first = false {
-		key, more, err := d.cur.Member(first)
-		if err != nil {
+	return d.body(func(_ jsonscan.Str, name []byte) error {
+		if string(name) != "model" {
+			return d.plainMember(name, "model")
+		}
+		if err := seen.add(fModel, name); err != nil {
 			return err
 		}
-		if !more {
-			break
-		}
-		switch name := d.cur.Name(key); {
-		case string(name) != "model":
-			err = d.plainMember(name, "model")
-		case seen.has(fModel):
-			err = ambiguous("model", "is given twice")
-		default:
-			seen |= 1 << fModel
-			err = d.model()
-		}
-		if err != nil {
-			return err
-		}
-	}
-	d.call.Sites.Close = d.cur.Pos - 1
-	if !seen.has(fModel) {
-		d.call.Model = usualModeration
-	}
-	return d.cur.End()
+		return d.model()
+	})
 }

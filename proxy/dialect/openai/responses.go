@@ -83,23 +83,9 @@ func responsesField(name []byte) int {
 // responses reads the body of /v1/responses and of the routes below it that
 // take a prompt.
 func (d *decoder) responses() error {
-	if err := d.expect(jsonscan.Object, "body", "an object"); err != nil {
-		return err
-	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
 	d.call.Store = d.call.Endpoint == dialect.Responses // unless it says otherwise
 	var seen fields
-	for first := true; ; first = false {
-		key, more, err := d.cur.Member(first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
-		name := d.cur.Name(key)
+	err := d.body(func(key jsonscan.Str, name []byte) (err error) {
 		f := responsesField(name)
 		if f == fUnknown {
 			err = lookalike(name, guardedResponses...)
@@ -109,15 +95,24 @@ func (d *decoder) responses() error {
 		if err != nil {
 			return err
 		}
-		if err := d.responsesMember(f, key, name); err != nil {
-			return err
-		}
-	}
-	d.call.Sites.Close = d.cur.Pos - 1
-	if err := d.cur.End(); err != nil {
+		return d.responsesMember(f, key, name)
+	})
+	if err != nil {
 		return err
 	}
 	return d.responsesWhole(seen)
+}
+
+// body reads the object that a body is: do reads the value of each member.
+func (d *decoder) body(do func(key jsonscan.Str, name []byte) error) error {
+	if err := d.expect(jsonscan.Object, "body", "an object"); err != nil {
+		return err
+	}
+	if err := d.cur.EachMember(func(key jsonscan.Str) error { return do(key, d.cur.Name(key)) }); err != nil {
+		return err
+	}
+	d.call.Sites.Close = d.cur.Pos - 1
+	return d.cur.End()
 }
 
 // responsesWhole checks what only the whole body shows.
@@ -263,31 +258,19 @@ func (d *decoder) conversation() error {
 	if d.cur.Kind() != jsonscan.Object {
 		return d.refer("conversation")
 	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
 	found := false
-	for first := true; ; first = false {
-		key, more, err := d.cur.Member(first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
-		name := d.cur.Name(key)
-		switch {
+	err := d.cur.EachMember(func(key jsonscan.Str) error {
+		switch name := d.cur.Name(key); {
 		case string(name) != "id":
-			err = d.plainMember(name, "id")
+			return d.plainMember(name, "id")
 		case found:
-			err = ambiguous("conversation.id", "is given twice")
-		default:
-			found = true
-			err = d.refer("conversation.id")
+			return ambiguous("conversation.id", "is given twice")
 		}
-		if err != nil {
-			return err
-		}
+		found = true
+		return d.refer("conversation.id")
+	})
+	if err != nil {
+		return err
 	}
 	if !found {
 		return missing("conversation.id")

@@ -47,21 +47,7 @@ func (t *toolCalls) atLeast(o toolCalls) {
 
 func (a *response) read() error {
 	a.searches = -1
-	if a.cur.Kind() != jsonscan.Object {
-		return &jsonscan.SyntaxError{Offset: a.cur.Pos, Reason: "expected an object"}
-	}
-	if err := a.cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		key, more, err := a.cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
-		if err := a.member(a.cur.Doc[key.Start:key.End]); err != nil {
-			return err
-		}
-	}
+	return a.cur.EachMember(func(key jsonscan.Str) error { return a.member(a.cur.Doc[key.Start:key.End]) })
 }
 
 func (a *response) member(name []byte) error {
@@ -127,54 +113,32 @@ func (a *response) toolUsage() error {
 }
 
 func (a *response) items() error {
-	if err := a.cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		more, err := a.cur.Element(first)
-		if !more || err != nil {
-			return err
-		}
+	return a.cur.EachElement(func(int) error {
 		if a.cur.Kind() != jsonscan.Object {
-			err = a.cur.Skip()
-		} else {
-			err = a.item()
+			return a.cur.Skip()
 		}
-		if err != nil {
-			return err
-		}
-	}
+		return a.item()
+	})
 }
 
 // item reads one item of the output.
 func (a *response) item() error {
-	if err := a.cur.Open(); err != nil {
-		return err
-	}
 	var id, kind, action jsonscan.Str
-	for first := true; ; first = false {
-		key, more, err := a.cur.Member(first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
-		switch name := a.cur.Doc[key.Start:key.End]; string(name) {
+	err := a.cur.EachMember(func(key jsonscan.Str) error {
+		switch string(a.cur.Doc[key.Start:key.End]) {
 		case "id":
-			err = text1(&a.cur, &id)
+			return text1(&a.cur, &id)
 		case "type":
-			err = text1(&a.cur, &kind)
+			return text1(&a.cur, &kind)
 		case "action":
-			err = a.action(&action)
+			return a.action(&action)
 		case "content", "summary", "arguments", "input":
-			err = a.outputText()
-		default:
-			err = a.cur.Skip()
+			return a.outputText()
 		}
-		if err != nil {
-			return err
-		}
+		return a.cur.Skip()
+	})
+	if err != nil {
+		return err
 	}
 	if id.Len > 0 && id.Len <= MaxID && len(a.kept) < maxKept {
 		a.kept = append(a.kept, id)
@@ -203,23 +167,12 @@ func (a *response) action(kind *jsonscan.Str) error {
 	if a.cur.Kind() != jsonscan.Object {
 		return a.cur.Skip()
 	}
-	if err := a.cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		key, more, err := a.cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
+	return a.cur.EachMember(func(key jsonscan.Str) error {
 		if string(a.cur.Doc[key.Start:key.End]) == "type" {
-			err = text1(&a.cur, kind)
-		} else {
-			err = a.cur.Skip()
+			return text1(&a.cur, kind)
 		}
-		if err != nil {
-			return err
-		}
-	}
+		return a.cur.Skip()
+	})
 }
 
 // outputText counts the strings of a value that are the model's own.

@@ -29,16 +29,9 @@ func (d *decoder) items() error {
 }
 
 func (d *decoder) itemList(field string) error {
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
-	d.list, d.message = field, -1
-	for first := true; ; first = false {
-		more, err := d.cur.Element(first)
-		if !more || err != nil {
-			return err
-		}
-		d.message++
+	d.list = field
+	return d.cur.EachElement(func(i int) error {
+		d.message = i
 		if d.call.Messages++; d.call.Messages > MaxMessages {
 			return tooMany(field, MaxMessages)
 		}
@@ -49,10 +42,8 @@ func (d *decoder) itemList(field string) error {
 		if err != nil {
 			return err
 		}
-		if err := d.item(kind); err != nil {
-			return err
-		}
-	}
+		return d.item(kind)
+	})
 }
 
 // atItem names a field of the item being read.
@@ -156,19 +147,7 @@ const (
 
 var itemFields = []string{"type", "role", "id", "content", "output", "tools", "encrypted_content"}
 
-func itemField(name []byte) int {
-	for i, f := range itemFields {
-		if string(name) == f {
-			return i + 1
-		}
-	}
-	return fUnknown
-}
-
 func (d *decoder) item(kind itemKind) error {
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
 	switch kind {
 	case itemCall:
 		d.call.ToolCalls++
@@ -177,16 +156,9 @@ func (d *decoder) item(kind itemKind) error {
 	}
 	var seen, given fields
 	var id jsonscan.Str
-	for first := true; ; first = false {
-		key, more, err := d.cur.Member(first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
+	err := d.cur.EachMember(func(key jsonscan.Str) (err error) {
 		name := d.cur.Name(key)
-		f := itemField(name)
+		f := fieldOf(name, itemFields)
 		if f == fUnknown {
 			err = lookalike(name, itemFields...)
 		} else if seen.has(f) {
@@ -199,11 +171,11 @@ func (d *decoder) item(kind itemKind) error {
 		if d.cur.Kind() != jsonscan.Null {
 			given |= 1 << f
 		}
-		if err := d.itemMember(kind, f, &id); err != nil {
-			return err
-		}
-	}
+		return d.itemMember(kind, f, &id)
+	})
 	switch {
+	case err != nil:
+		return err
 	case kind == itemMessage && !given.has(iRole):
 		return missing(d.atItem(".role"))
 	case kind == itemReference && !given.has(iID):
@@ -265,52 +237,47 @@ func (d *decoder) itemContent(field string) error {
 	default:
 		return d.deepText()
 	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
-	for d.part = 0; ; d.part++ {
-		more, err := d.cur.Element(d.part == 0)
-		if !more || err != nil {
-			return err
-		}
-		if d.part >= MaxParts {
+	return d.cur.EachElement(func(i int) error {
+		if d.part = i; i >= MaxParts {
 			return tooMany(d.atItem("."+field), MaxParts)
 		}
 		if err := d.expect(jsonscan.Object, d.atItemPart(""), "an object"); err != nil {
 			return err
 		}
-		if err := d.itemPart(); err != nil {
-			return err
-		}
-	}
+		return d.itemPart()
+	})
 }
 
-var itemPartFields = []string{"type", "text", "refusal", "image_url", "file_id", "file_url", "file_data", "detail"}
+// The fields of a content part that the gateway reads.
+const (
+	pType = iota + 1
+	pImage
+	pDetail
+	pFileID
+	pFileURL
+	pFileData
+)
+
+var itemPartFields = []string{"type", "image_url", "detail", "file_id", "file_url", "file_data"}
+
+// fieldOf is the number of a name in a list, from 1; 0 when it is not there.
+func fieldOf(name []byte, names []string) int {
+	for i, n := range names {
+		if string(name) == n {
+			return i + 1
+		}
+	}
+	return fUnknown
+}
 
 // itemPart reads one content part. Whatever its type, a picture or file in it
 // counts as one.
 func (d *decoder) itemPart() error {
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
-	var seen fields
+	var seen, given fields
 	var img dialect.Image
-	var picture, file bool
-	for first := true; ; first = false {
-		key, more, err := d.cur.Member(first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
+	err := d.cur.EachMember(func(key jsonscan.Str) (err error) {
 		name := d.cur.Name(key)
-		f := fUnknown
-		for i, known := range itemPartFields {
-			if string(name) == known {
-				f = i + 1
-			}
-		}
+		f := fieldOf(name, itemPartFields)
 		if f == fUnknown {
 			err = lookalike(name, itemPartFields...)
 		} else if seen.has(f) {
@@ -320,43 +287,44 @@ func (d *decoder) itemPart() error {
 			return err
 		}
 		seen |= 1 << f
-		given := d.cur.Kind() != jsonscan.Null
-		switch string(name) {
-		case "type":
-			err = d.itemPartType()
-		case "image_url":
-			picture = picture || given
-			if given {
-				err = d.imageURL(&img, d.atItemPart(".image_url"))
-			} else {
-				err = d.cur.Null()
-			}
-		case "detail":
-			err = d.imageDetail(&img, d.atItemPart(".detail"))
-		case "file_id", "file_url", "file_data":
-			file = file || given
-			err = d.cur.Skip()
-		default:
-			err = d.deepText()
+		if d.cur.Kind() != jsonscan.Null {
+			given |= 1 << f
 		}
-		if err != nil {
-			return err
-		}
-	}
-	if !seen.has(1) {
+		return d.itemPartMember(f, &img)
+	})
+	switch {
+	case err != nil:
+		return err
+	case !seen.has(pType):
 		return missing(d.atItemPart(".type"))
-	}
-	if file {
+	case given.has(pFileID) || given.has(pFileURL) || given.has(pFileData):
 		d.call.Files++
 		d.hide(d.atItemPart(""))
 	}
-	if picture {
+	if given.has(pImage) {
 		if len(d.call.Images) == MaxImages {
 			return tooMany(d.list, MaxImages)
 		}
 		d.call.Images = append(d.call.Images, img)
 	}
 	return nil
+}
+
+func (d *decoder) itemPartMember(f int, img *dialect.Image) error {
+	switch f {
+	case pType:
+		return d.itemPartType()
+	case pImage:
+		if d.null() {
+			return nil
+		}
+		return d.imageURL(img, d.atItemPart(".image_url"))
+	case pDetail:
+		return d.imageDetail(img, d.atItemPart(".detail"))
+	case pFileID, pFileURL, pFileData:
+		return d.cur.Skip()
+	}
+	return d.deepText()
 }
 
 func (d *decoder) itemPartType() error {

@@ -63,20 +63,7 @@ type responseEvent struct {
 
 func readEvent(data []byte) (e responseEvent, err error) {
 	cur := jsonscan.Cursor{Doc: data, LoneSurrogates: true}
-	if cur.Kind() != jsonscan.Object {
-		return e, &jsonscan.SyntaxError{Reason: "expected an object"}
-	}
-	if err := cur.Open(); err != nil {
-		return e, err
-	}
-	for first := true; ; first = false {
-		key, more, err := cur.Member(first)
-		if err != nil {
-			return e, err
-		}
-		if !more {
-			return e, cur.End()
-		}
+	err = cur.EachMember(func(key jsonscan.Str) (err error) {
 		object := cur.Kind() == jsonscan.Object
 		start := cur.Pos
 		name := data[key.Start:key.End]
@@ -89,13 +76,15 @@ func readEvent(data []byte) (e responseEvent, err error) {
 		default:
 			err = cur.Skip()
 		}
-		if err != nil {
-			return e, err
-		}
 		if object {
 			e.object(name, dialect.Span{Start: start, End: cur.Pos})
 		}
+		return err
+	})
+	if err == nil {
+		err = cur.End()
 	}
+	return e, err
 }
 
 func (e *responseEvent) object(name []byte, at dialect.Span) {

@@ -410,6 +410,19 @@ func FuzzResponses(f *testing.F) {
 	})
 }
 
+func TestDeltasOfAResponseDoNotAllocate(t *testing.T) {
+	var m ResponsesMeter
+	m.Reset(&dialect.Call{})
+	chunk := []byte(event("response.output_text.delta", `,"sequence_number":5,"item_id":"msg_1","output_index":0,"content_index":0,"delta":"some text","logprobs":[],"obfuscation":"abc"`))
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := m.Feed(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations an event", n)
+	}
+}
+
 func BenchmarkResponsesMeter(b *testing.B) {
 	var m ResponsesMeter
 	call := &dialect.Call{}

@@ -16,22 +16,23 @@ func (d *decoder) responseTools(param string) error {
 	if err := d.expect(jsonscan.Array, param, "an array of objects"); err != nil {
 		return err
 	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
-	for i := 0; ; i++ {
-		more, err := d.cur.Element(i == 0)
-		if !more || err != nil {
-			return err
-		}
+	return d.cur.EachElement(func(i int) error {
 		if d.call.Tools++; d.call.Tools > MaxTools {
 			return tooMany(param, MaxTools)
 		}
-		if err := d.responseTool(fmt.Sprintf("%s[%d]", param, i)); err != nil {
-			return err
-		}
-	}
+		return d.responseTool(fmt.Sprintf("%s[%d]", param, i))
+	})
 }
+
+// The fields of a tool that its cost hangs on: its type, and who runs it.
+const (
+	tType = iota + 1
+	tEnvironment
+	tExecution
+	tTools
+)
+
+var toolFields = []string{"type", "environment", "execution", "tools"}
 
 // responseTool reads one definition. What the tool's type costs is decided by
 // toolOf; the whole definition counts as text.
@@ -40,48 +41,37 @@ func (d *decoder) responseTool(at string) error {
 		return err
 	}
 	start, before := d.cur.Pos, d.cur.Members
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
-	var kind, where string
-	for first := true; ; first = false {
-		key, more, err := d.cur.Member(first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
+	var seen fields
+	var kind, where string // its type, and who runs it: an environment or an execution
+	err := d.cur.EachMember(func(key jsonscan.Str) (err error) {
 		d.cur.Members++
-		switch name := d.cur.Name(key); string(name) {
-		case "type":
-			if kind != "" {
-				return ambiguous(at+".type", "is given twice")
-			}
-			if kind, err = d.short(at+".type", MaxModel); err == nil && kind == "" {
-				err = missing(at + ".type")
-			}
-		case "environment":
-			if where != "" {
-				return ambiguous(at+".environment", "is given twice")
-			}
+		name := d.cur.Name(key)
+		f := fieldOf(name, toolFields)
+		if f != fUnknown && seen.has(f) {
+			return ambiguous(at+"."+string(name), "is given twice")
+		}
+		seen |= 1 << f
+		switch f {
+		case tType:
+			kind, err = d.short(at+".type", MaxModel)
+		case tEnvironment:
 			where, err = d.environment(at + ".environment.type")
-		case "execution":
-			if where != "" {
-				return ambiguous(at+".execution", "is given twice")
-			}
+		case tExecution:
 			where, err = d.short(at+".execution", MaxModel)
-		case "tools":
+		case tTools:
 			err = d.nestedTools(at + ".tools")
 		default:
-			err = d.plainMember(name, "type", "environment", "execution", "tools")
+			err = d.plainMember(name, toolFields...)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	if kind == "" {
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case kind == "":
 		return missing(at + ".type")
+	case seen.has(tEnvironment) && seen.has(tExecution):
+		return ambiguous(at, "has both an environment and an execution")
 	}
 	d.noteRaw(dialect.Span{Start: start, End: d.cur.Pos}, d.cur.Members-before)
 	return d.toolOf(kind, where, at)
@@ -97,33 +87,24 @@ func (d *decoder) nestedTools(param string) error {
 	return err
 }
 
-// environment gives the type of a shell's environment; "-" for one that says
-// nothing of itself.
-func (d *decoder) environment(param string) (string, error) {
-	kind := "-"
+// environment gives the type of a shell's environment, "" if it has none.
+func (d *decoder) environment(param string) (kind string, err error) {
 	if d.cur.Kind() != jsonscan.Object {
-		return kind, d.cur.Skip()
+		return "", d.cur.Skip()
 	}
-	if err := d.cur.Open(); err != nil {
-		return kind, err
-	}
-	for first := true; ; first = false {
-		key, more, err := d.cur.Member(first)
-		if !more || err != nil {
-			return kind, err
-		}
+	found := false
+	err = d.cur.EachMember(func(key jsonscan.Str) (err error) {
 		switch name := d.cur.Name(key); {
 		case string(name) != "type":
-			err = d.plainMember(name, "type")
-		case kind != "-":
-			err = ambiguous(param, "is given twice")
-		default:
-			kind, err = d.short(param, MaxModel)
+			return d.plainMember(name, "type")
+		case found:
+			return ambiguous(param, "is given twice")
 		}
-		if err != nil {
-			return kind, err
-		}
-	}
+		found = true
+		kind, err = d.short(param, MaxModel)
+		return err
+	})
+	return kind, err
 }
 
 // toolOf sorts a tool by who runs it. Those the client runs cost tokens alone;

@@ -142,6 +142,6 @@ func tailResponse(x *call, send func([]byte) bool) int {
 
 // responseErrorEvent is an error in the middle of a stream.
 func responseErrorEvent(x *call) []byte {
-	b := strconv.AppendInt([]byte(`{"type":"error","sequence_number":`), x.reply.number, 10)
+	b := strconv.AppendInt([]byte(`{"type":"error","sequence_number":`), int64(x.w.events), 10)
 	return append(b, `,"code":"server_error","message":"The server had an error while processing your request. Sorry about that!","param":null}`...)
 }

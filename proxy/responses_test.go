@@ -204,6 +204,27 @@ func TestKeptAnswersAreTheirOwners(t *testing.T) {
 	}
 }
 
+// TestAStreamIsRememberedWithItsEnd: a client may go on from a response when it
+// has seen its last event, before the stream is closed.
+func TestAStreamIsRememberedWithItsEnd(t *testing.T) {
+	w, _ := responding(t, nil)
+	a := w.gateway.Serve(&Request{Method: "POST", Path: "/v1/responses", Body: []byte(`{"model":"gpt-4o-mini","input":"hello","stream":true}`),
+		Header: headerList{"Authorization", "Bearer pk_good"}})
+	defer a.Stream.Close()
+	for seen := ""; !strings.Contains(seen, "response.completed"); {
+		b, err := a.Stream.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen += string(b)
+	}
+	for _, id := range []string{"resp_1", "msg_1"} {
+		if _, ok := w.gateway.kept.get(id, "key:k1"); !ok {
+			t.Errorf("%s is not known yet", id)
+		}
+	}
+}
+
 func inOrg(org string) (d ledger.Dimensions) {
 	d.Values[ledger.DimOrg] = org
 	return d

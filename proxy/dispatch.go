@@ -158,6 +158,9 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	x.wire().ReadAnswer(&report, x.endpoint.kind, body)
 	x.settleReport(&report)
 	x.rec.Outcome, x.rec.Status = record.Completed, res.Status
+	if report.Failed != nil && report.Done {
+		x.rec.Outcome = record.UpstreamError // it says so itself, in an answer of status 200
+	}
 	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: body}
 	x.closeResponse()
 	if report.State == dialect.UsageReported && report.Failed == nil {

@@ -308,12 +308,19 @@ func TestACompletionHasTheCapOfItsDefinition(t *testing.T) {
 }
 
 func TestAFailedResponseIsSettledByItsUsage(t *testing.T) {
-	w := newWorld(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"id\":\"resp_1\",\"status\":\"failed\",\"error\":{\"code\":\"server_error\",\"message\":\"m\"},\"usage\":{\"input_tokens\":8,\"output_tokens\":2,\"total_tokens\":10}}}\n\n")
-	}, nil)
-	_, body := w.send("POST", "/v1/responses", `{"model":"gpt-4o-mini","input":"hello","stream":true}`)
-	if r := w.last(); !strings.Contains(body, "response.failed") || r.Outcome != record.UpstreamError || r.Basis != record.Reported || r.Cost == 0 || r.Cost >= r.Hold {
-		t.Errorf("%s: %+v", body, r)
+	const failed = `{"id":"resp_1","status":"failed","error":{"code":"server_error","message":"m"},"usage":{"input_tokens":8,"output_tokens":2,"total_tokens":10}}`
+	for _, stream := range []bool{false, true} {
+		w := newWorld(t, func(w http.ResponseWriter, _ *http.Request) {
+			if stream {
+				w.Header().Set("Content-Type", "text/event-stream")
+				fmt.Fprintf(w, "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":%s}\n\n", failed)
+				return
+			}
+			fmt.Fprint(w, failed)
+		}, nil)
+		_, body := w.send("POST", "/v1/responses", fmt.Sprintf(`{"model":"gpt-4o-mini","input":"hello","stream":%v}`, stream))
+		if r := w.last(); !strings.Contains(body, "server_error") || r.Outcome != record.UpstreamError || r.Basis != record.Reported || r.Cost == 0 || r.Cost >= r.Hold {
+			t.Errorf("stream %v: %s: %+v", stream, body, r)
+		}
 	}
 }

@@ -312,6 +312,17 @@ func (r *rig) ask(key, body string, headers ...string) (int, string, http.Header
 // post posts a body to a route and reads the answer whole.
 func (r *rig) post(path, key, body string, headers ...string) (int, string, http.Header) {
 	r.t.Helper()
+	status, answer, header, err := r.try(path, key, body, headers...)
+	if err != nil {
+		r.t.Errorf("asking: %v", err)
+	}
+	return status, answer, header
+}
+
+// try is post of what may fail: it gives what there is of the answer, status 0
+// for none, and why it broke off.
+func (r *rig) try(path, key, body string, headers ...string) (int, string, http.Header, error) {
+	r.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, r.url+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
@@ -323,13 +334,9 @@ func (r *rig) post(path, key, body string, headers ...string) (int, string, http
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		r.t.Errorf("asking: %v", err)
-		return 0, "", nil
+		return 0, "", nil, err
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		r.t.Errorf("reading the answer: %v", err)
-	}
-	return res.StatusCode, string(b), res.Header
+	return res.StatusCode, string(b), res.Header, err
 }

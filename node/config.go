@@ -104,12 +104,13 @@ type CacheConfig struct {
 
 // RequestsConfig bounds the request path.
 type RequestsConfig struct {
-	DefaultOutput int64         `yaml:"default_output"` // tokens, default 8192
-	Attempts      int           `yaml:"attempts"`       // default 3
-	Drains        int           `yaml:"drains"`         // default 1024
-	DrainTime     time.Duration `yaml:"drain_time"`     // default 2m
-	CoalesceWait  time.Duration `yaml:"coalesce_wait"`  // default 30s
-	Baggage       bool          `yaml:"baggage"`        // default false
+	DefaultOutput int64         `yaml:"default_output"`     // tokens, default 8192
+	DefaultCalls  int64         `yaml:"default_tool_calls"` // of tools the provider runs, default 4
+	Attempts      int           `yaml:"attempts"`           // default 3
+	Drains        int           `yaml:"drains"`             // default 1024
+	DrainTime     time.Duration `yaml:"drain_time"`         // default 2m
+	CoalesceWait  time.Duration `yaml:"coalesce_wait"`      // default 30s
+	Baggage       bool          `yaml:"baggage"`            // default false
 }
 
 // PurseConfig is the node's share of the budgets.
@@ -137,7 +138,7 @@ func Default() Config {
 		Listen:   ListenConfig{Client: "127.0.0.1:7070", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
 		Cluster:  ClusterConfig{Profile: "lan", Stable: 10 * time.Second},
 		Cache:    CacheConfig{Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20},
-		Requests: RequestsConfig{DefaultOutput: 8192, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second},
+		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
 		Log:      LogConfig{Level: "info"},
@@ -390,7 +391,7 @@ func (u *UpstreamConfig) validate() error {
 // gateway is the request path's part of the configuration.
 func (c *Config) gateway() proxy.Config {
 	out, r := proxy.DefaultConfig(), &c.Requests
-	out.DefaultOutput, out.Attempts, out.Drains, out.DrainTime = r.DefaultOutput, r.Attempts, r.Drains, r.DrainTime
+	out.DefaultOutput, out.DefaultCalls, out.Attempts, out.Drains, out.DrainTime = r.DefaultOutput, r.DefaultCalls, r.Attempts, r.Drains, r.DrainTime
 	out.CoalesceWait, out.Baggage, out.CacheEntry = r.CoalesceWait, r.Baggage, c.Cache.EntryBytes
 	return out
 }

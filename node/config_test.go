@@ -219,6 +219,7 @@ func TestValidate(t *testing.T) {
 		"node.data_dir":          func(c *Config) { c.Node.DataDir = "" },
 		"listen.client":          func(c *Config) { c.Listen.Client = "7070" },
 		"requests":               func(c *Config) { c.Requests.Attempts = 11 },
+		"default_tool_calls":     func(c *Config) { c.Requests.DefaultCalls = 1001 },
 		"purse":                  func(c *Config) { c.Purse.Idle = time.Millisecond },
 		"cache.entry_bytes":      func(c *Config) { c.Cache.EntryBytes = 4 << 20 },
 		"tls_cert and tls_key":   func(c *Config) { c.Listen.TLSCert = "cert.pem" },

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 // tightest one there is.
 func (x *exchange) admit() *dialect.Error {
 	x.attempt = attempt{n: x.attempt.n + 1}
-	if x.endpoint.free {
+	if x.endpoint.kind.Free() {
 		x.hold(nothing{}, Claim{})
 		return nil
 	}
@@ -69,17 +70,15 @@ func (nothing) Release()                                                {}
 
 // claim is the most the call can cost with so many input tokens.
 func (x *exchange) claim(in int64) Claim {
-	out := int64(0)
-	if x.endpoint.kind == dialect.Chat {
-		out = bound.Output(&x.call, x.route_.cap)
-	}
-	if x.call.ToolUses > 0 {
-		in, out = in*(1+x.call.ToolUses), out*(1+x.call.ToolUses)
+	in *= x.readings()
+	out := bound.Output(&x.call, x.route_.cap)
+	if x.call.CapPerRun {
+		out *= x.readings()
 	}
 	if x.call.Compacts {
 		in, out = 2*in, out+x.largestOutput()
 	}
-	e := price.Extent{Input: in, Output: out, Calls: x.call.ToolUses, Meters: x.meters()}
+	e := price.Extent{Input: in, Output: out, Calls: x.route_.calls, Meters: x.meters()}
 	usd := x.dearest(x.route_.rate, &e)
 	for _, r := range x.route_.regional {
 		usd = max(usd, x.dearest(r, &e))
@@ -100,24 +99,33 @@ func (x *exchange) dearest(r *price.Rate, e *price.Extent) ledger.Amount {
 	return usd
 }
 
-// largestOutput bounds a run of the model that no cap of the request bounds.
+// largestOutput bounds a run of the model that no cap of the request bounds; 0
+// where nothing does.
 func (x *exchange) largestOutput() int64 {
-	if n := x.route_.rate.MaxOutput; n > 0 {
-		return n
+	return cmp.Or(x.route_.rate.MaxOutput, x.boundModel().ContextWindow)
+}
+
+// readings is how often the model may read its prompt: again after each call of
+// a tool that the provider runs, and once more when it asks for one too many.
+func (x *exchange) readings() int64 {
+	if len(x.call.Paid) == 0 {
+		return 1
 	}
-	return x.boundModel().ContextWindow
+	return x.route_.calls + 2
 }
 
 // meters are what this call can be counted on: text alone is not held at the
-// price of images or audio.
+// price of images or audio. A response may write to a cache of any lifetime.
 func (x *exchange) meters() price.Set {
-	if x.call.Meters != 0 {
+	switch {
+	case x.call.Meters != 0:
 		return x.call.Meters
+	case len(x.call.Images) > 0 || x.call.Files > 0 || x.call.HiddenContext != "":
+		return 0
+	case x.endpoint.speaks == OpenAIResponses:
+		return price.Text | price.Meters(price.CacheWrite12h)
 	}
-	if len(x.call.Images) == 0 && x.call.Files == 0 && x.call.HiddenContext == "" {
-		return price.Text
-	}
-	return 0
+	return price.Text
 }
 
 // change is what the gateway sets in the upstream's request.
@@ -128,6 +136,9 @@ func (x *exchange) change() dialect.Change {
 	}
 	if x.route_.write || x.route_.up.CapField == "max_tokens" {
 		ch.MaxOutput, ch.CapField = x.route_.cap, x.route_.up.CapField
+	}
+	if x.route_.calls > 0 {
+		ch.MaxCalls = x.route_.calls
 	}
 	return ch
 }

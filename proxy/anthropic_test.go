@@ -132,7 +132,7 @@ func TestAnthropicHoldsCoverTheCost(t *testing.T) {
 func TestAnthropicIsRefusedWhatHasNoPrice(t *testing.T) {
 	w, _ := anthropicWorld(t, "{}")
 	for _, x := range []struct{ model, more, want string }{
-		{"claude-3-haiku-20240307", `,"tools":[{"type":"web_search_20250305","max_uses":1}]`, `"param":"tools"`},
+		{"claude-3-haiku-20240307", `,"tools":[{"type":"web_search_20250305","max_uses":1}]`, `"param":"tools.0.type"`},
 		{"claude-haiku-4-5", `,"speed":"fast"`, `"param":"service_tier"`},
 		{"claude-haiku-4-5", `,"tools":[{"type":"code_execution_20250825"}]`, `"param":"tools.0.type"`},
 	} {
@@ -159,7 +159,20 @@ func TestAnthropicCapIsTheModelsAtMost(t *testing.T) {
 	}
 }
 
-// TestAnthropicCountingIsFree also when there is no money.
+// TestAnthropicToolsAreHeldByTheRun: each use of a tool that the provider runs is
+// followed by a run of the model, with a cap of its own, and so is one too many.
+func TestAnthropicToolsAreHeldByTheRun(t *testing.T) {
+	w, _ := anthropicWorld(t, `{"input_tokens":10,"output_tokens":1}`)
+	const uses = 2
+	a, body := w.message("/v1/messages", fmt.Sprintf(`{"model":"claude-haiku-4-5","max_tokens":50000,"messages":[{"role":"user","content":"x"}],"tools":[{"type":"web_search_20250305","max_uses":%d}]}`, uses), "x-api-key", "pk_good")
+	const input, output, call = 1_000, 5_000, 10_000_000 // nano-dollars of a token and of a search, as the catalogue has them
+	least := ledger.Amount((uses+2)*(200_000*input+50_000*output) + uses*call)
+	if r := w.last(); a.Status != 200 || r.Hold < least || r.Hold > least+least/5 {
+		t.Errorf("%d %s: %d held, want at least %d", a.Status, body, r.Hold, least)
+	}
+}
+
+// TestAnthropicCountingIsFree also when there is no money, and no price.
 func TestAnthropicCountingIsFree(t *testing.T) {
 	w, seen := anthropicWorld(t, "{}")
 	w.purse.free = 0
@@ -169,6 +182,9 @@ func TestAnthropicCountingIsFree(t *testing.T) {
 	}
 	if r := w.last(); r.Cost != 0 || r.Usage != (price.Usage{}) || r.Endpoint != "/v1/messages/count_tokens" || w.purse.spent != 0 {
 		t.Errorf("%+v", r)
+	}
+	if a, body := w.message("/v1/messages/count_tokens", `{"model":"claude-unheard-of","messages":[{"role":"user","content":"x"}]}`, "x-api-key", "pk_good"); a.Status != 200 {
+		t.Errorf("%d %s", a.Status, body)
 	}
 	if a, body := w.message("/v1/messages", fmt.Sprintf(message, "claude-haiku-4-5", ""), "x-api-key", "pk_good"); a.Status != 402 || !strings.Contains(body, `"error_code":"spend_limit_reached"`) {
 		t.Errorf("%d %s", a.Status, body)

@@ -38,13 +38,8 @@ func (x *exchange) cached() *Answer {
 }
 
 // keyCall makes the cache key: the tenant's scope, where the call would go, the
-// cap it would have, and its canonical form. The scope is structural: the
-// organisation when the key is bound to one, else the key itself.
+// cap it would have, and its canonical form.
 func (x *exchange) keyCall() bool {
-	tenant := "org:" + x.key.Bound.Values[ledger.DimOrg]
-	if tenant == "org:" {
-		tenant = "key:" + x.key.ID
-	}
 	b := binary.BigEndian.AppendUint64(x.scratch[:0], uint64(x.route_.cap))
 	b, err := x.wire().AppendCanonical(b, &x.call)
 	x.scratch = b[:0]
@@ -52,9 +47,18 @@ func (x *exchange) keyCall() bool {
 		return false
 	}
 	x.cacheKey = x.g.seams.Cache.Key(CacheScope{
-		Tenant: tenant, Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.path,
+		Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.path,
 	}, b)
 	return true
+}
+
+// tenant is who may see the answer, and what the provider keeps of it. It is
+// structural: the organisation when the key is bound to one, else the key itself.
+func (x *exchange) tenant() string {
+	if org := x.key.Bound.Values[ledger.DimOrg]; org != "" {
+		return "org:" + org
+	}
+	return "key:" + x.key.ID
 }
 
 // replay answers from c. The body is built for this request, because the edge
@@ -82,7 +86,7 @@ func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheS
 // keep readies a complete answer for the store and for whoever waits for it.
 // raw is the JSON answer, or the whole stream as the upstream sent it.
 func (x *exchange) keep(raw []byte, r *dialect.Report) {
-	if !x.store || !r.Complete() && x.endpoint.kind == dialect.Chat || len(raw) > x.g.cfg.CacheEntry {
+	if !x.store || !r.Complete() && x.endpoint.kind.Generates() || len(raw) > x.g.cfg.CacheEntry {
 		return
 	}
 	var body []byte

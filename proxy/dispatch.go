@@ -65,11 +65,16 @@ func (x *exchange) upstreamRequest() *upstream.Request {
 	if x.endpoint.speaks == Anthropic && len(x.req.Header.Peek(headerVersion)) == 0 {
 		h = append(h, upstream.Header{Name: headerVersion, Value: defaultVersion})
 	}
-	path := x.wire().Path(&x.call, x.route_.model)
-	if x.endpoint.query && x.req.Query != "" {
-		path += "?" + x.req.Query
+	r := &upstream.Request{Method: "POST", Header: h}
+	if x.endpoint.kind == dialect.Lookup {
+		r.Method, r.Path = x.req.Method, x.lookupPath()
+	} else {
+		r.Path, r.Body = x.wire().Path(&x.call, x.route_.model), x.body
 	}
-	return &upstream.Request{Method: "POST", Path: path, Header: h, Body: x.body}
+	if x.endpoint.query && x.req.Query != "" {
+		r.Path += "?" + x.req.Query
+	}
+	return r
 }
 
 // callID names the attempt to the provider, so that a bill can be matched.
@@ -162,6 +167,9 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	x.wire().ReadAnswer(&report, x.endpoint.kind, body)
 	x.settleReport(&report)
 	x.rec.Outcome, x.rec.Status = record.Completed, res.Status
+	if report.Failed != nil && report.Done {
+		x.rec.Outcome = record.UpstreamError // it says so itself, in an answer of status 200
+	}
 	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: body}
 	x.closeResponse()
 	if report.State == dialect.UsageReported && report.Failed == nil {
@@ -175,7 +183,8 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 func (x *exchange) settleReport(r *dialect.Report) {
 	x.rec.UpstreamID, x.rec.Served = r.ID, r.Model
 	x.rec.Tier = r.ServiceTier
-	if r.State != dialect.UsageReported {
+	x.remember(r)
+	if r.State != dialect.UsageReported || x.endpoint.kind.Free() {
 		if r.State == dialect.UsageUnusable {
 			x.g.log.Warn("upstream reported impossible usage", "request", x.rec.ID, "upstream", x.route_.up.Name, "why", r.Why)
 		}
@@ -242,6 +251,10 @@ func tokensOf(u *price.Usage) ledger.Amount {
 
 // settleHold charges the whole hold: what the call cost is not known.
 func (x *exchange) settleHold(basis record.Basis) {
+	if x.endpoint.kind.Free() {
+		x.release()
+		return
+	}
 	x.rec.Usage, x.rec.Basis = price.Usage{}, basis
 	x.rec.Cost = x.attempt.claim.USD
 	x.endHold(x.attempt.claim)

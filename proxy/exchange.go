@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"strconv"
 	"strings"
@@ -54,6 +55,7 @@ type chosen struct {
 	tier     price.Tier
 	cap      int64 // output tokens for each answer
 	write    bool  // the cap must be written into the request
+	calls    int64 // of tools that the provider runs
 }
 
 // attempt is one upstream call.
@@ -94,14 +96,10 @@ func (x *exchange) builtin() *Answer {
 	}
 	x.endpoint = endpointOf(x.req)
 	if x.endpoint == nil {
-		return x.answer(dialect.NewError(dialect.CodeRouteNotFound, "", "no route %s %s; this node speaks OpenAI's /v1/chat/completions and /v1/embeddings, Anthropic's /v1/messages and /v1/messages/count_tokens, and /v1/models", x.req.Method, quotePath(x.req.Path)))
+		return x.answer(noRoute(x.req.Method, x.req.Path))
 	}
-	want := "POST"
-	if x.endpoint.models {
-		want = "GET"
-	}
-	if x.req.Method != want {
-		return x.answer(dialect.NewError(dialect.CodeMethod, "", "%s takes %s, not %s", x.endpoint.path, want, x.req.Method))
+	if !x.endpoint.takes(x.req.Method) {
+		return x.answer(dialect.NewError(dialect.CodeMethod, "", "%s takes %s, not %s", x.endpoint.path, x.endpoint.method(), x.req.Method))
 	}
 	if x.g.draining.Load() {
 		e := dialect.NewError(dialect.CodeShuttingDown, "", "this node is shutting down; try again, another node or this one will answer")
@@ -173,6 +171,12 @@ func (x *exchange) secrets() (found [2][]byte) {
 
 func (x *exchange) decode() *dialect.Error {
 	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
+	if x.endpoint.query && strings.ContainsFunc(x.req.Query, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '#' }) {
+		return dialect.NewError(dialect.CodeInvalidValue, "", "the query has bytes that no URL has")
+	}
+	if x.endpoint.kind == dialect.Lookup {
+		return x.decodeLookup()
+	}
 	if e := x.wire().Decode(&x.call, dialect.Target{Endpoint: x.endpoint.kind, Features: x.features()}, x.req.Body); e != nil {
 		return e
 	}
@@ -186,8 +190,15 @@ func (x *exchange) decode() *dialect.Error {
 // route chooses the upstream and fixes what the call may cost there.
 func (x *exchange) route() *dialect.Error {
 	c := &x.route_
+	home, e := x.home()
+	if e != nil {
+		return e
+	}
 	for _, u := range x.g.upstreams {
-		if name, ok := u.serves(x.call.Model); ok && u.Speaks == x.endpoint.speaks {
+		if home != nil && u != home {
+			continue
+		}
+		if name, ok := u.serves(x.call.Model); ok && u.Speaks == x.endpoint.speaks.upstream() {
 			c.up, c.model = u, name
 			break
 		}
@@ -195,14 +206,24 @@ func (x *exchange) route() *dialect.Error {
 	if c.up == nil {
 		return dialect.NewError(dialect.CodeModelNotFound, "model", "no upstream of this gateway serves the model %q; GET /v1/models lists what there is", x.call.Model)
 	}
+	x.rec.Upstream = c.up.Name
+	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
+	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
+	if x.endpoint.kind.Free() {
+		return nil
+	}
+	if e := x.rate(); e != nil {
+		return e
+	}
+	return x.limit()
+}
+
+// rate finds what the call is charged by.
+func (x *exchange) rate() *dialect.Error {
+	c := &x.route_
 	rate, ok := x.price()
 	if !ok {
 		return dialect.NewError(dialect.CodeUnpriced, "model", "there is no price for %q at %s, so its cost cannot be capped; the operator can add one, or a ceiling price, to the price overrides", c.model, c.up.Provider)
-	}
-	for _, m := range [...]price.Meter{price.WebSearch, price.WebFetch} {
-		if x.call.Meters.Has(m) && !rate.Prices(m) {
-			return dialect.NewError(dialect.CodeUnpriced, "tools", "there is no price for %s with %q, so its cost cannot be capped; the operator can add one to the price overrides", m, c.model)
-		}
 	}
 	tier, ok := price.ParseTier(x.call.ServiceTier)
 	if !ok {
@@ -211,16 +232,37 @@ func (x *exchange) route() *dialect.Error {
 	if tier == price.Priority && !rate.Lists(tier) {
 		return dialect.NewError(dialect.CodeUnpriced, "service_tier", "there is no price for %q at the service tier %q, so its cost cannot be capped; the operator can add one to the price overrides", c.model, x.call.ServiceTier)
 	}
+	for _, t := range x.call.Paid {
+		if !rate.Prices(t.Meter) {
+			return dialect.NewError(dialect.CodeUnpriced, t.Param, "there is no price for calls of %s with %q, so their cost cannot be capped; the operator can add one to the price overrides", t.Meter, c.model)
+		}
+	}
 	c.rate, c.tier = rate, tier
-	x.rec.Upstream, x.rec.RateID = c.up.Name, rate.ID
-	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
-	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
-	if x.endpoint.kind != dialect.Chat || x.call.NoOutput {
+	x.rec.RateID = rate.ID
+	return nil
+}
+
+// limit fixes the caps of the call, and which of them have to be written into it.
+func (x *exchange) limit() *dialect.Error {
+	c, rate := &x.route_, x.route_.rate
+	if len(x.call.Paid) > 0 && !x.call.NoCalls {
+		c.calls = cmp.Or(x.call.MaxCalls, x.g.cfg.DefaultCalls)
+		if c.calls == 0 {
+			return dialect.NewError(dialect.CodeUnbounded, "max_tool_calls", "how often the provider may run %s is not limited, so the cost cannot be capped: set 'max_tool_calls'", x.call.Paid[0].Param)
+		}
+	}
+	switch {
+	case !x.endpoint.kind.Generates() || x.call.NoOutput:
+		return nil
+	case x.endpoint.kind == dialect.Compact: // takes no cap
+		if c.cap = x.largestOutput(); c.cap == 0 {
+			return dialect.NewError(dialect.CodeUnbounded, "model", "the largest output of %q is not known, so the cost of compacting with it cannot be capped", c.model)
+		}
 		return nil
 	}
 	c.cap, c.write = x.call.MaxOutput, false
 	if c.cap == 0 {
-		c.cap, c.write = x.g.cfg.DefaultOutput, true
+		c.cap, c.write = cmp.Or(x.call.UsualOutput, x.g.cfg.DefaultOutput), true
 	}
 	if rate.MaxOutput > 0 && c.cap > rate.MaxOutput {
 		c.cap = rate.MaxOutput

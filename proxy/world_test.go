@@ -81,8 +81,16 @@ func newWorld(t *testing.T, handler http.HandlerFunc, change func(*Config)) *wor
 // ask sends a chat request through the gateway and reads the answer whole.
 func (w *world) ask(body string, headers ...string) (*Answer, string) {
 	w.t.Helper()
-	return w.serve(&Request{Method: "POST", Path: "/v1/chat/completions", Body: []byte(body),
-		Header: headerList(append([]string{"Authorization", "Bearer pk_good"}, headers...))})
+	return w.send("POST", "/v1/chat/completions", body, headers...)
+}
+
+// send sends a request by its parts. The path may have a query; an Authorization
+// header among those given counts.
+func (w *world) send(method, path, body string, headers ...string) (*Answer, string) {
+	w.t.Helper()
+	path, query, _ := strings.Cut(path, "?")
+	return w.serve(&Request{Method: method, Path: path, Query: query, Body: []byte(body),
+		Header: headerList(append(headers, "Authorization", "Bearer pk_good"))})
 }
 
 // serve sends a request through the gateway and reads the answer whole.

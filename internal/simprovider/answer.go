@@ -36,17 +36,18 @@ type generation struct {
 	forced bool   // the request named the one tool to call
 	schema gjson.Result
 
-	cached, written int64 // input tokens read from and written to the prompt cache
-	long            int64 // of written, what is kept for an hour
-	lifetimes       bool  // writes are counted by lifetime
+	cached, written int64       // input tokens read from and written to the prompt cache
+	writes          price.Meter // of what is written, but for long
+	long            int64       // of written, what is kept for an hour
 	marks           []mark
 
-	thinks     bool  // the request asks for thinking
-	thinkLimit int64 // tokens of it, 0 for none
-	searches   int64 // web searches the provider makes
-	compacted  int64 // input tokens of a compaction, 0 for none
-	summary    int64 // output tokens of it
-	choices    []choice
+	thinks       bool  // the request asks for thinking
+	thinkLimit   int64 // tokens of it, 0 for none
+	webSearches  int64 // calls of tools that the provider ran
+	fileSearches int64
+	compacted    int64 // input tokens of a compaction, 0 for none
+	summary      int64 // output tokens of it
+	choices      []choice
 }
 
 type tool struct {
@@ -244,14 +245,10 @@ func (g *generation) usage(shown, reasoning int64) price.Usage {
 	var u price.Usage
 	u[price.InputText] = g.input - g.cached - g.written
 	u[price.CacheRead] = g.cached
-	if g.lifetimes {
-		u[price.CacheWrite1h], u[price.CacheWrite5m] = g.long, g.written-g.long
-	} else {
-		u[price.CacheWriteOther] = g.written
-	}
+	u[g.writes], u[price.CacheWrite1h] = g.written-g.long, g.long
 	u[price.InputText] += g.compacted
 	u[price.OutputText] = shown + g.summary
-	u[price.WebSearch] = g.searches
+	u[price.WebSearch], u[price.FileSearch] = g.webSearches, g.fileSearches
 	u[price.OutputReasoning] = reasoning
 	u[price.Requests] = 1
 	return u

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"purser/proxy/price"
 )
 
 // Anthropic's dialect: https://platform.claude.com/docs/en/api/messages, as its Go
@@ -18,7 +20,7 @@ var anthropicMessages = endpoint{
 	name: "messages", decode: decodeMessages, answer: answerMessages, stream: streamMessages, tail: tailMessages,
 }
 
-const countTokensPath = "/v1/messages/count_tokens"
+var anthropicCount = endpoint{name: "messages.count_tokens", decode: decodeCount, free: answerCount}
 
 func anthropicKey(x *call) string {
 	if key := x.c.req.Header.Peek("X-Api-Key"); len(key) > 0 {
@@ -113,7 +115,7 @@ func (x *call) readCap(root gjson.Result) *apiError {
 		return invalid("", "", fmt.Sprintf("max_tokens: %d > %d, which is the maximum allowed number of output tokens for %s", g.limit, g.model.MaxOutput, g.model.ID))
 	}
 	g.stream = root.Get("stream").Bool()
-	g.lifetimes = true
+	g.writes = price.CacheWrite5m
 	g.tier = "standard"
 	if root.Get("speed").Str == "fast" {
 		g.tier = "fast"
@@ -172,11 +174,11 @@ func (x *call) rounds(root gjson.Result, asked string) {
 	g := &x.gen
 	for _, t := range root.Get("tools").Array() {
 		if strings.HasPrefix(t.Get("type").Str, "web_search_") && strings.Contains(asked, "web_search") {
-			g.searches = min(t.Get("max_uses").Int(), 2)
+			g.webSearches = min(t.Get("max_uses").Int(), 2)
 		}
 	}
 	once := g.input
-	for i := range g.searches {
+	for i := range g.webSearches {
 		g.input += once + (i+1)*found
 	}
 	for _, e := range root.Get("context_management.edits").Array() {
@@ -190,8 +192,7 @@ func (x *call) rounds(root gjson.Result, asked string) {
 	}
 }
 
-// serveCount answers count_tokens, which is free.
-func (x *call) serveCount() *apiError {
+func decodeCount(x *call) *apiError {
 	root, ok := x.root()
 	if !ok {
 		return invalid("", "", "The request body is not valid JSON")
@@ -199,16 +200,10 @@ func (x *call) serveCount() *apiError {
 	if err := x.required(root, "model", "messages"); err != nil {
 		return err
 	}
-	if err := x.plan.refusal(); err != nil {
-		return err
-	}
 	p := blockReader{x: x}
-	if err := p.prompt(root); err != nil {
-		return err
-	}
-	x.body = append(strconv.AppendInt(append(x.body[:0], `{"input_tokens":`...), x.gen.input, 10), '}')
-	x.w.head(200, "application/json")
-	x.d.headers(x)
-	x.w.body(x.body)
-	return nil
+	return p.prompt(root)
+}
+
+func answerCount(x *call, b []byte) []byte {
+	return append(strconv.AppendInt(append(b, `{"input_tokens":`...), x.gen.input, 10), '}')
 }

@@ -41,7 +41,7 @@ const thought = "Let me think about what was asked."
 // thinking, then the parts.
 func (x *call) blocks() int {
 	g := &x.gen
-	n := 2*int(g.searches) + len(g.choices[0].parts)
+	n := 2*int(g.webSearches) + len(g.choices[0].parts)
 	if g.choices[0].reasoning > 0 {
 		n++
 	}
@@ -60,7 +60,7 @@ func (x *call) blockPart(i int) *part {
 func (x *call) appendBlock(b []byte, i int, whole bool) []byte {
 	p := x.blockPart(i)
 	switch {
-	case p == nil && i < 2*int(x.gen.searches):
+	case p == nil && i < 2*int(x.gen.webSearches):
 		id := x.id + strconv.Itoa(i/2)
 		if i%2 == 0 {
 			b = append(append(b, `{"type":"server_tool_use","id":"srvtoolu_`...), id...)
@@ -117,8 +117,8 @@ func (x *call) appendMessageUsage(b []byte, end bool) []byte {
 		number(`},"output_tokens":`, shown+reasoning)
 		number(`,"output_tokens_details":{"thinking_tokens":`, reasoning)
 		b = append(b, '}')
-		if g.searches > 0 {
-			number(`,"server_tool_use":{"web_search_requests":`, g.searches)
+		if g.webSearches > 0 {
+			number(`,"server_tool_use":{"web_search_requests":`, g.webSearches)
 			b = append(b, `,"web_fetch_requests":0}`...)
 		}
 		if g.compacted > 0 {

@@ -4,9 +4,8 @@ import "strconv"
 
 // named sends one event under its name.
 func (x *call) named(kind string, data []byte, tokens int64) bool {
-	x.w.kind = kind
 	x.chunk = data
-	if !x.w.event(data) {
+	if !x.w.named(kind, data) {
 		return false
 	}
 	x.sent += tokens
@@ -51,7 +50,7 @@ func (x *call) tellBlock(i int) bool {
 		if !x.tellPart(i, p) {
 			return false
 		}
-	case i >= 2*int(x.gen.searches):
+	case i >= 2*int(x.gen.webSearches):
 		if !x.tellDelta(i, "thinking_delta", "thinking", []byte(thought), 0) || !x.tellDelta(i, "signature_delta", "signature", []byte("c2lnbmF0dXJl"), 0) {
 			return false
 		}
@@ -107,14 +106,14 @@ func tailMessages(x *call, send func([]byte) bool) int {
 		b = x.appendMessageUsage(append(b, `,"usage":`...), true)
 	}
 	x.chunk = append(b, '}')
-	x.w.kind = "message_delta"
+	x.w.name = "message_delta"
 	for range deltas {
 		if !send(x.chunk) {
 			return 0
 		}
 	}
 	if done > 0 {
-		x.w.kind = "message_stop"
+		x.w.name = "message_stop"
 		send([]byte(`{"type":"message_stop"}`))
 	}
 	return 0

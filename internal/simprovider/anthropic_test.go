@@ -84,7 +84,7 @@ func TestAnthropicBillsWhatIsBesideTheTotals(t *testing.T) {
 		t.Errorf("compaction: %+v, usage %+v", row, u)
 	}
 	before := p.Bill().Totals().Rows
-	resp, raw := post(t, addr, countTokensPath, `{"model":"claude-haiku-4-5","messages":[{"role":"user","content":"hi"}]}`, version, "2023-06-01")
+	resp, raw := post(t, addr, "/v1/messages/count_tokens", `{"model":"claude-haiku-4-5","messages":[{"role":"user","content":"hi"}]}`, version, "2023-06-01")
 	if resp.StatusCode != 200 || !strings.HasPrefix(raw, `{"input_tokens":`) || p.Bill().Totals().Rows != before {
 		t.Errorf("%d %s", resp.StatusCode, raw)
 	}

@@ -145,6 +145,7 @@ func DefaultModels() []Model {
 		{ID: "gpt-5-nano", ContextWindow: 400_000, MaxOutput: 128_000, Reasoning: true, Image: ImageRule{PatchMille: 2460}},
 		{ID: "o3", ContextWindow: 200_000, MaxOutput: 100_000, Reasoning: true, Image: ImageRule{Base: 75, Tile: 150}},
 		{ID: "o4-mini", ContextWindow: 200_000, MaxOutput: 100_000, Reasoning: true, Image: ImageRule{PatchMille: 1720}},
+		{ID: "gpt-3.5-turbo-instruct", ContextWindow: 4_096, MaxOutput: 4_096},
 		{ID: "text-embedding-3-small", ContextWindow: 8_192, Dimensions: 1_536},
 		{ID: "text-embedding-3-large", ContextWindow: 8_192, Dimensions: 3_072},
 		{ID: "text-embedding-ada-002", ContextWindow: 8_192, Dimensions: 1_536},

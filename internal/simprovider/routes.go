@@ -23,7 +23,9 @@ type endpoint struct {
 	stream func(x *call)                     // renders it as events, up to the end of the content
 	// tail sends the events after that, to the end; it returns how many there
 	// are, and sends none if send is nil.
-	tail func(x *call, send func([]byte) bool) int
+	tail    func(x *call, send func([]byte) bool) int
+	failure func(x *call) []byte              // an error event within a stream; nil for the dialect's body
+	free    func(x *call, body []byte) []byte // answers at no charge, in the place of all the above
 }
 
 // routes are the paths that exist, by method. Another dialect adds its own.
@@ -34,9 +36,19 @@ var routes = map[string]struct {
 }{
 	"/v1/chat/completions": {"POST", &openAI, &openAIChat},
 	"/v1/embeddings":       {"POST", &openAI, &openAIEmbeddings},
-	"/v1/messages":         {"POST", &anthropic, &anthropicMessages},
-	countTokensPath:        {"POST", &anthropic, nil},
+	"/v1/completions":      {"POST", &openAI, &openAICompletions},
+	"/v1/moderations":      {"POST", &openAI, &openAIModerations},
+
+	"/v1/responses":              {"POST", &openAI, &openAIResponses},
+	"/v1/responses/compact":      {"POST", &openAI, &openAICompact},
+	"/v1/responses/input_tokens": {"POST", &openAI, &openAIInputTokens},
+
+	"/v1/messages":              {"POST", &anthropic, &anthropicMessages},
+	"/v1/messages/count_tokens": {"POST", &anthropic, &anthropicCount},
 }
+
+// keptPath is where responses are that are kept.
+const keptPath = "/v1/responses/"
 
 // route finds what answers, checks the key, and lets it answer.
 func (x *call) route(path string) *apiError {
@@ -55,15 +67,14 @@ func (x *call) route(path string) *apiError {
 	case models:
 		return &apiError{status: 405, kind: "invalid_request_error", code: "method_not_supported", allow: "GET",
 			message: "Not allowed to " + method + " on " + path + "."}
+	case !known && strings.HasPrefix(path, keptPath):
+		return x.serveKept(method, strings.TrimPrefix(path, keptPath))
 	case !known:
 		return &apiError{status: 404, kind: "invalid_request_error", code: "unknown_url",
 			message: "Unknown request URL: " + method + " " + path + ". Please check the URL for typos, or see the docs at https://platform.openai.com/docs/api-reference/."}
 	case method != r.method:
 		return &apiError{status: 405, kind: "invalid_request_error", code: "method_not_supported", allow: r.method,
 			message: "Not allowed to " + method + " on " + path + "."}
-	}
-	if path == countTokensPath {
-		return x.serveCount()
 	}
 	return x.serve(r.endpoint)
 }

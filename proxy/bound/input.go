@@ -87,7 +87,7 @@ func overhead(c *dialect.Call) int64 {
 	if c.Endpoint == dialect.Embeddings {
 		return c.TokenInputs + perInput*int64(c.Messages)
 	}
-	n := perCall + perMessage*int64(c.Messages) + perName*int64(c.Names) +
+	n := c.TokenInputs + perCall + perMessage*int64(c.Messages) + perName*int64(c.Names) +
 		perText*int64(len(c.Texts)) + perImage*int64(len(c.Images)) +
 		perTool*int64(c.Tools) + perToolCall*int64(c.ToolCalls) + perMember*c.RawMembers + c.Added
 	if c.ToolBytes > 0 {
@@ -100,7 +100,7 @@ func overhead(c *dialect.Call) int64 {
 // answers is capped at limit tokens. Predicted output that is rejected is
 // billed beside the answer.
 func Output(c *dialect.Call, limit int64) int64 {
-	if c.Endpoint == dialect.Embeddings {
+	if !c.Endpoint.Generates() {
 		return 0
 	}
 	return c.N * (limit + c.PredictionBytes)

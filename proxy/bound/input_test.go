@@ -226,3 +226,16 @@ func TestImageOfARequest(t *testing.T) {
 		t.Errorf("%+v, want %d", r, want)
 	}
 }
+
+// TestSealedTextIsBoundedByItsBytes: what only the provider can read is at most
+// a token a byte, at every step.
+func TestSealedTextIsBoundedByItsBytes(t *testing.T) {
+	for _, step := range []Step{Bytes, Vocabulary, Exact} {
+		m := Model{Tokenizer: "o200k", ContextWindow: 100_000}
+		without, ok := Input(&dialect.Call{Endpoint: dialect.Responses, Messages: 1}, m, step)
+		with, also := Input(&dialect.Call{Endpoint: dialect.Responses, Messages: 1, TokenInputs: 5000}, m, step)
+		if !ok || !also || with.Tokens != without.Tokens+5000 {
+			t.Errorf("step %d: %d with, %d without", step, with.Tokens, without.Tokens)
+		}
+	}
+}

@@ -9,8 +9,26 @@ type Endpoint uint8
 const (
 	Chat Endpoint = iota + 1
 	Embeddings
-	CountTokens // counts a prompt's tokens, for nothing
+	CountTokens // counts a prompt's tokens
+	Completions
+	Responses
+	Compact // a conversation made shorter by the model
+	Moderations
+	Lookup // what the provider keeps of an earlier answer: read, deleted or stopped
 )
+
+// Generates says whether the model writes an answer, billed as output.
+func (e Endpoint) Generates() bool {
+	switch e {
+	case Chat, Completions, Responses, Compact:
+		return true
+	default:
+		return false
+	}
+}
+
+// Free says whether the provider charges nothing for it.
+func (e Endpoint) Free() bool { return e == CountTokens || e == Moderations || e == Lookup }
 
 // Span is a part of a call's Raw bytes: Raw[Start:End].
 type Span struct {
@@ -60,6 +78,18 @@ type Image struct {
 	Link          bool // fetched by the provider, so its content may change
 }
 
+// PaidTool is a tool that the provider runs and charges by the call.
+type PaidTool struct {
+	Meter price.Meter
+	Param string // where the request asks for it, such as "tools[2].type"
+}
+
+// Reference is an id by which a request takes up what the provider keeps of an
+// earlier answer, and where it stands.
+type Reference struct {
+	ID, Param string
+}
+
 // Field is one name and value the client sent.
 type Field struct {
 	Name, Value string
@@ -76,6 +106,10 @@ type Call struct {
 	MaxOutput    int64 // the client's cap in tokens for each of N answers; 0 when unset
 	N            int64 // answers asked for, at least 1
 
+	// UsualOutput is the cap that the endpoint's own definition gives a call which
+	// names none; 0 where it gives none.
+	UsualOutput int64
+
 	Messages  int // messages, or inputs of an embedding
 	Names     int // messages that carry a name
 	Tools     int // tools and functions defined
@@ -88,9 +122,21 @@ type Call struct {
 	ToolBytes  int64
 	RawMembers int64
 
-	// TokenInputs is how many tokens came ready made (embeddings of token
-	// arrays): they count exactly.
+	// TokenInputs is how many tokens came ready made (arrays of tokens), and how
+	// many those parts can be at most that only the provider can read. They count
+	// as they are.
 	TokenInputs int64
+
+	// Paid are the tools the provider may run, in the order met. Each call of one
+	// makes the model read its prompt again, with what the tool has found.
+	Paid      []PaidTool
+	MaxCalls  int64 // the client's limit of such calls; 0 when unset
+	NoCalls   bool  // the client's limit is zero
+	CapPerRun bool  // MaxOutput caps what the model writes between two of them, not all of it
+
+	// References are the earlier answers it takes up. Whether they are the
+	// caller's is not known here.
+	References []Reference
 
 	// PredictionBytes is the predicted output, which is billed as output where
 	// it is rejected. It is not part of Texts.
@@ -125,10 +171,6 @@ type Call struct {
 	// for the model's own.
 	Window int64
 
-	// ToolUses is how often tools that the provider runs may be used. Each use is
-	// charged, and followed by another run of the model over a longer prompt.
-	ToolUses int64
-
 	// Compacts says that the provider may sum the prompt up in a run of the model
 	// that comes beside the answer and that no cap of the request bounds.
 	Compacts bool
@@ -154,6 +196,7 @@ type Sites struct {
 	CapKey        Span // key with its quotes
 	CapValue      Span
 	CapNull       Span // value, null, of a cap under the other name
+	CallsValue    Span // of the limit of tool calls
 	StreamOptions Span // value
 	IncludeUsage  Span // value
 	Close         int  // index of the body's last brace
@@ -172,5 +215,8 @@ func (c *Call) CacheLifetime() price.Meter {
 
 // Reset empties the call for another decoding, keeping its memory.
 func (c *Call) Reset() {
-	*c = Call{Texts: c.Texts[:0], Images: c.Images[:0], Metadata: c.Metadata[:0]}
+	*c = Call{
+		Texts: c.Texts[:0], Images: c.Images[:0], Metadata: c.Metadata[:0],
+		Paid: c.Paid[:0], References: c.References[:0],
+	}
 }

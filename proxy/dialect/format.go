@@ -19,6 +19,9 @@ type Change struct {
 	// the client's choice, and means the dialect's newest where it chose none.
 	CapField     string
 	IncludeUsage bool // make a stream end with its usage
+	// MaxCalls limits the calls of tools that the provider runs; 0 keeps the
+	// client's limit.
+	MaxCalls int64
 }
 
 // Meter reads one streamed answer as it passes and gives the bytes that go on to

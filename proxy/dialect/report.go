@@ -34,6 +34,10 @@ type Report struct {
 	// stream, or a whole JSON body.
 	Done bool
 
+	// Kept are the ids of parts of the answer that a later request can name, as
+	// far as the provider keeps them.
+	Kept []string
+
 	// Failed is set when the answer carried an error instead of, or after, content.
 	Failed *UpstreamError
 

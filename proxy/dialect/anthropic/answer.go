@@ -7,15 +7,10 @@ import (
 
 // ReadAnswer reads a whole JSON answer of status 200 into r, which it resets. A
 // body that is not such an answer gives a report without usage that is not Done.
-// An answer of count_tokens costs nothing.
-func ReadAnswer(r *dialect.Report, e dialect.Endpoint, body []byte) {
+func ReadAnswer(r *dialect.Report, body []byte) {
 	*r = dialect.Report{}
 	a := reader{cur: jsonscan.Cursor{Doc: body, LoneSurrogates: true}}
 	if a.object(a.member) != nil || a.cur.End() != nil {
-		return
-	}
-	if e == dialect.CountTokens {
-		r.State, r.Done = dialect.UsageReported, true
 		return
 	}
 	if a.kind != "message" {

@@ -173,7 +173,7 @@ func TestWhatMayBeCharged(t *testing.T) {
 		}
 	}
 	c := mustDecode(t, with(`"tools":[{"type":"web_search_20250305","max_uses":3},{"type":"web_fetch_20250910","max_uses":1}],"speed":"fast","inference_geo":"us","context_management":{"edits":[{"type":"compact_20260112"}]}`))
-	if c.ToolUses != 4 || c.ServiceTier != "fast" || !slices.Equal(c.Regions, []string{"us"}) || !c.Compacts {
+	if c.MaxCalls != 4 || c.ServiceTier != "fast" || !slices.Equal(c.Regions, []string{"us"}) || !c.Compacts {
 		t.Errorf("%+v", c)
 	}
 	if c := mustDecode(t, with(`"inference_geo":null,"speed":null,"service_tier":"auto"`)); !slices.Equal(c.Regions, []string{"", "us"}) || c.ServiceTier != "standard" {

@@ -26,7 +26,7 @@ func (Format) Path(c *dialect.Call, _ string) string {
 }
 
 // ReadAnswer implements dialect.Answers.
-func (Format) ReadAnswer(r *dialect.Report, e dialect.Endpoint, body []byte) { ReadAnswer(r, e, body) }
+func (Format) ReadAnswer(r *dialect.Report, _ dialect.Endpoint, body []byte) { ReadAnswer(r, body) }
 
 // NewMeter implements dialect.Answers.
 func (Format) NewMeter() dialect.Meter { return &Meter{} }

@@ -101,6 +101,7 @@ const longWindow = 1_000_000
 func (d *decoder) request() error {
 	c := d.call
 	c.Meters = price.Meters(price.InputText, price.CacheRead, price.OutputText, price.OutputReasoning)
+	c.CapPerRun = true
 	c.Regions = anyRegion
 	c.ServiceTier = "standard"
 	if strings.Contains(c.Features, "context-1m-") {

@@ -125,9 +125,10 @@ func (d *decoder) serverTool(t *tool, m price.Meter, plain string) error {
 		return unbounded(d.at(".allowed_callers"), `it must be ["direct"], since nothing limits calls from code`)
 	}
 	c := d.call
-	if c.ToolUses += t.uses; c.ToolUses > MaxUses {
+	if c.MaxCalls += t.uses; c.MaxCalls > MaxUses {
 		return dialect.NewError(dialect.CodeLimit, d.at(".max_uses"), "tools: all of them together may be used %d times.", MaxUses)
 	}
+	c.Paid = append(c.Paid, dialect.PaidTool{Meter: m, Param: d.at(".type")})
 	c.Meters |= price.Meters(m)
 	c.Added += addedByServer
 	d.hide(d.at(""))

@@ -19,6 +19,12 @@ func Cacheable(c *dialect.Call) (ok bool, why string) {
 		return false, "refers to content outside the request"
 	case c.Store:
 		return false, "asks the provider to store the answer"
+	case c.Endpoint == dialect.Compact, c.Endpoint.Free():
+		return false, "not an answer worth keeping"
+	case c.Endpoint == dialect.Completions && c.Stream:
+		return false, "a stream of a form that has no other"
+	case len(c.Paid) > 0:
+		return false, "looks things up that may change"
 	}
 	for i := range c.Images {
 		if c.Images[i].Link {
@@ -40,12 +46,14 @@ const canonicalVersion = "openai.1 "
 // not as floating point. It fails with [canonical.ErrDuplicateKey].
 func AppendCanonical(dst []byte, c *dialect.Call) ([]byte, error) {
 	dst = append(dst, canonicalVersion...)
-	if c.Endpoint == dialect.Embeddings {
-		dst = append(dst, "embeddings "...)
-	} else {
-		dst = append(dst, "chat "...)
-	}
+	dst = append(append(dst, endpointNames[c.Endpoint]...), ' ')
 	return canonical.Append(dst, c.Raw, aside)
+}
+
+var endpointNames = [...]string{
+	dialect.Chat: "chat", dialect.Embeddings: "embeddings", dialect.Completions: "completions",
+	dialect.Responses: "responses", dialect.Compact: "compact", dialect.CountTokens: "input_tokens",
+	dialect.Moderations: "moderations",
 }
 
 // aside says whether a field of the body has no part in its canonical form.

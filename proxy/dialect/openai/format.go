@@ -19,10 +19,13 @@ func (Format) AppendUpstream(dst []byte, c *dialect.Call, ch dialect.Change) []b
 
 // Path implements dialect.Requests.
 func (Format) Path(c *dialect.Call, _ string) string {
-	if c.Endpoint == dialect.Embeddings {
-		return "/embeddings"
-	}
-	return "/chat/completions"
+	return paths[c.Endpoint]
+}
+
+var paths = [...]string{
+	dialect.Chat: "/chat/completions", dialect.Embeddings: "/embeddings", dialect.Completions: "/completions",
+	dialect.Responses: "/responses", dialect.Compact: "/responses/compact", dialect.CountTokens: "/responses/input_tokens",
+	dialect.Moderations: "/moderations",
 }
 
 // ReadAnswer implements dialect.Answers.

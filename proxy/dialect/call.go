@@ -7,6 +7,8 @@ type Endpoint uint8
 const (
 	Chat Endpoint = iota + 1
 	Embeddings
+	// Count asks how many tokens a prompt has. It generates nothing and is free.
+	Count
 )
 
 // Span is a part of a call's Raw bytes: Raw[Start:End].
@@ -67,11 +69,13 @@ type Field struct {
 // again and again, keeping its slices' memory.
 type Call struct {
 	Endpoint     Endpoint
+	Operation    string // the dialect's own name of it, where an endpoint has several; "" else
 	Model        string // as the client named it
 	Stream       bool
-	IncludeUsage bool  // the client itself asked for usage in its stream
-	MaxOutput    int64 // the client's cap in tokens for each of N answers; 0 when unset
-	N            int64 // answers asked for, at least 1
+	StreamType   string // content type of the client's stream; "" is text/event-stream
+	IncludeUsage bool   // the client itself asked for usage in its stream
+	MaxOutput    int64  // the client's cap in tokens for each of N answers; 0 when unset
+	N            int64  // answers asked for, at least 1
 
 	Messages  int // messages, or inputs of an embedding
 	Names     int // messages that carry a name
@@ -88,6 +92,13 @@ type Call struct {
 	// TokenInputs is how many tokens came ready made (embeddings of token
 	// arrays): they count exactly.
 	TokenInputs int64
+
+	// AnyOutput says that the answer may have images or sound in it.
+	AnyOutput bool
+
+	// Thinks says that reasoning may be billed beside MaxOutput and not within
+	// it; NoThinking, that the request turns it off where a model can do without.
+	Thinks, NoThinking bool
 
 	// PredictionBytes is the predicted output, which is billed as output where
 	// it is rejected. It is not part of Texts.
@@ -110,6 +121,9 @@ type Call struct {
 
 	Raw   []byte
 	Sites Sites
+	// ModelSites are the values that name the model, in order, in a dialect whose
+	// body may do so in several places.
+	ModelSites []Span
 }
 
 // Sites are where a dialect found the fields that the gateway may set, for that
@@ -117,6 +131,7 @@ type Call struct {
 // null has a span.
 type Sites struct {
 	Model         Span // value
+	CapParent     Span // value of the object that the cap belongs into, where that is not the body
 	CapKey        Span // key with its quotes
 	CapValue      Span
 	CapNull       Span // value, null, of a cap under the other name
@@ -127,5 +142,8 @@ type Sites struct {
 
 // Reset empties the call for another decoding, keeping its memory.
 func (c *Call) Reset() {
-	*c = Call{Texts: c.Texts[:0], Images: c.Images[:0], Metadata: c.Metadata[:0]}
+	*c = Call{
+		Texts: c.Texts[:0], Images: c.Images[:0], Metadata: c.Metadata[:0],
+		ModelSites: c.ModelSites[:0],
+	}
 }

@@ -5,9 +5,11 @@ import "bytes"
 // Target is what a request says outside its body: the operation, and what some
 // dialects put into the path.
 type Target struct {
-	Endpoint Endpoint
-	Model    string // of the path, "" where the body names it
-	Stream   bool   // the path asks for a stream
+	Endpoint  Endpoint
+	Operation string // the dialect's own name of it, where the path has one
+	Model     string // of the path, "" where the body names it
+	Stream    bool   // the path asks for a stream
+	Query     string // of the URL, as sent; a credential in it is none of the dialect's business
 }
 
 // Change is what the gateway sets in the body it sends upstream.

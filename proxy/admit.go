@@ -60,8 +60,11 @@ func (x *exchange) hold(h Hold, c Claim) { x.attempt.hold, x.attempt.claim = h, 
 // claim is the most the call can cost with so many input tokens.
 func (x *exchange) claim(in int64) Claim {
 	out := int64(0)
-	if x.endpoint.kind == dialect.Chat {
-		out = bound.Output(&x.call, x.route_.cap)
+	switch x.endpoint.kind {
+	case dialect.Count:
+		return Claim{} // free
+	case dialect.Chat:
+		out = bound.Output(&x.call, x.boundModel(), x.route_.cap)
 	}
 	e := price.Extent{Input: in, Output: out, Meters: x.meters()}
 	usd := x.route_.rate.BoundOf(e, x.route_.tier)
@@ -78,10 +81,13 @@ func (x *exchange) claim(in int64) Claim {
 // meters are what this call can be counted on: text alone is not held at the
 // price of images or audio.
 func (x *exchange) meters() price.Set {
-	if len(x.call.Images) == 0 && x.call.Files == 0 && x.call.HiddenContext == "" {
-		return price.Text
+	if len(x.call.Images) > 0 || x.call.Files > 0 || x.call.HiddenContext != "" {
+		return 0
 	}
-	return 0
+	if x.call.AnyOutput {
+		return price.Text | price.Output
+	}
+	return price.Text
 }
 
 // change is what the gateway sets in the upstream's request.

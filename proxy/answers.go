@@ -57,6 +57,8 @@ var hopByHop = []string{
 var private = []string{
 	"authorization", "host", "expect", "cookie", "accept-encoding", "content-type", "baggage", "forwarded",
 	"x-real-ip", "x-client-request-id", "openai-organization", "openai-project", "api-key", "x-api-key",
+	"x-goog-api-key", "x-goog-user-project",
+	"x-goog-fieldmask", // would take the usage out of the answer
 }
 
 // withheld are answer headers that stay here: cookies, the operator's organisation,
@@ -109,6 +111,9 @@ func (x *exchange) models() *Answer {
 	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
 	var list []dialect.Listed
 	for _, u := range x.g.upstreams {
+		if u.Speaks != x.endpoint.speaks {
+			continue
+		}
 		for _, id := range x.g.offered(u) {
 			if (len(x.key.Models) == 0 || slices.Contains(x.key.Models, id)) &&
 				!slices.ContainsFunc(list, func(m dialect.Listed) bool { return m.ID == id }) {

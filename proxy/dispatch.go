@@ -130,7 +130,7 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	}
 	if !readable {
 		// Not an error any client of this dialect can read, such as a proxy's page.
-		e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s answered with status %d and an error that is not OpenAI's", x.route_.up.Name, status)
+		e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s answered with status %d and an error that no client here can read", x.route_.up.Name, status)
 		e.Status = status
 		return x.deny(e), 0
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/sha256"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type exchange struct {
 
 	began    time.Time
 	endpoint *endpoint
+	model    string // that the path names, "" where the body does
 	client   dialect.Client
 	key      *Principal
 	call     dialect.Call
@@ -87,9 +89,9 @@ func (x *exchange) leave() {
 // builtin answers what needs no key: unknown routes and methods, and a node on
 // its way down.
 func (x *exchange) builtin() *Answer {
-	x.endpoint = endpointOf(x.req.Path)
+	x.endpoint, x.model = endpointOf(x.req)
 	if x.endpoint == nil {
-		return x.answer(dialect.NewError(dialect.CodeRouteNotFound, "", "no route %s %s; this node speaks OpenAI's /v1/chat/completions, /v1/embeddings and /v1/models", x.req.Method, quotePath(x.req.Path)))
+		return x.answer(dialect.NewError(dialect.CodeRouteNotFound, "", "no route %s %s; this node speaks OpenAI's /v1/chat/completions, /v1/embeddings and /v1/models, and Gemini's /v1beta/models", x.req.Method, quotePath(x.req.Path)))
 	}
 	want := "POST"
 	if x.endpoint.models {
@@ -118,12 +120,11 @@ func quotePath(p string) string {
 }
 
 func (x *exchange) authenticate() *dialect.Error {
-	auth := x.req.Header.Peek("Authorization")
-	const bearer = "bearer "
-	if len(auth) <= len(bearer) || !strings.EqualFold(string(auth[:len(bearer)]), bearer) {
+	secret := x.secret()
+	if len(secret) == 0 {
 		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`")
 	}
-	key, state := x.g.seams.Keys.Find(sha256.Sum256(auth[len(bearer):]), x.rec.At)
+	key, state := x.g.seams.Keys.Find(sha256.Sum256(secret), x.rec.At)
 	if key != nil {
 		x.rec.Dims.Values[ledger.DimKey] = key.ID
 	}
@@ -140,9 +141,36 @@ func (x *exchange) authenticate() *dialect.Error {
 	}
 }
 
+// secret is the client's key: in the header that its dialect has for it, else in
+// its query, else as a bearer token.
+func (x *exchange) secret() []byte {
+	w := x.endpoint.speaks
+	if name := keyHeaders[w]; name != "" {
+		if key := x.req.Header.Peek(name); len(key) > 0 {
+			return key
+		}
+	}
+	if name := keyParameters[w]; name != "" && x.req.Query != "" {
+		if query, err := url.ParseQuery(x.req.Query); err == nil && query.Get(name) != "" {
+			return []byte(query.Get(name))
+		}
+	}
+	auth := x.req.Header.Peek("Authorization")
+	const bearer = "bearer "
+	if len(auth) > len(bearer) && strings.EqualFold(string(auth[:len(bearer)]), bearer) {
+		return auth[len(bearer):]
+	}
+	return nil
+}
+
+func (x *exchange) target() dialect.Target {
+	e := x.endpoint
+	return dialect.Target{Endpoint: e.kind, Operation: e.operation, Model: x.model, Stream: e.stream, Query: x.req.Query}
+}
+
 func (x *exchange) decode() *dialect.Error {
 	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
-	if e := x.wire().Decode(&x.call, dialect.Target{Endpoint: x.endpoint.kind}, x.req.Body); e != nil {
+	if e := x.wire().Decode(&x.call, x.target(), x.req.Body); e != nil {
 		return e
 	}
 	x.rec.Model, x.rec.Stream = x.call.Model, x.call.Stream
@@ -179,7 +207,7 @@ func (x *exchange) route() *dialect.Error {
 	x.rec.Upstream, x.rec.RateID = c.up.Name, rate.ID
 	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
 	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
-	if x.endpoint.kind == dialect.Embeddings {
+	if x.endpoint.kind != dialect.Chat {
 		return nil
 	}
 	c.cap, c.write = x.call.MaxOutput, false

@@ -159,7 +159,7 @@ func TestEmbeddings(t *testing.T) {
 	if r, _ := Input(c, Model{Tokenizer: cl100k}, Exact); r.Tokens != 2+perInput {
 		t.Errorf("%d for 2 tokens", r.Tokens)
 	}
-	if Output(c, 100) != 0 {
+	if Output(c, Model{}, 100) != 0 {
 		t.Error("an embedding has output")
 	}
 }

@@ -166,7 +166,7 @@ func TestEmbeddings(t *testing.T) {
 
 func TestOutput(t *testing.T) {
 	c := decode(t, dialect.Chat, `{"model":"m","n":3,"messages":[{"role":"user","content":"x"}],"prediction":{"type":"content","content":"abc"}}`)
-	if got, want := Output(c, 100), 3*(100+c.PredictionBytes); got != want || c.PredictionBytes == 0 {
+	if got, want := Output(c, Model{}, 100), 3*(100+c.PredictionBytes); got != want || c.PredictionBytes == 0 {
 		t.Errorf("%d, want %d", got, want)
 	}
 }

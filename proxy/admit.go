@@ -16,6 +16,10 @@ import (
 // tightest one there is.
 func (x *exchange) admit() *dialect.Error {
 	x.attempt = attempt{n: x.attempt.n + 1}
+	if x.endpoint.free {
+		x.hold(nothing{}, Claim{})
+		return nil
+	}
 	tightest, found := Claim{}, false
 	for _, step := range [...]bound.Step{bound.Bytes, bound.Vocabulary, bound.Exact} {
 		in, ok := bound.Input(&x.call, x.boundModel(), step)
@@ -57,13 +61,16 @@ var boundNames = [...]record.Bound{
 
 func (x *exchange) hold(h Hold, c Claim) { x.attempt.hold, x.attempt.claim = h, c }
 
+// nothing is the hold of a call that costs nothing.
+type nothing struct{}
+
+func (nothing) Settle(_ Claim, charges []record.Charge) []record.Charge { return charges }
+func (nothing) Release()                                                {}
+
 // claim is the most the call can cost with so many input tokens.
 func (x *exchange) claim(in int64) Claim {
 	out := int64(0)
-	switch x.endpoint.kind {
-	case dialect.Count:
-		return Claim{} // free
-	case dialect.Chat:
+	if x.endpoint.kind == dialect.Chat {
 		out = bound.Output(&x.call, x.boundModel(), x.route_.cap)
 	}
 	e := price.Extent{Input: in, Output: out, Meters: x.meters()}
@@ -81,13 +88,13 @@ func (x *exchange) claim(in int64) Claim {
 // meters are what this call can be counted on: text alone is not held at the
 // price of images or audio.
 func (x *exchange) meters() price.Set {
-	if len(x.call.Images) > 0 || x.call.Files > 0 || x.call.HiddenContext != "" {
-		return 0
+	if x.call.Meters != 0 {
+		return x.call.Meters
 	}
-	if x.call.AnyOutput {
-		return price.Text | price.Output
+	if len(x.call.Images) == 0 && x.call.Files == 0 && x.call.HiddenContext == "" {
+		return price.Text
 	}
-	return price.Text
+	return 0
 }
 
 // change is what the gateway sets in the upstream's request.

@@ -122,7 +122,7 @@ func quotePath(p string) string {
 func (x *exchange) authenticate() *dialect.Error {
 	secret := x.secret()
 	if len(secret) == 0 {
-		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`")
+		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`%s", x.orKeyHeader())
 	}
 	key, state := x.g.seams.Keys.Find(sha256.Sum256(secret), x.rec.At)
 	if key != nil {
@@ -141,11 +141,18 @@ func (x *exchange) authenticate() *dialect.Error {
 	}
 }
 
+func (x *exchange) orKeyHeader() string {
+	if h := x.speaks().KeyHeader(); h != "" {
+		return ", or as `" + h + "`"
+	}
+	return ""
+}
+
 // secret is the client's key: in the header that its dialect has for it, else in
 // its query, else as a bearer token.
 func (x *exchange) secret() []byte {
-	w := x.endpoint.speaks
-	if name := keyHeaders[w]; name != "" {
+	w := x.speaks()
+	if name := w.KeyHeader(); name != "" {
 		if key := x.req.Header.Peek(name); len(key) > 0 {
 			return key
 		}

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -25,25 +24,27 @@ var formats = [wires]dialect.Format{OpenAI: openai.Format{}, Gemini: gemini.Form
 
 var wireNames = [wires]string{OpenAI: "openai", Gemini: "gemini"}
 
-// keyHeaders are where the clients of a format may have their key, beside
-// Authorization. They never go upstream.
-var keyHeaders = [wires]string{Gemini: "X-Goog-Api-Key"}
-
-// keyParameters are where they may have it in the query.
-var keyParameters = [wires]string{Gemini: "key"}
-
-// ParseWire reads a format's name.
-func ParseWire(name string) (Wire, error) {
-	for w, n := range wireNames {
-		if n == name {
-			return Wire(w), nil
-		}
-	}
-	return 0, fmt.Errorf("wire format %q is not one of %s", name, strings.Join(wireNames[:], ", "))
-}
-
 // String names the format as records do.
 func (w Wire) String() string { return wireNames[w] }
+
+// ParseWire is the inverse of [Wire.String].
+func ParseWire(name string) (Wire, bool) {
+	for w, n := range wireNames {
+		if n == name {
+			return Wire(w), true
+		}
+	}
+	return 0, false
+}
+
+// KeyHeader is the header that carries a key in this format, besides
+// Authorization; "" where there is none.
+func (w Wire) KeyHeader() string { return keyHeaders[w] }
+
+var keyHeaders = [wires]string{Gemini: "x-goog-api-key"}
+
+// keyParameters are where a client may have its key in the query, by format.
+var keyParameters = [wires]string{Gemini: "key"}
 
 // endpoint is one route of a client dialect.
 type endpoint struct {
@@ -51,10 +52,10 @@ type endpoint struct {
 	speaks Wire
 	kind   dialect.Endpoint
 	models bool // a list of models, and each of them below it
+	free   bool // the provider charges nothing for it
 
 	operation string // as the dialect calls it, where the path says it
 	stream    bool
-	with      string // a header that the request must have, "" for none
 }
 
 const inPath = "{model}"
@@ -64,11 +65,10 @@ var endpoints = []endpoint{
 	{path: "/v1/embeddings", kind: dialect.Embeddings},
 	{path: "/v1beta/models/{model}:generateContent", speaks: Gemini, kind: dialect.Chat, operation: gemini.Generate},
 	{path: "/v1beta/models/{model}:streamGenerateContent", speaks: Gemini, kind: dialect.Chat, operation: gemini.Stream, stream: true},
-	{path: "/v1beta/models/{model}:countTokens", speaks: Gemini, kind: dialect.Count, operation: gemini.Count},
+	{path: "/v1beta/models/{model}:countTokens", speaks: Gemini, kind: dialect.CountTokens, operation: gemini.Count, free: true},
 	{path: "/v1beta/models/{model}:embedContent", speaks: Gemini, kind: dialect.Embeddings, operation: gemini.Embed},
 	{path: "/v1beta/models/{model}:batchEmbedContents", speaks: Gemini, kind: dialect.Embeddings, operation: gemini.EmbedBatch},
 	{path: "/v1beta/models", speaks: Gemini, models: true},
-	{path: "/v1/models", speaks: Gemini, models: true, with: "X-Goog-Api-Key"},
 	{path: "/v1/models", models: true},
 }
 
@@ -81,29 +81,25 @@ func (e *endpoint) scope() string {
 	return e.path
 }
 
-// pathOf is a request's path in the form the endpoints have. Google's routes are
-// the same in its stable version.
-func pathOf(path string) string {
-	const stable = "/v1/models/"
-	if strings.HasPrefix(path, stable) && strings.Contains(path, ":") {
-		return "/v1beta/models/" + path[len(stable):]
-	}
-	return path
-}
+// geminiModels is the list of models in Gemini's shape, which in the stable version
+// of its API has the same path as OpenAI's.
+var geminiModels = endpoint{path: "/v1/models", speaks: Gemini, models: true}
 
 // endpointOf finds what a request asks for, and the model that its path names.
 func endpointOf(r *Request) (*endpoint, string) {
-	path := pathOf(r.Path)
 	for i := range endpoints {
 		e := &endpoints[i]
-		if e.with != "" && len(r.Header.Peek(e.with)) == 0 {
-			continue
-		}
 		if before, after, ok := strings.Cut(e.path, inPath); ok {
-			if model, ok := modelOf(path, before, after); ok {
-				return e, model
+			// The same routes are in the stable version of the API.
+			for _, before := range [...]string{before, strings.Replace(before, "/v1beta/", "/v1/", 1)} {
+				if model, ok := modelOf(r.Path, before, after); ok {
+					return e, model
+				}
 			}
-		} else if path == e.path || e.models && strings.HasPrefix(path, e.path+"/") {
+		} else if r.Path == e.path || e.models && strings.HasPrefix(r.Path, e.path+"/") {
+			if e.path == geminiModels.path && speaksOf(r) == Gemini {
+				e = &geminiModels
+			}
 			return e, ""
 		}
 	}
@@ -123,17 +119,23 @@ func modelOf(path, before, after string) (string, bool) {
 	return name, err == nil && name != ""
 }
 
-// wire is the format the client speaks. Before that is known it is the one that
-// such paths belong to, else OpenAI's.
-func (x *exchange) wire() dialect.Format {
-	switch {
-	case x.endpoint != nil:
-		return formats[x.endpoint.speaks]
-	case strings.HasPrefix(x.req.Path, "/v1beta/"):
-		return formats[Gemini]
+// speaksOf tells the client's format where no endpoint does.
+func speaksOf(r *Request) Wire {
+	if len(r.Header.Peek(Gemini.KeyHeader())) > 0 || strings.HasPrefix(r.Path, "/v1beta/") {
+		return Gemini
 	}
-	return formats[OpenAI]
+	return OpenAI
 }
+
+// speaks is the format of the client.
+func (x *exchange) speaks() Wire {
+	if x.endpoint == nil {
+		return speaksOf(x.req)
+	}
+	return x.endpoint.speaks
+}
+
+func (x *exchange) wire() dialect.Format { return formats[x.speaks()] }
 
 // meter is one for a stream of the present format. An exchange keeps those it had.
 func (x *exchange) meter() dialect.Meter {

@@ -1,5 +1,7 @@
 package dialect
 
+import "purser/proxy/price"
+
 // Endpoint is one of the operations the gateway understands.
 type Endpoint uint8
 
@@ -7,8 +9,7 @@ type Endpoint uint8
 const (
 	Chat Endpoint = iota + 1
 	Embeddings
-	// Count asks how many tokens a prompt has. It generates nothing and is free.
-	Count
+	CountTokens // counts a prompt's tokens, for nothing
 )
 
 // Span is a part of a call's Raw bytes: Raw[Start:End].
@@ -93,8 +94,9 @@ type Call struct {
 	// arrays): they count exactly.
 	TokenInputs int64
 
-	// AnyOutput says that the answer may have images or sound in it.
-	AnyOutput bool
+	// Meters are what the call can be counted on, where the dialect knows; 0 where
+	// it does not.
+	Meters price.Set
 
 	// Thinks says that reasoning may be billed beside MaxOutput and not within
 	// it; NoThinking, that the request turns it off where a model can do without.

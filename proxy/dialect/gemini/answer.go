@@ -19,7 +19,7 @@ func ReadAnswer(r *dialect.Report, e dialect.Endpoint, body []byte) {
 		a.commit()
 	}
 	switch e {
-	case dialect.Count:
+	case dialect.CountTokens:
 		r.State, r.Why = dialect.UsageReported, ""
 		r.Done = a.counted && r.Failed == nil
 	case dialect.Embeddings:

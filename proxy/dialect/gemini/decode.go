@@ -61,8 +61,8 @@ type decoder struct {
 	cur           jsonscan.Cursor
 	within        string
 	content, part int
-	config        bool // a generationConfig was read
-	modalities    bool // it says what the answer is made of
+	modalities    bool // the request says what the answer is made of
+	media         bool // and that there may be pictures or sound in it
 }
 
 // target checks what the path and the query say.

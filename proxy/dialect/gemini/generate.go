@@ -5,6 +5,7 @@ import (
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/price"
 )
 
 // The fields of a generateContent body that the gateway reads.
@@ -41,8 +42,21 @@ func (d *decoder) generate() error {
 	if d.call.ServiceTier == "" {
 		d.call.ServiceTier = standardTier // what Google serves a call at that names none
 	}
-	d.call.AnyOutput = d.call.AnyOutput || !d.modalities
+	d.call.Meters = d.meters()
 	return nil
+}
+
+// meters are what the call can be counted on; 0 for any, as media are. An answer
+// that the request does not say is text may have pictures or sound in it.
+func (d *decoder) meters() price.Set {
+	c := d.call
+	switch {
+	case len(c.Images) > 0 || c.Files > 0 || c.HiddenContext != "":
+		return 0
+	case d.modalities && !d.media:
+		return price.Text
+	}
+	return price.Text | price.Output
 }
 
 func (d *decoder) bodyMember(field int, key []byte) (err error) {
@@ -262,7 +276,7 @@ func (d *decoder) responseModalities() error {
 		switch d.modalities = true; string(d.cur.Name(s)) {
 		case "TEXT":
 		case "IMAGE", "AUDIO":
-			d.call.AnyOutput = true
+			d.media = true
 		default:
 			return unbounded(fmt.Sprintf("%s[%d]", at, i))
 		}

@@ -2,7 +2,7 @@ package gemini
 
 import (
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/canonical"
 )
 
 // Cacheable says whether a stored answer may serve this call, and if not, why.
@@ -10,7 +10,7 @@ import (
 // against it. See openai.Cacheable.
 func Cacheable(c *dialect.Call) (ok bool, why string) {
 	switch {
-	case c.Endpoint == dialect.Count:
+	case c.Endpoint == dialect.CountTokens:
 		return false, "costs nothing"
 	case c.HiddenContext != "":
 		return false, "refers to content outside the request"
@@ -28,14 +28,14 @@ const canonicalVersion = "gemini.1 "
 // the same for any order of keys, white space, spelling of strings and numbers,
 // for a stream and for a whole answer, and for any value of store and labels,
 // which do not change the answer's content. A field in its other spelling is
-// another request. It fails with [jsonscan.ErrDuplicateKey].
+// another request. It fails with [canonical.ErrDuplicateKey].
 func AppendCanonical(dst []byte, c *dialect.Call) ([]byte, error) {
 	operation := c.Operation
 	if operation == Stream {
 		operation = Generate
 	}
 	dst = append(append(append(dst, canonicalVersion...), operation...), ' ')
-	return jsonscan.AppendCanonical(dst, c.Raw, aside)
+	return canonical.Append(dst, c.Raw, aside)
 }
 
 // aside says whether a field of the body has no part in its canonical form.

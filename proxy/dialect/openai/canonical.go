@@ -2,7 +2,7 @@ package openai
 
 import (
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/canonical"
 )
 
 // Cacheable says whether a stored answer may serve this call, and if not, why.
@@ -37,7 +37,7 @@ const canonicalVersion = "openai.1 "
 // numbers, and for any value of the fields that do not change the answer's
 // content (stream, stream_options, user, metadata, store, safety_identifier and
 // the prompt_cache fields). Numbers are compared by their exact decimal value,
-// not as floating point. It fails with [jsonscan.ErrDuplicateKey].
+// not as floating point. It fails with [canonical.ErrDuplicateKey].
 func AppendCanonical(dst []byte, c *dialect.Call) ([]byte, error) {
 	dst = append(dst, canonicalVersion...)
 	if c.Endpoint == dialect.Embeddings {
@@ -45,7 +45,7 @@ func AppendCanonical(dst []byte, c *dialect.Call) ([]byte, error) {
 	} else {
 		dst = append(dst, "chat "...)
 	}
-	return jsonscan.AppendCanonical(dst, c.Raw, aside)
+	return canonical.Append(dst, c.Raw, aside)
 }
 
 // aside says whether a field of the body has no part in its canonical form.

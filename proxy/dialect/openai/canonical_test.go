@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/canonical"
 
 	"pgregory.net/rapid"
 )
@@ -101,7 +101,7 @@ func TestCanonicalRefusesDuplicateKeys(t *testing.T) {
 		with(`"x":{"a":1,"b":2,"\u0061":3}`),
 		with(`"tools":[{"type":"function","function":{"name":"f","name":"g"}}]`),
 	} {
-		if _, err := AppendCanonical(nil, mustDecode(t, dialect.Chat, body)); !errors.Is(err, jsonscan.ErrDuplicateKey) {
+		if _, err := AppendCanonical(nil, mustDecode(t, dialect.Chat, body)); !errors.Is(err, canonical.ErrDuplicateKey) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}

@@ -1,23 +1,23 @@
-package jsonscan
+package canonical
 
 import (
 	"bytes"
 	"errors"
 	"slices"
 	"strconv"
+
+	"purser/proxy/dialect/jsonscan"
 )
 
 // ErrDuplicateKey says that an object has a key twice: the document has no
 // canonical form, since parsers differ on which of the two counts.
 var ErrDuplicateKey = errors.New("object with a key given twice")
 
-// AppendCanonical appends the canonical form of an object: the same for any
-// order of keys, white space, spelling of strings and numbers, without the
-// members of the object itself that are aside. Numbers are compared by their
-// exact decimal value, not as floating point. It fails with [ErrDuplicateKey].
-func AppendCanonical(dst, doc []byte, aside func(key []byte) bool) ([]byte, error) {
+// Append appends the canonical form of the JSON document doc to dst, without the
+// members of the document itself that aside names.
+func Append(dst, doc []byte, aside func(name []byte) bool) ([]byte, error) {
 	var space [64]member
-	k := canonical{cur: Cursor{Doc: doc}, out: dst, members: space[:0], top: true, aside: aside}
+	k := writer{cur: jsonscan.Cursor{Doc: doc}, out: dst, members: space[:0], top: true, aside: aside}
 	if err := k.value(); err != nil {
 		return nil, err
 	}
@@ -28,28 +28,28 @@ func AppendCanonical(dst, doc []byte, aside func(key []byte) bool) ([]byte, erro
 // up to out[key].
 type member struct{ start, key, end int }
 
-type canonical struct {
-	cur     Cursor
+type writer struct {
+	cur     jsonscan.Cursor
 	out     []byte
 	members []member // a stack of the objects being read
 	scratch []byte
 	top     bool // the next object is the document itself
-	aside   func(key []byte) bool
+	aside   func(name []byte) bool
 }
 
-func (k *canonical) value() error {
+func (k *writer) value() error {
 	switch k.cur.Kind() {
-	case Object:
+	case jsonscan.Object:
 		return k.object()
-	case Array:
+	case jsonscan.Array:
 		return k.array()
-	case String:
+	case jsonscan.String:
 		s, err := k.cur.String()
 		if err == nil {
 			k.string(s)
 		}
 		return err
-	case Number:
+	case jsonscan.Number:
 		start, end, err := k.cur.Number()
 		if err == nil {
 			k.out = appendNumber(k.out, k.cur.Doc[start:end])
@@ -62,18 +62,18 @@ func (k *canonical) value() error {
 	return err
 }
 
-func (k *canonical) string(s Str) {
+func (k *writer) string(s jsonscan.Str) {
 	raw := k.cur.Doc[s.Start:s.End]
 	if s.Escaped {
-		k.scratch = AppendText(k.scratch[:0], raw)
-		k.out = AppendValid(k.out, k.scratch)
+		k.scratch = jsonscan.AppendText(k.scratch[:0], raw)
+		k.out = jsonscan.AppendValid(k.out, k.scratch)
 		return
 	}
 	k.out = append(k.out, '"')
 	k.out = append(append(k.out, raw...), '"')
 }
 
-func (k *canonical) array() error {
+func (k *writer) array() error {
 	if err := k.cur.Open(); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (k *canonical) array() error {
 	}
 }
 
-func (k *canonical) object() error {
+func (k *writer) object() error {
 	if err := k.cur.Open(); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (k *canonical) object() error {
 }
 
 // sort puts the members of one object, which end out, into the order of their keys.
-func (k *canonical) sort(members []member) error {
+func (k *writer) sort(members []member) error {
 	name := func(m member) []byte { return k.out[m.start:m.key] }
 	order := func(a, b member) int { return bytes.Compare(name(a), name(b)) }
 	sorted := slices.IsSortedFunc(members, order)

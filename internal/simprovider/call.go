@@ -40,6 +40,7 @@ type call struct {
 
 	includeUsage bool // OpenAI's stream_options
 	embed        embedRequest
+	gemini       geminiCall
 }
 
 func (x *call) begin(c *conn) {
@@ -49,6 +50,7 @@ func (x *call) begin(c *conn) {
 	x.account, x.left = nil, shownRequestLimit
 	x.setPlan(&wellBehaved)
 	x.sent, x.thought, x.charged, x.includeUsage = 0, 0, false, false
+	x.gemini = geminiCall{}
 	x.gen = generation{choices: x.gen.choices, prompt: x.gen.prompt[:0], n: 1}
 }
 

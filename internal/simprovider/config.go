@@ -118,7 +118,7 @@ type Config struct {
 	Stall time.Duration
 }
 
-// Default is a provider that behaves, with OpenAI's usual models and no key.
+// Default is a provider that behaves, with the usual models and no key.
 func Default() Config {
 	return Config{
 		Models: DefaultModels(), Tokens: O200k,
@@ -130,7 +130,7 @@ func Default() Config {
 	}
 }
 
-// DefaultModels are models of every kind the surface tells apart.
+// DefaultModels are models of every kind the surfaces tell apart.
 func DefaultModels() []Model {
 	const window, long = 128_000, 1_047_576
 	return []Model{
@@ -144,6 +144,10 @@ func DefaultModels() []Model {
 		{ID: "gpt-5-nano", ContextWindow: 400_000, MaxOutput: 128_000, Reasoning: true, Image: ImageRule{PatchMille: 2460}},
 		{ID: "o3", ContextWindow: 200_000, MaxOutput: 100_000, Reasoning: true, Image: ImageRule{Base: 75, Tile: 150}},
 		{ID: "o4-mini", ContextWindow: 200_000, MaxOutput: 100_000, Reasoning: true, Image: ImageRule{PatchMille: 1720}},
+		{ID: "gemini-2.0-flash", Served: "gemini-2.0-flash-001", ContextWindow: 1_048_576, MaxOutput: 8_192},
+		{ID: "gemini-2.5-flash", ContextWindow: 1_048_576, MaxOutput: 65_536, Reasoning: true},
+		{ID: "gemini-2.5-flash-lite", ContextWindow: 1_048_576, MaxOutput: 65_536},
+		{ID: "gemini-embedding-001", ContextWindow: 2_048, Dimensions: 3_072},
 		{ID: "text-embedding-3-small", ContextWindow: 8_192, Dimensions: 1_536},
 		{ID: "text-embedding-3-large", ContextWindow: 8_192, Dimensions: 3_072},
 		{ID: "text-embedding-ada-002", ContextWindow: 8_192, Dimensions: 1_536},

@@ -36,6 +36,9 @@ var routes = map[string]struct {
 // route finds what answers, checks the key, and lets it answer.
 func (x *call) route(path string) *apiError {
 	method := unsafeString(x.c.req.Header.Method())
+	if strings.HasPrefix(path, geminiPrefix) {
+		return x.routeGemini(path, method)
+	}
 	r, known := routes[path]
 	models := path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")
 	if known {

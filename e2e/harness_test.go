@@ -70,7 +70,7 @@ type rig struct {
 
 type rigOptions struct {
 	provider []string // more flags of the provider
-	config   string   // more YAML of the node
+	config   string   // more YAML of the node; PROVIDER stands for the provider's URL
 	upstream string   // another base URL
 	cluster  bool     // the node is the first of a cluster
 	disk     int      // MiB of a file system of the node's own; 0 shares the machine's
@@ -116,7 +116,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 func (r *rig) writeConfig(listen string) {
 	r.t.Helper()
 	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\nadmin:\n  token: %s\n  open_metrics: true\npurse:\n  idle: 1s\nupstreams:\n  - name: sim\n    base_url: %s\n    key: sk-e2e\n%s",
-		filepath.Join(r.dir, "data"), listen, adminToken, r.options.upstream, r.options.config)
+		filepath.Join(r.dir, "data"), listen, adminToken, r.options.upstream, strings.ReplaceAll(r.options.config, "PROVIDER", strings.TrimSuffix(r.upstream, "/v1")))
 	if err := os.WriteFile(r.configFile(), []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}

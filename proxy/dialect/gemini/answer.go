@@ -13,21 +13,24 @@ import (
 func ReadAnswer(r *dialect.Report, e dialect.Endpoint, body []byte) {
 	*r = dialect.Report{}
 	a := reader{cur: jsonscan.Cursor{Doc: body, LoneSurrogates: true}, report: r}
+	if e == dialect.CountTokens {
+		r.State = dialect.UsageReported
+	}
 	if a.chunk() != nil || a.cur.End() != nil {
-		*r = dialect.Report{}
-	} else {
-		a.commit()
+		return
 	}
 	switch e {
 	case dialect.CountTokens:
-		r.State, r.Why = dialect.UsageReported, ""
-		r.Done = a.counted && r.Failed == nil
+		r.Done = a.counted
+		return
 	case dialect.Embeddings:
+		a.commit()
 		r.Done = a.embedded && r.Failed == nil
 		if r.Done {
 			r.Choices, r.Finished = 1, 1
 		}
 	default:
+		a.commit()
 		r.Done = r.Failed == nil && a.ends.whole()
 	}
 }

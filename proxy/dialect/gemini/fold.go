@@ -180,8 +180,8 @@ func (c *candidate) part(raw []byte) error {
 		switch {
 		case string(key) == "text" && value[0] == '"':
 			text = value[1 : len(value)-1]
-		case string(key) == "thought" && value[0] == 't':
-			thought = true
+		case string(key) == "thought" && (value[0] == 't' || value[0] == 'f'):
+			thought = value[0] == 't'
 		default:
 			plain = false
 		}

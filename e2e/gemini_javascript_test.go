@@ -50,5 +50,7 @@ func TestGoogleJavaScriptSDK(t *testing.T) {
 	if seen["tries"] != 1.0 {
 		t.Errorf("a refusal was tried %v times", seen["tries"])
 	}
-	r.geminiAccounts()
+	if over := r.geminiAccounts(); over != 0 {
+		t.Errorf("%d nano-dollars were billed beyond the holds", over)
+	}
 }

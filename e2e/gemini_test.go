@@ -201,17 +201,25 @@ func TestGoogleGoSDK(t *testing.T) {
 			t.Errorf("a count, which is free, on an exhausted budget: %v", err)
 		}
 	})
-	r.geminiAccounts()
+	if over := r.geminiAccounts(); over != 0 {
+		t.Errorf("%d nano-dollars were billed beyond the holds", over)
+	}
 }
 
-// geminiAccounts stops the node and checks that records and bill are the same.
-func (r *rig) geminiAccounts() {
+// geminiAccounts stops the node and checks that records and bill are the same. It
+// gives what was billed beyond the holds.
+func (r *rig) geminiAccounts() (overrun int64) {
 	r.t.Helper()
 	r.settled("cap")
 	r.stopNode()
-	if got := compare(r.t, r.billRows(), r.records()); got.billed == 0 || got.billed != got.recorded {
+	records := r.records()
+	if got := compare(r.t, r.billRows(), records); got.billed == 0 || got.billed != got.recorded {
 		r.t.Errorf("records and bill differ: %+v", got)
 	}
+	for _, rec := range records {
+		overrun += int64(rec.Overrun)
+	}
+	return overrun
 }
 
 // gemini posts a body to a route below the models and reads the answer whole.
@@ -293,7 +301,9 @@ func TestGeminiRoutes(t *testing.T) {
 			t.Errorf("%d %s", status, body)
 		}
 	})
-	r.geminiAccounts()
+	if over := r.geminiAccounts(); over != 0 {
+		t.Errorf("%d nano-dollars were billed beyond the holds", over)
+	}
 	for _, name := range []string{"node.log", "provider.log"} {
 		log, err := os.ReadFile(r.dir + "/" + name)
 		if err != nil {
@@ -383,5 +393,7 @@ func TestGeminiOverCap(t *testing.T) {
 	if a.Overrun == 0 {
 		t.Errorf("account %+v", a)
 	}
-	r.geminiAccounts()
+	if r.geminiAccounts() == 0 {
+		t.Error("the records have no overrun")
+	}
 }

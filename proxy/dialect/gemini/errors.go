@@ -101,14 +101,14 @@ func reason(c dialect.Code) string { return string(bytes.ToUpper([]byte(c))) }
 // the day: clients take this for a reason not to ask again.
 func appendQuotaFailure(dst []byte, e *dialect.Error) []byte {
 	b := e.Budget
-	id := "LimitPerMinute-"
+	id := "LimitPerMinute"
 	if e.Code == dialect.CodeQuota {
-		id = "BudgetPerDay-"
+		id = "BudgetPerDay-" + b.ID
 	}
 	dst = append(dst, ","+detailType+`QuotaFailure","violations":[{"quotaMetric":`...)
 	dst = jsonscan.AppendString(dst, domain+"/"+b.Unit)
 	dst = append(dst, `,"quotaId":`...)
-	dst = jsonscan.AppendString(dst, id+b.ID)
+	dst = jsonscan.AppendString(dst, id)
 	dst = append(dst, `,"quotaValue":"`...)
 	dst = strconv.AppendInt(dst, b.Limit, 10)
 	return append(dst, `"}]}`...)

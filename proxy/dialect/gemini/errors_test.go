@@ -64,7 +64,7 @@ func TestRefusalForMoney(t *testing.T) {
 // TestRateLimit is one that clients may wait for.
 func TestRateLimit(t *testing.T) {
 	e := dialect.NewError(dialect.CodeRateLimit, "", "slow down")
-	e.RetryAfterMillis, e.Budget = 12_345, &dialect.Budget{ID: "rpm", Unit: "requests", Window: "minute"}
+	e.RetryAfterMillis, e.Budget = 12_345, &dialect.Budget{ID: "rpmPerDay", Unit: "requests", Window: "minute"}
 	status, header, b := answerOf(t, e)
 	if status != 429 || b.Error.Status != "RESOURCE_EXHAUSTED" || header["retry-after"] != "13" || header["retry-after-ms"] != "12345" || header["x-should-retry"] != "" {
 		t.Errorf("%d %v %+v", status, header, b)

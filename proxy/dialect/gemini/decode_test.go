@@ -77,11 +77,13 @@ func TestDecode(t *testing.T) {
 		"calls and results": {parts(`{"functionCall":{"name":"f","args":{"a":1.5}},"thoughtSignature":"c2ln"},{"functionResponse":{"name":"f","response":{"b":[true,"x"]}}},{"executableCode":{"code":"1+1"}}`), func(c *dialect.Call) bool {
 			return c.ToolCalls == 2 && texts(c) == "name|f|args|a|1.5|c2ln|f|b|x|code|1+1"
 		}},
-		"tier":         {with(`"serviceTier":"flex"`), func(c *dialect.Call) bool { return c.ServiceTier == "flex" }},
-		"store, label": {with(`"store":true,"labels":{"team":"search"}`), func(c *dialect.Call) bool { return c.Store && len(c.Metadata) == 1 && c.Metadata[0].Value == "search" }},
-		"same model":   {with(`"model":"models/gemini-2.5-flash"`), func(c *dialect.Call) bool { return len(c.ModelSites) == 1 }},
-		"cached":       {with(`"cachedContent":"cachedContents/x"`), func(c *dialect.Call) bool { return c.HiddenContext == "cachedContent" && c.Meters == 0 }},
-		"continuation": {with(`"continuationToken":"abc"`), func(c *dialect.Call) bool { return c.HiddenContext == "continuationToken" }},
+		"tier":                {with(`"serviceTier":"flex"`), func(c *dialect.Call) bool { return c.ServiceTier == "flex" }},
+		"tier, its long name": {with(`"service_tier":"SERVICE_TIER_PRIORITY"`), func(c *dialect.Call) bool { return c.ServiceTier == "priority" }},
+		"tier unsaid":         {with(`"serviceTier":"SERVICE_TIER_UNSPECIFIED"`), func(c *dialect.Call) bool { return c.ServiceTier == "standard" }},
+		"store, label":        {with(`"store":true,"labels":{"team":"search"}`), func(c *dialect.Call) bool { return c.Store && len(c.Metadata) == 1 && c.Metadata[0].Value == "search" }},
+		"same model":          {with(`"model":"models/gemini-2.5-flash"`), func(c *dialect.Call) bool { return len(c.ModelSites) == 1 }},
+		"cached":              {with(`"cachedContent":"cachedContents/x"`), func(c *dialect.Call) bool { return c.HiddenContext == "cachedContent" && c.Meters == 0 }},
+		"continuation":        {with(`"continuationToken":"abc"`), func(c *dialect.Call) bool { return c.HiddenContext == "continuationToken" }},
 		"file": {parts(`{"text":"x"},{"file_data":{"file_uri":"https://youtu.be/x","mime_type":"video/mp4"}}`), func(c *dialect.Call) bool {
 			return c.HiddenContext == "contents[0].parts[1].fileData" && c.Files == 1 && c.Meters == 0
 		}},

@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"fmt"
+	"strings"
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
@@ -117,8 +118,13 @@ func (d *decoder) system(at string) error {
 
 const standardTier = "standard"
 
+// tier reads the service tier, which has two spellings too: flex is
+// SERVICE_TIER_FLEX.
 func (d *decoder) tier() error {
 	name, err := d.short("serviceTier", maxTier)
+	if long, ok := strings.CutPrefix(name, "SERVICE_TIER_"); ok {
+		name = strings.ToLower(long)
+	}
 	if name == "unspecified" {
 		name = ""
 	}

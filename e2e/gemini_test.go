@@ -283,6 +283,15 @@ func TestGeminiRoutes(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the tier that was served is billed", func(t *testing.T) {
+		body := strings.Replace(geminiBody, `{"contents"`, `{"service_tier":"flex","contents"`, 1)
+		if status, answer, _ := r.gemini(key, generate, body); status != 200 || !strings.Contains(answer, `"serviceTier":"flex"`) {
+			t.Errorf("%d %s", status, answer)
+		}
+		if status, answer, _ := r.gemini(key, generate, strings.Replace(body, "flex", "priority", 1)); status != 400 || !strings.Contains(answer, "MODEL_NOT_PRICED") {
+			t.Errorf("%d %s", status, answer)
+		}
+	})
 	t.Run("a stream serves a whole answer from the cache", func(t *testing.T) {
 		_, events, _ := r.gemini(key, "/v1beta/models/quick:streamGenerateContent?alt=sse", geminiBody)
 		status, body, header := r.gemini(key, "/v1beta/models/quick:generateContent", geminiBody)

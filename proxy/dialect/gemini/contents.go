@@ -35,10 +35,7 @@ const cParts = 1
 var contentNames = newNames("parts")
 
 func (d *decoder) oneContent() error {
-	if d.cur.Kind() != jsonscan.Object {
-		return d.expect(jsonscan.Object, d.at(""), "an object")
-	}
-	_, err := d.object(contentNames, d.within, func(field int, _ []byte) error {
+	_, err := d.object(contentNames, place{of: thisContent}, func(field int, _ []byte) error {
 		if field != cParts {
 			return d.deepText() // the role, and what is unknown
 		}
@@ -63,10 +60,7 @@ const (
 var partNames = newNames("text", "inlineData", "fileData", "functionCall", "functionResponse", "mediaResolution")
 
 func (d *decoder) onePart() error {
-	if d.cur.Kind() != jsonscan.Object {
-		return d.expect(jsonscan.Object, d.atPart(""), "an object")
-	}
-	_, err := d.object(partNames, d.within, func(field int, _ []byte) error { return d.partMember(field) })
+	_, err := d.object(partNames, place{of: thisPart}, func(field int, _ []byte) error { return d.partMember(field) })
 	return err
 }
 
@@ -80,7 +74,7 @@ func (d *decoder) partMember(field int) error {
 			return d.expect(jsonscan.String, d.atPart(".text"), "a string")
 		}
 	case pInline:
-		return d.blob(".inlineData")
+		return d.blob()
 	case pFile:
 		d.call.Files++
 		d.hide(d.atPart(".fileData"))
@@ -103,7 +97,7 @@ var responseNames = newNames("parts")
 
 // functionResponse reads the result of a function, which may have media beside it.
 func (d *decoder) functionResponse() error {
-	_, err := d.object(responseNames, d.within, func(field int, _ []byte) error {
+	_, err := d.object(responseNames, place{".functionResponse", thisPart}, func(field int, _ []byte) error {
 		if field != fParts {
 			return d.deepText()
 		}
@@ -120,7 +114,7 @@ func (d *decoder) mediaResolution() error {
 	if d.cur.Kind() != jsonscan.Object {
 		return d.cur.Skip()
 	}
-	_, err := d.object(resolutionNames, d.within, func(field int, _ []byte) error {
+	_, err := d.object(resolutionNames, place{".mediaResolution", thisPart}, func(field int, _ []byte) error {
 		if field != 0 && !d.null() {
 			d.hide(d.atPart(".mediaResolution.numTokens"))
 		}
@@ -138,10 +132,10 @@ var blobNames = newNames("data", "mimeType")
 
 // blob reads media in the request: a picture by its size, all else only as a
 // file, which the context window bounds.
-func (d *decoder) blob(field string) error {
+func (d *decoder) blob() error {
 	var data jsonscan.Str
 	kind := ""
-	met, err := d.object(blobNames, d.within, func(field int, _ []byte) (err error) {
+	met, err := d.object(blobNames, place{".inlineData", thisPart}, func(field int, _ []byte) (err error) {
 		switch field {
 		case iData:
 			data, err = d.string(d.atPart(".inlineData.data"))
@@ -156,7 +150,7 @@ func (d *decoder) blob(field string) error {
 	case err != nil:
 		return err
 	case !met.has(iData):
-		return missing(d.atPart(field + ".data"))
+		return missing(d.atPart(".inlineData.data"))
 	case !strings.HasPrefix(strings.ToLower(kind), "image/"):
 		d.call.Files++
 		return nil
@@ -186,7 +180,7 @@ var toolNames = newNames("functionDeclarations")
 func (d *decoder) tools(at string) error {
 	return d.each(at, MaxTools, func(i int) error {
 		here := fmt.Sprintf("%s[%d]", at, i)
-		_, err := d.object(toolNames, here, func(field int, key []byte) error {
+		_, err := d.object(toolNames, place{name: here}, func(field int, key []byte) error {
 			switch {
 			case d.null():
 				return nil

@@ -118,12 +118,43 @@ func (d *decoder) body() (err error) {
 	return d.cur.End()
 }
 
-// object reads an object: member is called with each field, its key and where
-// that begins, and reads the value. at names the object, "" for the body.
-func (d *decoder) object(n *names, at string, member func(field int, key []byte) error) (seen, error) {
+// place is where an object is: under a name, "" for the body, or where the decoder
+// is anyway. It becomes text only in an error.
+type place struct {
+	name string
+	of   level
+}
+
+type level uint8
+
+const (
+	named level = iota
+	thisContent
+	thisPart
+)
+
+// field names a field of the object at p, or the object itself.
+func (d *decoder) field(p place, name string) string {
+	switch p.of {
+	case thisContent:
+		return param(d.at(""), name)
+	case thisPart:
+		return param(d.atPart(p.name), name)
+	case named:
+	}
+	return param(p.name, name)
+}
+
+// object reads an object: member is called with each field and its key, and reads
+// the value.
+func (d *decoder) object(n *names, at place, member func(field int, key []byte) error) (seen, error) {
 	var met seen
-	if err := d.expect(jsonscan.Object, param(at, ""), "an object"); err != nil {
-		return met, err
+	switch got := d.cur.Kind(); got {
+	case jsonscan.Object:
+	case jsonscan.Invalid:
+		return met, d.cur.Skip() // for the reason
+	default:
+		return met, invalidType(d.field(at, ""), "an object", got)
 	}
 	if err := d.cur.Open(); err != nil {
 		return met, err
@@ -137,9 +168,9 @@ func (d *decoder) object(n *names, at string, member func(field int, key []byte)
 		field, exact := n.find(name)
 		switch {
 		case !exact:
-			return met, ambiguous(param(at, n.camel[field-1]), "is given in another spelling")
+			return met, ambiguous(d.field(at, n.camel[field-1]), "is given in another spelling")
 		case field != 0 && !met.add(field):
-			return met, ambiguous(param(at, n.camel[field-1]), "is given twice")
+			return met, ambiguous(d.field(at, n.camel[field-1]), "is given twice")
 		}
 		if err := member(field, name); err != nil {
 			return met, err

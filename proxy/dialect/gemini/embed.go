@@ -16,7 +16,7 @@ var embedNames = newNames("content", "model", "taskType", "outputDimensionality"
 func (d *decoder) embed() error { return d.embedRequest("") }
 
 func (d *decoder) embedRequest(at string) error {
-	met, err := d.object(embedNames, at, func(field int, _ []byte) error {
+	met, err := d.object(embedNames, place{name: at}, func(field int, _ []byte) error {
 		switch field {
 		case eContent:
 			return d.system(param(at, "content"))
@@ -39,7 +39,7 @@ var batchNames = newNames("requests")
 
 // embedBatch reads the body of batchEmbedContents.
 func (d *decoder) embedBatch() error {
-	met, err := d.object(batchNames, "", func(field int, _ []byte) error {
+	met, err := d.object(batchNames, place{}, func(field int, _ []byte) error {
 		if field != rRequests {
 			return d.addRaw()
 		}
@@ -62,12 +62,12 @@ var countNames = newNames("generateContentRequest", "model")
 
 // countTokens reads the body of countTokens, of which nothing is billed.
 func (d *decoder) countTokens() error {
-	_, err := d.object(countNames, "", func(field int, _ []byte) error {
+	_, err := d.object(countNames, place{}, func(field int, _ []byte) error {
 		switch {
 		case field == nModel:
 			return d.modelValue("model")
 		case field == nRequest && !d.null():
-			_, err := d.object(countNames, "generateContentRequest", func(field int, _ []byte) error {
+			_, err := d.object(countNames, place{name: "generateContentRequest"}, func(field int, _ []byte) error {
 				if field == nModel {
 					return d.modelValue("generateContentRequest.model")
 				}

@@ -33,7 +33,7 @@ var bodyNames = newNames("contents", "systemInstruction", "tools", "toolConfig",
 
 // generate reads the body of generateContent.
 func (d *decoder) generate() error {
-	met, err := d.object(bodyNames, "", d.bodyMember)
+	met, err := d.object(bodyNames, place{}, d.bodyMember)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (d *decoder) meters() price.Set {
 	return price.Text | price.Output
 }
 
-func (d *decoder) bodyMember(field int, key []byte) (err error) {
+func (d *decoder) bodyMember(field int, _ []byte) (err error) {
 	c := d.call
 	switch field {
 	case bContents:
@@ -194,7 +194,7 @@ func (d *decoder) generationConfig() error {
 		d.call.Sites.CapParent = dialect.Span{Start: start, End: d.cur.Pos}
 		return nil
 	}
-	_, err := d.object(configNames, configAt, d.configMember)
+	_, err := d.object(configNames, place{name: configAt}, d.configMember)
 	d.call.Sites.CapParent = dialect.Span{Start: start, End: d.cur.Pos}
 	return err
 }
@@ -243,7 +243,7 @@ func (d *decoder) thinking() error {
 		return nil
 	}
 	const at = configAt + ".thinkingConfig"
-	_, err := d.object(thinkingNames, at, func(field int, _ []byte) error {
+	_, err := d.object(thinkingNames, place{name: at}, func(field int, _ []byte) error {
 		if field == 0 || d.null() {
 			if field == 0 {
 				return d.cur.Skip()

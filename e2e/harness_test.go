@@ -71,7 +71,7 @@ type rig struct {
 
 type rigOptions struct {
 	provider []string // more flags of the provider
-	config   string   // more YAML of the node
+	config   string   // more YAML of the node; PROVIDER stands for the provider's URL
 	upstream string   // another base URL
 	api      string   // the wire format of the upstream, "" for OpenAI's
 	cluster  bool     // the node is the first of a cluster
@@ -119,7 +119,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 func (r *rig) writeConfig(listen string) {
 	r.t.Helper()
 	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\nadmin:\n  token: %s\n  open_metrics: true\npurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    api: %s\n    base_url: %s\n    key: sk-e2e\n%s",
-		filepath.Join(r.dir, "data"), listen, adminToken, r.options.purse, cmp.Or(r.options.api, "openai"), r.options.upstream, r.options.config)
+		filepath.Join(r.dir, "data"), listen, adminToken, r.options.purse, cmp.Or(r.options.api, "openai"), r.options.upstream, strings.ReplaceAll(r.options.config, "PROVIDER", strings.TrimSuffix(r.upstream, "/v1")))
 	if err := os.WriteFile(r.configFile(), []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}

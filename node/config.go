@@ -75,8 +75,8 @@ type AdminConfig struct {
 type UpstreamConfig struct {
 	Name     string            `yaml:"name"`
 	Provider string            `yaml:"provider"` // as the price catalogue names it, default "openai"
-	API      string            `yaml:"api"`      // the wire format it speaks: openai or anthropic; default that of the provider
-	BaseURL  string            `yaml:"base_url"` // including /v1
+	API      string            `yaml:"api"`      // the wire format it speaks: openai, anthropic or gemini; default that of the provider
+	BaseURL  string            `yaml:"base_url"` // including /v1, or /v1beta
 	Key      string            `yaml:"key"`      // better ${OPENAI_API_KEY}
 	Models   []string          `yaml:"models"`   // patterns of model names, default ["*"]
 	Aliases  map[string]string `yaml:"aliases"`  // client-side name to the upstream's
@@ -191,11 +191,16 @@ func load(file string, expanded func(string) (string, error)) (Config, error) {
 func (u *UpstreamConfig) setDefaults() {
 	if u.Provider == "" {
 		u.Provider = cmp.Or(u.API, "openai")
+		if u.API == "gemini" {
+			u.Provider = "google"
+		}
 	}
 	if u.API == "" {
-		u.API = "openai"
-		if u.Provider == "anthropic" {
+		switch u.API = "openai"; u.Provider {
+		case "anthropic":
 			u.API = "anthropic"
+		case "google":
+			u.API = "gemini"
 		}
 	}
 	if u.Name == "" {
@@ -380,7 +385,7 @@ func (u *UpstreamConfig) validate() error {
 		errs = append(errs, fmt.Errorf("cap_field %q is not max_completion_tokens or max_tokens", u.CapField))
 	}
 	if _, ok := proxy.ParseWire(u.API); !ok {
-		errs = append(errs, fmt.Errorf("api %q is not openai or anthropic", u.API))
+		errs = append(errs, fmt.Errorf("api %q is not openai, anthropic or gemini", u.API))
 	}
 	if u.Protocol != "http1" && u.Protocol != "http2" {
 		errs = append(errs, fmt.Errorf("protocol %q is not http1 or http2", u.Protocol))

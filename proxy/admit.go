@@ -71,7 +71,7 @@ func (nothing) Release()                                                {}
 // claim is the most the call can cost with so many input tokens.
 func (x *exchange) claim(in int64) Claim {
 	in *= x.readings()
-	out := bound.Output(&x.call, x.route_.cap)
+	out := bound.Output(&x.call, x.boundModel(), x.route_.cap)
 	if x.call.CapPerRun {
 		out *= x.readings()
 	}

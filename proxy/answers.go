@@ -58,6 +58,8 @@ var hopByHop = []string{
 var private = []string{
 	"authorization", "host", "expect", "cookie", "accept-encoding", "content-type", "baggage", "forwarded",
 	"x-real-ip", "x-client-request-id", "openai-organization", "openai-project", "api-key", "x-api-key",
+	"x-goog-api-key", "x-goog-user-project",
+	"x-goog-fieldmask", // would take the usage out of the answer
 }
 
 // withheld are answer headers that stay here: cookies, the operator's organisation,

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"purser/internal/record"
@@ -47,7 +48,7 @@ func (x *exchange) keyCall() bool {
 		return false
 	}
 	x.cacheKey = x.g.seams.Cache.Key(CacheScope{
-		Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.path,
+		Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.scope(),
 	}, b)
 	return true
 }
@@ -72,7 +73,7 @@ func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheS
 			x.g.log.Warn("a cached answer could not be replayed", "request", x.rec.ID, "error", err)
 			return nil
 		}
-		contentType = "text/event-stream"
+		contentType = cmp.Or(x.call.StreamType, "text/event-stream")
 	}
 	x.rec.Outcome, x.rec.Cache, x.rec.Served = outcome, state, c.Model
 	x.rec.Basis, x.rec.Status = record.NoCharge, 200

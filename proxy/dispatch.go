@@ -135,7 +135,7 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	if err != nil || status < 400 {
 		return x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the upstream %s answered with status %d and no readable error", x.route_.up.Name, status)), 0
 	}
-	if status == 401 || status == 403 {
+	if status == 401 || status == 403 || status == 400 && bytes.Contains(body, []byte(googleKeyInvalid)) {
 		// The operator's credential is at fault, not the caller's; the text may quote it.
 		x.g.log.Error("the upstream refuses this gateway's credential", "upstream", x.route_.up.Name, "status", status, "request", x.rec.ID)
 		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "the upstream %s refuses this gateway's credential; its operator has to mend that", x.route_.up.Name)), 0
@@ -150,6 +150,9 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	x.rec.Code = string(dialect.CodeUpstream)
 	return answer, 0
 }
+
+// googleKeyInvalid is how Google says that a key is not valid, with status 400.
+const googleKeyInvalid = `"API_KEY_INVALID"`
 
 // whole reads a JSON answer and settles by what it reports.
 func (x *exchange) whole() (*Answer, time.Duration) {

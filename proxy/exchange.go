@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"crypto/sha256"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type exchange struct {
 
 	began    time.Time
 	endpoint *endpoint
+	model    string // that the path names, "" where the body does
 	client   dialect.Client
 	key      *Principal
 	call     dialect.Call
@@ -94,7 +96,7 @@ func (x *exchange) builtin() *Answer {
 	if x.req.Path == "/" && (x.req.Method == "HEAD" || x.req.Method == "GET") {
 		return &Answer{Status: 200, Header: []HeaderField{{"Content-Type", "text/plain; charset=utf-8"}}, Body: []byte("purser\n")}
 	}
-	x.endpoint = endpointOf(x.req)
+	x.endpoint, x.model = endpointOf(x.req)
 	if x.endpoint == nil {
 		return x.answer(noRoute(x.req.Method, x.req.Path))
 	}
@@ -120,8 +122,8 @@ func quotePath(p string) string {
 	return strconv.Quote(p)
 }
 
-// authenticate finds the holder of the virtual key. Where a dialect has a header
-// of its own for keys, clients may send two, of which one is another's: the one
+// authenticate finds the holder of the virtual key. Where a dialect has a place
+// of its own for keys, clients may send several, of which one is ours: the one
 // that is known here counts.
 func (x *exchange) authenticate() *dialect.Error {
 	var key *Principal
@@ -156,17 +158,29 @@ func (x *exchange) orKeyHeader() string {
 	return ""
 }
 
-// secrets are the keys that the request carries.
-func (x *exchange) secrets() (found [2][]byte) {
-	if h := x.speaks().KeyHeader(); h != "" {
+// secrets are the keys that the request carries: in the header and the parameter
+// that its dialect has for them, and as a bearer token.
+func (x *exchange) secrets() (found [3][]byte) {
+	w := x.speaks()
+	if h := w.KeyHeader(); h != "" {
 		found[0] = x.req.Header.Peek(h)
+	}
+	if name := keyParameters[w]; name != "" && x.req.Query != "" {
+		if query, err := url.ParseQuery(x.req.Query); err == nil {
+			found[1] = []byte(query.Get(name))
+		}
 	}
 	auth := x.req.Header.Peek("Authorization")
 	const bearer = "bearer "
 	if len(auth) > len(bearer) && strings.EqualFold(string(auth[:len(bearer)]), bearer) {
-		found[1] = auth[len(bearer):]
+		found[2] = auth[len(bearer):]
 	}
 	return found
+}
+
+func (x *exchange) target() dialect.Target {
+	e := x.endpoint
+	return dialect.Target{Endpoint: e.kind, Operation: e.operation, Model: x.model, Stream: e.stream, Query: x.req.Query, Features: x.features()}
 }
 
 func (x *exchange) decode() *dialect.Error {
@@ -177,7 +191,7 @@ func (x *exchange) decode() *dialect.Error {
 	if x.endpoint.kind == dialect.Lookup {
 		return x.decodeLookup()
 	}
-	if e := x.wire().Decode(&x.call, dialect.Target{Endpoint: x.endpoint.kind, Features: x.features()}, x.req.Body); e != nil {
+	if e := x.wire().Decode(&x.call, x.target(), x.req.Body); e != nil {
 		return e
 	}
 	x.rec.Model, x.rec.Stream = x.call.Model, x.call.Stream

@@ -32,6 +32,9 @@ func (x *exchange) startStream() *Answer {
 	s.over, s.err, s.tail, s.noted = false, nil, false, false
 	x.rec.Status = 200
 	a := &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x}
+	if x.call.StreamType != "" {
+		a.setHeader("Content-Type", x.call.StreamType)
+	}
 	x.resume = true
 	return a
 }

@@ -36,6 +36,7 @@ type generation struct {
 	forced bool   // the request named the one tool to call
 	schema gjson.Result
 
+	images          int64       // of input, tokens of pictures that are billed as such
 	cached, written int64       // input tokens read from and written to the prompt cache
 	writes          price.Meter // of what is written, but for long
 	long            int64       // of written, what is kept for an hour
@@ -243,7 +244,8 @@ func (g *generation) output() (shown, reasoning int64) {
 // output tokens up to where generation stopped.
 func (g *generation) usage(shown, reasoning int64) price.Usage {
 	var u price.Usage
-	u[price.InputText] = g.input - g.cached - g.written
+	u[price.ImageIn] = min(g.images, g.input-g.cached-g.written)
+	u[price.InputText] = g.input - g.cached - g.written - u[price.ImageIn]
 	u[price.CacheRead] = g.cached
 	u[g.writes], u[price.CacheWrite1h] = g.written-g.long, g.long
 	u[price.InputText] += g.compacted

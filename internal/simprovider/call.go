@@ -44,6 +44,7 @@ type call struct {
 	embed        embedRequest
 	echo         bool // a legacy completion begins with its prompt
 	reply        responseCall
+	gemini       geminiCall
 }
 
 func (x *call) begin(c *conn) {
@@ -53,7 +54,7 @@ func (x *call) begin(c *conn) {
 	x.account, x.left = nil, shownRequestLimit
 	x.setPlan(&wellBehaved)
 	x.sent, x.thought, x.charged, x.includeUsage, x.echo = 0, 0, false, false, false
-	x.reply = responseCall{}
+	x.reply, x.gemini = responseCall{}, geminiCall{}
 	x.gen = generation{choices: x.gen.choices, prompt: x.gen.prompt[:0], marks: x.gen.marks[:0], writes: price.CacheWriteOther, n: 1}
 }
 

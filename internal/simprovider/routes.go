@@ -53,6 +53,9 @@ const keptPath = "/v1/responses/"
 // route finds what answers, checks the key, and lets it answer.
 func (x *call) route(path string) *apiError {
 	method := unsafeString(x.c.req.Header.Method())
+	if strings.HasPrefix(path, geminiPrefix) {
+		return x.routeGemini(path, method)
+	}
 	r, known := routes[path]
 	models := path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")
 	if known {

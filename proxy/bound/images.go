@@ -104,6 +104,9 @@ func imageTokens(images []dialect.Image, model string) (int64, bool) {
 		}
 		return n, true
 	}
+	if strings.HasPrefix(model, "gemini-") {
+		return geminiImages(images, model)
+	}
 	f := formulaOf(model)
 	if f == nil {
 		return 0, false
@@ -147,6 +150,31 @@ func tilesOf(w, h int64) int64 {
 		w, h = ceilDiv(w*768, short), ceilDiv(h*768, short)
 	}
 	return ceilDiv(w, 512) * ceilDiv(h, 512)
+}
+
+// geminiImages bounds pictures after Google's "Media resolution" and "Image
+// understanding" guides. Gemini 3 gives each as many tokens as its resolution
+// says, at most those of ultra high. Before it a picture is 258, or 258 for each
+// tile; a tile's side is two thirds of the shorter side, from 256 to 768, and at
+// high resolution up to nine such views come on top.
+func geminiImages(images []dialect.Image, model string) (int64, bool) {
+	const ultraHigh, tile, views = 2_240, 258, 10
+	switch {
+	case strings.HasPrefix(model, "gemini-3"):
+		return ultraHigh * int64(len(images)), true
+	case !strings.HasPrefix(model, "gemini-2.") && !strings.HasPrefix(model, "gemini-1.5"):
+		return 0, false
+	}
+	var n int64
+	for i := range images {
+		w, h := int64(images[i].Width), int64(images[i].Height)
+		if w == 0 || h == 0 {
+			return 0, false
+		}
+		side := min(max(min(w, h)*2/3, 256), 768)
+		n += tile * (ceilDiv(w, side)*ceilDiv(h, side) + views)
+	}
+	return n, true
 }
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

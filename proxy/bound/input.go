@@ -98,12 +98,12 @@ func overhead(c *dialect.Call) int64 {
 
 // Output bounds the tokens the call can be billed as output when each of its
 // answers is capped at limit tokens. Predicted output that is rejected is
-// billed beside the answer.
-func Output(c *dialect.Call, limit int64) int64 {
+// billed beside the answer, and where the call says so reasoning too.
+func Output(c *dialect.Call, m Model, limit int64) int64 {
 	if !c.Endpoint.Generates() {
 		return 0
 	}
-	return c.N * (limit + c.PredictionBytes)
+	return c.N * (limit + c.PredictionBytes + thoughts(c, m.Name))
 }
 
 // Warm builds a tokenizer's vocabulary ahead of its first use, which otherwise

@@ -159,14 +159,14 @@ func TestEmbeddings(t *testing.T) {
 	if r, _ := Input(c, Model{Tokenizer: cl100k}, Exact); r.Tokens != 2+perInput {
 		t.Errorf("%d for 2 tokens", r.Tokens)
 	}
-	if Output(c, 100) != 0 {
+	if Output(c, Model{}, 100) != 0 {
 		t.Error("an embedding has output")
 	}
 }
 
 func TestOutput(t *testing.T) {
 	c := decode(t, dialect.Chat, `{"model":"m","n":3,"messages":[{"role":"user","content":"x"}],"prediction":{"type":"content","content":"abc"}}`)
-	if got, want := Output(c, 100), 3*(100+c.PredictionBytes); got != want || c.PredictionBytes == 0 {
+	if got, want := Output(c, Model{}, 100), 3*(100+c.PredictionBytes); got != want || c.PredictionBytes == 0 {
 		t.Errorf("%d, want %d", got, want)
 	}
 }

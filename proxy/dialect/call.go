@@ -100,11 +100,13 @@ type Field struct {
 // again and again, keeping its slices' memory.
 type Call struct {
 	Endpoint     Endpoint
+	Operation    string // the dialect's own name of it, where an endpoint has several; "" else
 	Model        string // as the client named it
 	Stream       bool
-	IncludeUsage bool  // the client itself asked for usage in its stream
-	MaxOutput    int64 // the client's cap in tokens for each of N answers; 0 when unset
-	N            int64 // answers asked for, at least 1
+	StreamType   string // content type of the client's stream; "" is text/event-stream
+	IncludeUsage bool   // the client itself asked for usage in its stream
+	MaxOutput    int64  // the client's cap in tokens for each of N answers; 0 when unset
+	N            int64  // answers asked for, at least 1
 
 	// UsualOutput is the cap that the endpoint's own definition gives a call which
 	// names none; 0 where it gives none.
@@ -137,6 +139,10 @@ type Call struct {
 	// References are the earlier answers it takes up. Whether they are the
 	// caller's is not known here.
 	References []Reference
+
+	// Thinks says that reasoning may be billed beside MaxOutput and not within
+	// it; NoThinking, that the request turns it off where a model can do without.
+	Thinks, NoThinking bool
 
 	// PredictionBytes is the predicted output, which is billed as output where
 	// it is rejected. It is not part of Texts.
@@ -186,6 +192,9 @@ type Call struct {
 
 	Raw   []byte
 	Sites Sites
+	// ModelSites are the values that name the model, in order, in a dialect whose
+	// body may do so in several places.
+	ModelSites []Span
 }
 
 // Sites are where a dialect found the fields that the gateway may set, for that
@@ -193,6 +202,7 @@ type Call struct {
 // null has a span.
 type Sites struct {
 	Model         Span // value
+	CapParent     Span // value of the object that the cap belongs into, where that is not the body
 	CapKey        Span // key with its quotes
 	CapValue      Span
 	CapNull       Span // value, null, of a cap under the other name
@@ -217,6 +227,6 @@ func (c *Call) CacheLifetime() price.Meter {
 func (c *Call) Reset() {
 	*c = Call{
 		Texts: c.Texts[:0], Images: c.Images[:0], Metadata: c.Metadata[:0],
-		Paid: c.Paid[:0], References: c.References[:0],
+		Paid: c.Paid[:0], References: c.References[:0], ModelSites: c.ModelSites[:0],
 	}
 }

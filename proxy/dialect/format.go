@@ -5,10 +5,12 @@ import "bytes"
 // Target is what a request says outside its body: the operation, and what some
 // dialects put into the path or headers.
 type Target struct {
-	Endpoint Endpoint
-	Model    string // of the path, "" where the body names it
-	Stream   bool   // the path asks for a stream
-	Features string // what the client's headers switch on; they bear on the cost and the answer
+	Endpoint  Endpoint
+	Operation string // the dialect's own name of it, where the path has one
+	Model     string // of the path, "" where the body names it
+	Stream    bool   // the path asks for a stream
+	Query     string // of the URL, as sent; a credential in it is none of the dialect's business
+	Features  string // what the client's headers switch on; they bear on the cost and the answer
 }
 
 // Change is what the gateway sets in the body it sends upstream.

@@ -50,18 +50,7 @@ func (a *reader) value(s dialect.Span) []byte { return a.cur.Doc[s.Start:s.End] 
 
 // object reads the object ahead; do reads the value of each key.
 func (a *reader) object(do func(name []byte) error) error {
-	if err := a.cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		key, more, err := a.cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
-		if err := do(a.cur.Doc[key.Start:key.End]); err != nil {
-			return err
-		}
-	}
+	return a.cur.EachMember(func(key jsonscan.Str) error { return do(a.cur.Doc[key.Start:key.End]) })
 }
 
 // member reads one member of an answer or of an event.
@@ -164,18 +153,7 @@ func (a *reader) output(name []byte) error {
 	case jsonscan.Object:
 		return a.object(a.output)
 	case jsonscan.Array:
-		if err := a.cur.Open(); err != nil {
-			return err
-		}
-		for first := true; ; first = false {
-			more, err := a.cur.Element(first)
-			if !more || err != nil {
-				return err
-			}
-			if err := a.output(nil); err != nil {
-				return err
-			}
-		}
+		return a.cur.EachElement(func(int) error { return a.output(nil) })
 	}
 	return a.cur.Skip()
 }

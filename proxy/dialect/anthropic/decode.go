@@ -153,18 +153,7 @@ func (d *decoder) members(field string, do func(key jsonscan.Str, name []byte) e
 	if err := d.expect(jsonscan.Object, field, "an object"); err != nil {
 		return err
 	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		key, more, err := d.cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
-		if err := do(key, d.cur.Name(key)); err != nil {
-			return err
-		}
-	}
+	return d.cur.EachMember(func(key jsonscan.Str) error { return do(key, d.cur.Name(key)) })
 }
 
 // elements reads the array ahead and calls do for each element, which reads it.
@@ -172,18 +161,7 @@ func (d *decoder) elements(field string, do func() error) error {
 	if err := d.expect(jsonscan.Array, field, "an array"); err != nil {
 		return err
 	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		more, err := d.cur.Element(first)
-		if !more || err != nil {
-			return err
-		}
-		if err := do(); err != nil {
-			return err
-		}
-	}
+	return d.cur.EachElement(func(int) error { return do() })
 }
 
 // word reads a short string that the gateway compares; null gives "".

@@ -44,36 +44,26 @@ func (n *counts) add(raw []byte) (given bool) {
 
 // object reads the members of a usage object (in is "") or of a part of it.
 func (n *counts) object(cur *jsonscan.Cursor, in string) error {
-	if err := cur.Open(); err != nil {
-		return err
-	}
 	var seen fields
-	for first := true; ; first = false {
-		key, more, err := cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
+	return cur.EachMember(func(key jsonscan.Str) error {
 		name := cur.Doc[key.Start:key.End]
 		k := cur.Kind()
 		field, bit := n.field(in, name)
 		switch {
 		case k == jsonscan.Null:
-			err = cur.Skip()
+			return cur.Skip()
 		case field != nil:
 			if seen.has(bit) {
 				n.why = "a count given twice"
 			}
 			seen |= 1 << bit
-			err = n.count(cur, k, field)
+			return n.count(cur, k, field)
 		case in == "":
-			err = n.part(cur, k, name)
+			return n.part(cur, k, name)
 		default:
-			err = cur.Skip()
+			return cur.Skip()
 		}
-		if err != nil {
-			return err
-		}
-	}
+	})
 }
 
 func (n *counts) field(in string, name []byte) (*int64, int) {
@@ -159,24 +149,14 @@ const maxIterations = 1_024
 // iterations adds up the compactions. Those of other models make usage unusable:
 // the call was not held at their price.
 func (n *counts) iterations(cur *jsonscan.Cursor) error {
-	if err := cur.Open(); err != nil {
-		return err
-	}
 	count := 0
-	for first := true; ; first = false {
-		more, err := cur.Element(first)
-		if !more || err != nil {
-			return err
-		}
+	return cur.EachElement(func(int) error {
 		if count++; count > maxIterations {
 			n.why = "too many iterations"
 		}
 		if cur.Kind() != jsonscan.Object {
 			n.why = "an iteration that is not an object"
-			if err := cur.Skip(); err != nil {
-				return err
-			}
-			continue
+			return cur.Skip()
 		}
 		start := cur.Pos
 		kind, err := iterationType(cur)
@@ -184,7 +164,8 @@ func (n *counts) iterations(cur *jsonscan.Cursor) error {
 			return err
 		}
 		n.iteration(kind, cur.Doc[start:cur.Pos])
-	}
+		return nil
+	})
 }
 
 func (n *counts) iteration(kind string, raw []byte) {

@@ -110,18 +110,7 @@ func (a *reader) each(do func(key []byte) error) error {
 	if a.cur.Kind() != jsonscan.Object {
 		return a.cur.Skip()
 	}
-	if err := a.cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		key, more, err := a.cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
-		if err := do(a.cur.Name(key)); err != nil {
-			return err
-		}
-	}
+	return a.cur.EachMember(func(key jsonscan.Str) error { return do(a.cur.Name(key)) })
 }
 
 // string reads a string into s and any other value over.
@@ -230,18 +219,7 @@ func (a *reader) output(names bool) error {
 			return a.output(names)
 		})
 	case jsonscan.Array:
-		if err := a.cur.Open(); err != nil {
-			return err
-		}
-		for first := true; ; first = false {
-			more, err := a.cur.Element(first)
-			if !more || err != nil {
-				return err
-			}
-			if err := a.output(names); err != nil {
-				return err
-			}
-		}
+		return a.cur.EachElement(func(int) error { return a.output(names) })
 	}
 	return a.cur.Skip()
 }

@@ -204,21 +204,12 @@ func (d *decoder) each(at string, limit int, read func(i int) error) error {
 	default:
 		return invalidType(at, "an array of objects", k)
 	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
-	for i := 0; ; i++ {
-		more, err := d.cur.Element(i == 0)
-		if !more || err != nil {
-			return err
-		}
+	return d.cur.EachElement(func(i int) error {
 		if i == limit {
 			return tooMany(at, limit)
 		}
-		if err := read(i); err != nil {
-			return err
-		}
-	}
+		return read(i)
+	})
 }
 
 // expect checks that the value ahead is of the kind k.

@@ -299,23 +299,14 @@ func members(raw []byte, do func(key, value []byte) error) error {
 	if cur.Kind() != jsonscan.Object {
 		return notFoldable("something that is not an object")
 	}
-	if err := cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		key, more, err := cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
+	return cur.EachMember(func(key jsonscan.Str) error {
 		cur.Kind()
 		start := cur.Pos
 		if err := cur.Skip(); err != nil {
 			return err
 		}
-		if err := do(raw[key.Start:key.End], raw[start:cur.Pos]); err != nil {
-			return err
-		}
-	}
+		return do(raw[key.Start:key.End], raw[start:cur.Pos])
+	})
 }
 
 // elements calls do with each element of the array raw.
@@ -324,23 +315,14 @@ func elements(raw []byte, do func(value []byte) error) error {
 	if cur.Kind() != jsonscan.Array {
 		return notFoldable("something that is not an array")
 	}
-	if err := cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		more, err := cur.Element(first)
-		if !more || err != nil {
-			return err
-		}
+	return cur.EachElement(func(int) error {
 		cur.Kind()
 		start := cur.Pos
 		if err := cur.Skip(); err != nil {
 			return err
 		}
-		if err := do(raw[start:cur.Pos]); err != nil {
-			return err
-		}
-	}
+		return do(raw[start:cur.Pos])
+	})
 }
 
 // indexOf gives the index member of the object raw, or none.

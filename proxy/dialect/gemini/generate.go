@@ -140,14 +140,7 @@ func (d *decoder) labels() error {
 	if err := d.expect(jsonscan.Object, "labels", "an object"); err != nil {
 		return err
 	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		key, more, err := d.cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
+	return d.cur.EachMember(func(key jsonscan.Str) error {
 		if len(d.call.Metadata) == MaxLabels {
 			return tooMany("labels", MaxLabels)
 		}
@@ -156,7 +149,8 @@ func (d *decoder) labels() error {
 			return err
 		}
 		d.call.Metadata = append(d.call.Metadata, dialect.Field{Name: d.cur.Text(key), Value: d.cur.Text(value)})
-	}
+		return nil
+	})
 }
 
 // The fields of a generationConfig that the gateway reads. Those from
@@ -267,14 +261,7 @@ func (d *decoder) responseModalities() error {
 	if err := d.expect(jsonscan.Array, at, "an array of strings"); err != nil {
 		return err
 	}
-	if err := d.cur.Open(); err != nil {
-		return err
-	}
-	for i := 0; ; i++ {
-		more, err := d.cur.Element(i == 0)
-		if !more || err != nil {
-			return err
-		}
+	return d.cur.EachElement(func(i int) error {
 		s, err := d.string(at)
 		if err != nil {
 			return err
@@ -286,5 +273,6 @@ func (d *decoder) responseModalities() error {
 		default:
 			return unbounded(fmt.Sprintf("%s[%d]", at, i))
 		}
-	}
+		return nil
+	})
 }

@@ -58,34 +58,16 @@ func (d *decoder) deepText() error {
 		}
 		return err
 	case jsonscan.Object:
-		if err := d.cur.Open(); err != nil {
-			return err
-		}
-		for first := true; ; first = false {
-			key, more, err := d.cur.Member(first)
-			if !more || err != nil {
-				return err
-			}
+		return d.cur.EachMember(func(key jsonscan.Str) error {
 			d.addText(key)
 			d.call.RawMembers++
-			if err := d.deepText(); err != nil {
-				return err
-			}
-		}
+			return d.deepText()
+		})
 	case jsonscan.Array:
-		if err := d.cur.Open(); err != nil {
-			return err
-		}
-		for first := true; ; first = false {
-			more, err := d.cur.Element(first)
-			if !more || err != nil {
-				return err
-			}
+		return d.cur.EachElement(func(int) error {
 			d.call.RawMembers++
-			if err := d.deepText(); err != nil {
-				return err
-			}
-		}
+			return d.deepText()
+		})
 	}
 	return d.cur.Skip()
 }

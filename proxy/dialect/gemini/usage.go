@@ -73,18 +73,7 @@ func readUsage(r *dialect.Report, raw []byte) {
 }
 
 func (n *counts) read(cur *jsonscan.Cursor) error {
-	if err := cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		key, more, err := cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
-		if err := n.member(cur, key); err != nil {
-			return err
-		}
-	}
+	return cur.EachMember(func(key jsonscan.Str) error { return n.member(cur, key) })
 }
 
 func (n *counts) member(cur *jsonscan.Cursor, key jsonscan.Str) error {
@@ -147,18 +136,7 @@ func (n *counts) details(cur *jsonscan.Cursor, to *kinds) error {
 	if cur.Kind() != jsonscan.Array {
 		return cur.Skip()
 	}
-	if err := cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		more, err := cur.Element(first)
-		if !more || err != nil {
-			return err
-		}
-		if err := n.detail(cur, to); err != nil {
-			return err
-		}
-	}
+	return cur.EachElement(func(int) error { return n.detail(cur, to) })
 }
 
 func (n *counts) detail(cur *jsonscan.Cursor, to *kinds) error {

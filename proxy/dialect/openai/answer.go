@@ -74,18 +74,7 @@ func (a *reader) chunk() error {
 	if a.cur.Kind() != jsonscan.Object {
 		return &jsonscan.SyntaxError{Offset: a.cur.Pos, Reason: "expected an object"}
 	}
-	if err := a.cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		key, more, err := a.cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
-		if err := a.member(key); err != nil {
-			return err
-		}
-	}
+	return a.cur.EachMember(func(key jsonscan.Str) error { return a.member(key) })
 }
 
 func (a *reader) member(key jsonscan.Str) error {
@@ -205,31 +194,9 @@ func (a *reader) output(name string) error {
 		a.texts, a.piece = a.texts+1, s
 		return err
 	case jsonscan.Object:
-		if err := a.cur.Open(); err != nil {
-			return err
-		}
-		for first := true; ; first = false {
-			key, more, err := a.cur.Member(first)
-			if !more || err != nil {
-				return err
-			}
-			if err := a.output(outputName(a.cur.Doc[key.Start:key.End])); err != nil {
-				return err
-			}
-		}
+		return a.cur.EachMember(func(key jsonscan.Str) error { return a.output(outputName(a.cur.Doc[key.Start:key.End])) })
 	case jsonscan.Array:
-		if err := a.cur.Open(); err != nil {
-			return err
-		}
-		for first := true; ; first = false {
-			more, err := a.cur.Element(first)
-			if !more || err != nil {
-				return err
-			}
-			if err := a.output(""); err != nil {
-				return err
-			}
-		}
+		return a.cur.EachElement(func(int) error { return a.output("") })
 	}
 	return a.cur.Skip()
 }

@@ -1,13 +1,10 @@
 package node
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -188,46 +185,6 @@ func load(file string, expanded func(string) (string, error)) (Config, error) {
 	return c, nil
 }
 
-func (u *UpstreamConfig) setDefaults() {
-	if u.Provider == "" {
-		u.Provider = cmp.Or(u.API, "openai")
-		if u.API == "gemini" {
-			u.Provider = "google"
-		}
-	}
-	if u.API == "" {
-		switch u.API = "openai"; u.Provider {
-		case "anthropic":
-			u.API = "anthropic"
-		case "google":
-			u.API = "gemini"
-		}
-	}
-	if u.Name == "" {
-		u.Name = u.Provider
-	}
-	if len(u.Models) == 0 {
-		u.Models = []string{"*"}
-	}
-	if u.CapField == "" {
-		u.CapField = "max_tokens"
-		if u.Provider == "openai" || u.Provider == "azure" {
-			u.CapField = "max_completion_tokens"
-		}
-	}
-	if u.Protocol == "" {
-		u.Protocol = "http1"
-	}
-	for field, value := range map[*time.Duration]time.Duration{&u.Connect: 5 * time.Second, &u.FirstByte: 5 * time.Minute, &u.Idle: 2 * time.Minute} {
-		if *field == 0 {
-			*field = value
-		}
-	}
-	if u.MaxConns == 0 {
-		u.MaxConns = 1024
-	}
-}
-
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(:-([^}]*))?\}`)
 
 // expand replaces ${NAME} and ${NAME:-default}; a variable that is not set and
@@ -365,34 +322,6 @@ func (c *ClusterConfig) validate(node string) error {
 	return errors.Join(errs...)
 }
 
-func (u *UpstreamConfig) validate() error {
-	var errs []error
-	if p, err := url.Parse(u.BaseURL); err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" {
-		errs = append(errs, fmt.Errorf("base_url is not an http or https URL such as https://api.openai.com/v1"))
-	}
-	if strings.ContainsAny(u.Key, "\r\n\x00") {
-		errs = append(errs, errors.New("key has a line break in it"))
-	}
-	for _, m := range u.Models {
-		if _, err := path.Match(m, ""); err != nil {
-			errs = append(errs, fmt.Errorf("models: %q is not a pattern", m))
-		}
-	}
-	if u.Connect < 0 || u.FirstByte < 0 || u.Idle < 0 || u.MaxConns < 0 {
-		errs = append(errs, errors.New("timeouts and max_connections cannot be negative"))
-	}
-	if u.CapField != "max_completion_tokens" && u.CapField != "max_tokens" {
-		errs = append(errs, fmt.Errorf("cap_field %q is not max_completion_tokens or max_tokens", u.CapField))
-	}
-	if _, ok := proxy.ParseWire(u.API); !ok {
-		errs = append(errs, fmt.Errorf("api %q is not openai, anthropic or gemini", u.API))
-	}
-	if u.Protocol != "http1" && u.Protocol != "http2" {
-		errs = append(errs, fmt.Errorf("protocol %q is not http1 or http2", u.Protocol))
-	}
-	return errors.Join(errs...)
-}
-
 // gateway is the request path's part of the configuration.
 func (c *Config) gateway() proxy.Config {
 	out, r := proxy.DefaultConfig(), &c.Requests
@@ -407,13 +336,6 @@ func (c *Config) purse() purse.Config {
 	out.Node = ledger.NodeID(c.Node.ID)
 	out.AdmissionWait, out.AuthorityTTL, out.Idle = c.Purse.AdmissionWait, c.Purse.AuthorityTTL, c.Purse.Idle
 	return out
-}
-
-// NewUpstream is an OpenAI-compatible upstream for every model, with defaults.
-func NewUpstream(name, baseURL, key string) UpstreamConfig {
-	u := UpstreamConfig{Name: name, BaseURL: baseURL, Key: key}
-	u.setDefaults()
-	return u
 }
 
 // Check is Validate, and that the files it names can be read.

@@ -156,37 +156,7 @@ func TestGeminiErrorsOfTheUpstream(t *testing.T) {
 	}
 }
 
-func TestGeminiEndpoints(t *testing.T) {
-	for _, x := range []struct {
-		path, key string
-		want      string // path of the endpoint and its format
-		model     string
-	}{
-		{"/v1beta/models/m:generateContent", "", "/v1beta/models/{model}:generateContent gemini", "m"},
-		{"/v1/models/m:generateContent", "", "/v1beta/models/{model}:generateContent gemini", "m"},
-		{"/v1beta/models/a:b:countTokens", "", "/v1beta/models/{model}:countTokens gemini", "a:b"},
-		{"/v1beta/models/a%20b:embedContent", "", "/v1beta/models/{model}:embedContent gemini", "a b"},
-		{"/v1beta/models", "", "/v1beta/models gemini", ""},
-		{"/v1beta/models/m", "", "/v1beta/models gemini", ""},
-		{"/v1/models", "", "/v1/models openai", ""},
-		{"/v1/models/ft:gpt-4o:org", "", "/v1/models openai", ""},
-		{"/v1/models", "pk", "/v1/models gemini", ""},
-		{"/v1beta/models/a/b:generateContent", "", "/v1beta/models gemini", ""}, // and takes no POST
-		{"/v1beta/models/:generateContent", "", "/v1beta/models gemini", ""},
-		{"/v1beta/models/%zz:generateContent", "", "/v1beta/models gemini", ""},
-		{"/v1beta/tunedModels/m:generateContent", "", "", ""},
-		{"/v1beta/cachedContents", "", "", ""},
-		{"/v1alpha/models/m:generateContent", "", "", ""},
-	} {
-		e, model := endpointOf(&Request{Path: x.path, Header: headerList{"X-Goog-Api-Key", x.key}})
-		got := ""
-		if e != nil {
-			got = e.path + " " + e.speaks.String()
-		}
-		if got != x.want || model != x.model {
-			t.Errorf("%s: %q of %q", x.path, got, model)
-		}
-	}
+func TestGeminiRoutesAndModels(t *testing.T) {
 	w := newWorld(t, geminiAnswer, nil)
 	for path, want := range map[string]int{"/v1beta/models/a/b:generateContent": 405, "/v1beta/cachedContents": 404, "/v1beta/models/m:predict": 405} {
 		a, body := w.serve(&Request{Method: "POST", Path: path, Header: headerList{"x-goog-api-key", "pk_good"}})

@@ -94,7 +94,8 @@ func TestBadInputIsRefusedClearly(t *testing.T) {
 		"header injection":  {"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nx-purser-customer: a\x00b\r\nContent-Length: 0\r\n\r\n", "400"},
 		"two lengths":       {"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "400"},
 		"length and chunks": {"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
-		"unknown route":     {"GET /v1/assistants HTTP/1.1\r\nHost: x\r\n\r\n", "404"},
+		"unknown route":     {"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n", "404"},
+		"route not priced":  {"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", "403"},
 		"wrong method":      {"GET /v1/chat/completions HTTP/1.1\r\nHost: x\r\n\r\n", "405"},
 	} {
 		t.Run(name, func(t *testing.T) {

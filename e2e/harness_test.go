@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -70,8 +71,9 @@ type rig struct {
 
 type rigOptions struct {
 	provider []string // more flags of the provider
-	config   string   // more YAML of the node
+	config   string   // more YAML of the node; PROVIDER stands for the provider's URL
 	upstream string   // another base URL
+	api      string   // the wire format of the upstream, "" for OpenAI's
 	cluster  bool     // the node is the first of a cluster
 	purse    string   // more YAML of its section "purse"
 	disk     int      // MiB of a file system of the node's own; 0 shares the machine's
@@ -116,8 +118,8 @@ func newRig(t *testing.T, o rigOptions) *rig {
 
 func (r *rig) writeConfig(listen string) {
 	r.t.Helper()
-	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\nadmin:\n  token: %s\n  open_metrics: true\npurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    base_url: %s\n    key: sk-e2e\n%s",
-		filepath.Join(r.dir, "data"), listen, adminToken, r.options.purse, r.options.upstream, r.options.config)
+	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\nadmin:\n  token: %s\n  open_metrics: true\npurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    api: %s\n    base_url: %s\n    key: sk-e2e\n%s",
+		filepath.Join(r.dir, "data"), listen, adminToken, r.options.purse, cmp.Or(r.options.api, "openai"), r.options.upstream, strings.ReplaceAll(r.options.config, "PROVIDER", strings.TrimSuffix(r.upstream, "/v1")))
 	if err := os.WriteFile(r.configFile(), []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
@@ -304,7 +306,24 @@ func sum(rows []simprovider.Row) int64 {
 // ask posts a body to the chat route and reads the answer whole.
 func (r *rig) ask(key, body string, headers ...string) (int, string, http.Header) {
 	r.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, r.url+"/v1/chat/completions", strings.NewReader(body))
+	return r.post("/v1/chat/completions", key, body, headers...)
+}
+
+// post posts a body to a route and reads the answer whole.
+func (r *rig) post(path, key, body string, headers ...string) (int, string, http.Header) {
+	r.t.Helper()
+	status, answer, header, err := r.try(path, key, body, headers...)
+	if err != nil {
+		r.t.Errorf("asking: %v", err)
+	}
+	return status, answer, header
+}
+
+// try is post of what may fail: it gives what there is of the answer, status 0
+// for none, and why it broke off.
+func (r *rig) try(path, key, body string, headers ...string) (int, string, http.Header, error) {
+	r.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, r.url+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -315,13 +334,9 @@ func (r *rig) ask(key, body string, headers ...string) (int, string, http.Header
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		r.t.Errorf("asking: %v", err)
-		return 0, "", nil
+		return 0, "", nil, err
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		r.t.Errorf("reading the answer: %v", err)
-	}
-	return res.StatusCode, string(b), res.Header
+	return res.StatusCode, string(b), res.Header, err
 }

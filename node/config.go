@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -74,7 +72,8 @@ type AdminConfig struct {
 type UpstreamConfig struct {
 	Name     string            `yaml:"name"`
 	Provider string            `yaml:"provider"` // as the price catalogue names it, default "openai"
-	BaseURL  string            `yaml:"base_url"` // including /v1
+	API      string            `yaml:"api"`      // the wire format it speaks: openai, anthropic or gemini; default that of the provider
+	BaseURL  string            `yaml:"base_url"` // including /v1, or /v1beta
 	Key      string            `yaml:"key"`      // better ${OPENAI_API_KEY}
 	Models   []string          `yaml:"models"`   // patterns of model names, default ["*"]
 	Aliases  map[string]string `yaml:"aliases"`  // client-side name to the upstream's
@@ -102,12 +101,13 @@ type CacheConfig struct {
 
 // RequestsConfig bounds the request path.
 type RequestsConfig struct {
-	DefaultOutput int64         `yaml:"default_output"` // tokens, default 8192
-	Attempts      int           `yaml:"attempts"`       // default 3
-	Drains        int           `yaml:"drains"`         // default 1024
-	DrainTime     time.Duration `yaml:"drain_time"`     // default 2m
-	CoalesceWait  time.Duration `yaml:"coalesce_wait"`  // default 30s
-	Baggage       bool          `yaml:"baggage"`        // default false
+	DefaultOutput int64         `yaml:"default_output"`     // tokens, default 8192
+	DefaultCalls  int64         `yaml:"default_tool_calls"` // of tools the provider runs, default 4
+	Attempts      int           `yaml:"attempts"`           // default 3
+	Drains        int           `yaml:"drains"`             // default 1024
+	DrainTime     time.Duration `yaml:"drain_time"`         // default 2m
+	CoalesceWait  time.Duration `yaml:"coalesce_wait"`      // default 30s
+	Baggage       bool          `yaml:"baggage"`            // default false
 }
 
 // PurseConfig is the node's share of the budgets.
@@ -135,7 +135,7 @@ func Default() Config {
 		Listen:   ListenConfig{Client: "127.0.0.1:7070", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
 		Cluster:  ClusterConfig{Profile: "lan", Stable: 10 * time.Second},
 		Cache:    CacheConfig{Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20},
-		Requests: RequestsConfig{DefaultOutput: 8192, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second},
+		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
 		Log:      LogConfig{Level: "info"},
@@ -183,35 +183,6 @@ func load(file string, expanded func(string) (string, error)) (Config, error) {
 		c.Upstreams[i].setDefaults()
 	}
 	return c, nil
-}
-
-func (u *UpstreamConfig) setDefaults() {
-	if u.Provider == "" {
-		u.Provider = "openai"
-	}
-	if u.Name == "" {
-		u.Name = u.Provider
-	}
-	if len(u.Models) == 0 {
-		u.Models = []string{"*"}
-	}
-	if u.CapField == "" {
-		u.CapField = "max_tokens"
-		if u.Provider == "openai" || u.Provider == "azure" {
-			u.CapField = "max_completion_tokens"
-		}
-	}
-	if u.Protocol == "" {
-		u.Protocol = "http1"
-	}
-	for field, value := range map[*time.Duration]time.Duration{&u.Connect: 5 * time.Second, &u.FirstByte: 5 * time.Minute, &u.Idle: 2 * time.Minute} {
-		if *field == 0 {
-			*field = value
-		}
-	}
-	if u.MaxConns == 0 {
-		u.MaxConns = 1024
-	}
 }
 
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(:-([^}]*))?\}`)
@@ -351,35 +322,10 @@ func (c *ClusterConfig) validate(node string) error {
 	return errors.Join(errs...)
 }
 
-func (u *UpstreamConfig) validate() error {
-	var errs []error
-	if p, err := url.Parse(u.BaseURL); err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" {
-		errs = append(errs, fmt.Errorf("base_url is not an http or https URL such as https://api.openai.com/v1"))
-	}
-	if strings.ContainsAny(u.Key, "\r\n\x00") {
-		errs = append(errs, errors.New("key has a line break in it"))
-	}
-	for _, m := range u.Models {
-		if _, err := path.Match(m, ""); err != nil {
-			errs = append(errs, fmt.Errorf("models: %q is not a pattern", m))
-		}
-	}
-	if u.Connect < 0 || u.FirstByte < 0 || u.Idle < 0 || u.MaxConns < 0 {
-		errs = append(errs, errors.New("timeouts and max_connections cannot be negative"))
-	}
-	if u.CapField != "max_completion_tokens" && u.CapField != "max_tokens" {
-		errs = append(errs, fmt.Errorf("cap_field %q is not max_completion_tokens or max_tokens", u.CapField))
-	}
-	if u.Protocol != "http1" && u.Protocol != "http2" {
-		errs = append(errs, fmt.Errorf("protocol %q is not http1 or http2", u.Protocol))
-	}
-	return errors.Join(errs...)
-}
-
 // gateway is the request path's part of the configuration.
 func (c *Config) gateway() proxy.Config {
 	out, r := proxy.DefaultConfig(), &c.Requests
-	out.DefaultOutput, out.Attempts, out.Drains, out.DrainTime = r.DefaultOutput, r.Attempts, r.Drains, r.DrainTime
+	out.DefaultOutput, out.DefaultCalls, out.Attempts, out.Drains, out.DrainTime = r.DefaultOutput, r.DefaultCalls, r.Attempts, r.Drains, r.DrainTime
 	out.CoalesceWait, out.Baggage, out.CacheEntry = r.CoalesceWait, r.Baggage, c.Cache.EntryBytes
 	return out
 }
@@ -390,13 +336,6 @@ func (c *Config) purse() purse.Config {
 	out.Node = ledger.NodeID(c.Node.ID)
 	out.AdmissionWait, out.AuthorityTTL, out.Idle = c.Purse.AdmissionWait, c.Purse.AuthorityTTL, c.Purse.Idle
 	return out
-}
-
-// NewUpstream is an OpenAI-compatible upstream for every model, with defaults.
-func NewUpstream(name, baseURL, key string) UpstreamConfig {
-	u := UpstreamConfig{Name: name, BaseURL: baseURL, Key: key}
-	u.setDefaults()
-	return u
 }
 
 // Check is Validate, and that the files it names can be read.

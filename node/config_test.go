@@ -219,6 +219,7 @@ func TestValidate(t *testing.T) {
 		"node.data_dir":          func(c *Config) { c.Node.DataDir = "" },
 		"listen.client":          func(c *Config) { c.Listen.Client = "7070" },
 		"requests":               func(c *Config) { c.Requests.Attempts = 11 },
+		"default_tool_calls":     func(c *Config) { c.Requests.DefaultCalls = 1001 },
 		"purse":                  func(c *Config) { c.Purse.Idle = time.Millisecond },
 		"cache.entry_bytes":      func(c *Config) { c.Cache.EntryBytes = 4 << 20 },
 		"tls_cert and tls_key":   func(c *Config) { c.Listen.TLSCert = "cert.pem" },
@@ -230,6 +231,7 @@ func TestValidate(t *testing.T) {
 		"base_url":               func(c *Config) { c.Upstreams[0].BaseURL = "api.openai.com/v1" },
 		"key":                    func(c *Config) { c.Upstreams[0].Key = "sk-x\r\nx-evil: 1" },
 		"models":                 func(c *Config) { c.Upstreams[0].Models = []string{"gpt-["} },
+		"api":                    func(c *Config) { c.Upstreams[0].API = "cohere" },
 		"protocol":               func(c *Config) { c.Upstreams[0].Protocol = "http3" },
 		"cache.ttl":              func(c *Config) { c.Cache.TTL = 0 },
 		"cache.bytes":            func(c *Config) { c.Cache.Bytes = 1 },
@@ -243,6 +245,25 @@ func TestValidate(t *testing.T) {
 				t.Errorf("%v does not name %s", err, key)
 			}
 		})
+	}
+}
+
+// TestProviderAndAPI: each says the other where only one is given.
+func TestProviderAndAPI(t *testing.T) {
+	for _, x := range [][4]string{ // as given, as it becomes
+		{"", "", "openai", "openai"},
+		{"anthropic", "", "anthropic", "anthropic"},
+		{"anthropic:us", "", "anthropic:us", "anthropic"},
+		{"google", "", "google", "gemini"},
+		{"groq", "", "groq", "openai"},
+		{"", "anthropic", "anthropic", "anthropic"},
+		{"", "gemini", "google", "gemini"},
+		{"google", "openai", "google", "openai"},
+	} {
+		u := UpstreamConfig{Provider: x[0], API: x[1]}
+		if u.setDefaults(); u.Provider != x[2] || u.API != x[3] {
+			t.Errorf("provider %q, api %q: %q, %q", x[0], x[1], u.Provider, u.API)
+		}
 	}
 }
 

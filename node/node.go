@@ -326,6 +326,13 @@ func (n *Node) openUpstreams() error {
 		if cfg.Protocol, err = upstream.ParseProtocol(u.Protocol); err != nil {
 			return err
 		}
+		speaks, ok := proxy.ParseWire(u.API)
+		if !ok {
+			return fmt.Errorf("upstream %s: api %q is not known", u.Name, u.API)
+		}
+		if h := speaks.KeyHeader(); h != "" {
+			cfg.KeyHeader, cfg.KeyPrefix = h, ""
+		}
 		credential := ""
 		if u.Key != "" {
 			credential = "key"
@@ -336,7 +343,7 @@ func (n *Node) openUpstreams() error {
 			return fmt.Errorf("upstream %s: %w", u.Name, err)
 		}
 		n.upstreams = append(n.upstreams, &proxy.Upstream{
-			Name: u.Name, Provider: u.Provider, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField,
+			Name: u.Name, Provider: u.Provider, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks,
 		})
 	}
 	return nil

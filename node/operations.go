@@ -46,7 +46,7 @@ func edgeError(status int, code, message string) (string, []byte) {
 	if status >= http.StatusInternalServerError {
 		kind = "server_error"
 	}
-	_, headers, body := openai.ErrorAnswer(&dialect.Error{Status: status, Type: kind, Code: dialect.Code(code), Message: message}, openai.AnyClient)
+	_, headers, body := openai.ErrorAnswer(&dialect.Error{Status: status, Type: kind, Code: dialect.Code(code), Message: message}, dialect.AnyClient)
 	for _, h := range headers {
 		if strings.EqualFold(h.Name, "content-type") {
 			return h.Value, body

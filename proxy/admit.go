@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -8,7 +9,6 @@ import (
 	"purser/ledger"
 	"purser/proxy/bound"
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/openai"
 	"purser/proxy/price"
 )
 
@@ -17,6 +17,10 @@ import (
 // tightest one there is.
 func (x *exchange) admit() *dialect.Error {
 	x.attempt = attempt{n: x.attempt.n + 1}
+	if x.endpoint.kind.Free() {
+		x.hold(nothing{}, Claim{})
+		return nil
+	}
 	tightest, found := Claim{}, false
 	for _, step := range [...]bound.Step{bound.Bytes, bound.Vocabulary, bound.Exact} {
 		in, ok := bound.Input(&x.call, x.boundModel(), step)
@@ -58,17 +62,26 @@ var boundNames = [...]record.Bound{
 
 func (x *exchange) hold(h Hold, c Claim) { x.attempt.hold, x.attempt.claim = h, c }
 
+// nothing is the hold of a call that costs nothing.
+type nothing struct{}
+
+func (nothing) Settle(_ Claim, charges []record.Charge) []record.Charge { return charges }
+func (nothing) Release()                                                {}
+
 // claim is the most the call can cost with so many input tokens.
 func (x *exchange) claim(in int64) Claim {
-	out := int64(0)
-	if x.endpoint.kind == dialect.Chat {
-		out = bound.Output(&x.call, x.route_.cap)
+	in *= x.readings()
+	out := bound.Output(&x.call, x.boundModel(), x.route_.cap)
+	if x.call.CapPerRun {
+		out *= x.readings()
 	}
-	e := price.Extent{Input: in, Output: out, Meters: x.meters()}
-	usd := x.route_.rate.BoundOf(e, x.route_.tier)
-	if x.route_.tier != price.Auto {
-		// A cheaper tier may be answered, and billed, as the standard one.
-		usd = max(usd, x.route_.rate.BoundOf(e, price.Standard))
+	if x.call.Compacts {
+		in, out = 2*in, out+x.largestOutput()
+	}
+	e := price.Extent{Input: in, Output: out, Calls: x.route_.calls, Meters: x.meters()}
+	usd := x.dearest(x.route_.rate, &e)
+	for _, r := range x.route_.regional {
+		usd = max(usd, x.dearest(r, &e))
 	}
 	return Claim{
 		USD:    usd,
@@ -76,23 +89,56 @@ func (x *exchange) claim(in int64) Claim {
 	}
 }
 
-// meters are what this call can be counted on: text alone is not held at the
-// price of images or audio.
-func (x *exchange) meters() price.Set {
-	if len(x.call.Images) == 0 && x.call.Files == 0 && x.call.HiddenContext == "" {
-		return price.Text
+// dearest is the most that e can cost at rate r.
+func (x *exchange) dearest(r *price.Rate, e *price.Extent) ledger.Amount {
+	usd := r.BoundOf(*e, x.route_.tier)
+	if x.route_.tier != price.Auto {
+		// A cheaper tier may be answered, and billed, as the standard one.
+		usd = max(usd, r.BoundOf(*e, price.Standard))
 	}
-	return 0
+	return usd
+}
+
+// largestOutput bounds a run of the model that no cap of the request bounds; 0
+// where nothing does.
+func (x *exchange) largestOutput() int64 {
+	return cmp.Or(x.route_.rate.MaxOutput, x.boundModel().ContextWindow)
+}
+
+// readings is how often the model may read its prompt: again after each call of
+// a tool that the provider runs, and once more when it asks for one too many.
+func (x *exchange) readings() int64 {
+	if len(x.call.Paid) == 0 {
+		return 1
+	}
+	return x.route_.calls + 2
+}
+
+// meters are what this call can be counted on: text alone is not held at the
+// price of images or audio. A response may write to a cache of any lifetime.
+func (x *exchange) meters() price.Set {
+	switch {
+	case x.call.Meters != 0:
+		return x.call.Meters
+	case len(x.call.Images) > 0 || x.call.Files > 0 || x.call.HiddenContext != "":
+		return 0
+	case x.endpoint.speaks == OpenAIResponses:
+		return price.Text | price.Meters(price.CacheWrite12h)
+	}
+	return price.Text
 }
 
 // change is what the gateway sets in the upstream's request.
-func (x *exchange) change() openai.Change {
-	ch := openai.Change{IncludeUsage: x.call.Stream}
+func (x *exchange) change() dialect.Change {
+	ch := dialect.Change{IncludeUsage: x.call.Stream}
 	if x.route_.model != x.call.Model {
 		ch.Model = x.route_.model
 	}
 	if x.route_.write || x.route_.up.CapField == "max_tokens" {
 		ch.MaxOutput, ch.CapField = x.route_.cap, x.route_.up.CapField
+	}
+	if x.route_.calls > 0 {
+		ch.MaxCalls = x.route_.calls
 	}
 	return ch
 }

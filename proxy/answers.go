@@ -10,7 +10,6 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/openai"
 	"purser/proxy/upstream"
 )
 
@@ -23,7 +22,8 @@ func (x *exchange) deny(e *dialect.Error) *Answer {
 }
 
 func (x *exchange) answer(e *dialect.Error) *Answer {
-	status, headers, body := openai.ErrorAnswer(e, x.client)
+	e.RequestID = x.rec.ID
+	status, headers, body := x.wire().ErrorAnswer(e, x.client)
 	h := make([]HeaderField, 0, len(headers)+1)
 	for _, f := range headers {
 		h = append(h, HeaderField{f.Name, f.Value})
@@ -58,6 +58,8 @@ var hopByHop = []string{
 var private = []string{
 	"authorization", "host", "expect", "cookie", "accept-encoding", "content-type", "baggage", "forwarded",
 	"x-real-ip", "x-client-request-id", "openai-organization", "openai-project", "api-key", "x-api-key",
+	"x-goog-api-key", "x-goog-user-project",
+	"x-goog-fieldmask", // would take the usage out of the answer
 }
 
 // withheld are answer headers that stay here: cookies, the operator's organisation,
@@ -105,29 +107,32 @@ func contains(names []string, name []byte) bool {
 }
 
 // models answers GET /v1/models and /v1/models/{id}: the priced models that the
-// key may use and an upstream serves.
+// key may use and an upstream of the client's format serves.
 func (x *exchange) models() *Answer {
-	x.rec.Endpoint = x.endpoint.path
-	var list []openai.Model
+	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
+	var list []dialect.Listed
 	for _, u := range x.g.upstreams {
+		if u.Speaks != x.endpoint.speaks {
+			continue
+		}
 		for _, id := range x.g.offered(u) {
 			if (len(x.key.Models) == 0 || slices.Contains(x.key.Models, id)) &&
-				!slices.ContainsFunc(list, func(m openai.Model) bool { return m.ID == id }) {
-				list = append(list, openai.Model{ID: id, OwnedBy: u.Provider})
+				!slices.ContainsFunc(list, func(m dialect.Listed) bool { return m.ID == id }) {
+				list = append(list, dialect.Listed{ID: id, Owner: u.Provider})
 			}
 		}
 	}
 	one := strings.TrimPrefix(strings.TrimPrefix(x.req.Path, x.endpoint.path), "/")
 	var body []byte
 	if one == "" {
-		slices.SortFunc(list, func(a, b openai.Model) int { return strings.Compare(a.ID, b.ID) })
-		body = openai.AppendModels(nil, list)
+		slices.SortFunc(list, func(a, b dialect.Listed) int { return strings.Compare(a.ID, b.ID) })
+		body = x.wire().AppendModels(nil, list)
 	} else {
-		i := slices.IndexFunc(list, func(m openai.Model) bool { return m.ID == one })
+		i := slices.IndexFunc(list, func(m dialect.Listed) bool { return m.ID == one })
 		if i < 0 {
 			return x.deny(dialect.NewError(dialect.CodeModelNotFound, "model", "the model %s does not exist here or this key may not use it", quotePath(one)))
 		}
-		body = openai.AppendModel(nil, list[i])
+		body = x.wire().AppendModel(nil, list[i])
 	}
 	return &Answer{Status: 200, Body: body, Header: []HeaderField{{"Content-Type", "application/json"}, {headerID + "-id", x.rec.ID}}}
 }

@@ -41,6 +41,7 @@ func (x *exchange) attribute() *dialect.Error {
 	if x.g.cfg.Baggage {
 		x.attributeBaggage(string(x.req.Header.Peek("baggage")))
 	}
+	x.attributeHints()
 	slices.SortFunc(d.Tags, func(a, b ledger.Tag) int { return strings.Compare(a.Name, b.Name) })
 	for _, r := range x.key.Required {
 		if d.Get(r) == "" {
@@ -116,6 +117,25 @@ func (x *exchange) attributeBaggage(header string) {
 			continue
 		}
 		_ = setDim(&x.rec.Dims, ref, value) // a tag too many is ignored like the rest
+	}
+}
+
+// hints are headers by which agents name their sessions. They are labels that the
+// client asserts: they fill what nothing better has said.
+var hints = [...]struct {
+	header string
+	dim    ledger.Dim
+}{
+	{"x-claude-code-session-id", ledger.DimSession},
+	{"x-claude-code-agent-id", ledger.DimAgent},
+}
+
+func (x *exchange) attributeHints() {
+	for _, h := range hints {
+		ref := ledger.DimRef{Dim: h.dim}
+		if value := string(x.req.Header.Peek(h.header)); value != "" && x.rec.Dims.Get(ref) == "" && checkDim(ref, value, h.header) == nil {
+			x.rec.Dims.Values[h.dim] = value
+		}
 	}
 }
 

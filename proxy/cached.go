@@ -1,12 +1,12 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/openai"
 )
 
 // cached answers from the exact cache, or from an identical request in flight;
@@ -16,7 +16,7 @@ func (x *exchange) cached() *Answer {
 		x.store = false
 		return nil
 	}
-	if ok, _ := openai.Cacheable(&x.call); !ok {
+	if ok, _ := x.wire().Cacheable(&x.call); !ok {
 		x.store = false
 		return nil
 	}
@@ -39,23 +39,27 @@ func (x *exchange) cached() *Answer {
 }
 
 // keyCall makes the cache key: the tenant's scope, where the call would go, the
-// cap it would have, and its canonical form. The scope is structural: the
-// organisation when the key is bound to one, else the key itself.
+// cap it would have, and its canonical form.
 func (x *exchange) keyCall() bool {
-	tenant := "org:" + x.key.Bound.Values[ledger.DimOrg]
-	if tenant == "org:" {
-		tenant = "key:" + x.key.ID
-	}
 	b := binary.BigEndian.AppendUint64(x.scratch[:0], uint64(x.route_.cap))
-	b, err := openai.AppendCanonical(b, &x.call)
+	b, err := x.wire().AppendCanonical(b, &x.call)
 	x.scratch = b[:0]
 	if err != nil {
 		return false
 	}
 	x.cacheKey = x.g.seams.Cache.Key(CacheScope{
-		Tenant: tenant, Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.path,
+		Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.scope(),
 	}, b)
 	return true
+}
+
+// tenant is who may see the answer, and what the provider keeps of it. It is
+// structural: the organisation when the key is bound to one, else the key itself.
+func (x *exchange) tenant() string {
+	if org := x.key.Bound.Values[ledger.DimOrg]; org != "" {
+		return "org:" + org
+	}
+	return "key:" + x.key.ID
 }
 
 // replay answers from c. The body is built for this request, because the edge
@@ -64,12 +68,12 @@ func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheS
 	body, contentType := c.Body, "application/json"
 	if x.call.Stream {
 		var err error
-		body, err = openai.Replay(nil, c.Body, x.call.IncludeUsage)
+		body, err = x.wire().Replay(nil, c.Body, &x.call)
 		if err != nil {
 			x.g.log.Warn("a cached answer could not be replayed", "request", x.rec.ID, "error", err)
 			return nil
 		}
-		contentType = "text/event-stream"
+		contentType = cmp.Or(x.call.StreamType, "text/event-stream")
 	}
 	x.rec.Outcome, x.rec.Cache, x.rec.Served = outcome, state, c.Model
 	x.rec.Basis, x.rec.Status = record.NoCharge, 200
@@ -83,12 +87,12 @@ func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheS
 // keep readies a complete answer for the store and for whoever waits for it.
 // raw is the JSON answer, or the whole stream as the upstream sent it.
 func (x *exchange) keep(raw []byte, r *dialect.Report) {
-	if !x.store || !r.Complete() && x.endpoint.kind == dialect.Chat || len(raw) > x.g.cfg.CacheEntry {
+	if !x.store || !r.Complete() && x.endpoint.kind.Generates() || len(raw) > x.g.cfg.CacheEntry {
 		return
 	}
 	var body []byte
 	if x.call.Stream {
-		folded, err := openai.Fold(nil, raw)
+		folded, err := x.wire().Fold(nil, raw)
 		if err != nil {
 			return
 		}

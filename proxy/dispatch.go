@@ -9,7 +9,6 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/openai"
 	"purser/proxy/price"
 	"purser/proxy/upstream"
 )
@@ -25,7 +24,7 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 		return x.deny(x.breakerOpen(wait)), 0
 	}
 	x.rec.Attempts++
-	x.body = openai.AppendUpstream(x.body[:0], &x.call, x.change())
+	x.body = x.wire().AppendUpstream(x.body[:0], &x.call, x.change())
 	res, failure := up.Client.Do(x.upstreamRequest())
 	if failure != nil {
 		pass.Report(time.Now(), upstream.Judge(0, failure))
@@ -63,7 +62,19 @@ func (x *exchange) upstreamRequest() *upstream.Request {
 	h = append(h,
 		upstream.Header{Name: "Content-Type", Value: "application/json"},
 		upstream.Header{Name: "X-Client-Request-Id", Value: x.callID()})
-	return &upstream.Request{Method: "POST", Path: x.endpoint.path[len("/v1"):], Header: h, Body: x.body}
+	if x.endpoint.speaks == Anthropic && len(x.req.Header.Peek(headerVersion)) == 0 {
+		h = append(h, upstream.Header{Name: headerVersion, Value: defaultVersion})
+	}
+	r := &upstream.Request{Method: "POST", Header: h}
+	if x.endpoint.kind == dialect.Lookup {
+		r.Method, r.Path = x.req.Method, x.lookupPath()
+	} else {
+		r.Path, r.Body = x.wire().Path(&x.call, x.route_.model), x.body
+	}
+	if x.endpoint.query && x.req.Query != "" {
+		r.Path += "?" + x.req.Query
+	}
+	return r
 }
 
 // callID names the attempt to the provider, so that a bill can be matched.
@@ -124,14 +135,14 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	if err != nil || status < 400 {
 		return x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the upstream %s answered with status %d and no readable error", x.route_.up.Name, status)), 0
 	}
-	if status == 401 || status == 403 {
+	if status == 401 || status == 403 || status == 400 && bytes.Contains(body, []byte(googleKeyInvalid)) {
 		// The operator's credential is at fault, not the caller's; the text may quote it.
 		x.g.log.Error("the upstream refuses this gateway's credential", "upstream", x.route_.up.Name, "status", status, "request", x.rec.ID)
 		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "the upstream %s refuses this gateway's credential; its operator has to mend that", x.route_.up.Name)), 0
 	}
 	if !readable {
 		// Not an error any client of this dialect can read, such as a proxy's page.
-		e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s answered with status %d and an error that is not OpenAI's", x.route_.up.Name, status)
+		e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s answered with status %d and an error that is not JSON", x.route_.up.Name, status)
 		e.Status = status
 		return x.deny(e), 0
 	}
@@ -139,6 +150,9 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	x.rec.Code = string(dialect.CodeUpstream)
 	return answer, 0
 }
+
+// googleKeyInvalid is how Google says that a key is not valid, with status 400.
+const googleKeyInvalid = `"API_KEY_INVALID"`
 
 // whole reads a JSON answer and settles by what it reports.
 func (x *exchange) whole() (*Answer, time.Duration) {
@@ -153,9 +167,12 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 		return e, 0
 	}
 	var report dialect.Report
-	openai.ReadAnswer(&report, x.endpoint.kind, body)
+	x.wire().ReadAnswer(&report, x.endpoint.kind, body)
 	x.settleReport(&report)
 	x.rec.Outcome, x.rec.Status = record.Completed, res.Status
+	if report.Failed != nil && report.Done {
+		x.rec.Outcome = record.UpstreamError // it says so itself, in an answer of status 200
+	}
 	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: body}
 	x.closeResponse()
 	if report.State == dialect.UsageReported && report.Failed == nil {
@@ -169,16 +186,21 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 func (x *exchange) settleReport(r *dialect.Report) {
 	x.rec.UpstreamID, x.rec.Served = r.ID, r.Model
 	x.rec.Tier = r.ServiceTier
-	if r.State != dialect.UsageReported {
+	x.remember(r)
+	if r.State != dialect.UsageReported || x.endpoint.kind.Free() {
 		if r.State == dialect.UsageUnusable {
 			x.g.log.Warn("upstream reported impossible usage", "request", x.rec.ID, "upstream", x.route_.up.Name, "why", r.Why)
 		}
 		x.settleHold(record.FullHold)
 		return
 	}
+	if lifetime := x.call.CacheLifetime(); lifetime != price.CacheWriteOther {
+		r.Usage[lifetime] += r.Usage[price.CacheWriteOther]
+		r.Usage[price.CacheWriteOther] = 0
+	}
 	tier := billedTier(x.route_.tier, r.ServiceTier)
-	rate := x.route_.rate
-	x.rec.Usage, x.rec.Basis = r.Usage, record.Reported
+	rate := x.billedRate(r, tier)
+	x.rec.Usage, x.rec.Basis, x.rec.RateID = r.Usage, record.Reported, rate.ID
 	x.rec.Cost = rate.Cost(&r.Usage, tier)
 	if read := r.Usage[price.CacheRead]; read > 0 {
 		uncached := r.Usage
@@ -189,6 +211,27 @@ func (x *exchange) settleReport(r *dialect.Report) {
 		}
 	}
 	x.endHold(Claim{USD: x.rec.Cost, Tokens: tokensOf(&r.Usage)})
+}
+
+// billedRate is the rate of the region that the provider says it served the call
+// in, or the dearest that may apply when it says nothing.
+func (x *exchange) billedRate(r *dialect.Report, tier price.Tier) *price.Rate {
+	c := &x.route_
+	if len(x.call.Regions) == 0 {
+		return c.rate
+	}
+	if r.Region != "" {
+		if rate, ok := x.g.prices.FindIn(c.up.Provider, r.Region, c.model, x.rec.At); ok {
+			return rate
+		}
+	}
+	rate := c.rate
+	for _, other := range c.regional {
+		if other.Cost(&r.Usage, tier) > rate.Cost(&r.Usage, tier) {
+			rate = other
+		}
+	}
+	return rate
 }
 
 // billedTier is the tier the provider says it served, or the one asked for when
@@ -211,6 +254,10 @@ func tokensOf(u *price.Usage) ledger.Amount {
 
 // settleHold charges the whole hold: what the call cost is not known.
 func (x *exchange) settleHold(basis record.Basis) {
+	if x.endpoint.kind.Free() {
+		x.release()
+		return
+	}
 	x.rec.Usage, x.rec.Basis = price.Usage{}, basis
 	x.rec.Cost = x.attempt.claim.USD
 	x.endHold(x.attempt.claim)

@@ -1,6 +1,9 @@
 package proxy
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Request is one request as the edge read it. It and everything it refers to
 // belong to the edge and are valid until the answer's end: until the handler
@@ -32,6 +35,15 @@ type Answer struct {
 	Header []HeaderField
 	Body   []byte
 	Stream Stream
+}
+
+// setHeader sets a header that the answer has already.
+func (a *Answer) setHeader(name, value string) {
+	for i := range a.Header {
+		if strings.EqualFold(a.Header[i].Name, name) {
+			a.Header[i].Value = value
+		}
+	}
 }
 
 // Stream is an answer that the edge pulls. Next returns the next bytes to send,

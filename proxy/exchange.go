@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/sha256"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -10,7 +12,6 @@ import (
 	"purser/ledger"
 	"purser/proxy/bound"
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/openai"
 	"purser/proxy/price"
 	"purser/proxy/upstream"
 )
@@ -23,7 +24,8 @@ type exchange struct {
 
 	began    time.Time
 	endpoint *endpoint
-	client   openai.Client
+	model    string // that the path names, "" where the body does
+	client   dialect.Client
 	key      *Principal
 	call     dialect.Call
 	route_   chosen
@@ -37,8 +39,9 @@ type exchange struct {
 	attempt attempt
 	rec     record.Record
 	fill    *Fill
-	stream  stream // in use from the first byte of a streamed answer
-	body    []byte // the upstream's request body
+	stream  stream               // in use from the first byte of a streamed answer
+	readers [wires]dialect.Meter // of streams, by format, kept for their memory
+	body    []byte               // the upstream's request body
 	scratch []byte
 	resume  bool // the request goes on after Serve has returned: as a stream
 	ended   bool
@@ -49,9 +52,12 @@ type chosen struct {
 	up    *Upstream
 	model string // the upstream's name of it
 	rate  *price.Rate
-	tier  price.Tier
-	cap   int64 // output tokens for each answer
-	write bool  // the cap must be written into the request
+
+	regional []*price.Rate // that may apply instead of rate
+	tier     price.Tier
+	cap      int64 // output tokens for each answer
+	write    bool  // the cap must be written into the request
+	calls    int64 // of tools that the provider runs
 }
 
 // attempt is one upstream call.
@@ -63,29 +69,16 @@ type attempt struct {
 	res   *upstream.Response
 }
 
-// endpoint is one route of the client dialect.
-type endpoint struct {
-	path   string
-	kind   dialect.Endpoint
-	models bool
-}
-
-var endpoints = []endpoint{
-	{path: "/v1/chat/completions", kind: dialect.Chat},
-	{path: "/v1/embeddings", kind: dialect.Embeddings},
-	{path: "/v1/models", models: true},
-}
-
 func (g *Gateway) begin(r *Request) *exchange {
 	x := g.exchanges.Get().(*exchange)
 	g.running.Add(1)
 	x.req, x.began = r, time.Now()
 	x.rec = record.Record{
-		ID: g.seams.NewID(), At: g.seams.Now(), Dialect: "openai", Prices: g.prices.Hash(),
+		ID: g.seams.NewID(), At: g.seams.Now(), Prices: g.prices.Hash(),
 		Charges: x.rec.Charges[:0], Savings: x.rec.Savings[:0],
 		Dims: ledger.Dimensions{Tags: x.rec.Dims.Tags[:0]},
 	}
-	x.client = openai.ClientOf(r.Header.Peek("User-Agent"), r.Header.Peek("originator"))
+	x.client = dialect.ClientOf(r.Header.Peek("User-Agent"), r.Header.Peek("originator"))
 	return x
 }
 
@@ -97,24 +90,18 @@ func (x *exchange) leave() {
 	}
 }
 
-// builtin answers what needs no key: unknown routes and methods, and a node on
-// its way down.
+// builtin answers what needs no key: probes, unknown routes and methods, and a
+// node on its way down.
 func (x *exchange) builtin() *Answer {
-	for i := range endpoints {
-		e := &endpoints[i]
-		if x.req.Path == e.path || e.models && strings.HasPrefix(x.req.Path, e.path+"/") {
-			x.endpoint = e
-		}
+	if x.req.Path == "/" && (x.req.Method == "HEAD" || x.req.Method == "GET") {
+		return &Answer{Status: 200, Header: []HeaderField{{"Content-Type", "text/plain; charset=utf-8"}}, Body: []byte("purser\n")}
 	}
+	x.endpoint, x.model = endpointOf(x.req)
 	if x.endpoint == nil {
-		return x.answer(dialect.NewError(dialect.CodeRouteNotFound, "", "no route %s %s; this node speaks OpenAI's /v1/chat/completions, /v1/embeddings and /v1/models", x.req.Method, quotePath(x.req.Path)))
+		return x.answer(noRoute(x.req.Method, x.req.Path))
 	}
-	want := "POST"
-	if x.endpoint.models {
-		want = "GET"
-	}
-	if x.req.Method != want {
-		return x.answer(dialect.NewError(dialect.CodeMethod, "", "%s takes %s, not %s", x.endpoint.path, want, x.req.Method))
+	if !x.endpoint.takes(x.req.Method) {
+		return x.answer(dialect.NewError(dialect.CodeMethod, "", "%s takes %s, not %s", x.endpoint.path, x.endpoint.method(), x.req.Method))
 	}
 	if x.g.draining.Load() {
 		e := dialect.NewError(dialect.CodeShuttingDown, "", "this node is shutting down; try again, another node or this one will answer")
@@ -135,32 +122,76 @@ func quotePath(p string) string {
 	return strconv.Quote(p)
 }
 
+// authenticate finds the holder of the virtual key. Where a dialect has a place
+// of its own for keys, clients may send several, of which one is ours: the one
+// that is known here counts.
 func (x *exchange) authenticate() *dialect.Error {
-	auth := x.req.Header.Peek("Authorization")
-	const bearer = "bearer "
-	if len(auth) <= len(bearer) || !strings.EqualFold(string(auth[:len(bearer)]), bearer) {
-		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`")
+	var key *Principal
+	state, sent := KeyUnknown, false
+	for _, secret := range x.secrets() {
+		if len(secret) > 0 && state == KeyUnknown {
+			sent = true
+			key, state = x.g.seams.Keys.Find(sha256.Sum256(secret), x.rec.At)
+		}
 	}
-	key, state := x.g.seams.Keys.Find(sha256.Sum256(auth[len(bearer):]), x.rec.At)
 	if key != nil {
 		x.rec.Dims.Values[ledger.DimKey] = key.ID
 	}
-	switch state {
-	case KeyActive:
+	switch {
+	case !sent:
+		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`%s", x.orKeyHeader())
+	case state == KeyActive:
 		x.key = key
 		return nil
-	case KeyRevoked:
+	case state == KeyRevoked:
 		return dialect.NewError(dialect.CodeRevokedKey, "", "this virtual key was revoked; ask whoever runs this gateway for another")
-	case KeyExpired:
+	case state == KeyExpired:
 		return dialect.NewError(dialect.CodeExpiredKey, "", "this virtual key has expired; ask whoever runs this gateway for another")
-	default:
-		return dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)")
 	}
+	return dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)")
+}
+
+func (x *exchange) orKeyHeader() string {
+	if h := x.speaks().KeyHeader(); h != "" {
+		return ", or as `" + h + "`"
+	}
+	return ""
+}
+
+// secrets are the keys that the request carries: in the header and the parameter
+// that its dialect has for them, and as a bearer token.
+func (x *exchange) secrets() (found [3][]byte) {
+	w := x.speaks()
+	if h := w.KeyHeader(); h != "" {
+		found[0] = x.req.Header.Peek(h)
+	}
+	if name := keyParameters[w]; name != "" && x.req.Query != "" {
+		if query, err := url.ParseQuery(x.req.Query); err == nil {
+			found[1] = []byte(query.Get(name))
+		}
+	}
+	auth := x.req.Header.Peek("Authorization")
+	const bearer = "bearer "
+	if len(auth) > len(bearer) && strings.EqualFold(string(auth[:len(bearer)]), bearer) {
+		found[2] = auth[len(bearer):]
+	}
+	return found
+}
+
+func (x *exchange) target() dialect.Target {
+	e := x.endpoint
+	return dialect.Target{Endpoint: e.kind, Operation: e.operation, Model: x.model, Stream: e.stream, Query: x.req.Query, Features: x.features()}
 }
 
 func (x *exchange) decode() *dialect.Error {
-	x.rec.Endpoint = x.endpoint.path
-	if e := openai.Decode(&x.call, x.endpoint.kind, x.req.Body); e != nil {
+	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
+	if x.endpoint.query && strings.ContainsFunc(x.req.Query, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '#' }) {
+		return dialect.NewError(dialect.CodeInvalidValue, "", "the query has bytes that no URL has")
+	}
+	if x.endpoint.kind == dialect.Lookup {
+		return x.decodeLookup()
+	}
+	if e := x.wire().Decode(&x.call, x.target(), x.req.Body); e != nil {
 		return e
 	}
 	x.rec.Model, x.rec.Stream = x.call.Model, x.call.Stream
@@ -173,8 +204,15 @@ func (x *exchange) decode() *dialect.Error {
 // route chooses the upstream and fixes what the call may cost there.
 func (x *exchange) route() *dialect.Error {
 	c := &x.route_
+	home, e := x.home()
+	if e != nil {
+		return e
+	}
 	for _, u := range x.g.upstreams {
-		if name, ok := u.serves(x.call.Model); ok {
+		if home != nil && u != home {
+			continue
+		}
+		if name, ok := u.serves(x.call.Model); ok && u.Speaks == x.endpoint.speaks.upstream() {
 			c.up, c.model = u, name
 			break
 		}
@@ -182,7 +220,22 @@ func (x *exchange) route() *dialect.Error {
 	if c.up == nil {
 		return dialect.NewError(dialect.CodeModelNotFound, "model", "no upstream of this gateway serves the model %q; GET /v1/models lists what there is", x.call.Model)
 	}
-	rate, ok := x.g.prices.Find(c.up.Provider, c.model, x.rec.At)
+	x.rec.Upstream = c.up.Name
+	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
+	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
+	if x.endpoint.kind.Free() {
+		return nil
+	}
+	if e := x.rate(); e != nil {
+		return e
+	}
+	return x.limit()
+}
+
+// rate finds what the call is charged by.
+func (x *exchange) rate() *dialect.Error {
+	c := &x.route_
+	rate, ok := x.price()
 	if !ok {
 		return dialect.NewError(dialect.CodeUnpriced, "model", "there is no price for %q at %s, so its cost cannot be capped; the operator can add one, or a ceiling price, to the price overrides", c.model, c.up.Provider)
 	}
@@ -193,22 +246,60 @@ func (x *exchange) route() *dialect.Error {
 	if tier == price.Priority && !rate.Lists(tier) {
 		return dialect.NewError(dialect.CodeUnpriced, "service_tier", "there is no price for %q at the service tier %q, so its cost cannot be capped; the operator can add one to the price overrides", c.model, x.call.ServiceTier)
 	}
+	for _, t := range x.call.Paid {
+		if !rate.Prices(t.Meter) {
+			return dialect.NewError(dialect.CodeUnpriced, t.Param, "there is no price for calls of %s with %q, so their cost cannot be capped; the operator can add one to the price overrides", t.Meter, c.model)
+		}
+	}
 	c.rate, c.tier = rate, tier
-	x.rec.Upstream, x.rec.RateID = c.up.Name, rate.ID
-	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
-	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
-	if x.endpoint.kind == dialect.Embeddings {
+	x.rec.RateID = rate.ID
+	return nil
+}
+
+// limit fixes the caps of the call, and which of them have to be written into it.
+func (x *exchange) limit() *dialect.Error {
+	c, rate := &x.route_, x.route_.rate
+	if len(x.call.Paid) > 0 && !x.call.NoCalls {
+		c.calls = cmp.Or(x.call.MaxCalls, x.g.cfg.DefaultCalls)
+		if c.calls == 0 {
+			return dialect.NewError(dialect.CodeUnbounded, "max_tool_calls", "how often the provider may run %s is not limited, so the cost cannot be capped: set 'max_tool_calls'", x.call.Paid[0].Param)
+		}
+	}
+	switch {
+	case !x.endpoint.kind.Generates() || x.call.NoOutput:
+		return nil
+	case x.endpoint.kind == dialect.Compact: // takes no cap
+		if c.cap = x.largestOutput(); c.cap == 0 {
+			return dialect.NewError(dialect.CodeUnbounded, "model", "the largest output of %q is not known, so the cost of compacting with it cannot be capped", c.model)
+		}
 		return nil
 	}
 	c.cap, c.write = x.call.MaxOutput, false
 	if c.cap == 0 {
-		c.cap, c.write = x.g.cfg.DefaultOutput, true
+		c.cap, c.write = cmp.Or(x.call.UsualOutput, x.g.cfg.DefaultOutput), true
 	}
 	if rate.MaxOutput > 0 && c.cap > rate.MaxOutput {
 		c.cap = rate.MaxOutput
 		c.write = true
 	}
 	return nil
+}
+
+// price finds the rate of the chosen model, or those of the regions where the
+// provider may process the call.
+func (x *exchange) price() (*price.Rate, bool) {
+	c := &x.route_
+	c.regional = nil
+	if len(x.call.Regions) == 0 {
+		return x.g.prices.Find(c.up.Provider, c.model, x.rec.At)
+	}
+	rate, ok := x.g.prices.FindIn(c.up.Provider, x.call.Regions[0], c.model, x.rec.At)
+	for _, region := range x.call.Regions[1:] {
+		if r, found := x.g.prices.FindIn(c.up.Provider, region, c.model, x.rec.At); found && r != rate {
+			c.regional = append(c.regional, r)
+		}
+	}
+	return rate, ok
 }
 
 // govern resolves the accounts and holds those that count requests and slots.
@@ -240,5 +331,5 @@ func (x *exchange) reserve(p Part, c Claim) (Hold, *Refusal, error) {
 }
 
 func (x *exchange) boundModel() bound.Model {
-	return bound.Model{Name: x.route_.model, Tokenizer: x.route_.rate.Tokenizer, ContextWindow: x.route_.rate.ContextWindow}
+	return bound.Model{Name: x.route_.model, Tokenizer: x.route_.rate.Tokenizer, ContextWindow: max(x.route_.rate.ContextWindow, x.call.Window)}
 }

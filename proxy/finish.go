@@ -60,7 +60,7 @@ func (x *exchange) recycle() {
 	x.call.Reset()
 	x.req, x.endpoint, x.key, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt = chosen{}, attempt{}
-	x.store, x.resume, x.ended = false, false, false
+	x.model, x.store, x.resume, x.ended = "", false, false, false
 	x.body, x.scratch, x.stream.raw = kept(x.body), kept(x.scratch), kept(x.stream.raw)
 	g := x.g
 	g.exchanges.Put(x)

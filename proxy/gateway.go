@@ -21,6 +21,10 @@ type Config struct {
 	// DefaultOutput caps the answer of a request that names no cap, in tokens.
 	// Default 8192, at least 1: it decides how much such a request holds.
 	DefaultOutput int64
+	// DefaultCalls limits the calls of tools that the provider runs, of a request
+	// that names no limit. Default 4, 0 to 1000; 0 refuses such a request. The
+	// model reads its prompt again after each call, so it decides what they hold.
+	DefaultCalls int64
 	// Attempts is how many upstream calls one request may make. Default 3, 1 to 10.
 	Attempts int
 	// MaxAnswer bounds an answer that is read whole, in bytes. Default 64 MiB.
@@ -42,7 +46,7 @@ type Config struct {
 // DefaultConfig is what [Config.Validate] accepts as it is.
 func DefaultConfig() Config {
 	return Config{
-		DefaultOutput: 8192, Attempts: 3, MaxAnswer: 64 << 20, CacheEntry: 1 << 20,
+		DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, MaxAnswer: 64 << 20, CacheEntry: 1 << 20,
 		Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second,
 	}
 }
@@ -56,6 +60,7 @@ func (c Config) Validate() error {
 		}
 	}
 	in("default_output", c.DefaultOutput, 1, 1<<30)
+	in("default_tool_calls", c.DefaultCalls, 0, 1000)
 	in("attempts", int64(c.Attempts), 1, 10)
 	in("max_answer_bytes", int64(c.MaxAnswer), 1<<10, 1<<30)
 	in("cache.entry_bytes", int64(c.CacheEntry), 0, 64<<20)
@@ -72,6 +77,7 @@ type Upstream struct {
 	Models   []string // patterns of the client-side names it serves, such as "gpt-*"
 	Aliases  map[string]string
 	Client   *upstream.Client
+	Speaks   Wire
 	// CapField is the name the upstream knows the output cap by:
 	// "max_completion_tokens", or "max_tokens".
 	CapField string
@@ -100,6 +106,7 @@ type Gateway struct {
 	policy    upstream.Policy
 	log       *slog.Logger
 
+	kept      *keptAnswers
 	exchanges sync.Pool
 	drains    chan struct{}   // a token for each pump that runs
 	running   sync.WaitGroup  // exchanges that have not ended
@@ -124,7 +131,7 @@ func New(base context.Context, cfg Config, ups []*Upstream, prices *price.Catalo
 		return nil, fmt.Errorf("request limits: %w", err)
 	}
 	g := &Gateway{
-		cfg: cfg, upstreams: ups, seams: s, prices: prices, log: s.Log,
+		cfg: cfg, upstreams: ups, kept: newKeptAnswers(maxKeptAnswers), seams: s, prices: prices, log: s.Log,
 		drains: make(chan struct{}, cfg.Drains), base: base,
 		breakers: upstream.NewBreakers(upstream.DefaultBreaker()), policy: upstream.DefaultPolicy(),
 	}

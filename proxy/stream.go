@@ -6,30 +6,35 @@ import (
 	"time"
 
 	"purser/internal/record"
-	"purser/proxy/dialect/openai"
+	"purser/proxy/dialect"
 )
 
 // stream is the part of an exchange that passes events from the upstream to the
 // client. It is driven by the edge's pulls and, when the client has gone, by a
 // pump that reads the rest, so that the usage at the end is not lost.
 type stream struct {
-	meter openai.Meter
+	meter dialect.Meter
 	raw   []byte // the stream as it came, while the answer may still be kept
 	tee   bool
 	over  bool  // the upstream has nothing more to give
 	err   error // why it ended, nil for its clean end
 	tail  bool  // Finish was called
+	noted bool  // the answer is remembered, if it is one to be
 }
 
 // startStream begins a streamed answer: from here on the exchange belongs to
 // the edge, which pulls it through Next and ends it with Close.
 func (x *exchange) startStream() *Answer {
 	s := &x.stream
-	s.meter.Reset(x.call.IncludeUsage)
+	s.meter = x.meter()
+	s.meter.Reset(&x.call)
 	s.raw, s.tee = s.raw[:0], x.store
-	s.over, s.err, s.tail = false, nil, false
+	s.over, s.err, s.tail, s.noted = false, nil, false, false
 	x.rec.Status = 200
 	a := &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x}
+	if x.call.StreamType != "" {
+		a.setHeader("Content-Type", x.call.StreamType)
+	}
 	x.resume = true
 	return a
 }
@@ -73,6 +78,7 @@ func (x *exchange) pull() ([]byte, error) {
 		}
 		var out []byte
 		if out, err = s.meter.Feed(chunk); err == nil {
+			x.noteEnd()
 			return out, nil
 		}
 	}
@@ -83,6 +89,15 @@ func (x *exchange) pull() ([]byte, error) {
 	}
 	s.tail = true
 	return s.meter.Finish(), nil
+}
+
+// noteEnd remembers an answer as soon as its end was read: whoever sees that end
+// may take it up at once.
+func (x *exchange) noteEnd() {
+	if r := x.stream.meter.Report(); r.Done && !x.stream.noted {
+		x.stream.noted = true
+		x.remember(r)
+	}
 }
 
 func (s *stream) end() error {
@@ -139,6 +154,8 @@ func (x *exchange) endStream(outcome record.Outcome) {
 	x.rec.Outcome = outcome
 	if outcome == record.Completed && (s.err != nil || !report.Done) {
 		x.rec.Outcome = record.Truncated
+	} else if outcome == record.Completed && report.Failed != nil {
+		x.rec.Outcome = record.UpstreamError
 	}
 	if s.tee && s.over && s.err == nil && report.Complete() && x.rec.Basis == record.Reported {
 		x.keep(s.raw, report)

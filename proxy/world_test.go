@@ -44,6 +44,12 @@ func newWorld(t *testing.T, handler http.HandlerFunc, change func(*Config)) *wor
 	if err != nil {
 		t.Fatal(err)
 	}
+	ucfg.Name, ucfg.BaseURL = "google", "http://"+ln.Addr().String()+"/v1beta"
+	ucfg.KeyHeader, ucfg.KeyPrefix, ucfg.Keys = Gemini.KeyHeader(), "", []upstream.Key{{ID: "key", Secret: "AIza-operator"}}
+	google, err := upstream.New(ucfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := &world{t: t, purse: &fakePurse{t: t, free: 1 << 40}, journal: &fakeJournal{}, keys: fakeKeys{}}
 	cfg := DefaultConfig()
 	if change != nil {
@@ -52,7 +58,11 @@ func newWorld(t *testing.T, handler http.HandlerFunc, change func(*Config)) *wor
 	base, stop := context.WithCancel(context.Background())
 	w.stop = stop
 	var serial int
-	w.gateway, err = New(base, cfg, []*Upstream{{Name: "up", Provider: "openai", Models: []string{"*"}, Client: client}}, price.Embedded(), Seams{
+	w.gateway, err = New(base, cfg, []*Upstream{
+		{Name: "up", Provider: "openai", Models: []string{"*"}, Client: client},
+		{Name: "ant", Provider: "anthropic", Models: []string{"*"}, Client: client, Speaks: Anthropic, CapField: "max_tokens"},
+		{Name: "google", Provider: "google", Models: []string{"*"}, Client: google, Speaks: Gemini, Credential: "key", Aliases: map[string]string{"quick": "gemini-2.0-flash"}},
+	}, price.Embedded(), Seams{
 		Keys: w.keys, Purse: w.purse, Journal: w.journal, Log: slog.New(slog.DiscardHandler),
 		NewID: func() string { serial++; return fmt.Sprintf("req_%d", serial) }, Now: func() ledger.Instant { return 1_790_000_000 * ledger.Second },
 	})
@@ -62,8 +72,10 @@ func newWorld(t *testing.T, handler http.HandlerFunc, change func(*Config)) *wor
 	t.Cleanup(func() {
 		w.gateway.Wait()
 		stop()
-		if err := client.Close(context.Background()); err != nil {
-			t.Error(err)
+		for _, c := range []*upstream.Client{client, google} {
+			if err := c.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
 		}
 		server.Close()
 		<-served
@@ -78,8 +90,22 @@ func newWorld(t *testing.T, handler http.HandlerFunc, change func(*Config)) *wor
 // ask sends a chat request through the gateway and reads the answer whole.
 func (w *world) ask(body string, headers ...string) (*Answer, string) {
 	w.t.Helper()
-	a := w.gateway.Serve(&Request{Method: "POST", Path: "/v1/chat/completions", Body: []byte(body),
-		Header: headerList(append([]string{"Authorization", "Bearer pk_good"}, headers...))})
+	return w.send("POST", "/v1/chat/completions", body, headers...)
+}
+
+// send sends a request by its parts. The path may have a query; an Authorization
+// header among those given counts.
+func (w *world) send(method, path, body string, headers ...string) (*Answer, string) {
+	w.t.Helper()
+	path, query, _ := strings.Cut(path, "?")
+	return w.serve(&Request{Method: method, Path: path, Query: query, Body: []byte(body),
+		Header: headerList(append(headers, "Authorization", "Bearer pk_good"))})
+}
+
+// serve sends a request through the gateway and reads the answer whole.
+func (w *world) serve(r *Request) (*Answer, string) {
+	w.t.Helper()
+	a := w.gateway.Serve(r)
 	if a.Stream == nil {
 		return a, string(a.Body)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"purser/internal/simprovider"
@@ -66,7 +67,7 @@ func (c *simproviderCmd) provider() (*simprovider.Provider, error) {
 // cataloguePricer prices the bill as a provider would that charges list prices.
 func cataloguePricer(c *price.Catalogue) simprovider.Pricer {
 	return func(model string, u price.Usage, tier string) (ledger.Amount, bool) {
-		rate, ok := c.Find("openai", model, ledger.Instant(time.Now().UnixNano()))
+		rate, ok := c.Find(providerOf(model), model, ledger.Instant(time.Now().UnixNano()))
 		if !ok {
 			return 0, false
 		}
@@ -75,6 +76,18 @@ func cataloguePricer(c *price.Catalogue) simprovider.Pricer {
 			t = price.Standard
 		}
 		return rate.Cost(&u, t), true
+	}
+}
+
+// providerOf names whose prices a simulated model has.
+func providerOf(model string) string {
+	switch {
+	case strings.HasPrefix(model, "claude-"):
+		return "anthropic"
+	case strings.HasPrefix(model, "gemini-"):
+		return "google"
+	default:
+		return "openai"
 	}
 }
 

@@ -36,8 +36,19 @@ type generation struct {
 	forced bool   // the request named the one tool to call
 	schema gjson.Result
 
-	cached, written int64 // input tokens read from and written to the prompt cache
-	choices         []choice
+	images          int64       // of input, tokens of pictures that are billed as such
+	cached, written int64       // input tokens read from and written to the prompt cache
+	writes          price.Meter // of what is written, but for long
+	long            int64       // of written, what is kept for an hour
+	marks           []mark
+
+	thinks       bool  // the request asks for thinking
+	thinkLimit   int64 // tokens of it, 0 for none
+	webSearches  int64 // calls of tools that the provider ran
+	fileSearches int64
+	compacted    int64 // input tokens of a compaction, 0 for none
+	summary      int64 // output tokens of it
+	choices      []choice
 }
 
 type tool struct {
@@ -114,7 +125,7 @@ func (g *generation) generate(cfg *Config, plan *Plan) {
 
 // think is how many hidden tokens a reasoning model spends.
 func (g *generation) think(cfg *Config) int64 {
-	if !g.model.Reasoning || g.effort == "none" || cfg.ReasoningMax == 0 {
+	if !g.model.Reasoning && !g.thinks || g.effort == "none" || cfg.ReasoningMax == 0 {
 		return 0
 	}
 	n := int64(g.seed.between(cfg.ReasoningMin, cfg.ReasoningMax))
@@ -125,6 +136,9 @@ func (g *generation) think(cfg *Config) int64 {
 		n /= 2
 	case "high", "xhigh":
 		n *= 3
+	}
+	if g.thinkLimit > 0 {
+		n = min(n, g.thinkLimit)
 	}
 	return n
 }
@@ -230,10 +244,13 @@ func (g *generation) output() (shown, reasoning int64) {
 // output tokens up to where generation stopped.
 func (g *generation) usage(shown, reasoning int64) price.Usage {
 	var u price.Usage
-	u[price.InputText] = g.input - g.cached - g.written
+	u[price.ImageIn] = min(g.images, g.input-g.cached-g.written)
+	u[price.InputText] = g.input - g.cached - g.written - u[price.ImageIn]
 	u[price.CacheRead] = g.cached
-	u[price.CacheWriteOther] = g.written
-	u[price.OutputText] = shown
+	u[g.writes], u[price.CacheWrite1h] = g.written-g.long, g.long
+	u[price.InputText] += g.compacted
+	u[price.OutputText] = shown + g.summary
+	u[price.WebSearch], u[price.FileSearch] = g.webSearches, g.fileSearches
 	u[price.OutputReasoning] = reasoning
 	u[price.Requests] = 1
 	return u

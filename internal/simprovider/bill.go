@@ -28,10 +28,10 @@ const (
 
 // Row is one billed call.
 type Row struct {
-	Call            string        // the provider's id: answers carry it as "chatcmpl-<call>" and x-request-id "req_<call>"
+	Call            string        // the provider's id: answers carry it as "chatcmpl-<call>" and x-request-id "req_<call>", Gemini's as responseId
 	ClientRequestID string        // x-client-request-id of the request, "" when absent
 	Key             string        // fingerprint of the key: 12 hex digits of its SHA-256
-	Endpoint        string        // "chat.completions", "embeddings"
+	Endpoint        string        // "chat.completions", "embeddings", "generateContent", ...
 	Model           string        // as asked for, without a mode suffix
 	Tier            string        // as answered and billed
 	Usage           price.Usage   // what was generated and is billed

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"github.com/tidwall/gjson"
+
+	"purser/proxy/price"
 )
 
 // apiError is a refusal, before a dialect puts it into words of its own.
@@ -40,6 +42,9 @@ type call struct {
 
 	includeUsage bool // OpenAI's stream_options
 	embed        embedRequest
+	echo         bool // a legacy completion begins with its prompt
+	reply        responseCall
+	gemini       geminiCall
 }
 
 func (x *call) begin(c *conn) {
@@ -48,8 +53,9 @@ func (x *call) begin(c *conn) {
 	x.at = c.p.now()
 	x.account, x.left = nil, shownRequestLimit
 	x.setPlan(&wellBehaved)
-	x.sent, x.thought, x.charged, x.includeUsage = 0, 0, false, false
-	x.gen = generation{choices: x.gen.choices, prompt: x.gen.prompt[:0], n: 1}
+	x.sent, x.thought, x.charged, x.includeUsage, x.echo = 0, 0, false, false, false
+	x.reply, x.gemini = responseCall{}, geminiCall{}
+	x.gen = generation{choices: x.gen.choices, prompt: x.gen.prompt[:0], marks: x.gen.marks[:0], writes: price.CacheWriteOther, n: 1}
 }
 
 func (x *call) setPlan(plan *Plan) {
@@ -87,6 +93,13 @@ func (x *call) serve(e *endpoint) *apiError {
 		return &apiError{status: 429, kind: "requests", code: "rate_limit_exceeded",
 			message: "Rate limit reached on requests per min (RPM).", retryAfter: time.Duration(60-x.at.Unix()%60) * time.Second}
 	}
+	if e.free != nil {
+		x.body = e.free(x, x.body[:0])
+		x.w.head(200, "application/json")
+		x.d.headers(x)
+		x.w.body(x.body)
+		return nil
+	}
 	x.generate()
 	if x.plan.stall || x.plan.billReset {
 		x.sent, x.thought = x.gen.output()
@@ -113,13 +126,18 @@ func (x *call) serve(e *endpoint) *apiError {
 }
 
 func (x *call) generate() {
+	x.d.cache(x)
+	x.gen.generate(&x.p.cfg, x.plan)
+}
+
+// cachePrefix is the prompt cache that works by itself, OpenAI's.
+func cachePrefix(x *call) {
 	g := &x.gen
 	cached, eligible := x.p.cache.lookup(x.account.fingerprint, g.model.ID, g.prompt, g.input, x.at)
 	g.cached = cached
 	if g.model.CacheWrite {
 		g.written = eligible - cached
 	}
-	g.generate(&x.p.cfg, x.plan)
 }
 
 // answer sends the whole answer at once.
@@ -160,8 +178,14 @@ func (x *call) stream(e *endpoint) {
 		if !x.charged {
 			x.charge(e, Cut)
 		}
-		w.appendEvent(x.d.errorBody(nil, &apiError{kind: "server_error",
-			message: "The server had an error while processing your request. Sorry about that!"}))
+		w.name = x.d.errorEvent
+		if e.failure != nil {
+			w.name = "error"
+			w.appendEvent(e.failure(x))
+		} else {
+			w.appendEvent(x.d.errorBody(nil, &apiError{kind: "server_error",
+				message: "The server had an error while processing your request. Sorry about that!"}))
+		}
 		w.finish()
 	case endedCut:
 		if !x.charged {

@@ -44,6 +44,7 @@ type Weighted struct {
 // Model is one model the provider offers.
 type Model struct {
 	ID            string
+	API           string // "" for OpenAI's, "anthropic" or "gemini"
 	Served        string // the name in answers, such as a dated snapshot; "" is ID
 	ContextWindow int64  // tokens of prompt; more is refused with 400
 	MaxOutput     int64  // tokens; a cap above it is refused with 400
@@ -118,7 +119,7 @@ type Config struct {
 	Stall time.Duration
 }
 
-// Default is a provider that behaves, with OpenAI's usual models and no key.
+// Default is a provider that behaves, with the usual models and no key.
 func Default() Config {
 	return Config{
 		Models: DefaultModels(), Tokens: O200k,
@@ -130,7 +131,7 @@ func Default() Config {
 	}
 }
 
-// DefaultModels are models of every kind the surface tells apart.
+// DefaultModels are models of every kind the surfaces tell apart.
 func DefaultModels() []Model {
 	const window, long = 128_000, 1_047_576
 	return []Model{
@@ -144,9 +145,17 @@ func DefaultModels() []Model {
 		{ID: "gpt-5-nano", ContextWindow: 400_000, MaxOutput: 128_000, Reasoning: true, Image: ImageRule{PatchMille: 2460}},
 		{ID: "o3", ContextWindow: 200_000, MaxOutput: 100_000, Reasoning: true, Image: ImageRule{Base: 75, Tile: 150}},
 		{ID: "o4-mini", ContextWindow: 200_000, MaxOutput: 100_000, Reasoning: true, Image: ImageRule{PatchMille: 1720}},
+		{ID: "gpt-3.5-turbo-instruct", ContextWindow: 4_096, MaxOutput: 4_096},
+		{ID: "gemini-2.0-flash", API: "gemini", Served: "gemini-2.0-flash-001", ContextWindow: 1_048_576, MaxOutput: 8_192},
+		{ID: "gemini-2.5-flash", API: "gemini", ContextWindow: 1_048_576, MaxOutput: 65_536, Reasoning: true},
+		{ID: "gemini-2.5-flash-lite", API: "gemini", ContextWindow: 1_048_576, MaxOutput: 65_536},
+		{ID: "gemini-embedding-001", API: "gemini", ContextWindow: 2_048, Dimensions: 3_072},
 		{ID: "text-embedding-3-small", ContextWindow: 8_192, Dimensions: 1_536},
 		{ID: "text-embedding-3-large", ContextWindow: 8_192, Dimensions: 3_072},
 		{ID: "text-embedding-ada-002", ContextWindow: 8_192, Dimensions: 1_536},
+		{ID: "claude-haiku-4-5", API: "anthropic", Served: "claude-haiku-4-5-20251001", ContextWindow: 200_000, MaxOutput: 64_000},
+		{ID: "claude-sonnet-4-5", API: "anthropic", Served: "claude-sonnet-4-5-20250929", ContextWindow: 200_000, MaxOutput: 64_000},
+		{ID: "claude-opus-4-8", API: "anthropic", ContextWindow: 1_000_000, MaxOutput: 128_000},
 	}
 }
 
@@ -174,6 +183,8 @@ func (c *Config) Validate() error {
 			bad("models: %q is empty or there twice", m.ID)
 		case m.ContextWindow < 1 || m.MaxOutput < 1 && m.Dimensions == 0:
 			bad("models: %q needs a context window and a largest output", m.ID)
+		case m.API != "" && m.API != "anthropic" && m.API != "gemini":
+			bad("models: %q speaks %q, want nothing or anthropic", m.ID, m.API)
 		case m.Dimensions < 0 || m.Dimensions > 8192:
 			bad("models: %q has %d dimensions, want 0 to 8,192", m.ID, m.Dimensions)
 		}

@@ -23,6 +23,9 @@ func (s *sink) Read([]byte) (int, error)         { return 0, io.EOF }
 func (s *sink) SetWriteDeadline(time.Time) error { return nil }
 func (s *sink) SetReadDeadline(time.Time) error  { return nil }
 
+// fuzzedPaths are the routes that are charged.
+var fuzzedPaths = []string{"/v1/chat/completions", "/v1/embeddings", "/v1/responses", "/v1/responses/compact", "/v1/completions"}
+
 // FuzzRequests: whatever the body, there is one well-formed answer, and a bill
 // row if and only if it succeeded, with no bucket below zero.
 func FuzzRequests(f *testing.F) {
@@ -33,21 +36,22 @@ func FuzzRequests(f *testing.F) {
 		ask("x", `"response_format":{"type":"json_schema","json_schema":{"schema":{"$ref":"#"}}}`),
 		ask("x", `"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807}}}`),
 		ask("x", `"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"array","minItems":99,"items":{"$ref":"#"}}}}`),
+		`{"model":"gpt-5","input":[{"role":"user","content":"x"},{"type":"reasoning","encrypted_content":"gAAA"}],"stream":true,"include":["reasoning.encrypted_content"]}`,
+		`{"model":"gpt-4o","input":"search files","tools":[{"type":"web_search"},{"type":"file_search"}],"max_tool_calls":1,"max_output_tokens":16}`,
+		`{"model":"gpt-4o","prompt":["a",[1]],"n":2,"echo":true,"stream":true}`, `{"model":"gpt-4o","prompt":[[1],[2]]}`,
 	} {
-		f.Add(body, false)
-		f.Add(body, true)
+		for path := range fuzzedPaths {
+			f.Add(body, uint8(path))
+		}
 	}
 	p, err := New(quick(func(c *Config) { c.RequestModes, c.KeepRows = false, 1 }))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, body string, embeddings bool) {
+	f.Fuzz(func(t *testing.T, body string, path uint8) {
 		out := &sink{}
 		c := &conn{p: p, nc: out, br: bufio.NewReader(out)}
-		c.req.SetRequestURI("/v1/chat/completions")
-		if embeddings {
-			c.req.SetRequestURI("/v1/embeddings")
-		}
+		c.req.SetRequestURI(fuzzedPaths[int(path)%len(fuzzedPaths)])
 		c.req.Header.SetMethod("POST")
 		c.req.Header.Set("Authorization", "Bearer "+testKey)
 		c.req.SetBodyString(body)

@@ -9,7 +9,7 @@ import (
 
 // OpenAI's dialect: https://platform.openai.com/docs/api-reference, as the Go
 // SDK v3 reads it.
-var openAI = dialect{key: bearerKey, headers: openAIHeaders, errorBody: openAIError}
+var openAI = dialect{key: bearerKey, headers: openAIHeaders, errorBody: openAIError, cache: cachePrefix}
 
 func bearerKey(x *call) string {
 	const scheme = "bearer "
@@ -108,7 +108,7 @@ func (x *call) findModel(name gjson.Result, embedding bool) *apiError {
 		return err
 	}
 	m := x.p.models[id]
-	if m == nil {
+	if m == nil || m.API != x.d.api {
 		return &apiError{status: 404, kind: "invalid_request_error", code: "model_not_found",
 			message: "The model `" + id + "` does not exist or you do not have access to it."}
 	}

@@ -120,6 +120,13 @@ func (x *call) closeDelta(b []byte, finish string, tokens int64) bool {
 
 // tailChat sends the usage chunk, if asked for, and the end.
 func tailChat(x *call, send func([]byte) bool) int {
+	return x.tailUsage(send, func(b []byte) []byte {
+		return append(x.appendOpening(b, "chat.completion.chunk"), `,"choices":[`...)
+	})
+}
+
+// tailUsage sends the usage chunk, which opening begins, and the end.
+func (x *call) tailUsage(send func([]byte) bool, opening func([]byte) []byte) int {
 	usages := 0
 	if x.includeUsage {
 		usages = map[usageForm]int{usageHonest: 1, usageNull: 1, usageTwice: 2}[x.plan.usage]
@@ -131,7 +138,7 @@ func tailChat(x *call, send func([]byte) bool) int {
 	if send == nil {
 		return usages + done
 	}
-	b := append(x.appendOpening(x.chunk[:0], "chat.completion.chunk"), `,"choices":[],"usage":`...)
+	b := append(opening(x.chunk[:0]), `],"usage":`...)
 	if x.plan.usage == usageNull {
 		b = append(b, "null}"...)
 	} else {

@@ -61,7 +61,7 @@ func TestRefusalsAreOpenAIs(t *testing.T) {
 		{"too many dimensions", embedPath, `{"model":"text-embedding-3-small","input":"x","dimensions":1537}`, 400, "invalid_value", "dimensions"},
 		{"unknown encoding", embedPath, `{"model":"text-embedding-3-small","input":"x","encoding_format":"hex"}`, 400, "invalid_value", "encoding_format"},
 		{"input too long", embedPath, `{"model":"text-embedding-3-small","input":"` + strings.Repeat("long", 9000) + `"}`, 400, "", ""},
-		{"unknown path", "/v1/responses", `{}`, 404, "unknown_url", ""},
+		{"unknown path", "/v1/images/generations", `{}`, 404, "unknown_url", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			resp, raw := post(t, addr, tc.path, tc.body)

@@ -16,18 +16,19 @@ import (
 
 // Provider is a simulated provider. Make one with [New], serve it, close it.
 type Provider struct {
-	cfg    Config
-	keys   map[string]*account
-	models map[string]*Model
-	bill   *Bill
-	mix    *mix
-	forced forced
-	cache  *promptCache
-	count  counter          // of chat models
-	embeds counter          // of embedding models
-	now    func() time.Time // bill, rate limits and prompt cache; a test may set it
-	run    string           // part of every call id, so that ids differ between runs
-	calls  atomic.Uint64
+	cfg       Config
+	keys      map[string]*account
+	models    map[string]*Model
+	bill      *Bill
+	mix       *mix
+	forced    forced
+	cache     *promptCache
+	responses keptResponses
+	count     counter          // of chat models
+	embeds    counter          // of embedding models
+	now       func() time.Time // bill, rate limits and prompt cache; a test may set it
+	run       string           // part of every call id, so that ids differ between runs
+	calls     atomic.Uint64
 
 	closing atomic.Bool   // no new requests
 	halted  chan struct{} // closed: end what is in flight

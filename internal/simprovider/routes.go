@@ -7,9 +7,12 @@ import (
 
 // dialect is how a provider speaks: where its key is, its headers, its errors.
 type dialect struct {
-	key       func(x *call) string
-	headers   func(x *call)
-	errorBody func(b []byte, e *apiError) []byte
+	api        string // of the models that speak it
+	key        func(x *call) string
+	headers    func(x *call)
+	errorBody  func(b []byte, e *apiError) []byte
+	errorEvent string        // the name of an error event, "" where events have none
+	cache      func(x *call) // reads and fills the prompt cache
 }
 
 // endpoint is one billable route of a dialect.
@@ -20,7 +23,9 @@ type endpoint struct {
 	stream func(x *call)                     // renders it as events, up to the end of the content
 	// tail sends the events after that, to the end; it returns how many there
 	// are, and sends none if send is nil.
-	tail func(x *call, send func([]byte) bool) int
+	tail    func(x *call, send func([]byte) bool) int
+	failure func(x *call) []byte              // an error event within a stream; nil for the dialect's body
+	free    func(x *call, body []byte) []byte // answers at no charge, in the place of all the above
 }
 
 // routes are the paths that exist, by method. Another dialect adds its own.
@@ -31,11 +36,26 @@ var routes = map[string]struct {
 }{
 	"/v1/chat/completions": {"POST", &openAI, &openAIChat},
 	"/v1/embeddings":       {"POST", &openAI, &openAIEmbeddings},
+	"/v1/completions":      {"POST", &openAI, &openAICompletions},
+	"/v1/moderations":      {"POST", &openAI, &openAIModerations},
+
+	"/v1/responses":              {"POST", &openAI, &openAIResponses},
+	"/v1/responses/compact":      {"POST", &openAI, &openAICompact},
+	"/v1/responses/input_tokens": {"POST", &openAI, &openAIInputTokens},
+
+	"/v1/messages":              {"POST", &anthropic, &anthropicMessages},
+	"/v1/messages/count_tokens": {"POST", &anthropic, &anthropicCount},
 }
+
+// keptPath is where responses are that are kept.
+const keptPath = "/v1/responses/"
 
 // route finds what answers, checks the key, and lets it answer.
 func (x *call) route(path string) *apiError {
 	method := unsafeString(x.c.req.Header.Method())
+	if strings.HasPrefix(path, geminiPrefix) {
+		return x.routeGemini(path, method)
+	}
 	r, known := routes[path]
 	models := path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")
 	if known {
@@ -50,6 +70,8 @@ func (x *call) route(path string) *apiError {
 	case models:
 		return &apiError{status: 405, kind: "invalid_request_error", code: "method_not_supported", allow: "GET",
 			message: "Not allowed to " + method + " on " + path + "."}
+	case !known && strings.HasPrefix(path, keptPath):
+		return x.serveKept(method, strings.TrimPrefix(path, keptPath))
 	case !known:
 		return &apiError{status: 404, kind: "invalid_request_error", code: "unknown_url",
 			message: "Unknown request URL: " + method + " " + path + ". Please check the URL for typos, or see the docs at https://platform.openai.com/docs/api-reference/."}

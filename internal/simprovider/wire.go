@@ -31,7 +31,8 @@ type wire struct {
 	perSend int           // chunks in a write, 0 for as many as fit
 	gap     time.Duration // between chunks
 	ended   ending
-	close   bool // the connection must not be used again
+	close   bool   // the connection must not be used again
+	name    string // of the next event, "" for none
 
 	out     []byte // head or framing, then payload: what goes to the kernel
 	pending []byte // events not yet written
@@ -45,7 +46,7 @@ type wire struct {
 func (w *wire) reset(c *conn, plan *Plan, cfg *Config) {
 	w.c, w.plan, w.perSend, w.gap = c, plan, cfg.ChunksPerWrite, cfg.ChunkGap+plan.chunkGap
 	w.ended, w.close = notEnded, plan.close || plan.idleClose
-	w.out, w.pending, w.waiting, w.events = w.out[:0], w.pending[:0], 0, 0
+	w.out, w.pending, w.waiting, w.events, w.name = w.out[:0], w.pending[:0], 0, 0, ""
 	if plan.burst {
 		w.perSend, w.gap = 0, 0
 	}
@@ -109,6 +110,12 @@ func (w *wire) stream() {
 	w.out = append(w.out, "Transfer-Encoding: chunked\r\n\r\n"...)
 }
 
+// named is event with the event's name.
+func (w *wire) named(name string, data []byte) bool {
+	w.name = name
+	return w.event(data)
+}
+
 // event takes the data of one SSE event, and says whether to go on.
 func (w *wire) event(data []byte) bool {
 	switch {
@@ -143,6 +150,9 @@ func (w *wire) appendEvent(data []byte) {
 	}
 	if w.plan.comments {
 		w.pending = append(append(w.pending, ": keep-alive"...), end...)
+	}
+	if w.name != "" {
+		w.pending = append(append(append(w.pending, "event: "...), w.name...), end[:len(end)/2]...)
 	}
 	w.pending = append(append(w.pending, "data: "...), data...)
 	w.pending = append(w.pending, end...)

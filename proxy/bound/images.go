@@ -17,6 +17,35 @@ type formula struct {
 	permille   int64
 }
 
+// Claude's models see patches of 28 pixels, after a picture is scaled down to what
+// the model sees at most: 4,784 patches of the largest, per Anthropic's "Vision"
+// guide. An older guide counts one token for 750 pixels, which is five
+// in a hundred more.
+const (
+	claudePrefix = "claude-"
+	claudePatch  = 28
+	claudeMost   = 5_120
+)
+
+// claudeTokens bounds one picture; false where neither its size nor the largest is
+// known, as of one that is not to be scaled down.
+func claudeTokens(img *dialect.Image) (int64, bool) {
+	known := img.Width > 0 && img.Height > 0
+	switch whole := img.Detail == dialect.DetailOriginal; {
+	case !known && whole:
+		return 0, false
+	case !known:
+		return claudeMost, true
+	default:
+		patches := ceilDiv(int64(img.Width), claudePatch) * ceilDiv(int64(img.Height), claudePatch)
+		n := patches + ceilDiv(patches, 20)
+		if !whole {
+			n = min(n, claudeMost)
+		}
+		return n, true
+	}
+}
+
 // formulas of the models whose way of counting is published. Where the guide
 // and what was seen on bills differ, the larger is here.
 var formulas = []formula{
@@ -64,11 +93,24 @@ func imageTokens(images []dialect.Image, model string) (int64, bool) {
 	if len(images) == 0 {
 		return 0, true
 	}
+	var n int64
+	if strings.HasPrefix(model, claudePrefix) {
+		for i := range images {
+			tokens, ok := claudeTokens(&images[i])
+			if !ok {
+				return 0, false
+			}
+			n += tokens
+		}
+		return n, true
+	}
+	if strings.HasPrefix(model, "gemini-") {
+		return geminiImages(images, model)
+	}
 	f := formulaOf(model)
 	if f == nil {
 		return 0, false
 	}
-	var n int64
 	for i := range images {
 		if images[i].Detail == dialect.DetailOriginal {
 			return 0, false // none of these models has it
@@ -108,6 +150,31 @@ func tilesOf(w, h int64) int64 {
 		w, h = ceilDiv(w*768, short), ceilDiv(h*768, short)
 	}
 	return ceilDiv(w, 512) * ceilDiv(h, 512)
+}
+
+// geminiImages bounds pictures after Google's "Media resolution" and "Image
+// understanding" guides. Gemini 3 gives each as many tokens as its resolution
+// says, at most those of ultra high. Before it a picture is 258, or 258 for each
+// tile; a tile's side is two thirds of the shorter side, from 256 to 768, and at
+// high resolution up to nine such views come on top.
+func geminiImages(images []dialect.Image, model string) (int64, bool) {
+	const ultraHigh, tile, views = 2_240, 258, 10
+	switch {
+	case strings.HasPrefix(model, "gemini-3"):
+		return ultraHigh * int64(len(images)), true
+	case !strings.HasPrefix(model, "gemini-2.") && !strings.HasPrefix(model, "gemini-1.5"):
+		return 0, false
+	}
+	var n int64
+	for i := range images {
+		w, h := int64(images[i].Width), int64(images[i].Height)
+		if w == 0 || h == 0 {
+			return 0, false
+		}
+		side := min(max(min(w, h)*2/3, 256), 768)
+		n += tile * (ceilDiv(w, side)*ceilDiv(h, side) + views)
+	}
+	return n, true
 }
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

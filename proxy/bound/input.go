@@ -87,9 +87,9 @@ func overhead(c *dialect.Call) int64 {
 	if c.Endpoint == dialect.Embeddings {
 		return c.TokenInputs + perInput*int64(c.Messages)
 	}
-	n := perCall + perMessage*int64(c.Messages) + perName*int64(c.Names) +
+	n := c.TokenInputs + perCall + perMessage*int64(c.Messages) + perName*int64(c.Names) +
 		perText*int64(len(c.Texts)) + perImage*int64(len(c.Images)) +
-		perTool*int64(c.Tools) + perToolCall*int64(c.ToolCalls) + perMember*c.RawMembers
+		perTool*int64(c.Tools) + perToolCall*int64(c.ToolCalls) + perMember*c.RawMembers + c.Added
 	if c.ToolBytes > 0 {
 		n += allTools
 	}
@@ -98,12 +98,12 @@ func overhead(c *dialect.Call) int64 {
 
 // Output bounds the tokens the call can be billed as output when each of its
 // answers is capped at limit tokens. Predicted output that is rejected is
-// billed beside the answer.
-func Output(c *dialect.Call, limit int64) int64 {
-	if c.Endpoint == dialect.Embeddings {
+// billed beside the answer, and where the call says so reasoning too.
+func Output(c *dialect.Call, m Model, limit int64) int64 {
+	if !c.Endpoint.Generates() {
 		return 0
 	}
-	return c.N * (limit + c.PredictionBytes)
+	return c.N * (limit + c.PredictionBytes + thoughts(c, m.Name))
 }
 
 // Warm builds a tokenizer's vocabulary ahead of its first use, which otherwise

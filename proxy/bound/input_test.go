@@ -159,14 +159,14 @@ func TestEmbeddings(t *testing.T) {
 	if r, _ := Input(c, Model{Tokenizer: cl100k}, Exact); r.Tokens != 2+perInput {
 		t.Errorf("%d for 2 tokens", r.Tokens)
 	}
-	if Output(c, 100) != 0 {
+	if Output(c, Model{}, 100) != 0 {
 		t.Error("an embedding has output")
 	}
 }
 
 func TestOutput(t *testing.T) {
 	c := decode(t, dialect.Chat, `{"model":"m","n":3,"messages":[{"role":"user","content":"x"}],"prediction":{"type":"content","content":"abc"}}`)
-	if got, want := Output(c, 100), 3*(100+c.PredictionBytes); got != want || c.PredictionBytes == 0 {
+	if got, want := Output(c, Model{}, 100), 3*(100+c.PredictionBytes); got != want || c.PredictionBytes == 0 {
 		t.Errorf("%d, want %d", got, want)
 	}
 }
@@ -224,5 +224,18 @@ func TestImageOfARequest(t *testing.T) {
 	r, ok := Input(c, Model{Name: "gpt-4o"}, Bytes)
 	if want := int64(765 + perImage + perCall + perMessage); !ok || r.Tokens != want {
 		t.Errorf("%+v, want %d", r, want)
+	}
+}
+
+// TestSealedTextIsBoundedByItsBytes: what only the provider can read is at most
+// a token a byte, at every step.
+func TestSealedTextIsBoundedByItsBytes(t *testing.T) {
+	for _, step := range []Step{Bytes, Vocabulary, Exact} {
+		m := Model{Tokenizer: "o200k", ContextWindow: 100_000}
+		without, ok := Input(&dialect.Call{Endpoint: dialect.Responses, Messages: 1}, m, step)
+		with, also := Input(&dialect.Call{Endpoint: dialect.Responses, Messages: 1, TokenInputs: 5000}, m, step)
+		if !ok || !also || with.Tokens != without.Tokens+5000 {
+			t.Errorf("step %d: %d with, %d without", step, with.Tokens, without.Tokens)
+		}
 	}
 }

@@ -1,5 +1,7 @@
 package dialect
 
+import "purser/proxy/price"
+
 // Endpoint is one of the operations the gateway understands.
 type Endpoint uint8
 
@@ -7,7 +9,26 @@ type Endpoint uint8
 const (
 	Chat Endpoint = iota + 1
 	Embeddings
+	CountTokens // counts a prompt's tokens
+	Completions
+	Responses
+	Compact // a conversation made shorter by the model
+	Moderations
+	Lookup // what the provider keeps of an earlier answer: read, deleted or stopped
 )
+
+// Generates says whether the model writes an answer, billed as output.
+func (e Endpoint) Generates() bool {
+	switch e {
+	case Chat, Completions, Responses, Compact:
+		return true
+	default:
+		return false
+	}
+}
+
+// Free says whether the provider charges nothing for it.
+func (e Endpoint) Free() bool { return e == CountTokens || e == Moderations || e == Lookup }
 
 // Span is a part of a call's Raw bytes: Raw[Start:End].
 type Span struct {
@@ -57,6 +78,18 @@ type Image struct {
 	Link          bool // fetched by the provider, so its content may change
 }
 
+// PaidTool is a tool that the provider runs and charges by the call.
+type PaidTool struct {
+	Meter price.Meter
+	Param string // where the request asks for it, such as "tools[2].type"
+}
+
+// Reference is an id by which a request takes up what the provider keeps of an
+// earlier answer, and where it stands.
+type Reference struct {
+	ID, Param string
+}
+
 // Field is one name and value the client sent.
 type Field struct {
 	Name, Value string
@@ -67,11 +100,17 @@ type Field struct {
 // again and again, keeping its slices' memory.
 type Call struct {
 	Endpoint     Endpoint
+	Operation    string // the dialect's own name of it, where an endpoint has several; "" else
 	Model        string // as the client named it
 	Stream       bool
-	IncludeUsage bool  // the client itself asked for usage in its stream
-	MaxOutput    int64 // the client's cap in tokens for each of N answers; 0 when unset
-	N            int64 // answers asked for, at least 1
+	StreamType   string // content type of the client's stream; "" is text/event-stream
+	IncludeUsage bool   // the client itself asked for usage in its stream
+	MaxOutput    int64  // the client's cap in tokens for each of N answers; 0 when unset
+	N            int64  // answers asked for, at least 1
+
+	// UsualOutput is the cap that the endpoint's own definition gives a call which
+	// names none; 0 where it gives none.
+	UsualOutput int64
 
 	Messages  int // messages, or inputs of an embedding
 	Names     int // messages that carry a name
@@ -85,9 +124,25 @@ type Call struct {
 	ToolBytes  int64
 	RawMembers int64
 
-	// TokenInputs is how many tokens came ready made (embeddings of token
-	// arrays): they count exactly.
+	// TokenInputs is how many tokens came ready made (arrays of tokens), and how
+	// many those parts can be at most that only the provider can read. They count
+	// as they are.
 	TokenInputs int64
+
+	// Paid are the tools the provider may run, in the order met. Each call of one
+	// makes the model read its prompt again, with what the tool has found.
+	Paid      []PaidTool
+	MaxCalls  int64 // the client's limit of such calls; 0 when unset
+	NoCalls   bool  // the client's limit is zero
+	CapPerRun bool  // MaxOutput caps what the model writes between two of them, not all of it
+
+	// References are the earlier answers it takes up. Whether they are the
+	// caller's is not known here.
+	References []Reference
+
+	// Thinks says that reasoning may be billed beside MaxOutput and not within
+	// it; NoThinking, that the request turns it off where a model can do without.
+	Thinks, NoThinking bool
 
 	// PredictionBytes is the predicted output, which is billed as output where
 	// it is rejected. It is not part of Texts.
@@ -98,6 +153,33 @@ type Call struct {
 	Files  int // file parts with their content in the request
 
 	ServiceTier string // as asked, "" when unset
+
+	// Features are what the client's headers switch on, as sent; "" for none.
+	Features string
+
+	// Regions are where the provider may process the call, by the catalogue's names:
+	// the price of each may apply. None means the price for any.
+	Regions []string
+
+	// Meters are what the call can be counted on, where the dialect knows; 0 where
+	// it does not.
+	Meters price.Set
+
+	// NoOutput says that no answer is asked for, only what the provider remembers
+	// of the prompt. MaxOutput is 0 then too.
+	NoOutput bool
+
+	// Added bounds the tokens that the provider adds to the prompt for what the call
+	// asks for, beyond those for messages and tools.
+	Added int64
+
+	// Window is a larger context window that the client switched on, in tokens; 0
+	// for the model's own.
+	Window int64
+
+	// Compacts says that the provider may sum the prompt up in a run of the model
+	// that comes beside the answer and that no cap of the request bounds.
+	Compacts bool
 
 	// HiddenContext names the first field that pulls in content which is not in
 	// the request, such as "messages[0].content[1].file.file_id"; "" when there
@@ -110,6 +192,9 @@ type Call struct {
 
 	Raw   []byte
 	Sites Sites
+	// ModelSites are the values that name the model, in order, in a dialect whose
+	// body may do so in several places.
+	ModelSites []Span
 }
 
 // Sites are where a dialect found the fields that the gateway may set, for that
@@ -117,15 +202,31 @@ type Call struct {
 // null has a span.
 type Sites struct {
 	Model         Span // value
+	CapParent     Span // value of the object that the cap belongs into, where that is not the body
 	CapKey        Span // key with its quotes
 	CapValue      Span
 	CapNull       Span // value, null, of a cap under the other name
+	CallsValue    Span // of the limit of tool calls
 	StreamOptions Span // value
 	IncludeUsage  Span // value
 	Close         int  // index of the body's last brace
 }
 
+// CacheLifetime is the meter for cache writes of unstated lifetime: the longest
+// that the call asked for.
+func (c *Call) CacheLifetime() price.Meter {
+	for _, m := range [...]price.Meter{price.CacheWrite12h, price.CacheWrite1h, price.CacheWrite30m, price.CacheWrite5m} {
+		if c.Meters.Has(m) {
+			return m
+		}
+	}
+	return price.CacheWriteOther
+}
+
 // Reset empties the call for another decoding, keeping its memory.
 func (c *Call) Reset() {
-	*c = Call{Texts: c.Texts[:0], Images: c.Images[:0], Metadata: c.Metadata[:0]}
+	*c = Call{
+		Texts: c.Texts[:0], Images: c.Images[:0], Metadata: c.Metadata[:0],
+		Paid: c.Paid[:0], References: c.References[:0], ModelSites: c.ModelSites[:0],
+	}
 }

@@ -9,6 +9,7 @@ type Code string
 // The codes, in the order a request meets them.
 const (
 	CodeRouteNotFound   Code = "route_not_found"
+	CodeUnpricedRoute   Code = "route_not_priced"
 	CodeMethod          Code = "method_not_allowed"
 	CodeTooLarge        Code = "request_too_large"
 	CodeShuttingDown    Code = "shutting_down"
@@ -27,6 +28,8 @@ const (
 	CodeMissingDim      Code = "missing_dimension"
 	CodeInvalidDim      Code = "invalid_dimension"
 	CodeBoundDim        Code = "dimension_bound"
+	CodeUnknownPrevious Code = "previous_response_not_found"
+	CodeUnknownResponse Code = "response_not_found"
 	CodeModelNotFound   Code = "model_not_found"
 	CodeModelNotAllowed Code = "model_not_allowed"
 	CodeUnpriced        Code = "model_not_priced"
@@ -61,6 +64,7 @@ type codeRule struct {
 
 var codes = map[Code]codeRule{
 	CodeRouteNotFound:   {404, typeInvalid, false},
+	CodeUnpricedRoute:   {403, typeForbidden, false},
 	CodeMethod:          {405, typeInvalid, false},
 	CodeTooLarge:        {413, typeInvalid, false},
 	CodeShuttingDown:    {503, typeServer, false},
@@ -79,6 +83,8 @@ var codes = map[Code]codeRule{
 	CodeMissingDim:      {400, typeInvalid, false},
 	CodeInvalidDim:      {400, typeInvalid, false},
 	CodeBoundDim:        {403, typeForbidden, false},
+	CodeUnknownPrevious: {400, typeInvalid, false},
+	CodeUnknownResponse: {404, typeInvalid, false},
 	CodeModelNotFound:   {404, typeInvalid, false},
 	CodeModelNotAllowed: {403, typeForbidden, false},
 	CodeUnpriced:        {400, typeInvalid, false},
@@ -122,6 +128,7 @@ type Error struct {
 	NoRetry          bool  // sends x-should-retry: false
 	RetryAfterMillis int64 // when above zero, sends retry-after
 	Budget           *Budget
+	RequestID        string // for dialects whose errors carry it
 }
 
 // NewError makes an error with the status and type its code stands for.

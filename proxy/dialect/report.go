@@ -20,6 +20,7 @@ type Report struct {
 	ID          string // the provider's id of the call
 	Model       string // the model that served it, by the provider's name
 	ServiceTier string // as billed, "" when not stated
+	Region      string // where it was processed, "" when not stated
 
 	State UsageState
 	Usage price.Usage // meaningful when State is UsageReported
@@ -32,6 +33,10 @@ type Report struct {
 	// Done says that the answer came to its proper end: the [DONE] event of a
 	// stream, or a whole JSON body.
 	Done bool
+
+	// Kept are the ids of parts of the answer that a later request can name, as
+	// far as the provider keeps them.
+	Kept []string
 
 	// Failed is set when the answer carried an error instead of, or after, content.
 	Failed *UpstreamError

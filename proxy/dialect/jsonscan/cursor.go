@@ -150,6 +150,39 @@ func (c *Cursor) next(first bool, end byte) (bool, error) {
 	return false, c.fail("expected a comma or the end")
 }
 
+// EachMember reads the object the cursor is at: do reads the value of each member.
+func (c *Cursor) EachMember(do func(key Str) error) error {
+	if err := c.Open(); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		key, more, err := c.Member(first)
+		if !more || err != nil {
+			return err
+		}
+		if err := do(key); err != nil {
+			return err
+		}
+	}
+}
+
+// EachElement reads the array the cursor is at: do reads each element, of which
+// i is the index.
+func (c *Cursor) EachElement(do func(i int) error) error {
+	if err := c.Open(); err != nil {
+		return err
+	}
+	for i := 0; ; i++ {
+		more, err := c.Element(i == 0)
+		if !more || err != nil {
+			return err
+		}
+		if err := do(i); err != nil {
+			return err
+		}
+	}
+}
+
 // Skip reads over one value of any kind, checking it.
 func (c *Cursor) Skip() error {
 	switch c.Kind() {

@@ -3,6 +3,7 @@ package jsonscan
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -236,6 +237,31 @@ func BenchmarkSkip(b *testing.B) {
 	for b.Loop() {
 		if err := valid(doc, false); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestEach(t *testing.T) {
+	read := func(doc string) (seen string, err error) {
+		c := Cursor{Doc: []byte(doc)}
+		err = c.EachMember(func(key Str) error {
+			seen += c.Text(key)
+			return c.EachElement(func(i int) error {
+				seen += strconv.Itoa(i)
+				return c.Skip()
+			})
+		})
+		if err == nil {
+			err = c.End()
+		}
+		return seen, err
+	}
+	if seen, err := read(`{ "a": [7, {}, "x"], "b" : [ ] }`); err != nil || seen != "a012b" {
+		t.Errorf("%q, %v", seen, err)
+	}
+	for _, bad := range []string{``, `[]`, `7`, `{"a":{}}`, `{"a":[1`, `{"a":[1,]}`, `{"a":[]`, `{"a":[]}x`} {
+		if seen, err := read(bad); err == nil {
+			t.Errorf("%s gives %q", bad, seen)
 		}
 	}
 }

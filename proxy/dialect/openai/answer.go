@@ -11,7 +11,14 @@ import (
 // body that is not such an answer gives a report without usage that is not Done.
 func ReadAnswer(r *dialect.Report, e dialect.Endpoint, body []byte) {
 	*r = dialect.Report{}
+	if e == dialect.Responses || e == dialect.Compact {
+		readResponse(r, body)
+		return
+	}
 	a := reader{cur: jsonscan.Cursor{Doc: body, LoneSurrogates: true}, report: r, message: "message"}
+	if e == dialect.Completions {
+		a.message = completionText
+	}
 	if a.chunk() != nil || a.cur.End() != nil {
 		*r = dialect.Report{}
 		return
@@ -23,12 +30,15 @@ func ReadAnswer(r *dialect.Report, e dialect.Endpoint, body []byte) {
 	}
 }
 
+// completionText is the member of a legacy completion's choice that holds text.
+const completionText = "text"
+
 // reader reads one answer or one chunk of a stream. What it finds is committed
 // to the report only when the whole of it could be read.
 type reader struct {
 	cur     jsonscan.Cursor
 	report  *dialect.Report
-	message string // the member of a choice that holds text: "message" or "delta"
+	message string // the member of a choice that holds text: "message", "delta" or "text"
 
 	id, model, tier jsonscan.Str
 	padding         jsonscan.Str
@@ -64,18 +74,7 @@ func (a *reader) chunk() error {
 	if a.cur.Kind() != jsonscan.Object {
 		return &jsonscan.SyntaxError{Offset: a.cur.Pos, Reason: "expected an object"}
 	}
-	if err := a.cur.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		key, more, err := a.cur.Member(first)
-		if !more || err != nil {
-			return err
-		}
-		if err := a.member(key); err != nil {
-			return err
-		}
-	}
+	return a.cur.EachMember(func(key jsonscan.Str) error { return a.member(key) })
 }
 
 func (a *reader) member(key jsonscan.Str) error {
@@ -83,13 +82,13 @@ func (a *reader) member(key jsonscan.Str) error {
 	start := a.cur.Pos
 	switch name := a.cur.Doc[key.Start:key.End]; string(name) {
 	case "id":
-		return a.text1(&a.id)
+		return text1(&a.cur, &a.id)
 	case "model":
-		return a.text1(&a.model)
+		return text1(&a.cur, &a.model)
 	case "service_tier":
-		return a.text1(&a.tier)
+		return text1(&a.cur, &a.tier)
 	case "obfuscation":
-		return a.text1(&a.padding)
+		return text1(&a.cur, &a.padding)
 	case "choices":
 		if k == jsonscan.Array {
 			a.hasChoices = true
@@ -110,16 +109,6 @@ func (a *reader) member(key jsonscan.Str) error {
 		return err
 	}
 	return a.cur.Skip()
-}
-
-// text1 reads a string into s and any other value over.
-func (a *reader) text1(s *jsonscan.Str) error {
-	if a.cur.Kind() != jsonscan.String {
-		return a.cur.Skip()
-	}
-	got, err := a.cur.String()
-	*s = got
-	return err
 }
 
 func (a *reader) choiceList() error {
@@ -205,31 +194,9 @@ func (a *reader) output(name string) error {
 		a.texts, a.piece = a.texts+1, s
 		return err
 	case jsonscan.Object:
-		if err := a.cur.Open(); err != nil {
-			return err
-		}
-		for first := true; ; first = false {
-			key, more, err := a.cur.Member(first)
-			if !more || err != nil {
-				return err
-			}
-			if err := a.output(outputName(a.cur.Doc[key.Start:key.End])); err != nil {
-				return err
-			}
-		}
+		return a.cur.EachMember(func(key jsonscan.Str) error { return a.output(outputName(a.cur.Doc[key.Start:key.End])) })
 	case jsonscan.Array:
-		if err := a.cur.Open(); err != nil {
-			return err
-		}
-		for first := true; ; first = false {
-			more, err := a.cur.Element(first)
-			if !more || err != nil {
-				return err
-			}
-			if err := a.output(""); err != nil {
-				return err
-			}
-		}
+		return a.cur.EachElement(func(int) error { return a.output("") })
 	}
 	return a.cur.Skip()
 }
@@ -262,7 +229,7 @@ func (a *reader) commit() {
 		r.ServiceTier = a.cur.Text(a.tier)
 	}
 	if !a.usage.Empty() && a.cur.Doc[a.usage.Start] != 'n' {
-		readUsage(r, a.cur.Doc[a.usage.Start:a.usage.End])
+		readUsage(r, a.cur.Doc[a.usage.Start:a.usage.End], &chatUsage)
 	}
 	if !a.failure.Empty() {
 		failed := readErrorValue(a.cur.Doc[a.failure.Start:a.failure.End])

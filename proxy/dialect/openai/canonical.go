@@ -1,18 +1,9 @@
 package openai
 
 import (
-	"bytes"
-	"errors"
-	"slices"
-	"strconv"
-
 	"purser/proxy/dialect"
-	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/canonical"
 )
-
-// ErrDuplicateKey says that an object has a key twice: the body has no
-// canonical form, since parsers differ on which of the two counts.
-var ErrDuplicateKey = errors.New("object with a key given twice")
 
 // Cacheable says whether a stored answer may serve this call, and if not, why.
 //
@@ -28,6 +19,12 @@ func Cacheable(c *dialect.Call) (ok bool, why string) {
 		return false, "refers to content outside the request"
 	case c.Store:
 		return false, "asks the provider to store the answer"
+	case c.Endpoint == dialect.Compact, c.Endpoint.Free():
+		return false, "not an answer worth keeping"
+	case c.Endpoint == dialect.Completions && c.Stream:
+		return false, "a stream of a form that has no other"
+	case len(c.Paid) > 0:
+		return false, "looks things up that may change"
 	}
 	for i := range c.Images {
 		if c.Images[i].Link {
@@ -46,32 +43,17 @@ const canonicalVersion = "openai.1 "
 // numbers, and for any value of the fields that do not change the answer's
 // content (stream, stream_options, user, metadata, store, safety_identifier and
 // the prompt_cache fields). Numbers are compared by their exact decimal value,
-// not as floating point. It fails with [ErrDuplicateKey].
+// not as floating point. It fails with [canonical.ErrDuplicateKey].
 func AppendCanonical(dst []byte, c *dialect.Call) ([]byte, error) {
 	dst = append(dst, canonicalVersion...)
-	if c.Endpoint == dialect.Embeddings {
-		dst = append(dst, "embeddings "...)
-	} else {
-		dst = append(dst, "chat "...)
-	}
-	var space [64]member
-	k := canonical{cur: jsonscan.Cursor{Doc: c.Raw}, out: dst, members: space[:0], top: true}
-	if err := k.value(); err != nil {
-		return nil, err
-	}
-	return k.out, nil
+	dst = append(append(dst, endpointNames[c.Endpoint]...), ' ')
+	return canonical.Append(dst, c.Raw, aside)
 }
 
-// member is one "key":value in canonical form, at out[start:end], with the key
-// up to out[key].
-type member struct{ start, key, end int }
-
-type canonical struct {
-	cur     jsonscan.Cursor
-	out     []byte
-	members []member // a stack of the objects being read
-	scratch []byte
-	top     bool // the next object is the body itself
+var endpointNames = [...]string{
+	dialect.Chat: "chat", dialect.Embeddings: "embeddings", dialect.Completions: "completions",
+	dialect.Responses: "responses", dialect.Compact: "compact", dialect.CountTokens: "input_tokens",
+	dialect.Moderations: "moderations",
 }
 
 // aside says whether a field of the body has no part in its canonical form.
@@ -82,195 +64,4 @@ func aside(name []byte) bool {
 		return true
 	}
 	return false
-}
-
-func (k *canonical) value() error {
-	switch k.cur.Kind() {
-	case jsonscan.Object:
-		return k.object()
-	case jsonscan.Array:
-		return k.array()
-	case jsonscan.String:
-		s, err := k.cur.String()
-		if err == nil {
-			k.string(s)
-		}
-		return err
-	case jsonscan.Number:
-		start, end, err := k.cur.Number()
-		if err == nil {
-			k.out = appendNumber(k.out, k.cur.Doc[start:end])
-		}
-		return err
-	}
-	start := k.cur.Pos
-	err := k.cur.Skip()
-	k.out = append(k.out, k.cur.Doc[start:k.cur.Pos]...)
-	return err
-}
-
-func (k *canonical) string(s jsonscan.Str) {
-	raw := k.cur.Doc[s.Start:s.End]
-	if s.Escaped {
-		k.scratch = jsonscan.AppendText(k.scratch[:0], raw)
-		k.out = jsonscan.AppendValid(k.out, k.scratch)
-		return
-	}
-	k.out = append(k.out, '"')
-	k.out = append(append(k.out, raw...), '"')
-}
-
-func (k *canonical) array() error {
-	if err := k.cur.Open(); err != nil {
-		return err
-	}
-	k.out = append(k.out, '[')
-	for first := true; ; first = false {
-		more, err := k.cur.Element(first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			k.out = append(k.out, ']')
-			return nil
-		}
-		if !first {
-			k.out = append(k.out, ',')
-		}
-		if err := k.value(); err != nil {
-			return err
-		}
-	}
-}
-
-func (k *canonical) object() error {
-	if err := k.cur.Open(); err != nil {
-		return err
-	}
-	top := k.top
-	k.top = false
-	base := len(k.members)
-	k.out = append(k.out, '{')
-	for first := true; ; first = false {
-		key, more, err := k.cur.Member(first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
-		if top && aside(k.cur.Name(key)) {
-			if err := k.cur.Skip(); err != nil {
-				return err
-			}
-			continue
-		}
-		m := member{start: len(k.out)}
-		k.string(key)
-		m.key = len(k.out)
-		k.out = append(k.out, ':')
-		if err := k.value(); err != nil {
-			return err
-		}
-		k.out = append(k.out, ',')
-		m.end = len(k.out)
-		k.members = append(k.members, m)
-	}
-	err := k.sort(k.members[base:])
-	k.members = k.members[:base]
-	if last := len(k.out) - 1; k.out[last] == ',' {
-		k.out[last] = '}'
-	} else {
-		k.out = append(k.out, '}')
-	}
-	return err
-}
-
-// sort puts the members of one object, which end out, into the order of their keys.
-func (k *canonical) sort(members []member) error {
-	name := func(m member) []byte { return k.out[m.start:m.key] }
-	order := func(a, b member) int { return bytes.Compare(name(a), name(b)) }
-	sorted := slices.IsSortedFunc(members, order)
-	if !sorted {
-		slices.SortFunc(members, order)
-	}
-	for i := 1; i < len(members); i++ {
-		if bytes.Equal(name(members[i-1]), name(members[i])) {
-			return ErrDuplicateKey
-		}
-	}
-	if sorted {
-		return nil
-	}
-	k.scratch = k.scratch[:0]
-	for _, m := range members {
-		k.scratch = append(k.scratch, k.out[m.start:m.end]...)
-	}
-	copy(k.out[len(k.out)-len(k.scratch):], k.scratch)
-	return nil
-}
-
-// appendNumber appends a JSON number by its exact decimal value: a sign, the
-// digits without zeros at either end, and the power of ten. 1, 1.0 and 10e-1
-// give the same; 1 and 1.0000000000000001 do not. Minus zero is zero.
-func appendNumber(dst, raw []byte) []byte {
-	negative := raw[0] == '-'
-	if negative {
-		raw = raw[1:]
-	}
-	mantissa, exponent := raw, int64(0)
-	if i := bytes.IndexAny(raw, "eE"); i >= 0 {
-		var ok bool
-		if exponent, ok = smallInt(raw[i+1:]); !ok {
-			// Too large to add to. Such a number is nobody's; it stays as it is.
-			if negative {
-				dst = append(dst, '-')
-			}
-			return append(dst, raw...)
-		}
-		mantissa = raw[:i]
-	}
-	start := len(dst)
-	if negative {
-		dst = append(dst, '-')
-	}
-	from := len(dst)
-	for i, b := range mantissa {
-		if b == '.' {
-			exponent -= int64(len(mantissa) - i - 1)
-		} else if b != '0' || len(dst) > from {
-			dst = append(dst, b)
-		}
-	}
-	if len(dst) == from {
-		return append(dst[:start], '0')
-	}
-	for dst[len(dst)-1] == '0' {
-		dst = dst[:len(dst)-1]
-		exponent++
-	}
-	if exponent == 0 {
-		return dst
-	}
-	return strconv.AppendInt(append(dst, 'e'), exponent, 10)
-}
-
-// smallInt reads a signed whole number of at most nine digits.
-func smallInt(b []byte) (int64, bool) {
-	negative := false
-	if len(b) > 0 && (b[0] == '+' || b[0] == '-') {
-		negative = b[0] == '-'
-		b = b[1:]
-	}
-	if len(b) > 9 {
-		return 0, false
-	}
-	var n int64
-	for _, c := range b {
-		n = n*10 + int64(c-'0')
-	}
-	if negative {
-		n = -n
-	}
-	return n, true
 }

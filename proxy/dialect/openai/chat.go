@@ -189,8 +189,7 @@ func (d *decoder) chatMember(f int, key jsonscan.Str, name []byte) (err error) {
 		c.Store, err = d.bool("store")
 	case fAudio, fUnpriced:
 		if !d.null() {
-			return dialect.NewError(dialect.CodeUnsupported, string(name),
-				"'%s' is not supported here: its cost cannot be bounded beforehand. Leave it out.", name)
+			return unpriced(name)
 		}
 	case fHidden:
 		if !d.null() {

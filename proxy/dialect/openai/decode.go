@@ -12,18 +12,21 @@ import (
 // Limits of a request. They bound the work and memory one body can cause; each
 // is well above what OpenAI itself accepts or what agents send.
 const (
-	MaxModel    = 256    // bytes of a model's name
-	MaxMessages = 10_000 // of one request
-	MaxParts    = 4_096  // content parts of one message
-	MaxImages   = 1_500  // of one request, OpenAI's own limit
-	MaxTools    = 2_048  // tools and functions of one request
-	MaxAnswers  = 128    // n, OpenAI's own limit
-	MaxInputs   = 2_048  // inputs of one embedding call, OpenAI's own limit
-	MaxTokenIDs = 4 << 20
-	MaxMetadata = 64
-	MaxCap      = 1 << 30 // tokens; keeps cap times n far from overflow
-	MaxUser     = 1_024
-	maxTier     = 64
+	MaxModel      = 256    // bytes of a model's name
+	MaxMessages   = 10_000 // of one request
+	MaxParts      = 4_096  // content parts of one message
+	MaxImages     = 1_500  // of one request, OpenAI's own limit
+	MaxTools      = 2_048  // tools and functions of one request
+	MaxAnswers    = 128    // n, OpenAI's own limit
+	MaxInputs     = 2_048  // inputs of one embedding call, OpenAI's own limit
+	MaxTokenIDs   = 4 << 20
+	MaxMetadata   = 64
+	MaxCap        = 1 << 30 // tokens; keeps cap times n far from overflow
+	MaxUser       = 1_024
+	MaxCalls      = 1_000 // tool calls of the provider in one response
+	MaxID         = 256   // bytes of an id
+	MaxReferences = 1_024 // earlier answers and their parts that one request takes up
+	maxTier       = 64
 )
 
 // Decode reads a request body into c, which it resets. Afterwards c refers to
@@ -38,6 +41,12 @@ func Decode(c *dialect.Call, e dialect.Endpoint, body []byte) *dialect.Error {
 		err = d.chat()
 	case dialect.Embeddings:
 		err = d.embeddings()
+	case dialect.Completions:
+		err = d.completions()
+	case dialect.Responses, dialect.Compact, dialect.CountTokens:
+		err = d.responses()
+	case dialect.Moderations:
+		err = d.moderations()
 	default:
 		panic(fmt.Sprintf("openai: endpoint %d", e))
 	}
@@ -52,11 +61,13 @@ func Decode(c *dialect.Call, e dialect.Endpoint, body []byte) *dialect.Error {
 }
 
 // decoder is the state of one decoding. message and part are the indices being
-// read, for naming the field at fault.
+// read, of list and within its holder, for naming the field at fault.
 type decoder struct {
 	call          *dialect.Call
 	cur           jsonscan.Cursor
 	message, part int
+	list, holder  string
+	template      bool // the request takes up a stored prompt
 }
 
 // fields is a set of the fields met in one object.
@@ -246,7 +257,12 @@ func (d *decoder) deepText() error {
 			}
 			d.addText(key)
 			d.call.RawMembers++
-			if err := d.deepText(); err != nil {
+			if string(d.cur.Name(key)) == sealedField {
+				err = d.sealed()
+			} else {
+				err = d.deepText()
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -266,6 +282,20 @@ func (d *decoder) deepText() error {
 		}
 	}
 	return d.cur.Skip()
+}
+
+// sealedField is the name of what only the provider can read.
+const sealedField = "encrypted_content"
+
+// sealed counts text that the provider alone can read: each of its bytes may be
+// a token.
+func (d *decoder) sealed() error {
+	if d.cur.Kind() != jsonscan.String {
+		return d.deepText()
+	}
+	s, err := d.cur.String()
+	d.call.TokenInputs += int64(s.Len)
+	return err
 }
 
 // model reads the model's name and where it is.

@@ -297,7 +297,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("span %+v of %d bytes", x, len(body))
 			}
 		}
-		out := AppendUpstream(nil, &c, Change{Model: "up", MaxOutput: 7, IncludeUsage: true})
+		out := AppendUpstream(nil, &c, dialect.Change{Model: "up", MaxOutput: 7, IncludeUsage: true})
 		if !json.Valid(out) {
 			t.Fatalf("%q rewritten to %q", body, out)
 		}

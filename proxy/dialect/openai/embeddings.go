@@ -74,15 +74,17 @@ func (d *decoder) embeddingsMember(f int) error {
 	case eModel:
 		return d.model()
 	case eInput:
-		return d.input()
+		return d.input("input")
 	case eUser:
 		return d.user()
 	}
 	return d.cur.Skip()
 }
 
-// input reads a string, strings, token ids, or arrays of token ids.
-func (d *decoder) input() error {
+// input reads a string, strings, token ids, or arrays of token ids, which
+// are the value of field.
+func (d *decoder) input(field string) error {
+	d.list = field
 	const what = "a string, an array of strings, or an array of tokens"
 	switch k := d.cur.Kind(); k {
 	case jsonscan.String:
@@ -92,7 +94,7 @@ func (d *decoder) input() error {
 	case jsonscan.Invalid:
 		return d.cur.Skip()
 	default:
-		return invalidType("input", what, k)
+		return invalidType(field, what, k)
 	}
 	if err := d.cur.Open(); err != nil {
 		return err
@@ -110,7 +112,7 @@ func (d *decoder) input() error {
 		if first {
 			kind = k
 		} else if k != kind && k != jsonscan.Invalid {
-			return invalidType(fmt.Sprintf("input[%d]", d.message), "entries of one kind", k)
+			return invalidType(fmt.Sprintf("%s[%d]", d.list, d.message), "entries of one kind", k)
 		}
 		if err := d.inputElement(k, what); err != nil {
 			return err
@@ -118,7 +120,7 @@ func (d *decoder) input() error {
 		d.message++
 	}
 	if d.message == 0 {
-		return invalidValue("input", "it is empty")
+		return invalidValue(field, "it is empty")
 	}
 	if kind == jsonscan.Number {
 		d.call.Messages = 1 // one input made of these tokens
@@ -134,7 +136,7 @@ func (d *decoder) inputElement(k jsonscan.Kind, what string) error {
 		return d.tokenID()
 	case jsonscan.String, jsonscan.Array:
 		if d.message == MaxInputs {
-			return tooMany("input", MaxInputs)
+			return tooMany(d.list, MaxInputs)
 		}
 		if k == jsonscan.String {
 			return d.deepText()
@@ -143,7 +145,7 @@ func (d *decoder) inputElement(k jsonscan.Kind, what string) error {
 	case jsonscan.Invalid:
 		return d.cur.Skip()
 	}
-	return invalidType(fmt.Sprintf("input[%d]", d.message), what, k)
+	return invalidType(fmt.Sprintf("%s[%d]", d.list, d.message), what, k)
 }
 
 func (d *decoder) tokenIDs() error {
@@ -157,7 +159,7 @@ func (d *decoder) tokenIDs() error {
 		}
 		if !more {
 			if first {
-				return invalidValue(fmt.Sprintf("input[%d]", d.message), "it is empty")
+				return invalidValue(fmt.Sprintf("%s[%d]", d.list, d.message), "it is empty")
 			}
 			return nil
 		}
@@ -169,14 +171,14 @@ func (d *decoder) tokenIDs() error {
 
 func (d *decoder) tokenID() error {
 	if d.call.TokenInputs++; d.call.TokenInputs > MaxTokenIDs {
-		return dialect.NewError(dialect.CodeLimit, "input", "'input' has too many tokens: the limit is %d.", MaxTokenIDs)
+		return dialect.NewError(dialect.CodeLimit, d.list, "'%s' has too many tokens: the limit is %d.", d.list, MaxTokenIDs)
 	}
 	if d.cur.Kind() != jsonscan.Number {
-		return d.expect(jsonscan.Number, "input", "an array of tokens")
+		return d.expect(jsonscan.Number, d.list, "an array of tokens")
 	}
 	_, whole, err := d.cur.Int()
 	if err == nil && !whole {
-		return invalidValue("input", "tokens must be whole numbers")
+		return invalidValue(d.list, "tokens must be whole numbers")
 	}
 	return err
 }

@@ -8,29 +8,12 @@ import (
 	"purser/proxy/dialect/jsonscan"
 )
 
-// Client tells apart the clients that want a refusal in a form of their own.
-type Client uint8
-
-// The clients.
-const (
-	AnyClient Client = iota
-	Codex            // retries a 402, stops on its own 429
-)
-
-// ClientOf names the client from its User-Agent and originator headers.
-func ClientOf(userAgent, originator []byte) Client {
-	if hasPrefixFold(userAgent, "codex") || hasPrefixFold(originator, "codex") {
-		return Codex
-	}
-	return AnyClient
-}
-
 // ErrorAnswer gives the status, headers and body that tell e to the client.
 //
 // A refusal for money is a 402 with x-should-retry: false, which no SDK tries
 // again; Codex gets the 429 usage_limit_reached that it stops on. A rate limit
 // is a 429 with retry-after and retry-after-ms.
-func ErrorAnswer(e *dialect.Error, c Client) (int, []dialect.Header, []byte) {
+func ErrorAnswer(e *dialect.Error, c dialect.Client) (int, []dialect.Header, []byte) {
 	header := make([]dialect.Header, 0, 4)
 	header = append(header, dialect.Header{Name: "content-type", Value: "application/json"})
 	if e.NoRetry {
@@ -41,7 +24,7 @@ func ErrorAnswer(e *dialect.Error, c Client) (int, []dialect.Header, []byte) {
 			dialect.Header{Name: "retry-after", Value: strconv.FormatInt((ms+999)/1000, 10)},
 			dialect.Header{Name: "retry-after-ms", Value: strconv.FormatInt(ms, 10)})
 	}
-	if c == Codex && e.Code == dialect.CodeQuota {
+	if c == dialect.Codex && e.Code == dialect.CodeQuota {
 		return 429, header, appendUsageLimit(nil, e)
 	}
 	return e.Status, header, AppendError(make([]byte, 0, 512), e)

@@ -24,7 +24,7 @@ func quotaError() *dialect.Error {
 }
 
 func TestRefusalForMoney(t *testing.T) {
-	status, header, body := ErrorAnswer(quotaError(), AnyClient)
+	status, header, body := ErrorAnswer(quotaError(), dialect.AnyClient)
 	h := headers(header)
 	if status != 402 || h["x-should-retry"] != "false" || h["content-type"] != "application/json" || h["retry-after"] != "" {
 		t.Errorf("%d %v", status, h)
@@ -37,7 +37,7 @@ func TestRefusalForMoney(t *testing.T) {
 }
 
 func TestRefusalForMoneyToCodex(t *testing.T) {
-	status, header, body := ErrorAnswer(quotaError(), ClientOf([]byte("codex_cli_rs/0.169 (Linux)"), nil))
+	status, header, body := ErrorAnswer(quotaError(), dialect.ClientOf([]byte("codex_cli_rs/0.169 (Linux)"), nil))
 	if status != 429 || headers(header)["x-should-retry"] != "false" {
 		t.Errorf("%d %v", status, header)
 	}
@@ -45,21 +45,8 @@ func TestRefusalForMoneyToCodex(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", body, want)
 	}
 	// Only money is told in its own form.
-	if status, _, _ := ErrorAnswer(dialect.NewError(dialect.CodeInvalidKey, "", "x"), Codex); status != 401 {
+	if status, _, _ := ErrorAnswer(dialect.NewError(dialect.CodeInvalidKey, "", "x"), dialect.Codex); status != 401 {
 		t.Errorf("%d", status)
-	}
-}
-
-func TestClientOf(t *testing.T) {
-	for _, x := range []struct {
-		agent, originator string
-		want              Client
-	}{
-		{"Codex/1", "", Codex}, {"x", "codex_vscode", Codex}, {"OpenAI/JS 7.57", "", AnyClient}, {"", "", AnyClient}, {"my-codex", "", AnyClient},
-	} {
-		if got := ClientOf([]byte(x.agent), []byte(x.originator)); got != x.want {
-			t.Errorf("%q %q: %d", x.agent, x.originator, got)
-		}
 	}
 }
 
@@ -67,7 +54,7 @@ func TestRateLimitAndUndecided(t *testing.T) {
 	for code, want := range map[dialect.Code]int{dialect.CodeRateLimit: 429, dialect.CodeConcurrency: 429, dialect.CodeUndecided: 503, dialect.CodeShuttingDown: 503} {
 		e := dialect.NewError(code, "", "wait")
 		e.RetryAfterMillis = 1500
-		status, header, _ := ErrorAnswer(e, AnyClient)
+		status, header, _ := ErrorAnswer(e, dialect.AnyClient)
 		h := headers(header)
 		if status != want || h["retry-after"] != "2" || h["retry-after-ms"] != "1500" || h["x-should-retry"] != "" {
 			t.Errorf("%s: %d %v", code, status, h)
@@ -113,8 +100,8 @@ func TestReadError(t *testing.T) {
 }
 
 func TestModels(t *testing.T) {
-	got := string(AppendModels(nil, []Model{{"gpt-4o", "openai", 7}, {`a"b`, "purser", 0}}))
-	want := `{"object":"list","data":[{"id":"gpt-4o","object":"model","created":7,"owned_by":"openai"},{"id":"a\"b","object":"model","created":0,"owned_by":"purser"}]}`
+	got := string(AppendModels(nil, []dialect.Listed{{ID: "gpt-4o", Owner: "openai"}, {ID: `a"b`, Owner: "purser"}}))
+	want := `{"object":"list","data":[{"id":"gpt-4o","object":"model","created":0,"owned_by":"openai"},{"id":"a\"b","object":"model","created":0,"owned_by":"purser"}]}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -176,7 +176,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("%v of %s", err, answer)
 		}
 		var m Meter
-		m.Reset(true)
+		m.Reset(&dialect.Call{IncludeUsage: true})
 		if _, err := m.Feed(stream); err != nil || !m.Report().Complete() {
 			t.Fatalf("%v %+v of %s", err, m.Report(), stream)
 		}
@@ -262,7 +262,7 @@ func FuzzFoldAndReplay(f *testing.F) {
 				break
 			}
 			var m Meter
-			m.Reset(true)
+			m.Reset(&dialect.Call{IncludeUsage: true})
 			if _, err := m.Feed(stream); err != nil || !m.Report().Done {
 				t.Fatalf("%q of %q", stream, raw)
 			}

@@ -35,13 +35,13 @@ func (d *decoder) image() error {
 				return ambiguous(d.atPart(".image_url.url"), "is given twice")
 			}
 			hasURL = true
-			err = d.imageURL(&img)
+			err = d.imageURL(&img, d.atPart(".image_url.url"))
 		case "detail":
 			if hasDetail {
 				return ambiguous(d.atPart(".image_url.detail"), "is given twice")
 			}
 			hasDetail = true
-			err = d.imageDetail(&img)
+			err = d.imageDetail(&img, d.atPart(".image_url.detail"))
 		default:
 			if err = lookalike(name, "url", "detail"); err == nil {
 				err = d.deepText()
@@ -58,8 +58,8 @@ func (d *decoder) image() error {
 	return nil
 }
 
-func (d *decoder) imageDetail(img *dialect.Image) error {
-	detail, err := d.short(d.atPart(".image_url.detail"), 16)
+func (d *decoder) imageDetail(img *dialect.Image, param string) error {
+	detail, err := d.short(param, 16)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (d *decoder) imageDetail(img *dialect.Image) error {
 	case "original":
 		img.Detail = dialect.DetailOriginal
 	default:
-		return invalidValue(d.atPart(".image_url.detail"), "supported values are 'auto', 'low', 'high' and 'original'")
+		return invalidValue(param, "supported values are 'auto', 'low', 'high' and 'original'")
 	}
 	return nil
 }
@@ -82,9 +82,9 @@ func (d *decoder) imageDetail(img *dialect.Image) error {
 // may carry this much metadata before it. A size further in counts as unknown.
 const headBytes = 256 << 10
 
-func (d *decoder) imageURL(img *dialect.Image) error {
+func (d *decoder) imageURL(img *dialect.Image, param string) error {
 	if d.cur.Kind() != jsonscan.String {
-		return d.expect(jsonscan.String, d.atPart(".image_url.url"), "a string")
+		return d.expect(jsonscan.String, param, "a string")
 	}
 	s, err := d.cur.String()
 	if err != nil {
@@ -99,11 +99,11 @@ func (d *decoder) imageURL(img *dialect.Image) error {
 		img.Link = true
 		return nil
 	case !hasPrefixFold(url, "data:"):
-		return invalidValue(d.atPart(".image_url.url"), "expected a link (https://) or a data URL (data:image/...;base64,...)")
+		return invalidValue(param, "expected a link (https://) or a data URL (data:image/...;base64,...)")
 	}
 	comma := bytes.IndexByte(url[:min(len(url), 256)], ',')
 	if comma < 0 || !bytes.HasSuffix(url[:comma], []byte(";base64")) {
-		return invalidValue(d.atPart(".image_url.url"), "a data URL must be of the form data:image/...;base64,...")
+		return invalidValue(param, "a data URL must be of the form data:image/...;base64,...")
 	}
 	payload := url[comma+1:]
 	img.Bytes = len(payload)

@@ -1,19 +1,12 @@
 package openai
 
 import (
-	"strconv"
-
+	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
 )
 
-// Model is one row of the models list.
-type Model struct {
-	ID, OwnedBy string
-	Created     int64 // Unix seconds
-}
-
 // AppendModels appends the answer of GET /v1/models.
-func AppendModels(dst []byte, models []Model) []byte {
+func AppendModels(dst []byte, models []dialect.Listed) []byte {
 	dst = append(dst, `{"object":"list","data":[`...)
 	for i, m := range models {
 		if i > 0 {
@@ -25,12 +18,10 @@ func AppendModels(dst []byte, models []Model) []byte {
 }
 
 // AppendModel appends the answer of GET /v1/models/{id}.
-func AppendModel(dst []byte, m Model) []byte {
+func AppendModel(dst []byte, m dialect.Listed) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = jsonscan.AppendString(dst, m.ID)
-	dst = append(dst, `,"object":"model","created":`...)
-	dst = strconv.AppendInt(dst, m.Created, 10)
-	dst = append(dst, `,"owned_by":`...)
-	dst = jsonscan.AppendString(dst, m.OwnedBy)
+	dst = append(dst, `,"object":"model","created":0,"owned_by":`...)
+	dst = jsonscan.AppendString(dst, m.Owner)
 	return append(dst, '}')
 }

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"bytes"
+
 	"purser/proxy/dialect/jsonscan"
 )
 
@@ -101,4 +103,28 @@ func appendObject(dst []byte, body func([]byte) []byte) []byte {
 		dst = dst[:len(dst)-1]
 	}
 	return append(dst, '}')
+}
+
+// oneLine gives checked JSON without line ends between its tokens, as the data of
+// an event must be: raw itself if it has none.
+func oneLine(raw []byte) []byte {
+	if !bytes.ContainsAny(raw, "\r\n") {
+		return raw
+	}
+	out := make([]byte, 0, len(raw))
+	inside := false
+	for i := 0; i < len(raw); i++ {
+		switch b := raw[i]; {
+		case inside && b == '\\':
+			out = append(out, b, raw[i+1])
+			i++
+		case b == '"':
+			inside = !inside
+			out = append(out, b)
+		case !inside && (b == ' ' || b == '\t' || b == '\r' || b == '\n'):
+		default:
+			out = append(out, b)
+		}
+	}
+	return out
 }

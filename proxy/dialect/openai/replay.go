@@ -16,6 +16,7 @@ func Replay(dst, answer []byte, usage bool) ([]byte, error) {
 	if cur.Kind() != jsonscan.Object || cur.Skip() != nil || cur.End() != nil {
 		return nil, notFoldable("not a JSON object")
 	}
+	answer = oneLine(answer)
 	r := replaying{out: dst, usage: usage}
 	if err := r.envelope(answer); err != nil {
 		return nil, err

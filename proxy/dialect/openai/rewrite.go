@@ -14,36 +14,39 @@ const (
 	CapTokens     = "max_tokens"
 )
 
-// Change is what the gateway sets in the body it sends upstream.
-type Change struct {
-	Model     string // the upstream's name of the model; "" keeps the client's
-	MaxOutput int64  // cap in tokens of each answer; 0 keeps the client's
-
-	// CapField is the cap's name upstream. "" keeps the client's choice, and
-	// means CapCompletion where the client chose none.
-	CapField string
-
-	IncludeUsage bool // make a stream end with its usage
-}
+// capOutput is the name of the cap on a response's tokens, reasoning included.
+const capOutput = "max_output_tokens"
 
 // AppendUpstream appends to dst the body to send upstream: the client's, byte
 // for byte, but for the values that ch sets. c must have been decoded without
 // error and its Raw be unchanged. A change that the body has already leaves its
 // bytes alone; one that it has no field for is added before the last brace.
-func AppendUpstream(dst []byte, c *dialect.Call, ch Change) []byte {
-	var set [5]edit
+func AppendUpstream(dst []byte, c *dialect.Call, ch dialect.Change) []byte {
+	var set [6]edit
 	e := edits{list: set[:0]}
 	s := &c.Sites
-	if ch.Model != "" && ch.Model != c.Model {
+	if ch.Model != "" && ch.Model != c.Model && !s.Model.Empty() {
 		e.replace(s.Model, jsonscan.AppendString(nil, ch.Model))
 	}
 	tail := ""
-	if c.Endpoint == dialect.Chat {
+	switch c.Endpoint {
+	case dialect.Chat, dialect.Completions:
+		if c.Endpoint == dialect.Completions {
+			ch.CapField = CapTokens
+		}
 		if ch.MaxOutput > 0 {
 			tail = e.outputCap(c, ch)
 		}
 		if ch.IncludeUsage && c.Stream && !c.IncludeUsage {
 			tail += e.includeUsage(c)
+		}
+	case dialect.Responses:
+		ch.CapField = capOutput
+		if ch.MaxOutput > 0 {
+			tail = e.outputCap(c, ch)
+		}
+		if ch.MaxCalls > 0 && ch.MaxCalls != c.MaxCalls {
+			tail += e.callLimit(c, ch.MaxCalls)
 		}
 	}
 	if tail != "" {
@@ -53,7 +56,7 @@ func AppendUpstream(dst []byte, c *dialect.Call, ch Change) []byte {
 }
 
 // outputCap sets the cap where the client has it, or gives the member to add.
-func (e *edits) outputCap(c *dialect.Call, ch Change) string {
+func (e *edits) outputCap(c *dialect.Call, ch dialect.Change) string {
 	name := ch.CapField
 	n := strconv.FormatInt(ch.MaxOutput, 10)
 	if c.Sites.CapValue.Empty() {
@@ -99,6 +102,16 @@ func (e *edits) includeUsage(c *dialect.Call) string {
 		}
 		e.replace(dialect.Span{Start: at, End: at}, []byte(member))
 	}
+	return ""
+}
+
+// callLimit sets max_tool_calls, or gives the member to add.
+func (e *edits) callLimit(c *dialect.Call, limit int64) string {
+	n := strconv.FormatInt(limit, 10)
+	if c.Sites.CallsValue.Empty() {
+		return `,"max_tool_calls":` + n
+	}
+	e.replace(c.Sites.CallsValue, []byte(n))
 	return ""
 }
 

@@ -14,12 +14,12 @@ import (
 
 func TestRewrite(t *testing.T) {
 	const messages = `"messages":[{"role":"user","content":"x"}]`
-	all := Change{Model: "up/1", MaxOutput: 50, IncludeUsage: true}
+	all := dialect.Change{Model: "up/1", MaxOutput: 50, IncludeUsage: true}
 	for _, x := range []struct {
 		name, body, want string
-		change           Change
+		change           dialect.Change
 	}{
-		{"nothing", `{"model":"m", ` + messages + `}`, `{"model":"m", ` + messages + `}`, Change{}},
+		{"nothing", `{"model":"m", ` + messages + `}`, `{"model":"m", ` + messages + `}`, dialect.Change{}},
 		{"all added", `{"model":"m",` + messages + `,"stream":true}`,
 			`{"model":"up/1",` + messages + `,"stream":true,"max_completion_tokens":50,"stream_options":{"include_usage":true}}`, all},
 		{"not a stream", `{"model":"m",` + messages + ` }`, `{"model":"up/1",` + messages + ` ,"max_completion_tokens":50}`, all},
@@ -30,20 +30,20 @@ func TestRewrite(t *testing.T) {
 		{"nulls", `{"model":"m","stream":true,"stream_options":null,"max_tokens":null,` + messages + `}`,
 			`{"model":"up/1","stream":true,"stream_options":{"include_usage":true},"max_tokens":50,` + messages + `}`, all},
 		{"a null beside a cap", `{"model":"m","max_tokens":60,"max_completion_tokens":null,` + messages + `}`,
-			`{"model":"m","max_tokens":50,"max_completion_tokens":null,` + messages + `}`, Change{MaxOutput: 50}},
+			`{"model":"m","max_tokens":50,"max_completion_tokens":null,` + messages + `}`, dialect.Change{MaxOutput: 50}},
 		{"a null under the cap's name", `{"model":"m","max_tokens":null,"max_completion_tokens":60,` + messages + `}`,
-			`{"model":"m","max_tokens":50,"max_completion_tokens":null,` + messages + `}`, Change{MaxOutput: 50, CapField: CapTokens}},
+			`{"model":"m","max_tokens":50,"max_completion_tokens":null,` + messages + `}`, dialect.Change{MaxOutput: 50, CapField: CapTokens}},
 		{"other options", `{"model":"m","stream":true,"stream_options":{ "include_obfuscation":false},` + messages + `}`,
-			`{"model":"m","stream":true,"stream_options":{"include_usage":true, "include_obfuscation":false},` + messages + `}`, Change{IncludeUsage: true}},
+			`{"model":"m","stream":true,"stream_options":{"include_usage":true, "include_obfuscation":false},` + messages + `}`, dialect.Change{IncludeUsage: true}},
 		{"no options", `{"model":"m","stream":true,"stream_options":{ },` + messages + `}`,
-			`{"model":"m","stream":true,"stream_options":{"include_usage":true },` + messages + `}`, Change{IncludeUsage: true}},
+			`{"model":"m","stream":true,"stream_options":{"include_usage":true },` + messages + `}`, dialect.Change{IncludeUsage: true}},
 		{"other name of the cap", `{"model":"m","max_completion_tokens":99,` + messages + `}`,
-			`{"model":"m","max_tokens":50,` + messages + `}`, Change{MaxOutput: 50, CapField: CapTokens}},
+			`{"model":"m","max_tokens":50,` + messages + `}`, dialect.Change{MaxOutput: 50, CapField: CapTokens}},
 		{"same cap under another name", `{"model":"m","max_completion_tokens":50,` + messages + `}`,
-			`{"model":"m","max_tokens":50,` + messages + `}`, Change{MaxOutput: 50, CapField: CapTokens}},
+			`{"model":"m","max_tokens":50,` + messages + `}`, dialect.Change{MaxOutput: 50, CapField: CapTokens}},
 		{"cap added under its name", `{"model":"m",` + messages + `}`,
-			`{"model":"m",` + messages + `,"max_tokens":50}`, Change{MaxOutput: 50, CapField: CapTokens}},
-		{"model in need of escapes", `{"model":"m",` + messages + `}`, `{"model":"a\"b",` + messages + `}`, Change{Model: `a"b`}},
+			`{"model":"m",` + messages + `,"max_tokens":50}`, dialect.Change{MaxOutput: 50, CapField: CapTokens}},
+		{"model in need of escapes", `{"model":"m",` + messages + `}`, `{"model":"a\"b",` + messages + `}`, dialect.Change{Model: `a"b`}},
 	} {
 		c := mustDecode(t, dialect.Chat, x.body)
 		if got := string(AppendUpstream([]byte("+"), c, x.change)); got != "+"+x.want {
@@ -116,7 +116,7 @@ func TestRewriteChangesOnlyWhatItSets(t *testing.T) {
 		if err := Decode(&c, dialect.Chat, body); err != nil {
 			t.Fatalf("%v in %s", err, body)
 		}
-		ch := Change{
+		ch := dialect.Change{
 			Model:        rapid.SampledFrom([]string{"", "up", "ü\n\""}).Draw(t, "to model"),
 			MaxOutput:    rapid.SampledFrom([]int64{0, 7, 4096}).Draw(t, "to cap"),
 			CapField:     rapid.SampledFrom([]string{"", CapCompletion, CapTokens}).Draw(t, "cap field"),
@@ -139,7 +139,7 @@ func TestRewriteChangesOnlyWhatItSets(t *testing.T) {
 	})
 }
 
-func checkFields(t *rapid.T, body, out []byte, ch Change) {
+func checkFields(t *rapid.T, body, out []byte, ch dialect.Change) {
 	var a, b map[string]any
 	if err := json.Unmarshal(body, &a); err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func checkFields(t *rapid.T, body, out []byte, ch Change) {
 }
 
 // setCap says what the caps of a body should be.
-func setCap(body map[string]any, ch Change) {
+func setCap(body map[string]any, ch dialect.Change) {
 	name := ch.CapField
 	if name == "" {
 		name = CapCompletion
@@ -251,7 +251,7 @@ func BenchmarkAppendUpstream(b *testing.B) {
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = AppendUpstream(dst[:0], c, Change{Model: "gpt-4o-2024-11-20", MaxOutput: 8192, IncludeUsage: true})
+		dst = AppendUpstream(dst[:0], c, dialect.Change{Model: "gpt-4o-2024-11-20", MaxOutput: 8192, IncludeUsage: true})
 	}
 }
 

@@ -21,17 +21,20 @@ type Meter struct {
 	report      dialect.Report
 	scan        sse.Scanner
 	strip       bool
+	message     string // the member of a choice that holds text
 	seen, ended choiceSet
 	out         []byte
 	copied      bool // this piece's output is in out
 	before      likeness
 }
 
-// Reset readies the meter for a stream. usage says that the client itself
-// asked for usage.
-func (m *Meter) Reset(usage bool) {
+// Reset implements dialect.Meter.
+func (m *Meter) Reset(c *dialect.Call) {
 	m.scan.Reset()
-	*m = Meter{scan: m.scan, strip: !usage, out: m.out[:0], before: likeness{event: m.before.event}}
+	*m = Meter{scan: m.scan, strip: !c.IncludeUsage, message: "delta", out: m.out[:0], before: likeness{event: m.before.event}}
+	if c.Endpoint == dialect.Completions {
+		m.message = completionText
+	}
 }
 
 // Report is what the stream has said until now. It belongs to the meter.
@@ -130,7 +133,7 @@ func (m *Meter) read(e sse.Event) (cut dialect.Span) {
 	}
 	a := reader{
 		cur:    jsonscan.Cursor{Doc: e.Data, LoneSurrogates: true},
-		report: &m.report, message: "delta", seen: m.seen, ended: m.ended,
+		report: &m.report, message: m.message, seen: m.seen, ended: m.ended,
 	}
 	if a.chunk() != nil || a.cur.End() != nil {
 		if string(e.Type) == "error" {

@@ -21,7 +21,7 @@ import (
 func pump(t testing.TB, usage bool, stream string, size int) (string, *dialect.Report) {
 	t.Helper()
 	var m Meter
-	m.Reset(usage)
+	m.Reset(&dialect.Call{IncludeUsage: usage})
 	var out strings.Builder
 	for rest := stream; len(rest) > 0; {
 		n := min(size, len(rest))
@@ -174,7 +174,7 @@ func TestDroppedEventCutInItsLineEnd(t *testing.T) {
 
 func TestEventOverTheLimitEndsTheStream(t *testing.T) {
 	var m Meter
-	m.Reset(false)
+	m.Reset(&dialect.Call{IncludeUsage: false})
 	big := bytes.Repeat([]byte("x"), 1<<20)
 	for range sse.MaxEvent>>20 + 2 {
 		if _, err := m.Feed(big); err != nil {
@@ -212,7 +212,7 @@ func TestStrippingKeepsTheRest(t *testing.T) {
 			stream.WriteString("data: " + string(b) + "\n\n")
 		}
 		var m Meter
-		m.Reset(false)
+		m.Reset(&dialect.Call{IncludeUsage: false})
 		var out bytes.Buffer
 		for rest := stream.Bytes(); len(rest) > 0; {
 			n := rapid.IntRange(1, len(rest)).Draw(t, "cut")
@@ -243,7 +243,7 @@ func TestMeterDoesNotAllocate(t *testing.T) {
 	chunk := []byte("data: " + chunkHead + `[{"index":0,"delta":{"content":"Hello there"},"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n")
 	for _, usage := range []bool{false, true} {
 		var m Meter
-		m.Reset(usage)
+		m.Reset(&dialect.Call{IncludeUsage: usage})
 		if n := testing.AllocsPerRun(1000, func() {
 			if _, err := m.Feed(chunk); err != nil {
 				t.Fatal(err)
@@ -281,7 +281,7 @@ func FuzzMeter(f *testing.F) {
 func readEach(t testing.TB, usage bool, stream []byte) (string, *dialect.Report) {
 	t.Helper()
 	var m Meter
-	m.Reset(usage)
+	m.Reset(&dialect.Call{IncludeUsage: usage})
 	var out strings.Builder
 	for i := range stream {
 		m.before.known = false
@@ -340,7 +340,7 @@ func BenchmarkMeter(b *testing.B) {
 	for name, usage := range map[string]bool{"stripped": false, "as it is": true} {
 		b.Run(name, func(b *testing.B) {
 			var m Meter
-			m.Reset(usage)
+			m.Reset(&dialect.Call{IncludeUsage: usage})
 			b.SetBytes(int64(len(chunk)))
 			b.ReportAllocs()
 			for b.Loop() {

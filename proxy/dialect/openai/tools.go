@@ -90,9 +90,9 @@ func (d *decoder) toolType() error {
 }
 
 // plainMember reads over the value of a member that must not pass for one
-// named like real.
-func (d *decoder) plainMember(name []byte, real string) error {
-	if err := lookalike(name, real); err != nil {
+// named like those given.
+func (d *decoder) plainMember(name []byte, real ...string) error {
+	if err := lookalike(name, real...); err != nil {
 		return err
 	}
 	return d.cur.Skip()

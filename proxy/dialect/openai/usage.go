@@ -14,9 +14,32 @@ const maxCount = 1 << 40
 type counts struct {
 	prompt, completion, total         int64
 	cached, written, audioIn, imageIn int64
+	written30m, written12h            int64
 	reasoning, audioOut, imageOut     int64
-	why                               string
+
+	names *usageNames
+	why   string
 }
+
+// usageNames are what an endpoint calls the counts that others name otherwise.
+type usageNames struct {
+	prompt, promptDetails, completion, completionDetails string
+}
+
+var (
+	chatUsage     = usageNames{"prompt_tokens", "prompt_tokens_details", "completion_tokens", "completion_tokens_details"}
+	responseUsage = usageNames{"input_tokens", "input_tokens_details", "output_tokens", "output_tokens_details"}
+)
+
+// The objects of a usage.
+type usagePart uint8
+
+const (
+	usageWhole usagePart = iota
+	usagePrompt
+	usageWritten // of a cache, by lifetime
+	usageCompletion
+)
 
 // readUsage turns OpenAI's usage object, in which details are parts of the
 // totals, into disjoint meters. Where it contradicts itself it is unusable.
@@ -25,12 +48,12 @@ type counts struct {
 // tokens that were cached are cached tokens. Tokens of the total that are in
 // neither part (some providers leave reasoning out of completion_tokens) count
 // as reasoning. Requests is 1.
-func readUsage(r *dialect.Report, raw []byte) {
-	n := counts{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, ""}
+func readUsage(r *dialect.Report, raw []byte, names *usageNames) {
+	n := counts{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, names, ""}
 	cur := jsonscan.Cursor{Doc: raw, LoneSurrogates: true}
 	if cur.Kind() != jsonscan.Object {
 		n.why = "not an object"
-	} else if err := n.object(&cur, ""); err != nil {
+	} else if err := n.object(&cur, usageWhole); err != nil {
 		n.why = err.Error()
 	}
 	u, why := n.meters()
@@ -41,8 +64,8 @@ func readUsage(r *dialect.Report, raw []byte) {
 	r.State, r.Why, r.Usage = dialect.UsageReported, "", u
 }
 
-// object reads the members of the usage object (in is "") or of one of its details.
-func (n *counts) object(cur *jsonscan.Cursor, in string) error {
+// object reads the members of one of the usage's objects.
+func (n *counts) object(cur *jsonscan.Cursor, in usagePart) error {
 	if err := cur.Open(); err != nil {
 		return err
 	}
@@ -53,15 +76,8 @@ func (n *counts) object(cur *jsonscan.Cursor, in string) error {
 		}
 		name := cur.Doc[key.Start:key.End]
 		k := cur.Kind()
-		if in == "" && k == jsonscan.Object {
-			switch string(name) {
-			case "prompt_tokens_details":
-				err = n.object(cur, "prompt")
-			case "completion_tokens_details":
-				err = n.object(cur, "completion")
-			default:
-				err = cur.Skip()
-			}
+		if part := n.part(in, name); part != usageWhole && k == jsonscan.Object {
+			err = n.object(cur, part)
 		} else if field := n.field(in, name); field != nil && k != jsonscan.Null {
 			err = n.read(cur, k, field)
 		} else {
@@ -73,18 +89,31 @@ func (n *counts) object(cur *jsonscan.Cursor, in string) error {
 	}
 }
 
-func (n *counts) field(in string, name []byte) *int64 {
+// part is the object that the member name of in is; usageWhole for none.
+func (n *counts) part(in usagePart, name []byte) usagePart {
+	switch {
+	case in == usageWhole && string(name) == n.names.promptDetails:
+		return usagePrompt
+	case in == usageWhole && string(name) == n.names.completionDetails:
+		return usageCompletion
+	case in == usagePrompt && string(name) == "cache_write_tokens_details":
+		return usageWritten
+	}
+	return usageWhole
+}
+
+func (n *counts) field(in usagePart, name []byte) *int64 {
 	switch in {
-	case "":
+	case usageWhole:
 		switch string(name) {
-		case "prompt_tokens":
+		case n.names.prompt:
 			return &n.prompt
-		case "completion_tokens":
+		case n.names.completion:
 			return &n.completion
 		case "total_tokens":
 			return &n.total
 		}
-	case "prompt":
+	case usagePrompt:
 		switch string(name) {
 		case "cached_tokens":
 			return &n.cached
@@ -95,7 +124,14 @@ func (n *counts) field(in string, name []byte) *int64 {
 		case "image_tokens":
 			return &n.imageIn
 		}
-	case "completion":
+	case usageWritten:
+		switch string(name) {
+		case "ttl_30m_tokens":
+			return &n.written30m
+		case "ttl_12h_tokens":
+			return &n.written12h
+		}
+	case usageCompletion:
 		switch string(name) {
 		case "reasoning_tokens":
 			return &n.reasoning
@@ -134,11 +170,12 @@ func (n *counts) meters() (price.Usage, string) {
 	case n.prompt < 0 && n.completion < 0:
 		return price.Usage{}, "no counts"
 	case n.prompt < 0:
-		return price.Usage{}, "no prompt_tokens"
+		return price.Usage{}, "no " + n.names.prompt
 	}
 	zero := func(v int64) int64 { return max(v, 0) }
 	prompt, completion := n.prompt, zero(n.completion)
-	cached, written := zero(n.cached), zero(n.written)
+	short, long := zero(n.written30m), zero(n.written12h)
+	cached, written := zero(n.cached), max(zero(n.written), short+long)
 	audioIn, imageIn := zero(n.audioIn), zero(n.imageIn)
 	reasoning, audioOut, imageOut := zero(n.reasoning), zero(n.audioOut), zero(n.imageOut)
 	total := n.total
@@ -151,12 +188,13 @@ func (n *counts) meters() (price.Usage, string) {
 	case audioIn > prompt || imageIn > prompt:
 		return price.Usage{}, "more audio or image than prompt tokens"
 	case reasoning+audioOut+imageOut > completion:
-		return price.Usage{}, "details exceed completion_tokens"
+		return price.Usage{}, "details exceed " + n.names.completion
 	case total < prompt+completion:
 		return price.Usage{}, "total_tokens is less than its parts"
 	}
 	var u price.Usage
-	u[price.CacheRead], u[price.CacheWriteOther] = cached, written
+	u[price.CacheRead] = cached
+	u[price.CacheWrite30m], u[price.CacheWrite12h], u[price.CacheWriteOther] = short, long, written-short-long
 	rest := prompt - cached - written
 	u[price.AudioIn] = min(audioIn, rest)
 	rest -= u[price.AudioIn]

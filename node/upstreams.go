@@ -1,0 +1,89 @@
+package node
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"purser/proxy"
+)
+
+// NewUpstream is an OpenAI-compatible upstream for every model, with defaults.
+func NewUpstream(name, baseURL, key string) UpstreamConfig {
+	u := UpstreamConfig{Name: name, BaseURL: baseURL, Key: key}
+	u.setDefaults()
+	return u
+}
+
+func (u *UpstreamConfig) setDefaults() {
+	if u.Provider == "" {
+		u.Provider = cmp.Or(u.API, "openai")
+		if u.API == "gemini" {
+			u.Provider = "google"
+		}
+	}
+	if u.API == "" {
+		u.API = "openai"
+		switch name, _, _ := strings.Cut(u.Provider, ":"); name { // without the region
+		case "anthropic":
+			u.API = "anthropic"
+		case "google":
+			u.API = "gemini"
+		}
+	}
+	if u.Name == "" {
+		u.Name = u.Provider
+	}
+	if len(u.Models) == 0 {
+		u.Models = []string{"*"}
+	}
+	if u.CapField == "" {
+		u.CapField = "max_tokens"
+		if u.Provider == "openai" || u.Provider == "azure" {
+			u.CapField = "max_completion_tokens"
+		}
+	}
+	if u.Protocol == "" {
+		u.Protocol = "http1"
+	}
+	for field, value := range map[*time.Duration]time.Duration{&u.Connect: 5 * time.Second, &u.FirstByte: 5 * time.Minute, &u.Idle: 2 * time.Minute} {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	if u.MaxConns == 0 {
+		u.MaxConns = 1024
+	}
+}
+
+func (u *UpstreamConfig) validate() error {
+	var errs []error
+	if p, err := url.Parse(u.BaseURL); err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" {
+		errs = append(errs, fmt.Errorf("base_url is not an http or https URL such as https://api.openai.com/v1"))
+	}
+	if strings.ContainsAny(u.Key, "\r\n\x00") {
+		errs = append(errs, errors.New("key has a line break in it"))
+	}
+	for _, m := range u.Models {
+		if _, err := path.Match(m, ""); err != nil {
+			errs = append(errs, fmt.Errorf("models: %q is not a pattern", m))
+		}
+	}
+	if u.Connect < 0 || u.FirstByte < 0 || u.Idle < 0 || u.MaxConns < 0 {
+		errs = append(errs, errors.New("timeouts and max_connections cannot be negative"))
+	}
+	if u.CapField != "max_completion_tokens" && u.CapField != "max_tokens" {
+		errs = append(errs, fmt.Errorf("cap_field %q is not max_completion_tokens or max_tokens", u.CapField))
+	}
+	if _, ok := proxy.ParseWire(u.API); !ok {
+		errs = append(errs, fmt.Errorf("api %q is not openai, anthropic or gemini", u.API))
+	}
+	if u.Protocol != "http1" && u.Protocol != "http2" {
+		errs = append(errs, fmt.Errorf("protocol %q is not http1 or http2", u.Protocol))
+	}
+	return errors.Join(errs...)
+}

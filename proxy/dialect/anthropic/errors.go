@@ -1,0 +1,116 @@
+package anthropic
+
+import (
+	"strconv"
+
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/jsonscan"
+)
+
+// ErrorAnswer gives the status, headers and body that tell e to the client.
+//
+// A refusal for money is a 402 billing_error with x-should-retry: false, which no
+// SDK tries again. A rate limit is a 429 with retry-after.
+func ErrorAnswer(e *dialect.Error) (int, []dialect.Header, []byte) {
+	header := make([]dialect.Header, 0, 5)
+	header = append(header, dialect.Header{Name: "content-type", Value: "application/json"})
+	if e.RequestID != "" {
+		header = append(header, dialect.Header{Name: "request-id", Value: e.RequestID})
+	}
+	if e.NoRetry {
+		header = append(header, dialect.Header{Name: "x-should-retry", Value: "false"})
+	}
+	if ms := e.RetryAfterMillis; ms > 0 {
+		header = append(header,
+			dialect.Header{Name: "retry-after", Value: strconv.FormatInt((ms+999)/1000, 10)},
+			dialect.Header{Name: "retry-after-ms", Value: strconv.FormatInt(ms, 10)})
+	}
+	return e.Status, header, AppendError(make([]byte, 0, 512), e)
+}
+
+// AppendError appends e as Anthropic's error body. details has the gateway's code
+// and the field at fault; of a refusal for money, the budget in its own unit.
+func AppendError(dst []byte, e *dialect.Error) []byte {
+	dst = append(dst, `{"type":"error","error":{"type":"`...)
+	dst = append(dst, typeOf(e)...)
+	dst = append(dst, `","message":`...)
+	dst = jsonscan.AppendString(dst, e.Message)
+	dst = append(dst, `,"details":{"error_code":`...)
+	code := string(e.Code)
+	if e.Code == dialect.CodeQuota {
+		code = "spend_limit_reached"
+	}
+	dst = jsonscan.AppendString(dst, code)
+	if e.Param != "" {
+		dst = append(dst, `,"param":`...)
+		dst = jsonscan.AppendString(dst, e.Param)
+	}
+	if e.Budget != nil {
+		dst = appendBudget(append(dst, `,"budget":`...), e.Budget)
+	}
+	dst = append(dst, "}}"...)
+	if e.RequestID != "" {
+		dst = append(dst, `,"request_id":`...)
+		dst = jsonscan.AppendString(dst, e.RequestID)
+	}
+	return append(dst, '}')
+}
+
+// typeOf is Anthropic's type for e: its own where a code has one, else that of
+// the status.
+func typeOf(e *dialect.Error) string {
+	switch e.Code {
+	case dialect.CodeQuota:
+		return "billing_error"
+	case dialect.CodeUndecided, dialect.CodeOverloaded, dialect.CodeShuttingDown:
+		return "overloaded_error"
+	}
+	switch e.Status {
+	case 401:
+		return "authentication_error"
+	case 402:
+		return "billing_error"
+	case 403:
+		return "permission_error"
+	case 404:
+		return "not_found_error"
+	case 413:
+		return "request_too_large"
+	case 429:
+		return "rate_limit_error"
+	case 504:
+		return "timeout_error"
+	case 529:
+		return "overloaded_error"
+	}
+	if e.Status >= 500 {
+		return "api_error"
+	}
+	return "invalid_request_error"
+}
+
+func appendBudget(dst []byte, b *dialect.Budget) []byte {
+	for i, s := range [...]struct{ name, value string }{
+		{"id", b.ID}, {"account", b.Account}, {"unit", b.Unit}, {"window", b.Window},
+	} {
+		dst = append(dst, "{,"[min(i, 1)], '"')
+		dst = append(append(dst, s.name...), `":`...)
+		dst = jsonscan.AppendString(dst, s.value)
+	}
+	for _, n := range [...]struct {
+		name  string
+		value int64
+	}{
+		{"limit", b.Limit}, {"spent", b.Spent}, {"held", b.Held}, {"unreachable", b.Unreachable}, {"needed", b.Needed},
+	} {
+		dst = append(append(append(dst, `,"`...), n.name...), `":`...)
+		dst = strconv.AppendInt(dst, n.value, 10)
+	}
+	dst = append(dst, `,"resets_at":`...)
+	if b.ResetsAt == 0 {
+		dst = append(dst, "null"...)
+	} else {
+		dst = strconv.AppendInt(dst, b.ResetsAt, 10)
+	}
+	return append(dst, '}')
+}

@@ -1,0 +1,59 @@
+package anthropic
+
+import "purser/proxy/dialect"
+
+// Format is Anthropic's wire format; see package dialect for what its methods do.
+type Format struct{}
+
+var _ dialect.Format = Format{}
+
+// Decode implements dialect.Requests.
+func (Format) Decode(c *dialect.Call, t dialect.Target, body []byte) *dialect.Error {
+	return Decode(c, t, body)
+}
+
+// AppendUpstream implements dialect.Requests.
+func (Format) AppendUpstream(dst []byte, c *dialect.Call, ch dialect.Change) []byte {
+	return AppendUpstream(dst, c, ch)
+}
+
+// Path implements dialect.Requests.
+func (Format) Path(c *dialect.Call, _ string) string {
+	if c.Endpoint == dialect.CountTokens {
+		return "/messages/count_tokens"
+	}
+	return "/messages"
+}
+
+// ReadAnswer implements dialect.Answers.
+func (Format) ReadAnswer(r *dialect.Report, _ dialect.Endpoint, body []byte) { ReadAnswer(r, body) }
+
+// NewMeter implements dialect.Answers.
+func (Format) NewMeter() dialect.Meter { return &Meter{} }
+
+// ErrorAnswer implements dialect.Answers.
+func (Format) ErrorAnswer(e *dialect.Error, _ dialect.Client) (int, []dialect.Header, []byte) {
+	return ErrorAnswer(e)
+}
+
+// Cacheable implements dialect.Stored.
+func (Format) Cacheable(c *dialect.Call) (bool, string) { return Cacheable(c) }
+
+// AppendCanonical implements dialect.Stored.
+func (Format) AppendCanonical(dst []byte, c *dialect.Call) ([]byte, error) {
+	return AppendCanonical(dst, c)
+}
+
+// Fold implements dialect.Stored.
+func (Format) Fold(dst, stream []byte) ([]byte, error) { return Fold(dst, stream) }
+
+// Replay implements dialect.Stored.
+func (Format) Replay(dst, answer []byte, _ *dialect.Call) ([]byte, error) {
+	return Replay(dst, answer)
+}
+
+// AppendModels implements dialect.Lists.
+func (Format) AppendModels(dst []byte, list []dialect.Listed) []byte { return AppendModels(dst, list) }
+
+// AppendModel implements dialect.Lists.
+func (Format) AppendModel(dst []byte, m dialect.Listed) []byte { return AppendModel(dst, m) }

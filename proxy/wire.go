@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"strings"
+
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/anthropic"
+	"purser/proxy/dialect/gemini"
+	"purser/proxy/dialect/openai"
+)
+
+// Wire is the wire format of a client or an upstream.
+type Wire uint8
+
+// The wire formats.
+const (
+	OpenAI Wire = iota
+	OpenAIResponses
+	Anthropic
+	Gemini
+	wires
+)
+
+// formats are the wire formats by their number.
+var formats = [wires]dialect.Format{
+	OpenAI: openai.Format{}, OpenAIResponses: openai.ResponsesFormat{}, Anthropic: anthropic.Format{}, Gemini: gemini.Format{},
+}
+
+// wireNames are those of records and of the configuration, which know providers'
+// dialects: both formats of OpenAI's have one.
+var wireNames = [wires]string{OpenAI: "openai", OpenAIResponses: "openai", Anthropic: "anthropic", Gemini: "gemini"}
+
+// String names the format as records do.
+func (w Wire) String() string { return wireNames[w] }
+
+// ParseWire gives the format of an upstream that speaks the dialect named.
+func ParseWire(name string) (Wire, bool) {
+	for w, n := range wireNames {
+		if n == name {
+			return Wire(w), true
+		}
+	}
+	return 0, false
+}
+
+// upstream is the format an upstream must be configured with to take calls of w.
+func (w Wire) upstream() Wire {
+	if w == OpenAIResponses {
+		return OpenAI
+	}
+	return w
+}
+
+// Headers of Anthropic's dialect.
+const (
+	headerVersion  = "anthropic-version"
+	headerFeatures = "anthropic-beta"
+	defaultVersion = "2023-06-01" // what a request without a version gets upstream
+)
+
+// KeyHeader is the header that carries a key in this format, besides
+// Authorization; "" where there is none.
+func (w Wire) KeyHeader() string { return keyHeaders[w] }
+
+var keyHeaders = [wires]string{Anthropic: "x-api-key", Gemini: "x-goog-api-key"}
+
+// keyParameters are where a client may have its key in the query, by format.
+var keyParameters = [wires]string{Gemini: "key"}
+
+// speaksOf tells the client's format where no endpoint does: by the path, else by
+// a header that only one has.
+func speaksOf(r *Request) Wire {
+	switch {
+	case strings.HasPrefix(r.Path, "/v1/messages"):
+		return Anthropic
+	case strings.HasPrefix(r.Path, "/v1beta/"):
+		return Gemini
+	case len(r.Header.Peek(headerVersion)) > 0:
+		return Anthropic
+	case len(r.Header.Peek(Gemini.KeyHeader())) > 0:
+		return Gemini
+	default:
+		return OpenAI
+	}
+}
+
+// speaks is the format of the client.
+func (x *exchange) speaks() Wire {
+	if x.endpoint == nil {
+		return speaksOf(x.req)
+	}
+	return x.endpoint.speaks
+}
+
+func (x *exchange) wire() dialect.Format { return formats[x.speaks()] }
+
+// features are what the client's headers switch on, "" for nothing.
+func (x *exchange) features() string {
+	if x.endpoint.speaks != Anthropic {
+		return ""
+	}
+	all := ""
+	x.req.Header.Each(func(name, value []byte) {
+		if strings.EqualFold(string(name), headerFeatures) {
+			all += "," + string(value)
+		}
+	})
+	return strings.TrimPrefix(all, ",")
+}
+
+// meter is one for a stream of the present format. An exchange keeps those it had.
+func (x *exchange) meter() dialect.Meter {
+	w := x.endpoint.speaks
+	if x.readers[w] == nil {
+		x.readers[w] = formats[w].NewMeter()
+	}
+	return x.readers[w]
+}

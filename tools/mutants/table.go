@@ -48,7 +48,7 @@ var table = []mutant{
 	{"an overrun is reported before its mark is durable",
 		"internal/purse/exchange.go", "if !done && !a.covers() {", "if false && !a.covers() {", purse, "TestOverrun", ""},
 	{"the sequence of the marks does not grow at a start (rolled-back disk unnoticed)",
-		"internal/purse/enrol.go", "seq = r.MarkSeq + 1", "seq = r.MarkSeq", purse, "", ""},
+		"internal/purse/enrol.go", "seq = max(r.MarkSeq+1, uint64(incarnation)<<incarnationShift)", "seq = r.MarkSeq", purse, "", ""},
 
 	{"a lease is given back after its window or an idle while, a hold or not (reclaim by TTL, at the holder)",
 		"internal/purse/exchange.go", "	done := a.closing && a.unused()", "	done := a.closing", explore, "TestExploration/windows", ""},

@@ -55,7 +55,7 @@ sim: ## Simulate nodes, ledger, network, disks and a provider: SEEDS histories o
 	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 60m -run '^TestSimulation$$' -seeds $(SEEDS) -steps $(STEPS) -first $(FIRST)
 
 sim-long: ## The same, a million histories in all.
-	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 24h -run '^TestSimulation$$' -seeds 500000 -steps $(STEPS)
+	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 24h -run '^TestSimulation$$' -seeds 500000 -steps $(STEPS) -first $(FIRST)
 
 explore: ## Visit every state of a tiny world: two nodes, a cap of 4, any order of events, crashes, copies of messages, window ends, fences.
 	$(GO) test ./jepsen-style-tests/explore -count 1 -v -run '^TestExploration$$'

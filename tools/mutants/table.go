@@ -102,7 +102,7 @@ var table = []mutant{
 	{"a restored ledger grants what may be spent",
 		"ledger/restore.go", "; r.withholds(k.Start) {", "; r.withholds(k.Start) && false {", ledger, "Scenario|Twin", quiet},
 	{"a limit that is raised after a restore is granted",
-		"ledger/apply.go", "		if rule.withholds(k.Start) {", "		if false {", ledger, "Twin", quiet},
+		"ledger/apply.go", "		if rule.withholds(k.Start) {", "		if rule.withholds(k.Start) && false {", ledger, "Twin", quiet},
 	{"a restored ledger opens accounts that it never saw in full",
 		"ledger/account.go", "	if r.withholds(k.Start) {", "	if false {", ledger, "Scenario|Twin", quiet},
 	{"a restored ledger goes on with the old incarnations",

@@ -6,26 +6,21 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"purser/api/admin"
 	"purser/api/edge"
 	"purser/cluster"
 	"purser/internal/purse"
-	"purser/internal/record"
 	"purser/internal/store"
 	"purser/internal/telemetry"
 	"purser/internal/usage"
 	"purser/ledger"
 	"purser/proxy"
 	"purser/proxy/price"
-	"purser/proxy/upstream"
 	"purser/raftfsm"
-	"purser/semcache"
 )
 
 // Node is a running node.
@@ -300,90 +295,6 @@ func (n *Node) serveBudgets() {
 	n.purse.SetRules(list, n.ruleSerial)
 }
 
-func (n *Node) openCache() error {
-	if !n.cfg.Cache.Enabled {
-		return nil
-	}
-	cfg := semcache.DefaultConfig()
-	cfg.TTL, cfg.StoreBytes, cfg.EntryBytes = n.cfg.Cache.TTL, n.cfg.Cache.Bytes, int64(n.cfg.Cache.EntryBytes)
-	tier, err := semcache.Open(n.store, cfg, now, n.log)
-	if err != nil {
-		return err
-	}
-	n.cache = &cache{tier: tier, now: now}
-	return nil
-}
-
-func (n *Node) openUpstreams() error {
-	var err error
-	if n.prices, err = loadPrices(n.cfg.Prices.Overrides); err != nil {
-		return err
-	}
-	for _, u := range n.cfg.Upstreams {
-		cfg := upstream.Default()
-		cfg.Name, cfg.BaseURL, cfg.MaxConns = u.Name, u.BaseURL, u.MaxConns
-		cfg.Timeouts.Connect, cfg.Timeouts.FirstByte, cfg.Timeouts.Idle = u.Connect, u.FirstByte, u.Idle
-		if cfg.Protocol, err = upstream.ParseProtocol(u.Protocol); err != nil {
-			return err
-		}
-		speaks, ok := proxy.ParseWire(u.API)
-		if !ok {
-			return fmt.Errorf("upstream %s: api %q is not known", u.Name, u.API)
-		}
-		if h := speaks.KeyHeader(); h != "" {
-			cfg.KeyHeader, cfg.KeyPrefix = h, ""
-		}
-		credential := ""
-		if u.Key != "" {
-			credential = "key"
-			cfg.Keys = []upstream.Key{{ID: credential, Secret: upstream.Secret(u.Key)}}
-		}
-		client, err := upstream.New(cfg)
-		if err != nil {
-			return fmt.Errorf("upstream %s: %w", u.Name, err)
-		}
-		n.upstreams = append(n.upstreams, &proxy.Upstream{
-			Name: u.Name, Provider: u.Provider, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks,
-		})
-	}
-	return nil
-}
-
-func (n *Node) openGateway(base context.Context) error {
-	seams := proxy.Seams{
-		Keys: &n.keys,
-		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
-			return (*n.windows.Load())[id]
-		}),
-		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
-		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
-	}
-	if n.cache != nil {
-		seams.Cache = n.cache
-	}
-	var err error
-	n.gateway, err = proxy.New(base, n.cfg.gateway(), n.upstreams, n.prices, seams)
-	return err
-}
-
-func (n *Node) openEdge() error {
-	api, err := admin.New(n.cfg.Admin.Token, control{n}, control{n}, control{n}, control{n}, n.log)
-	if err != nil {
-		return err
-	}
-	cfg := edge.Default()
-	cfg.Proxy, cfg.Admin, cfg.ErrorBody, cfg.Log = n.gateway.Serve, n.operations(api), edgeError, n.log
-	cfg.AdminPrefix = []string{"/admin", "/healthz", "/readyz", "/metrics"}
-	cfg.MaxBody, cfg.MaxConns = n.cfg.Listen.BodyBytes, n.cfg.Listen.MaxConnections
-	if n.cfg.Listen.TLSCert != "" {
-		if cfg.Certificates, err = edge.LoadCertificates(n.cfg.Listen.TLSCert, n.cfg.Listen.TLSKey, n.log); err != nil {
-			return fmt.Errorf("listen.tls_cert: %w", err)
-		}
-	}
-	n.edge, err = edge.New(cfg)
-	return err
-}
-
 // Serve answers requests on ln until Close.
 func (n *Node) Serve(ln net.Listener) error {
 	n.running = true
@@ -495,53 +406,4 @@ func (n *Node) closeUpstreams() {
 		_ = u.Client.Close(ctx)
 		cancel()
 	}
-}
-
-// Run opens a node, serves until ctx ends, and drains. ready is called with the
-// node's address once it answers.
-func Run(ctx context.Context, cfg Config, version string, ready func(url string)) error {
-	log := newLogger(cfg.Log)
-	fatal := func(err error) {
-		log.Error("the node cannot go on safely and ends at once", "error", err)
-		os.Exit(exitFatal)
-	}
-	ln, err := net.Listen("tcp", cfg.Listen.Client)
-	if err != nil {
-		return fmt.Errorf("listen.client: %w", err)
-	}
-	n, err := Open(ctx, cfg, version, log, fatal)
-	if err != nil {
-		return errors.Join(err, ln.Close())
-	}
-	served := make(chan error, 1)
-	go func() { served <- n.Serve(ln) }()
-	scheme := "http"
-	if cfg.Listen.TLSCert != "" {
-		scheme = "https"
-	}
-	ready(scheme + "://" + ln.Addr().String())
-	log.Info("node ready", "node", cfg.Node.ID, "address", ln.Addr().String(), "incarnation", n.purse.Incarnation())
-	select {
-	case err = <-served:
-		served <- nil
-	case <-ctx.Done():
-		log.Info("draining", "limit", cfg.Listen.DrainTime)
-	}
-	closing, cancel := context.WithTimeout(context.Background(), cfg.Listen.DrainTime)
-	defer cancel()
-	err = errors.Join(err, n.Close(closing), <-served)
-	log.Info("node stopped")
-	return err
-}
-
-// exitFatal is the status of a process that could not go on safely.
-const exitFatal = 70
-
-func newLogger(c LogConfig) *slog.Logger {
-	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
-	opts := &slog.HandlerOptions{Level: levels[c.Level]}
-	if c.JSON {
-		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, opts))
 }

@@ -1,0 +1,98 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"purser/api/admin"
+	"purser/api/edge"
+	"purser/internal/record"
+	"purser/ledger"
+	"purser/proxy"
+	"purser/proxy/upstream"
+	"purser/semcache"
+)
+
+func (n *Node) openCache() error {
+	if !n.cfg.Cache.Enabled {
+		return nil
+	}
+	cfg := semcache.DefaultConfig()
+	cfg.TTL, cfg.StoreBytes, cfg.EntryBytes = n.cfg.Cache.TTL, n.cfg.Cache.Bytes, int64(n.cfg.Cache.EntryBytes)
+	tier, err := semcache.Open(n.store, cfg, now, n.log)
+	if err != nil {
+		return err
+	}
+	n.cache = &cache{tier: tier, now: now}
+	return nil
+}
+
+func (n *Node) openUpstreams() error {
+	var err error
+	if n.prices, err = loadPrices(n.cfg.Prices.Overrides); err != nil {
+		return err
+	}
+	for _, u := range n.cfg.Upstreams {
+		cfg := upstream.Default()
+		cfg.Name, cfg.BaseURL, cfg.MaxConns = u.Name, u.BaseURL, u.MaxConns
+		cfg.Timeouts.Connect, cfg.Timeouts.FirstByte, cfg.Timeouts.Idle = u.Connect, u.FirstByte, u.Idle
+		if cfg.Protocol, err = upstream.ParseProtocol(u.Protocol); err != nil {
+			return err
+		}
+		speaks, ok := proxy.ParseWire(u.API)
+		if !ok {
+			return fmt.Errorf("upstream %s: api %q is not known", u.Name, u.API)
+		}
+		if h := speaks.KeyHeader(); h != "" {
+			cfg.KeyHeader, cfg.KeyPrefix = h, ""
+		}
+		credential := ""
+		if u.Key != "" {
+			credential = "key"
+			cfg.Keys = []upstream.Key{{ID: credential, Secret: upstream.Secret(u.Key)}}
+		}
+		client, err := upstream.New(cfg)
+		if err != nil {
+			return fmt.Errorf("upstream %s: %w", u.Name, err)
+		}
+		n.upstreams = append(n.upstreams, &proxy.Upstream{
+			Name: u.Name, Provider: u.Provider, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks,
+		})
+	}
+	return nil
+}
+
+func (n *Node) openGateway(base context.Context) error {
+	seams := proxy.Seams{
+		Keys: &n.keys,
+		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
+			return (*n.windows.Load())[id]
+		}),
+		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
+		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
+	}
+	if n.cache != nil {
+		seams.Cache = n.cache
+	}
+	var err error
+	n.gateway, err = proxy.New(base, n.cfg.gateway(), n.upstreams, n.prices, seams)
+	return err
+}
+
+func (n *Node) openEdge() error {
+	api, err := admin.New(n.cfg.Admin.Token, control{n}, control{n}, control{n}, control{n}, n.log)
+	if err != nil {
+		return err
+	}
+	cfg := edge.Default()
+	cfg.Proxy, cfg.Admin, cfg.ErrorBody, cfg.Log = n.gateway.Serve, n.operations(api), edgeError, n.log
+	cfg.AdminPrefix = []string{"/admin", "/healthz", "/readyz", "/metrics"}
+	cfg.MaxBody, cfg.MaxConns = n.cfg.Listen.BodyBytes, n.cfg.Listen.MaxConnections
+	if n.cfg.Listen.TLSCert != "" {
+		if cfg.Certificates, err = edge.LoadCertificates(n.cfg.Listen.TLSCert, n.cfg.Listen.TLSKey, n.log); err != nil {
+			return fmt.Errorf("listen.tls_cert: %w", err)
+		}
+	}
+	n.edge, err = edge.New(cfg)
+	return err
+}

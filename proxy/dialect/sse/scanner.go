@@ -241,3 +241,18 @@ func (s *Scanner) event(end int) Event {
 	s.pos, s.next, s.lines, s.kindAt = 0, 0, 0, [2]int{}
 	return e
 }
+
+// Each takes the next piece of a stream and calls do with each event that is
+// complete with it.
+func (s *Scanner) Each(piece []byte, do func(Event) error) error {
+	s.Feed(piece)
+	for {
+		e, ok, err := s.Next()
+		if err != nil || !ok {
+			return err
+		}
+		if err := do(e); err != nil {
+			return err
+		}
+	}
+}

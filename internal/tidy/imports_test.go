@@ -98,6 +98,11 @@ var rooms = map[string]room{
 		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/tidwall/gjson"},
 		why:    "the request path never sees Raft or a store: it meets them as seams",
 	},
+	"proxy/dialect/conversation/conversationtest": {
+		module: []string{"proxy/dialect/..."},
+		owned:  []string{"pgregory.net/rapid"},
+		why:    "it is for tests alone: what it draws, every dialect's tests write and read",
+	},
 	"api": {
 		module: []string{"proxy", "proxy/...", "ledger", "internal/directory", "internal/record", "api/..."},
 		owned:  []string{"github.com/valyala/fasthttp"},

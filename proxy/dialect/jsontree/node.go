@@ -240,15 +240,23 @@ func (n Node) Ignore(names ...string) {
 // Rest refuses the members that nobody asked for, unless they are null: what is
 // not understood cannot be translated.
 func (n Node) Rest() {
+	if left := n.Untaken(); len(left) > 0 {
+		n.r.Refuse(left[0], "")
+	}
+}
+
+// Untaken gives the places of the members that nobody asked for and that are not
+// null.
+func (n Node) Untaken() (at []string) {
 	if n.Kind() != jsonscan.Object {
-		return
+		return nil
 	}
 	for i := range n.v.members {
 		if m := &n.v.members[i]; !m.taken && m.value.kind != jsonscan.Null {
-			n.Refuse(m.name, "")
-			return
+			at = append(at, n.child(m.name))
 		}
 	}
+	return at
 }
 
 // Refuse says that a member, or the node itself where name is "", cannot be

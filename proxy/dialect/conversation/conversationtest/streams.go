@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"purser/proxy/dialect/conversation"
 )
@@ -93,4 +94,33 @@ func Write(w conversation.Writer, s *conversation.Setting, events []conversation
 		out = end(out)
 	}
 	return out
+}
+
+// Script writes events for people, a line each.
+func Script(events []conversation.Event) string {
+	kinds := [...]string{
+		conversation.Text: "text", conversation.Image: "image", conversation.Document: "document", conversation.Audio: "audio",
+		conversation.ToolUse: "tool", conversation.ToolResult: "result", conversation.Thought: "thought", conversation.Refusal: "refusal",
+	}
+	stops := [...]string{"unknown", "end", "length", "sequence", "tools", "filtered", "paused"}
+	var b strings.Builder
+	for _, e := range events {
+		switch e.Kind {
+		case conversation.Begin:
+			fmt.Fprintf(&b, "%s\n", strings.TrimSpace("begin "+e.ID+" "+e.Model))
+		case conversation.PartBegin:
+			fmt.Fprintf(&b, "%s\n", strings.TrimSpace(kinds[e.Part.Kind]+" "+e.Part.Call.ID+" "+e.Part.Call.Name))
+		case conversation.PartMore:
+			fmt.Fprintf(&b, "  %q\n", e.Text)
+		case conversation.PartSeal:
+			fmt.Fprintf(&b, "  seal %q\n", e.Text)
+		case conversation.PartEnd:
+			b.WriteString("end\n")
+		case conversation.Finish:
+			fmt.Fprintf(&b, "%s\n", strings.TrimSpace("finish "+stops[e.Stop]+" "+e.Sequence))
+		case conversation.Fail:
+			fmt.Fprintf(&b, "fail %s %s %q\n", e.Failed.Type, e.Failed.Code, e.Failed.Message)
+		}
+	}
+	return b.String()
 }

@@ -1,0 +1,274 @@
+package chat
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/conversation"
+	"purser/proxy/dialect/conversation/conversationtest"
+	"purser/proxy/dialect/openai"
+	"purser/proxy/price"
+
+	"pgregory.net/rapid"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares with the file, which -update writes.
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", file)
+	if *update {
+		if err := os.WriteFile(path, append(got, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.TrimSuffix(string(want), "\n") != string(got) {
+		t.Errorf("%s differs:\n%s", file, got)
+	}
+}
+
+// words are those of Chat Completions, but for audio, which the gateway does not let
+// through: nothing bounds what it costs.
+var words = conversationtest.Words{
+	ImageURLs: true, Documents: true, LateSystem: true, Seed: true, Penalties: true, MaxTemperature: 2,
+	Stop: true, Strict: true, Parallel: true, JSONObject: true, JSONSchema: true, User: true,
+	Efforts: []string{"minimal", "low", "medium", "high", "xhigh"}, Tiers: []string{"auto", "default", "flex", "priority"},
+}
+
+func TestARequestComesBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := conversationtest.Requests(words).Draw(t, "request")
+		for i := range want.Turns {
+			for j := range want.Turns[i].Parts { // the dialect asks for a name
+				if p := &want.Turns[i].Parts[j]; p.Kind == conversation.Document {
+					p.Media.Name = "a.pdf"
+				}
+			}
+		}
+		body, e := Dialect{}.AppendRequest(nil, want)
+		if e != nil {
+			t.Fatal(e)
+		}
+		if len(want.Left) > 0 {
+			t.Fatalf("left out: %v", want.Left)
+		}
+		var c dialect.Call
+		if e := (openai.Format{}).Decode(&c, dialect.Target{Endpoint: dialect.Chat}, body); e != nil {
+			t.Fatalf("the dialect's decoder refuses %s: %v", body, e)
+		}
+		got, e := Dialect{}.ReadRequest(body, dialect.Target{})
+		if e != nil {
+			t.Fatalf("%s: %v", body, e)
+		}
+		if d := conversationtest.Difference(want, got); d != "" {
+			t.Fatalf("%s\n%s", d, body)
+		}
+	})
+}
+
+func TestReadRequest(t *testing.T) {
+	q, e := Dialect{}.ReadRequest([]byte(`{
+		"model": "m", "max_tokens": 7, "stop": "x", "n": 1, "logprobs": false, "logit_bias": {}, "modalities": ["text"],
+		"user": "u", "store": true, "metadata": {"a": "b"}, "stream_options": {"include_usage": true}, "top_logprobs": null,
+		"tools": [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+		"messages": [
+			{"role": "developer", "content": "d"},
+			{"role": "system", "content": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}]},
+			{"role": "user", "name": "ann", "content": [
+				{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}},
+				{"type": "input_audio", "input_audio": {"data": "BBBB", "format": "mp3"}},
+				{"type": "file", "file": {"filename": "f.pdf", "file_data": "data:application/pdf;base64,CCCC"}}]},
+			{"role": "assistant", "reasoning_content": "hm", "content": null, "refusal": "no", "audio": null,
+				"tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}]},
+			{"role": "tool", "tool_call_id": "c1", "content": "r"}
+		]}`), dialect.Target{})
+	if e != nil {
+		t.Fatal(e)
+	}
+	want := &conversation.Request{
+		Model: "m", MaxOutput: conversation.Number{Digits: "7"}, Stop: []string{"x"}, User: conversation.Word{Text: "u"},
+		System: []conversation.Part{{Kind: conversation.Text, Text: "d"}, {Kind: conversation.Text, Text: "s", Cache: conversation.Briefly}},
+		Tools:  []conversation.Tool{{Name: "f", Cache: conversation.Hour}},
+		Turns: []conversation.Turn{
+			{Role: conversation.User, Name: "ann", Parts: []conversation.Part{
+				{Kind: conversation.Image, Media: conversation.Media{Type: "image/png", Data: "AAAA", Detail: "low"}},
+				{Kind: conversation.Audio, Media: conversation.Media{Type: "audio/mp3", Data: "BBBB"}},
+				{Kind: conversation.Document, Media: conversation.Media{Type: "application/pdf", Data: "CCCC", Name: "f.pdf"}},
+			}},
+			{Role: conversation.Assistant, Parts: []conversation.Part{
+				{Kind: conversation.Thought, Text: "hm"}, {Kind: conversation.Refusal, Text: "no"},
+				{Kind: conversation.ToolUse, Call: conversation.Call{ID: "c1", Name: "f", Arguments: []byte("{}")}},
+			}},
+			{Role: conversation.User, Parts: []conversation.Part{
+				{Kind: conversation.ToolResult, Result: conversation.Result{ID: "c1", Parts: []conversation.Part{{Kind: conversation.Text, Text: "r"}}}},
+			}},
+		},
+	}
+	if d := conversationtest.Difference(want, q); d != "" {
+		t.Error(d)
+	}
+	if got := strings.Join(q.Left, " "); got != "metadata store" {
+		t.Errorf("left out: %s", got)
+	}
+}
+
+// TestUntranslatableIsNamed has every field of the dialect that no other has: it is
+// refused by its place.
+func TestUntranslatableIsNamed(t *testing.T) {
+	for body, param := range map[string]string{
+		`"n": 2`:                                                    "n",
+		`"logprobs": true`:                                          "logprobs",
+		`"logit_bias": {"50256": -100}`:                             "logit_bias",
+		`"modalities": ["text", "audio"]`:                           "modalities[1]",
+		`"audio": {"voice": "alloy"}`:                               "audio",
+		`"web_search_options": {}`:                                  "web_search_options",
+		`"verbosity": "low"`:                                        "verbosity",
+		`"functions": [{"name": "f"}]`:                              "functions",
+		`"some_extension": 1`:                                       "some_extension",
+		`"reasoning_effort": "enormous"`:                            "reasoning_effort",
+		`"response_format": {"type": "grammar"}`:                    "response_format.type",
+		`"response_format": {"type": "text", "x": 1}`:               "response_format.x",
+		`"tools": [{"type": "custom", "custom": {}}]`:               "tools[0].type",
+		`"tool_choice": {"type": "allowed_tools"}`:                  "tool_choice.type",
+		`"tool_choice": "sometimes"`:                                "tool_choice",
+		`"messages": [{"role": "function"}]`:                        "messages[0].role",
+		`"messages": [{"role": "user", "weight": 0.5}]`:             "messages[0].weight",
+		`"messages": [{"role": "assistant", "audio": {"id": "a"}}]`: "messages[0].audio",
+		`"messages": [{"role": "assistant", "function_call": {}}]`:  "messages[0].function_call",
+		`"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]`:                                 "messages[0].content[0].file.file_data",
+		`"messages": [{"role": "user", "content": [{"type": "video_url"}]}]`:                                                      "messages[0].content[0].type",
+		`"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:nothing"}}]}]`:                "messages[0].content[0].image_url.url",
+		`"messages": [{"role": "user", "content": [{"type": "text", "text": "t", "cache_control": {"type": "eternal"}}]}]`:        "messages[0].content[0].cache_control.type",
+		`"messages": [{"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "not json"}}]}]`:    "messages[0].tool_calls[0].function.arguments",
+		`"messages": [{"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "[\"array\"]"}}]}]`: "messages[0].tool_calls[0].function.arguments",
+		`"model": "twice"`: "model",
+	} {
+		_, e := Dialect{}.ReadRequest([]byte(`{"model": "m", `+body+`}`), dialect.Target{})
+		if e == nil || e.Param != param {
+			t.Errorf("%s: %+v", body, e)
+		}
+	}
+}
+
+// TestWhatChatCannotSayIsNamed has what other dialects have words for.
+func TestWhatChatCannotSayIsNamed(t *testing.T) {
+	image := conversation.Part{Kind: conversation.Image, Media: conversation.Media{URL: "https://example.com"}, At: "there"}
+	for name, q := range map[string]*conversation.Request{
+		"top k": {TopK: conversation.Number{Digits: "3", At: "there"}},
+		"image in a result": {Turns: []conversation.Turn{{Role: conversation.User, Parts: []conversation.Part{
+			{Kind: conversation.ToolResult, Result: conversation.Result{Parts: []conversation.Part{image}}}}}}},
+		"linked document": {Turns: []conversation.Turn{{Role: conversation.User, Parts: []conversation.Part{
+			{Kind: conversation.Document, Media: conversation.Media{URL: "https://example.com/a.pdf"}, At: "there"}, {Kind: conversation.Text}}}}},
+	} {
+		if _, e := (Dialect{}).AppendRequest(nil, q); e == nil || e.Param != "there" || e.Code != dialect.CodeUnsupported {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+}
+
+func TestHintsLeftOut(t *testing.T) {
+	q := &conversation.Request{
+		System: []conversation.Part{{Kind: conversation.Text, Text: "s", Cache: conversation.Hour, At: "system.0"}},
+		Tools:  []conversation.Tool{{Name: "f", Cache: conversation.Briefly, At: "tools.0"}},
+		Turns: []conversation.Turn{
+			{Role: conversation.Assistant, Parts: []conversation.Part{{Kind: conversation.Thought, Text: "t", Seal: "anthropic:x", At: "messages.0.content.0"}}},
+			{Role: conversation.User, Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: conversation.Result{Failed: true}, At: "messages.1.content.0"}}},
+		},
+	}
+	if _, e := (Dialect{}).AppendRequest(nil, q); e != nil {
+		t.Fatal(e)
+	}
+	want := "system.0.cache_control messages.0.content.0 messages.1.content.0.is_error tools.0.cache_control"
+	if got := strings.Join(q.Left, " "); got != want {
+		t.Errorf("left out: %s", got)
+	}
+}
+
+func TestEfforts(t *testing.T) {
+	for _, x := range []struct {
+		r    conversation.Reasoning
+		want string
+	}{
+		{conversation.Reasoning{}, ""},
+		{conversation.Reasoning{Kind: conversation.ReasoningByModel}, ""},
+		{conversation.Reasoning{Kind: conversation.ReasoningOff}, "none"},
+		{conversation.Reasoning{Kind: conversation.ReasoningEffort, Effort: "low"}, "low"},
+		{conversation.Reasoning{Kind: conversation.ReasoningEffort, Effort: "max"}, "xhigh"},
+		{conversation.Reasoning{Kind: conversation.ReasoningBudget, Budget: 1024}, "low"},
+		{conversation.Reasoning{Kind: conversation.ReasoningBudget, Budget: 8192}, "medium"},
+		{conversation.Reasoning{Kind: conversation.ReasoningBudget, Budget: 8193}, "high"},
+	} {
+		if got := effort(&x.r); got != x.want {
+			t.Errorf("%+v: %q", x.r, got)
+		}
+	}
+}
+
+// talk is an answer with a part of every kind.
+func talk() *conversation.Answer {
+	return &conversation.Answer{
+		ID: "id-1", Model: "served", Stop: conversation.StopTools,
+		Parts: []conversation.Part{
+			{Kind: conversation.Thought, Text: "let me see"},
+			{Kind: conversation.Text, Text: "Looking \"it\" up."},
+			{Kind: conversation.ToolUse, Call: conversation.Call{ID: "c1", Name: "f", Arguments: []byte(`{"a":1}`)}},
+			{Kind: conversation.ToolUse, Call: conversation.Call{ID: "c2", Name: "g", Arguments: []byte(`{}`)}},
+		},
+	}
+}
+
+func report() *dialect.Report {
+	r := &dialect.Report{State: dialect.UsageReported, Done: true}
+	r.Usage[price.InputText], r.Usage[price.CacheRead], r.Usage[price.CacheWrite5m] = 10, 20, 5
+	r.Usage[price.OutputText], r.Usage[price.OutputReasoning] = 7, 3
+	return r
+}
+
+func TestAnswers(t *testing.T) {
+	set := &conversation.Setting{Call: &dialect.Call{Model: "asked"}, ID: "req", Unix: 1_700_000_000}
+	body := Dialect{}.AppendAnswer(nil, talk(), set, report())
+	golden(t, "answer.json", body)
+	a, err := Dialect{}.ReadAnswer(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := func(a *conversation.Answer) *conversation.Request {
+		return &conversation.Request{Turns: []conversation.Turn{{Parts: a.Parts}}}
+	}
+	if d := conversationtest.Difference(q(talk()), q(a)); d != "" || a.Stop != conversation.StopTools || a.ID != "id-1" || a.Model != "served" {
+		t.Errorf("%s: %+v", d, a)
+	}
+	// The gateway's own reading of the usage is what was reported.
+	var r dialect.Report
+	openai.Format{}.ReadAnswer(&r, dialect.Chat, body)
+	if r.State != dialect.UsageReported || r.Usage.TotalInput() != 35 || r.Usage.TotalOutput() != 10 || r.Usage[price.CacheRead] != 20 || r.Usage[price.OutputReasoning] != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestAnswersThatAreNone(t *testing.T) {
+	for _, body := range []string{``, `[]`, `{}`, `{"choices":[]}`, `{"error":{"message":"no"}}`, `{"choices":[{"message":{"content":7}}]}`} {
+		if a, err := (Dialect{}).ReadAnswer([]byte(body)); err == nil {
+			t.Errorf("%s: %+v", body, a)
+		}
+	}
+	for body, want := range map[string]dialect.UpstreamError{
+		`{"error":{"message":"m","type":"t","code":"c","param":"p"}}`: {Message: "m", Type: "t", Code: "c", Param: "p"},
+		`{"error":{"message":"m","code":429}}`:                        {Message: "m", Code: "429"},
+		`{"error":"m"}`:                                               {Message: "m"},
+		`nonsense`:                                                    {},
+	} {
+		if got := (Dialect{}).ReadError([]byte(body)); got != want {
+			t.Errorf("%s: %+v", body, got)
+		}
+	}
+}

@@ -122,7 +122,7 @@ func (x *exchange) meters() price.Set {
 		return x.call.Meters
 	case len(x.call.Images) > 0 || x.call.Files > 0 || x.call.HiddenContext != "":
 		return 0
-	case x.endpoint.speaks == OpenAIResponses:
+	case x.route_.wire == OpenAIResponses:
 		return price.Text | price.Meters(price.CacheWrite12h)
 	}
 	return price.Text

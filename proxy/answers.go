@@ -34,11 +34,15 @@ func (x *exchange) answer(e *dialect.Error) *Answer {
 // passHeaders are the upstream's headers that go on to the client, and ours.
 func (x *exchange) passHeaders(res *upstream.Response) []HeaderField {
 	h := make([]HeaderField, 0, 16)
-	res.Each(func(name, value []byte) {
-		if n := string(name); returns(n) {
-			h = append(h, HeaderField{n, string(value)})
-		}
-	})
+	if x.translated() {
+		h = x.translatedHeaders(h)
+	} else {
+		res.Each(func(name, value []byte) {
+			if n := string(name); returns(n) {
+				h = append(h, HeaderField{n, string(value)})
+			}
+		})
+	}
 	state := "bypass"
 	if x.rec.Cache == record.CacheMiss {
 		state = "miss"
@@ -107,12 +111,12 @@ func contains(names []string, name []byte) bool {
 }
 
 // models answers GET /v1/models and /v1/models/{id}: the priced models that the
-// key may use and an upstream of the client's format serves.
+// key may use and an upstream serves, in the client's format or in translation.
 func (x *exchange) models() *Answer {
 	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
 	var list []dialect.Listed
 	for _, u := range x.g.upstreams {
-		if u.Speaks != x.endpoint.speaks {
+		if _, ok := x.foreign(u); !ok && !u.native(x.endpoint.speaks) {
 			continue
 		}
 		for _, id := range x.g.offered(u) {

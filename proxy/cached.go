@@ -16,7 +16,7 @@ func (x *exchange) cached() *Answer {
 		x.store = false
 		return nil
 	}
-	if ok, _ := x.wire().Cacheable(&x.call); !ok {
+	if ok, _ := x.wire().Cacheable(x.asked()); !ok {
 		x.store = false
 		return nil
 	}
@@ -42,7 +42,7 @@ func (x *exchange) cached() *Answer {
 // cap it would have, and its canonical form.
 func (x *exchange) keyCall() bool {
 	b := binary.BigEndian.AppendUint64(x.scratch[:0], uint64(x.route_.cap))
-	b, err := x.wire().AppendCanonical(b, &x.call)
+	b, err := x.wire().AppendCanonical(b, x.asked())
 	x.scratch = b[:0]
 	if err != nil {
 		return false
@@ -68,12 +68,12 @@ func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheS
 	body, contentType := c.Body, "application/json"
 	if x.call.Stream {
 		var err error
-		body, err = x.wire().Replay(nil, c.Body, &x.call)
+		body, err = x.wire().Replay(nil, c.Body, x.asked())
 		if err != nil {
 			x.g.log.Warn("a cached answer could not be replayed", "request", x.rec.ID, "error", err)
 			return nil
 		}
-		contentType = cmp.Or(x.call.StreamType, "text/event-stream")
+		contentType = cmp.Or(x.asked().StreamType, "text/event-stream")
 	}
 	x.rec.Outcome, x.rec.Cache, x.rec.Served = outcome, state, c.Model
 	x.rec.Basis, x.rec.Status = record.NoCharge, 200

@@ -24,7 +24,7 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 		return x.deny(x.breakerOpen(wait)), 0
 	}
 	x.rec.Attempts++
-	x.body = x.wire().AppendUpstream(x.body[:0], &x.call, x.change())
+	x.body = x.there().AppendUpstream(x.body[:0], &x.call, x.change())
 	res, failure := up.Client.Do(x.upstreamRequest())
 	if failure != nil {
 		pass.Report(time.Now(), upstream.Judge(0, failure))
@@ -37,11 +37,21 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 	switch {
 	case res.Status < 200 || res.Status > 299:
 		return x.upstreamSaidNo()
-	case x.call.Stream && bytes.HasPrefix(res.Header("Content-Type"), []byte("text/event-stream")):
+	case x.call.Stream && isStream(res.Header("Content-Type")):
 		return x.startStream(), 0
 	default:
 		return x.whole()
 	}
+}
+
+// isStream says whether an answer of that type is a stream of events.
+func isStream(contentType []byte) bool {
+	for _, t := range [...]string{"text/event-stream", "application/vnd.amazon.eventstream"} {
+		if bytes.HasPrefix(contentType, []byte(t)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (x *exchange) breakerOpen(wait time.Duration) *dialect.Error {
@@ -55,23 +65,23 @@ func (x *exchange) breakerOpen(wait time.Duration) *dialect.Error {
 func (x *exchange) upstreamRequest() *upstream.Request {
 	h := make([]upstream.Header, 0, 16)
 	x.req.Header.Each(func(name, value []byte) {
-		if n := string(name); forwards(n) {
+		if n := string(name); forwards(n) && (!x.translated() || neutral(n)) {
 			h = append(h, upstream.Header{Name: n, Value: string(value)})
 		}
 	})
 	h = append(h,
 		upstream.Header{Name: "Content-Type", Value: "application/json"},
 		upstream.Header{Name: "X-Client-Request-Id", Value: x.callID()})
-	if x.endpoint.speaks == Anthropic && len(x.req.Header.Peek(headerVersion)) == 0 {
+	if x.route_.wire == Anthropic && len(x.req.Header.Peek(headerVersion)) == 0 {
 		h = append(h, upstream.Header{Name: headerVersion, Value: defaultVersion})
 	}
 	r := &upstream.Request{Method: "POST", Header: h}
 	if x.endpoint.kind == dialect.Lookup {
 		r.Method, r.Path = x.req.Method, x.lookupPath()
 	} else {
-		r.Path, r.Body = x.wire().Path(&x.call, x.route_.model), x.body
+		r.Path, r.Body = x.there().Path(&x.call, x.route_.model), x.body
 	}
-	if x.endpoint.query && x.req.Query != "" {
+	if x.endpoint.query && x.req.Query != "" && !x.translated() {
 		r.Path += "?" + x.req.Query
 	}
 	return r
@@ -146,6 +156,9 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 		e.Status = status
 		return x.deny(e), 0
 	}
+	if x.translated() {
+		answer = x.answer(x.told(status, answer.Body, after))
+	}
 	x.rec.Outcome, x.rec.Status = record.UpstreamError, status
 	x.rec.Code = string(dialect.CodeUpstream)
 	return answer, 0
@@ -167,7 +180,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 		return e, 0
 	}
 	var report dialect.Report
-	x.wire().ReadAnswer(&report, x.endpoint.kind, body)
+	x.there().ReadAnswer(&report, x.call.Endpoint, body)
 	x.settleReport(&report)
 	x.rec.Outcome, x.rec.Status = record.Completed, res.Status
 	if report.Failed != nil && report.Done {
@@ -175,6 +188,12 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	}
 	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: body}
 	x.closeResponse()
+	if x.translated() {
+		if answer.Body, err = x.tell(body, &report); err != nil {
+			x.g.log.Warn("upstream answer cannot be translated", "request", x.rec.ID, "upstream", x.route_.up.Name, "error", err)
+			return x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the answer of the upstream %s cannot be translated", x.route_.up.Name)), 0
+		}
+	}
 	if report.State == dialect.UsageReported && report.Failed == nil {
 		x.keep(answer.Body, &report)
 	}

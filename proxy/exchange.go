@@ -27,7 +27,9 @@ type exchange struct {
 	model    string // that the path names, "" where the body does
 	client   dialect.Client
 	key      *Principal
-	call     dialect.Call
+	call     dialect.Call // as it goes upstream
+	original dialect.Call // as the client made it, of a call that is translated
+	left     []string     // places in it of hints that the translation left out
 	route_   chosen
 	limits   Hold // requests and slots, from govern on
 
@@ -50,6 +52,7 @@ type exchange struct {
 // chosen is where the call goes and what it may cost.
 type chosen struct {
 	up    *Upstream
+	wire  Wire   // spoken upstream
 	model string // the upstream's name of it
 	rate  *price.Rate
 
@@ -201,28 +204,44 @@ func (x *exchange) decode() *dialect.Error {
 	return nil
 }
 
-// route chooses the upstream and fixes what the call may cost there.
+// route chooses the upstream: the first that serves the model in the client's own
+// dialect, else the first that serves it in one that the call can be translated to.
 func (x *exchange) route() *dialect.Error {
 	c := &x.route_
 	home, e := x.home()
 	if e != nil {
 		return e
 	}
-	for _, u := range x.g.upstreams {
-		if home != nil && u != home {
-			continue
-		}
-		if name, ok := u.serves(x.call.Model); ok && u.Speaks == x.endpoint.speaks.upstream() {
-			c.up, c.model = u, name
-			break
-		}
-	}
-	if c.up == nil {
+	if !x.choose(home, x.native) && (home != nil || !x.choose(nil, x.foreign)) {
 		return dialect.NewError(dialect.CodeModelNotFound, "model", "no upstream of this gateway serves the model %q; GET /v1/models lists what there is", x.call.Model)
 	}
 	x.rec.Upstream = c.up.Name
 	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
 	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
+	return nil
+}
+
+// choose takes the first upstream that serves the model and that as accepts, in the
+// format it gives. home, if there is one, is the only one.
+func (x *exchange) choose(home *Upstream, as func(*Upstream) (Wire, bool)) bool {
+	for _, u := range x.g.upstreams {
+		if home != nil && u != home {
+			continue
+		}
+		name, serves := u.serves(x.call.Model)
+		if !serves {
+			continue
+		}
+		if w, ok := as(u); ok {
+			x.route_.up, x.route_.model, x.route_.wire = u, name, w
+			return true
+		}
+	}
+	return false
+}
+
+// terms fixes what the call may cost where it goes.
+func (x *exchange) terms() *dialect.Error {
 	if x.endpoint.kind.Free() {
 		return nil
 	}

@@ -58,6 +58,8 @@ func (x *exchange) recycle() {
 		x.chain.Recycle()
 	}
 	x.call.Reset()
+	x.original.Reset()
+	x.left = nil
 	x.req, x.endpoint, x.key, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt = chosen{}, attempt{}
 	x.model, x.store, x.resume, x.ended = "", false, false, false

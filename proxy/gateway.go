@@ -78,6 +78,9 @@ type Upstream struct {
 	Aliases  map[string]string
 	Client   *upstream.Client
 	Speaks   Wire
+	// ChatOnly says that of OpenAI's API it has no Responses: calls of them are
+	// translated.
+	ChatOnly bool
 	// CapField is the name the upstream knows the output cap by:
 	// "max_completion_tokens", or "max_tokens".
 	CapField string
@@ -94,6 +97,11 @@ func (u *Upstream) serves(model string) (string, bool) {
 		ok, err := path.Match(pattern, model)
 		return err == nil && ok
 	})
+}
+
+// native says whether the upstream takes calls in format w as they are.
+func (u *Upstream) native(w Wire) bool {
+	return u.Speaks == w.upstream() && !(u.ChatOnly && w == OpenAIResponses)
 }
 
 // Gateway serves requests.

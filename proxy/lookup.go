@@ -60,7 +60,7 @@ func (k *keptAnswers) get(id, tenant string) (keptAnswer, bool) {
 
 // remember notes whose the answer is, if the provider keeps it.
 func (x *exchange) remember(r *dialect.Report) {
-	if x.endpoint.kind != dialect.Responses || !x.call.Store || r.ID == "" {
+	if x.call.Endpoint != dialect.Responses || !x.call.Store || r.ID == "" {
 		return
 	}
 	a := keptAnswer{id: r.ID, tenant: x.tenant(), model: x.call.Model, up: x.route_.up}

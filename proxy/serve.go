@@ -30,6 +30,12 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	if e := x.route(); e != nil {
 		return x.deny(e)
 	}
+	if e := x.translate(); e != nil {
+		return x.deny(e)
+	}
+	if e := x.terms(); e != nil {
+		return x.deny(e)
+	}
 	if e := x.govern(); e != nil {
 		return x.deny(e)
 	}

@@ -32,8 +32,8 @@ func (x *exchange) startStream() *Answer {
 	s.over, s.err, s.tail, s.noted = false, nil, false, false
 	x.rec.Status = 200
 	a := &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x}
-	if x.call.StreamType != "" {
-		a.setHeader("Content-Type", x.call.StreamType)
+	if t := x.asked().StreamType; t != "" {
+		a.setHeader("Content-Type", t)
 	}
 	x.resume = true
 	return a
@@ -69,15 +69,9 @@ func (x *exchange) pull() ([]byte, error) {
 	}
 	chunk, err := x.attempt.res.Next()
 	if err == nil {
-		if s.tee {
-			if len(s.raw)+len(chunk) > x.g.cfg.CacheEntry {
-				s.tee, s.raw = false, s.raw[:0]
-			} else {
-				s.raw = append(s.raw, chunk...)
-			}
-		}
 		var out []byte
 		if out, err = s.meter.Feed(chunk); err == nil {
+			x.copy(chunk, out)
 			x.noteEnd()
 			return out, nil
 		}
@@ -88,7 +82,25 @@ func (x *exchange) pull() ([]byte, error) {
 		return nil, err
 	}
 	s.tail = true
-	return s.meter.Finish(), nil
+	out := s.meter.Finish()
+	x.copy(nil, out)
+	return out, nil
+}
+
+// copy keeps what came, for the store: as it came, with the usage that the client
+// may not have asked for, or as the client gets it where that is another dialect.
+func (x *exchange) copy(came, told []byte) {
+	s := &x.stream
+	if x.translated() {
+		came = told
+	}
+	switch {
+	case !s.tee:
+	case len(s.raw)+len(came) > x.g.cfg.CacheEntry:
+		s.tee, s.raw = false, s.raw[:0]
+	default:
+		s.raw = append(s.raw, came...)
+	}
 }
 
 // noteEnd remembers an answer as soon as its end was read: whoever sees that end

@@ -108,11 +108,14 @@ func (x *exchange) features() string {
 	return strings.TrimPrefix(all, ",")
 }
 
-// meter is one for a stream of the present format. An exchange keeps those it had.
+// meter is one for the stream that is to come. An exchange keeps those it had.
 func (x *exchange) meter() dialect.Meter {
-	w := x.endpoint.speaks
+	w := x.route_.wire
 	if x.readers[w] == nil {
 		x.readers[w] = formats[w].NewMeter()
+	}
+	if x.translated() {
+		return x.interpreter(x.readers[w])
 	}
 	return x.readers[w]
 }

@@ -65,6 +65,10 @@ type Answers interface {
 	// that is no such answer gives a report that is not Done and has no usage.
 	ReadAnswer(r *Report, e Endpoint, body []byte)
 	NewMeter() Meter
+}
+
+// Errors are what a dialect's clients are told that get no answer.
+type Errors interface {
 	// ErrorAnswer gives the status, headers and body that tell e to the client.
 	ErrorAnswer(e *Error, c Client) (status int, header []Header, body []byte)
 }
@@ -87,10 +91,16 @@ type Lists interface {
 	AppendModel(dst []byte, m Listed) []byte
 }
 
-// Format is one wire format: how clients ask, and how providers answer them.
-type Format interface {
+// Provider is one wire format as an upstream speaks it.
+type Provider interface {
 	Requests
 	Answers
+}
+
+// Format is one wire format: how clients ask, and how providers answer them.
+type Format interface {
+	Provider
+	Errors
 	Stored
 	Lists
 }

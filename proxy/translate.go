@@ -1,0 +1,159 @@
+package proxy
+
+import (
+	"strings"
+	"time"
+
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/conversation"
+	"purser/proxy/dialect/conversation/chat"
+	"purser/proxy/dialect/gemini"
+)
+
+// translations are the dialects between which calls are translated, by format.
+var translations = [wires]conversation.Dialect{
+	OpenAI: chat.Dialect{},
+}
+
+// spoken is how a translated call is asked in a format.
+func spoken(w Wire, c *dialect.Call) dialect.Target {
+	t := dialect.Target{Endpoint: dialect.Chat, Model: c.Model, Stream: c.Stream}
+	switch {
+	case w == OpenAIResponses:
+		t.Endpoint = dialect.Responses
+	case w == Gemini && c.Stream:
+		t.Operation, t.Query = gemini.Stream, "alt=sse"
+	case w == Gemini:
+		t.Operation = gemini.Generate
+	}
+	return t
+}
+
+// native and foreign say in which format an upstream takes the call: in the client's
+// own, or in another that it can be translated to.
+func (x *exchange) native(u *Upstream) (Wire, bool) {
+	return x.endpoint.speaks, u.native(x.endpoint.speaks)
+}
+
+func (x *exchange) foreign(u *Upstream) (Wire, bool) {
+	talk := x.endpoint.models || x.endpoint.kind == dialect.Chat || x.endpoint.kind == dialect.Responses
+	return u.Speaks, talk && !u.native(x.endpoint.speaks) && translations[x.endpoint.speaks] != nil && translations[u.Speaks] != nil
+}
+
+// translated says whether the upstream speaks another dialect than the client.
+func (x *exchange) translated() bool { return x.route_.wire != x.endpoint.speaks }
+
+// asked is the call as the client made it.
+func (x *exchange) asked() *dialect.Call {
+	if x.translated() {
+		return &x.original
+	}
+	return &x.call
+}
+
+// there is the format that is spoken upstream.
+func (x *exchange) there() dialect.Provider { return formats[x.route_.wire] }
+
+// translate writes the call in the dialect of its upstream, if that is another, and
+// reads it again as that dialect's: from here on it is held, sent and metered as
+// what it has become.
+func (x *exchange) translate() *dialect.Error {
+	if !x.translated() {
+		return nil
+	}
+	x.original, x.call = x.call, x.original
+	q, e := translations[x.endpoint.speaks].ReadRequest(x.req.Body, x.target())
+	if e != nil {
+		return e
+	}
+	body, e := translations[x.route_.wire].AppendRequest(nil, q)
+	if e != nil {
+		return e
+	}
+	x.left = q.Left
+	return x.there().Decode(&x.call, spoken(x.route_.wire, &x.original), body)
+}
+
+// setting is what the client's answer says of its call.
+func (x *exchange) setting() conversation.Setting {
+	return conversation.Setting{Call: &x.original, ID: x.rec.ID, Unix: x.began.Unix()}
+}
+
+// tell gives a whole answer of the upstream in the client's dialect.
+func (x *exchange) tell(body []byte, r *dialect.Report) ([]byte, error) {
+	a, err := translations[x.route_.wire].ReadAnswer(body)
+	if err != nil {
+		return nil, err
+	}
+	set := x.setting()
+	return translations[x.endpoint.speaks].AppendAnswer(nil, a, &set, r), nil
+}
+
+// interpreter meters a stream in the upstream's dialect and tells it in the client's.
+func (x *exchange) interpreter(meter dialect.Meter) dialect.Meter {
+	s := conversation.NewStream(meter, translations[x.route_.wire].NewReader(), translations[x.endpoint.speaks].NewWriter())
+	s.For(x.setting())
+	return s
+}
+
+// told is an upstream's error for a client of another dialect: its status, and its
+// own text.
+func (x *exchange) told(status int, body []byte, after time.Duration) *dialect.Error {
+	u := translations[x.route_.wire].ReadError(body)
+	if u.Message == "" {
+		u.Message = "the upstream " + x.route_.up.Name + " gives no reason"
+	}
+	e := dialect.NewError(codeOf(status), u.Param, "%s", u.Message)
+	e.Status, e.RetryAfterMillis = status, after.Milliseconds()
+	return e
+}
+
+// codeOf is the code nearest to an upstream's status.
+func codeOf(status int) dialect.Code {
+	switch status {
+	case 400, 422:
+		return dialect.CodeInvalidValue
+	case 404:
+		return dialect.CodeModelNotFound
+	case 413:
+		return dialect.CodeTooLarge
+	case 429:
+		return dialect.CodeRateLimit
+	case 503, 529:
+		return dialect.CodeOverloaded
+	}
+	return dialect.CodeUpstream
+}
+
+// Headers of translated answers.
+const (
+	headerTranslated = headerPrefix + "translated" // the upstream's dialect
+	headerLeft       = headerPrefix + "left-out"   // places of hints that it has no word for
+)
+
+// maxLeft bounds the bytes of the list of hints that were left out.
+const maxLeft = 1024
+
+// translatedHeaders are those of an answer in another dialect than the upstream's:
+// what the upstream's own say is not in the client's dialect.
+func (x *exchange) translatedHeaders(h []HeaderField) []HeaderField {
+	kind := "application/json"
+	if x.call.Stream {
+		kind = "text/event-stream"
+	}
+	h = append(h, HeaderField{"Content-Type", kind}, HeaderField{headerTranslated, x.route_.wire.String()})
+	if len(x.left) > 0 {
+		list := strings.Join(x.left, ", ")
+		if len(list) > maxLeft {
+			list = list[:strings.LastIndex(list[:maxLeft], ",")] + ", …"
+		}
+		h = append(h, HeaderField{headerLeft, list})
+	}
+	return h
+}
+
+// neutral says whether a client's header means the same to an upstream of another
+// dialect.
+func neutral(name string) bool {
+	return strings.EqualFold(name, "traceparent") || strings.EqualFold(name, "tracestate")
+}

@@ -39,7 +39,7 @@ func (n *Node) openUpstreams() error {
 		if cfg.Protocol, err = upstream.ParseProtocol(u.Protocol); err != nil {
 			return err
 		}
-		speaks, ok := proxy.ParseWire(u.API)
+		speaks, chatOnly, ok := u.speaks()
 		if !ok {
 			return fmt.Errorf("upstream %s: api %q is not known", u.Name, u.API)
 		}
@@ -56,7 +56,7 @@ func (n *Node) openUpstreams() error {
 			return fmt.Errorf("upstream %s: %w", u.Name, err)
 		}
 		n.upstreams = append(n.upstreams, &proxy.Upstream{
-			Name: u.Name, Provider: u.Provider, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks,
+			Name: u.Name, Provider: u.Provider, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks, ChatOnly: chatOnly,
 		})
 	}
 	return nil

@@ -22,8 +22,11 @@ func NewUpstream(name, baseURL, key string) UpstreamConfig {
 func (u *UpstreamConfig) setDefaults() {
 	if u.Provider == "" {
 		u.Provider = cmp.Or(u.API, "openai")
-		if u.API == "gemini" {
+		switch u.API {
+		case "gemini":
 			u.Provider = "google"
+		case chatAPI:
+			u.Provider = "openai"
 		}
 	}
 	if u.API == "" {
@@ -60,6 +63,18 @@ func (u *UpstreamConfig) setDefaults() {
 	}
 }
 
+// chatAPI is OpenAI's API without its Responses, as most compatible providers have it.
+const chatAPI = "openai-chat"
+
+// speaks is the format that the upstream speaks.
+func (u *UpstreamConfig) speaks() (w proxy.Wire, chatOnly, ok bool) {
+	if u.API == chatAPI {
+		return proxy.OpenAI, true, true
+	}
+	w, ok = proxy.ParseWire(u.API)
+	return w, false, ok
+}
+
 func (u *UpstreamConfig) validate() error {
 	var errs []error
 	if p, err := url.Parse(u.BaseURL); err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" {
@@ -79,8 +94,8 @@ func (u *UpstreamConfig) validate() error {
 	if u.CapField != "max_completion_tokens" && u.CapField != "max_tokens" {
 		errs = append(errs, fmt.Errorf("cap_field %q is not max_completion_tokens or max_tokens", u.CapField))
 	}
-	if _, ok := proxy.ParseWire(u.API); !ok {
-		errs = append(errs, fmt.Errorf("api %q is not openai, anthropic or gemini", u.API))
+	if _, _, ok := u.speaks(); !ok {
+		errs = append(errs, fmt.Errorf("api %q is not openai, openai-chat, anthropic or gemini", u.API))
 	}
 	if u.Protocol != "http1" && u.Protocol != "http2" {
 		errs = append(errs, fmt.Errorf("protocol %q is not http1 or http2", u.Protocol))

@@ -7,20 +7,25 @@ import (
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/conversation"
 	"purser/proxy/dialect/conversation/chat"
+	"purser/proxy/dialect/conversation/responses"
 	"purser/proxy/dialect/gemini"
 )
 
-// translations are the dialects between which calls are translated, by format.
-var translations = [wires]conversation.Dialect{
-	OpenAI: chat.Dialect{},
-}
+// asking and answering are the dialects between which calls are translated, by
+// format: those that clients speak, and those that upstreams do.
+var (
+	asking = [wires]conversation.Client{
+		OpenAI: chat.Dialect{}, OpenAIResponses: responses.Client{},
+	}
+	answering = [wires]conversation.Provider{
+		OpenAI: chat.Dialect{},
+	}
+)
 
 // spoken is how a translated call is asked in a format.
 func spoken(w Wire, c *dialect.Call) dialect.Target {
 	t := dialect.Target{Endpoint: dialect.Chat, Model: c.Model, Stream: c.Stream}
 	switch {
-	case w == OpenAIResponses:
-		t.Endpoint = dialect.Responses
 	case w == Gemini && c.Stream:
 		t.Operation, t.Query = gemini.Stream, "alt=sse"
 	case w == Gemini:
@@ -37,7 +42,7 @@ func (x *exchange) native(u *Upstream) (Wire, bool) {
 
 func (x *exchange) foreign(u *Upstream) (Wire, bool) {
 	talk := x.endpoint.models || x.endpoint.kind == dialect.Chat || x.endpoint.kind == dialect.Responses
-	return u.Speaks, talk && !u.native(x.endpoint.speaks) && translations[x.endpoint.speaks] != nil && translations[u.Speaks] != nil
+	return u.Speaks, talk && !u.native(x.endpoint.speaks) && asking[x.endpoint.speaks] != nil && answering[u.Speaks] != nil
 }
 
 // translated says whether the upstream speaks another dialect than the client.
@@ -62,11 +67,11 @@ func (x *exchange) translate() *dialect.Error {
 		return nil
 	}
 	x.original, x.call = x.call, x.original
-	q, e := translations[x.endpoint.speaks].ReadRequest(x.req.Body, x.target())
+	q, e := asking[x.endpoint.speaks].ReadRequest(x.req.Body, x.target())
 	if e != nil {
 		return e
 	}
-	body, e := translations[x.route_.wire].AppendRequest(nil, q)
+	body, e := answering[x.route_.wire].AppendRequest(nil, q)
 	if e != nil {
 		return e
 	}
@@ -81,17 +86,17 @@ func (x *exchange) setting() conversation.Setting {
 
 // tell gives a whole answer of the upstream in the client's dialect.
 func (x *exchange) tell(body []byte, r *dialect.Report) ([]byte, error) {
-	a, err := translations[x.route_.wire].ReadAnswer(body)
+	a, err := answering[x.route_.wire].ReadAnswer(body)
 	if err != nil {
 		return nil, err
 	}
 	set := x.setting()
-	return translations[x.endpoint.speaks].AppendAnswer(nil, a, &set, r), nil
+	return asking[x.endpoint.speaks].AppendAnswer(nil, a, &set, r), nil
 }
 
 // interpreter meters a stream in the upstream's dialect and tells it in the client's.
 func (x *exchange) interpreter(meter dialect.Meter) dialect.Meter {
-	s := conversation.NewStream(meter, translations[x.route_.wire].NewReader(), translations[x.endpoint.speaks].NewWriter())
+	s := conversation.NewStream(meter, answering[x.route_.wire].NewReader(), asking[x.endpoint.speaks].NewWriter())
 	s.For(x.setting())
 	return s
 }
@@ -99,7 +104,7 @@ func (x *exchange) interpreter(meter dialect.Meter) dialect.Meter {
 // told is an upstream's error for a client of another dialect: its status, and its
 // own text.
 func (x *exchange) told(status int, body []byte, after time.Duration) *dialect.Error {
-	u := translations[x.route_.wire].ReadError(body)
+	u := answering[x.route_.wire].ReadError(body)
 	if u.Message == "" {
 		u.Message = "the upstream " + x.route_.up.Name + " gives no reason"
 	}

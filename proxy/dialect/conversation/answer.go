@@ -54,6 +54,27 @@ type Event struct {
 	Failed    *dialect.UpstreamError
 }
 
+// Add takes the next event of a stream into the answer that it amounts to. Of a
+// failure nothing is kept.
+func (a *Answer) Add(e *Event) {
+	switch e.Kind {
+	case Begin:
+		a.ID, a.Model = e.ID, e.Model
+	case PartBegin:
+		a.Parts = append(a.Parts, e.Part)
+	case PartMore:
+		if p := &a.Parts[len(a.Parts)-1]; p.Kind == ToolUse {
+			p.Call.Arguments = append(p.Call.Arguments, e.Text...)
+		} else {
+			p.Text += e.Text
+		}
+	case PartSeal:
+		a.Parts[len(a.Parts)-1].Seal = e.Text
+	case Finish:
+		a.Stop, a.Sequence = e.Stop, e.Sequence
+	}
+}
+
 // Events of whole answers: what a stream that tells the answer would say.
 func (a *Answer) Events() []Event {
 	events := []Event{{Kind: Begin, ID: a.ID, Model: a.Model}}

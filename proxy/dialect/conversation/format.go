@@ -2,15 +2,15 @@ package conversation
 
 import "purser/proxy/dialect"
 
-// Dialect is a dialect that can be translated, as that of a client or of an
-// upstream. What it reads has been decoded by the dialect's Format without error,
-// so that it may leave checks to that, but it never panics on anything.
+// Dialect is a dialect that is translated both as clients and as upstreams speak it.
 type Dialect interface {
 	Client
 	Provider
 }
 
-// Client is a dialect as clients speak it.
+// Client is a dialect as clients speak it. What it reads has been decoded by the
+// dialect's Format without error, so that it may leave checks to that; it never
+// panics on anything.
 type Client interface {
 	// ReadRequest reads the body of a call. What has no meaning apart from this
 	// dialect is refused by its name.

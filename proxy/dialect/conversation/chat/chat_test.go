@@ -213,29 +213,9 @@ func TestEfforts(t *testing.T) {
 	}
 }
 
-// talk is an answer with a part of every kind.
-func talk() *conversation.Answer {
-	return &conversation.Answer{
-		ID: "id-1", Model: "served", Stop: conversation.StopTools,
-		Parts: []conversation.Part{
-			{Kind: conversation.Thought, Text: "let me see"},
-			{Kind: conversation.Text, Text: "Looking \"it\" up."},
-			{Kind: conversation.ToolUse, Call: conversation.Call{ID: "c1", Name: "f", Arguments: []byte(`{"a":1}`)}},
-			{Kind: conversation.ToolUse, Call: conversation.Call{ID: "c2", Name: "g", Arguments: []byte(`{}`)}},
-		},
-	}
-}
-
-func report() *dialect.Report {
-	r := &dialect.Report{State: dialect.UsageReported, Done: true}
-	r.Usage[price.InputText], r.Usage[price.CacheRead], r.Usage[price.CacheWrite5m] = 10, 20, 5
-	r.Usage[price.OutputText], r.Usage[price.OutputReasoning] = 7, 3
-	return r
-}
-
 func TestAnswers(t *testing.T) {
 	set := &conversation.Setting{Call: &dialect.Call{Model: "asked"}, ID: "req", Unix: 1_700_000_000}
-	body := Dialect{}.AppendAnswer(nil, talk(), set, report())
+	body := Dialect{}.AppendAnswer(nil, conversationtest.Talk(), set, conversationtest.Usage())
 	golden(t, "answer.json", body)
 	a, err := Dialect{}.ReadAnswer(body)
 	if err != nil {
@@ -244,7 +224,7 @@ func TestAnswers(t *testing.T) {
 	q := func(a *conversation.Answer) *conversation.Request {
 		return &conversation.Request{Turns: []conversation.Turn{{Parts: a.Parts}}}
 	}
-	if d := conversationtest.Difference(q(talk()), q(a)); d != "" || a.Stop != conversation.StopTools || a.ID != "id-1" || a.Model != "served" {
+	if d := conversationtest.Difference(q(conversationtest.Talk()), q(a)); d != "" || a.Stop != conversation.StopTools || a.ID != "id-1" || a.Model != "served" {
 		t.Errorf("%s: %+v", d, a)
 	}
 	// The gateway's own reading of the usage is what was reported.

@@ -51,25 +51,21 @@ func TestStreamsThatCannotBeTold(t *testing.T) {
 }
 
 func TestWriter(t *testing.T) {
-	failure := []conversation.Event{
-		{Kind: conversation.Begin}, {Kind: conversation.PartBegin, Part: conversation.Part{Kind: conversation.Text}},
-		{Kind: conversation.PartMore, Text: "half"}, {Kind: conversation.Fail, Failed: &dialect.UpstreamError{Message: "overloaded"}},
-	}
 	for _, x := range []struct {
 		file   string
 		usage  bool
 		events []conversation.Event
 		ends   bool
 	}{
-		{"written.txt", false, talk().Events(), true},
-		{"written_usage.txt", true, talk().Events(), true},
-		{"written_failure.txt", false, failure, false},
+		{"written.txt", false, conversationtest.Talk().Events(), true},
+		{"written_usage.txt", true, conversationtest.Talk().Events(), true},
+		{"written_failure.txt", false, conversationtest.Failure(), false},
 	} {
 		w := Dialect{}.NewWriter()
 		set := &conversation.Setting{Call: &dialect.Call{Model: "asked", IncludeUsage: x.usage}, ID: "req", Unix: 1_700_000_000}
 		var end func([]byte) []byte
 		if x.ends {
-			end = func(dst []byte) []byte { return w.End(dst, report()) }
+			end = func(dst []byte) []byte { return w.End(dst, conversationtest.Usage()) }
 		}
 		got := conversationtest.Write(w, set, x.events, end)
 		golden(t, x.file, got)

@@ -1,0 +1,173 @@
+package responses
+
+import (
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/conversation"
+	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/jsontree"
+)
+
+// own begins the seals of this dialect.
+const own = "responses"
+
+// Client implements conversation.Client.
+type Client struct{}
+
+var _ conversation.Client = Client{}
+
+// ReadRequest implements conversation.Client.
+func (Client) ReadRequest(body []byte, _ dialect.Target) (*conversation.Request, *dialect.Error) {
+	var r jsontree.Reader
+	top := r.Read(body, jsontree.Brackets)
+	q := &conversation.Request{
+		Model:       top.Get("model").String(),
+		Stream:      top.Get("stream").Bool(),
+		MaxOutput:   number(top.Get("max_output_tokens")),
+		Temperature: number(top.Get("temperature")),
+		TopP:        number(top.Get("top_p")),
+		Parallel:    onOff(top.Get("parallel_tool_calls")),
+		Tier:        word(top.Get("service_tier")),
+		User:        word(top.Either("user", "safety_identifier")),
+	}
+	rd := reading{q: q}
+	if n := top.Get("instructions"); n.String() != "" {
+		q.System = []conversation.Part{{Kind: conversation.Text, Text: n.String(), At: n.At()}}
+	}
+	rd.input(top.Get("input"))
+	top.Get("tools").Each(func(_ int, t jsontree.Node) { rd.tool(t) })
+	rd.choice(top.Get("tool_choice"))
+	rd.text(top.Get("text"))
+	rd.reasoning(top.Get("reasoning"))
+	rd.only(top)
+	top.Rest()
+	if r.Err != nil {
+		return nil, r.Err
+	}
+	return q, nil
+}
+
+func number(n jsontree.Node) conversation.Number {
+	return conversation.Number{Digits: n.Number(), At: n.At()}
+}
+
+func word(n jsontree.Node) conversation.Word {
+	return conversation.Word{Text: n.String(), At: n.At()}
+}
+
+func onOff(n jsontree.Node) conversation.Switch {
+	return conversation.Switch{Set: n.Has(), On: n.Bool(), At: n.At()}
+}
+
+// reading is a request being read.
+type reading struct{ q *conversation.Request }
+
+// only takes the fields of which just the usual value can be translated, and the
+// hints.
+func (rd *reading) only(top jsontree.Node) {
+	if n := top.Get("background"); n.Bool() {
+		n.Refuse("", "nothing is kept")
+	}
+	if n := top.Get("truncation"); n.Has() && n.String() != "disabled" {
+		n.Refuse("", "")
+	}
+	if n := top.Get("top_logprobs"); n.Has() && n.Int() != 0 {
+		n.Refuse("", "")
+	}
+	top.Get("include").Each(func(_ int, n jsontree.Node) {
+		if n.String() != "reasoning.encrypted_content" {
+			n.Refuse("", "")
+		}
+	})
+	top.Ignore("stream_options") // the stream is written here
+	if n := top.Get("store"); n.Bool() {
+		rd.q.Leave(n.At())
+	}
+	for _, hint := range [...]string{
+		"metadata", "client_metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "max_tool_calls",
+	} {
+		if n := top.Get(hint); n.Has() {
+			rd.q.Leave(n.At())
+		}
+	}
+}
+
+func (rd *reading) tool(t jsontree.Node) {
+	if kind := t.Get("type"); kind.String() != "function" {
+		kind.Refuse("", "only functions that the client runs are known to every provider")
+		return
+	}
+	rd.q.Tools = append(rd.q.Tools, conversation.Tool{
+		Name: t.Get("name").String(), Description: t.Get("description").String(),
+		Schema: t.Get("parameters").Object(), Strict: onOff(t.Get("strict")), At: t.At(),
+	})
+	t.Rest()
+}
+
+func (rd *reading) choice(n jsontree.Node) {
+	c := &rd.q.Choice
+	c.At = n.At()
+	if n.Kind() == jsonscan.Object {
+		if kind := n.Get("type"); kind.String() != "function" {
+			kind.Refuse("", "")
+		}
+		c.Kind, c.Name = conversation.Named, n.Get("name").String()
+		n.Rest()
+		return
+	}
+	switch text := n.String(); text {
+	case "":
+	case "auto":
+		c.Kind = conversation.Auto
+	case "none":
+		c.Kind = conversation.None
+	case "required":
+		c.Kind = conversation.Required
+	default:
+		n.Refuse("", "")
+	}
+}
+
+func (rd *reading) text(n jsontree.Node) {
+	if !n.Has() {
+		return
+	}
+	if v := n.Get("verbosity"); v.Has() && v.String() != "medium" {
+		v.Refuse("", "")
+	}
+	f := n.Get("format")
+	form := &rd.q.Format
+	form.At = f.At()
+	if f.Has() {
+		switch kind := f.Get("type"); kind.String() {
+		case "text":
+		case "json_object":
+			form.Kind = conversation.JSONObject
+		case "json_schema":
+			form.Kind, form.Name, form.Description = conversation.JSONSchema, f.Get("name").String(), f.Get("description").String()
+			form.Schema, form.Strict = f.Get("schema").Object(), onOff(f.Get("strict"))
+		default:
+			kind.Refuse("", "")
+		}
+		f.Rest()
+	}
+	n.Rest()
+}
+
+func (rd *reading) reasoning(n jsontree.Node) {
+	if !n.Has() {
+		return
+	}
+	r := &rd.q.Reasoning
+	r.At = n.At()
+	switch effort := n.Get("effort"); effort.String() {
+	case "":
+	case "none":
+		r.Kind = conversation.ReasoningOff
+	case "minimal", "low", "medium", "high", "xhigh", "max":
+		r.Kind, r.Effort = conversation.ReasoningEffort, effort.String()
+	default:
+		effort.Refuse("", "")
+	}
+	r.Shown = n.Either("summary", "generate_summary").String() != ""
+	n.Rest()
+}

@@ -1,0 +1,205 @@
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"purser/internal/record"
+)
+
+// foreigner is an upstream of one dialect, which answers with a tool call.
+type foreigner struct {
+	wire    Wire
+	whole   string
+	stream  string // its content type is that of event streams
+	status  int    // of an error, 0 for none
+	failure string
+	asked   string // the body it was asked with
+	path    string
+	header  http.Header
+}
+
+func (p *foreigner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(err)
+	}
+	p.asked, p.path, p.header = string(body), r.URL.RequestURI(), r.Header
+	switch {
+	case p.status != 0:
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(p.status)
+		fmt.Fprint(w, p.failure)
+	case strings.Contains(p.asked, `"stream":true`) || strings.Contains(p.path, ":stream"):
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, p.stream)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, p.whole)
+	}
+}
+
+// foreigners are upstreams, by their dialect, that say the same.
+var foreigners = map[Wire]foreigner{
+	OpenAI: {
+		whole: `{"id":"up-1","model":"gpt-4o-mini","choices":[{"index":0,"message":{"role":"assistant","content":"Looking.","tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":20,"completion_tokens":9,"total_tokens":29}}`,
+		stream: `data: {"id":"up-1","model":"gpt-4o-mini","choices":[{"index":0,"delta":{"role":"assistant","content":"Looking."},"finish_reason":null}]}
+
+data: {"id":"up-1","model":"gpt-4o-mini","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"finish_reason":null}]}
+
+data: {"id":"up-1","model":"gpt-4o-mini","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}
+
+data: {"id":"up-1","model":"gpt-4o-mini","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":9,"total_tokens":29}}
+
+data: [DONE]
+
+`,
+		failure: `{"error":{"message":"slow down, organization org-abcdef123456","type":"requests","code":"rate_limit_exceeded"}}`,
+	},
+}
+
+// speaker is a client of one dialect, which asks for a tool.
+type speaker struct {
+	path, streamPath string
+	body             string // with %v where it says whether it wants a stream
+	refused          string // a body with a field that only this dialect has
+	param            string // its place
+	says             []string
+	ends             string // what a whole stream ends with
+}
+
+var speakers = map[Wire]speaker{
+	OpenAIResponses: {
+		path: "/v1/responses", streamPath: "/v1/responses",
+		body:    `{"model":"gpt-4o-mini","instructions":"be brief","input":"look it up","prompt_cache_key":"k","stream":%v,"tools":[{"type":"function","name":"f","parameters":{"type":"object"}}]}`,
+		refused: `{"model":"gpt-4o-mini","input":"x","background":true}`, param: "background",
+		says: []string{`Looking.`, `"call_id":"c1"`, `{\"a\":1}`}, ends: "response.completed",
+	},
+}
+
+// translating is a gateway whose only upstream speaks one dialect.
+func translating(t *testing.T, there Wire) (*world, *foreigner) {
+	t.Helper()
+	p := foreigners[there]
+	p.wire = there
+	w := newWorld(t, p.ServeHTTP, func(c *Config) { c.Attempts = 1 })
+	for _, u := range w.gateway.upstreams {
+		if u.Speaks == there {
+			u.ChatOnly = true
+			w.gateway.upstreams = []*Upstream{u}
+		}
+	}
+	return w, &p
+}
+
+// TestEveryDialectReachesEveryUpstream asks in each dialect an upstream of each
+// other: whole, in a stream, with a field that has no counterpart, and with an error
+// of the upstream's.
+func TestEveryDialectReachesEveryUpstream(t *testing.T) {
+	for here, s := range speakers {
+		for there := range foreigners {
+			if here == there {
+				continue
+			}
+			t.Run(fmt.Sprintf("%d to %d", here, there), func(t *testing.T) {
+				w, p := translating(t, there)
+				whole(t, w, p, s)
+				streamed(t, w, s)
+				refusedByName(t, w, p, s)
+				failing(t, w, p, s)
+			})
+		}
+	}
+}
+
+func whole(t *testing.T, w *world, p *foreigner, s speaker) {
+	a, body := w.send("POST", s.path, ask(s, false), "x-stainless-lang", "js", "traceparent", "00-1-2-01")
+	if a.Status != 200 {
+		t.Fatalf("%d %s, asked %s", a.Status, body, p.asked)
+	}
+	for _, want := range s.says {
+		if !strings.Contains(body, want) {
+			t.Errorf("%s is not in %s", want, body)
+		}
+	}
+	if !strings.Contains(p.asked, "8192") {
+		t.Errorf("no cap in %s", p.asked)
+	}
+	if p.header.Get("traceparent") == "" || p.header.Get("x-stainless-lang") != "" {
+		t.Errorf("headers sent: %v", p.header)
+	}
+	if got := sent(a, headerTranslated); got != p.wire.String() {
+		t.Errorf("translated: %q", got)
+	}
+	r := w.last()
+	if r.Outcome != record.Completed || r.Basis != record.Reported || r.Usage.TotalInput() != 20 || r.Usage.TotalOutput() != 9 || r.Cost == 0 || r.Hold < r.Cost || r.UpstreamID != "up-1" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func streamed(t *testing.T, w *world, s speaker) {
+	a, body := w.send("POST", s.streamPath, ask(s, true))
+	if a.Status != 200 || !strings.HasPrefix(sent(a, "Content-Type"), "text/event-stream") {
+		t.Fatalf("%d %v %s", a.Status, a.Header, body)
+	}
+	for _, want := range append([]string{s.ends}, s.says...) {
+		if !strings.Contains(body, want) {
+			t.Errorf("%s is not in %s", want, body)
+		}
+	}
+	if r := w.last(); !r.Stream || r.Outcome != record.Completed || r.Basis != record.Reported || r.Usage.TotalInput() != 20 || r.Usage.TotalOutput() != 9 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func refusedByName(t *testing.T, w *world, p *foreigner, s speaker) {
+	p.asked = ""
+	a, body := w.send("POST", s.path, s.refused)
+	if a.Status != 400 || !strings.Contains(body, s.param) || p.asked != "" {
+		t.Errorf("%d %s, asked %q", a.Status, body, p.asked)
+	}
+	if r := w.last(); r.Outcome != record.Denied || r.Cost != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func failing(t *testing.T, w *world, p *foreigner, s speaker) {
+	p.status = 429
+	a, body := w.send("POST", s.path, ask(s, false))
+	if a.Status != 429 || !strings.Contains(body, "slow down") || strings.Contains(body, "abcdef") || sent(a, "retry-after") != "7" {
+		t.Errorf("%d %v %s", a.Status, a.Header, body)
+	}
+	if r := w.last(); r.Outcome != record.UpstreamError || r.Status != 429 || r.Cost != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// ask is the speaker's request. A dialect whose path asks for a stream says nothing
+// of it in the body.
+func ask(s speaker, stream bool) string {
+	if !strings.Contains(s.body, "%v") {
+		return s.body
+	}
+	return fmt.Sprintf(s.body, stream)
+}
+
+func sent(a *Answer, name string) string {
+	for _, h := range a.Header {
+		if strings.EqualFold(h.Name, name) {
+			return h.Value
+		}
+	}
+	return ""
+}
+
+func TestHintsLeftOutAreTold(t *testing.T) {
+	w, _ := translating(t, OpenAI)
+	a, _ := w.send("POST", "/v1/responses", ask(speakers[OpenAIResponses], false))
+	if got := sent(a, headerLeft); got != "prompt_cache_key" {
+		t.Errorf("left out: %q", got)
+	}
+}

@@ -99,7 +99,7 @@ var rooms = map[string]room{
 		why:    "the request path never sees Raft or a store: it meets them as seams",
 	},
 	"proxy/dialect/conversation/conversationtest": {
-		module: []string{"proxy/dialect/..."},
+		module: []string{"proxy/dialect/...", "proxy/price"},
 		owned:  []string{"pgregory.net/rapid"},
 		why:    "it is for tests alone: what it draws, every dialect's tests write and read",
 	},

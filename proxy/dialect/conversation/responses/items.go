@@ -23,7 +23,7 @@ func (rd *reading) input(n jsontree.Node) {
 		case name == "function_call":
 			rd.call(item)
 		case name == "function_call_output":
-			result := conversation.Result{ID: item.Get("call_id").String(), Parts: rd.content(item.Get("output"))}
+			result := conversation.Result{ID: item.Get("call_id").String(), Name: item.Get("name").String(), Parts: rd.content(item.Get("output"))}
 			rd.say(conversation.User, item, conversation.Part{Kind: conversation.ToolResult, Result: result})
 		case name == "reasoning":
 			rd.thought(item)

@@ -10,6 +10,7 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
+	"purser/proxy/price"
 	"purser/proxy/upstream"
 )
 
@@ -116,10 +117,14 @@ func (x *exchange) models() *Answer {
 	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
 	var list []dialect.Listed
 	for _, u := range x.g.upstreams {
-		if _, ok := x.foreign(u); !ok && !u.native(x.endpoint.speaks) {
+		_, foreign := x.foreign(u)
+		if !foreign && !u.native(x.endpoint.speaks) {
 			continue
 		}
 		for _, id := range x.g.offered(u) {
+			if foreign && !x.g.talks(u, id, x.rec.At) {
+				continue
+			}
 			if (len(x.key.Models) == 0 || slices.Contains(x.key.Models, id)) &&
 				!slices.ContainsFunc(list, func(m dialect.Listed) bool { return m.ID == id }) {
 				list = append(list, dialect.Listed{ID: id, Owner: u.Provider})
@@ -154,6 +159,14 @@ func (g *Gateway) offered(u *Upstream) []string {
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// talks says whether a model answers in text: calls of others, such as those of
+// embeddings, are not translated.
+func (g *Gateway) talks(u *Upstream, id string, at ledger.Instant) bool {
+	name, _ := u.serves(id)
+	rate, ok := g.prices.Find(u.Provider, name, at)
+	return ok && rate.Prices(price.OutputText)
 }
 
 // amount writes an amount for a person.

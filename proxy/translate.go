@@ -1,12 +1,14 @@
 package proxy
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/conversation"
 	"purser/proxy/dialect/conversation/chat"
+	geminitalk "purser/proxy/dialect/conversation/gemini"
 	"purser/proxy/dialect/conversation/responses"
 	"purser/proxy/dialect/gemini"
 )
@@ -15,10 +17,10 @@ import (
 // format: those that clients speak, and those that upstreams do.
 var (
 	asking = [wires]conversation.Client{
-		OpenAI: chat.Dialect{}, OpenAIResponses: responses.Client{},
+		OpenAI: chat.Dialect{}, OpenAIResponses: responses.Client{}, Gemini: geminitalk.Dialect{},
 	}
 	answering = [wires]conversation.Provider{
-		OpenAI: chat.Dialect{},
+		OpenAI: chat.Dialect{}, Gemini: geminitalk.Dialect{},
 	}
 )
 
@@ -71,6 +73,7 @@ func (x *exchange) translate() *dialect.Error {
 	if e != nil {
 		return e
 	}
+	q.Model = x.route_.model // some models of a dialect know fields that others refuse
 	body, e := answering[x.route_.wire].AppendRequest(nil, q)
 	if e != nil {
 		return e
@@ -144,7 +147,7 @@ const maxLeft = 1024
 func (x *exchange) translatedHeaders(h []HeaderField) []HeaderField {
 	kind := "application/json"
 	if x.call.Stream {
-		kind = "text/event-stream"
+		kind = cmp.Or(x.original.StreamType, "text/event-stream")
 	}
 	h = append(h, HeaderField{"Content-Type", kind}, HeaderField{headerTranslated, x.route_.wire.String()})
 	if len(x.left) > 0 {

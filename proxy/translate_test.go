@@ -60,7 +60,14 @@ data: [DONE]
 `,
 		failure: `{"error":{"message":"slow down, organization org-abcdef123456","type":"requests","code":"rate_limit_exceeded"}}`,
 	},
+	Gemini: {
+		whole:   geminiSays,
+		stream:  "data: " + geminiSays + "\n\n",
+		failure: `{"error":{"code":429,"message":"slow down, project_number:123456789012","status":"RESOURCE_EXHAUSTED"}}`,
+	},
 }
+
+const geminiSays = `{"responseId":"up-1","modelVersion":"gemini-2.0-flash","candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"Looking."},{"functionCall":{"id":"c1","name":"f","args":{"a":1}}}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":20,"candidatesTokenCount":9,"totalTokenCount":29}}`
 
 // speaker is a client of one dialect, which asks for a tool.
 type speaker struct {
@@ -73,13 +80,36 @@ type speaker struct {
 }
 
 var speakers = map[Wire]speaker{
+	OpenAI: {
+		path: "/v1/chat/completions", streamPath: "/v1/chat/completions",
+		body:    `{"model":"MODEL","messages":[{"role":"system","content":"be brief"},{"role":"user","content":"look it up"}],"prompt_cache_key":"k","stream":%v,"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]}`,
+		refused: `{"model":"MODEL","messages":[{"role":"user","content":"x"}],"n":2}`, param: `"n"`,
+		says: []string{`Looking.`, `"id":"c1"`, `{\"a\":1}`, `tool_calls`}, ends: "data: [DONE]",
+	},
+	Gemini: {
+		path: "/v1beta/models/MODEL:generateContent", streamPath: "/v1beta/models/MODEL:streamGenerateContent?alt=sse",
+		body:    `{"systemInstruction":{"parts":[{"text":"be brief"}]},"contents":[{"role":"user","parts":[{"text":"look it up"}]}],"labels":{"a":"b"},"tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":{"type":"object"}}]}]}`,
+		refused: `{"contents":[{"role":"user","parts":[{"text":"x"}]}],"generationConfig":{"candidateCount":2}}`, param: "generationConfig.candidateCount",
+		says: []string{`Looking.`, `"id":"c1"`, `"args":{"a":1}`}, ends: `"finishReason":"STOP"`,
+	},
 	OpenAIResponses: {
 		path: "/v1/responses", streamPath: "/v1/responses",
-		body:    `{"model":"gpt-4o-mini","instructions":"be brief","input":"look it up","prompt_cache_key":"k","stream":%v,"tools":[{"type":"function","name":"f","parameters":{"type":"object"}}]}`,
-		refused: `{"model":"gpt-4o-mini","input":"x","background":true}`, param: "background",
+		body:    `{"model":"MODEL","instructions":"be brief","input":"look it up","prompt_cache_key":"k","stream":%v,"tools":[{"type":"function","name":"f","parameters":{"type":"object"}}]}`,
+		refused: `{"model":"MODEL","input":"x","background":true}`, param: "background",
 		says: []string{`Looking.`, `"call_id":"c1"`, `{\"a\":1}`}, ends: "response.completed",
 	},
 }
+
+// of is the speaker who asks for a model.
+func (s speaker) of(model string) speaker {
+	for _, text := range []*string{&s.path, &s.streamPath, &s.body, &s.refused} {
+		*text = strings.ReplaceAll(*text, "MODEL", model)
+	}
+	return s
+}
+
+// serving are the models that upstreams serve, by their dialect.
+var serving = map[Wire]string{OpenAI: "gpt-4o-mini", Gemini: "gemini-2.0-flash"}
 
 // translating is a gateway whose only upstream speaks one dialect.
 func translating(t *testing.T, there Wire) (*world, *foreigner) {
@@ -105,6 +135,7 @@ func TestEveryDialectReachesEveryUpstream(t *testing.T) {
 			if here == there {
 				continue
 			}
+			s := s.of(serving[there])
 			t.Run(fmt.Sprintf("%d to %d", here, there), func(t *testing.T) {
 				w, p := translating(t, there)
 				whole(t, w, p, s)
@@ -198,7 +229,7 @@ func sent(a *Answer, name string) string {
 
 func TestHintsLeftOutAreTold(t *testing.T) {
 	w, _ := translating(t, OpenAI)
-	a, _ := w.send("POST", "/v1/responses", ask(speakers[OpenAIResponses], false))
+	a, _ := w.send("POST", "/v1/responses", ask(speakers[OpenAIResponses].of("gpt-4o-mini"), false))
 	if got := sent(a, headerLeft); got != "prompt_cache_key" {
 		t.Errorf("left out: %q", got)
 	}

@@ -146,7 +146,7 @@ func (w *writing) tool(t *conversation.Tool) {
 func (w *writing) toolConfig() {
 	q := w.q
 	if q.Parallel.Set && !q.Parallel.On && len(q.Tools) > 0 {
-		w.refuse(q.Parallel.At, "Gemini may always call several functions at once")
+		w.q.Leave(q.Parallel.At) // there is no such switch; agents set it as a matter of course
 	}
 	strict := slices.ContainsFunc(q.Tools, func(t conversation.Tool) bool { return t.Strict.On })
 	mode := ""

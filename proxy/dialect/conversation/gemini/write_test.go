@@ -229,7 +229,7 @@ func TestHintsAreLeftOut(t *testing.T) {
 	}
 	q := &request{
 		System: []conversation.Part{cached(text("s"), "system")},
-		Tools:  []conversation.Tool{{Name: "f", Cache: conversation.Hour, At: "tool"}},
+		Tools:  []conversation.Tool{{Name: "f", Cache: conversation.Hour, At: "tool"}}, Parallel: conversation.Switch{Set: true, At: "parallel"},
 		Turns: []conversation.Turn{
 			user(cached(text("a"), "text"), conversation.Part{Kind: conversation.Image, Media: conversation.Media{Type: "image/png", Data: "AAAA", Detail: "low"}, At: "image"}),
 			model(at(conversation.Part{Kind: conversation.Thought, Text: "hm", Seal: "anthropic:x"}, "foreign"), at(conversation.Part{Kind: conversation.Thought, Text: "hm"}, "unsealed"), text("b")),
@@ -240,7 +240,7 @@ func TestHintsAreLeftOut(t *testing.T) {
 		User:   conversation.Word{Text: "u", At: "user"},
 	}
 	body, e := Dialect{}.AppendRequest(nil, q)
-	if want := []string{"text", "foreign", "unsealed", "alone", "system", "image", "document", "tool", "format.description", "user"}; e != nil || !reflect.DeepEqual(q.Left, want) {
+	if want := []string{"text", "foreign", "unsealed", "alone", "system", "image", "document", "tool", "parallel", "format.description", "user"}; e != nil || !reflect.DeepEqual(q.Left, want) {
 		t.Errorf("%v %q", e, q.Left)
 	}
 	if strings.Contains(string(body), "hm") || strings.Count(string(body), `"role"`) != 3 {
@@ -260,10 +260,7 @@ func TestWriteRefuses(t *testing.T) {
 		},
 		"m.name":       func(q *request) { q.Turns[0].Name, q.Turns[0].At = "ann", "m" },
 		"instructions": func(q *request) { q.System = []conversation.Part{{Kind: conversation.Image, At: "instructions"}} },
-		"parallel": func(q *request) {
-			q.Tools, q.Parallel = []conversation.Tool{{Name: "f"}}, conversation.Switch{Set: true, At: "parallel"}
-		},
-		"stop": func(q *request) { q.Stop, q.StopAt = make([]string, 6), "stop" },
+		"stop":         func(q *request) { q.Stop, q.StopAt = make([]string, 6), "stop" },
 		"effort": func(q *request) {
 			q.Reasoning = conversation.Reasoning{Kind: conversation.ReasoningEffort, Effort: "odd", At: "effort"}
 		},

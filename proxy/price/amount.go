@@ -32,13 +32,15 @@ func (p pico) max(q pico) pico {
 	return p
 }
 
-// nano is the sum in nano-dollars, rounded up, at most [ledger.MaxAmount].
-func (p pico) nano() ledger.Amount {
-	if p.hi == 0 && p.lo < 1<<63 { // below 9 million dollars, division by a constant will do
+// nano is the sum in nano-dollars, rounded up, at most [ledger.MaxAmount]. A
+// scale above 1 says that the sum is in that fraction of a pico-dollar.
+func (p pico) nano(scale int64) ledger.Amount {
+	if scale <= 1 && p.hi == 0 && p.lo < 1<<63 { // below 9 million dollars, division by a constant will do
 		return ledger.Amount((p.lo + picoPerNano - 1) / picoPerNano)
 	}
-	hi, rest := bits.Div64(0, p.hi, picoPerNano)
-	lo, rest := bits.Div64(rest, p.lo, picoPerNano)
+	per := picoPerNano * uint64(max(scale, 1))
+	hi, rest := bits.Div64(0, p.hi, per)
+	lo, rest := bits.Div64(rest, p.lo, per)
 	if hi != 0 || lo >= uint64(ledger.MaxAmount) {
 		return ledger.MaxAmount
 	}

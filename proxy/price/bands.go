@@ -58,12 +58,13 @@ func (r *Rate) setPrices(rows []*Row) error {
 			r.tiers[t] = raise(own[t], own[Standard])
 		}
 		for i := range r.tiers[t] {
-			b := &r.tiers[t][i]
-			b.text.in, b.text.out = b.dearest(Text&Input), b.dearest(Text&Output)
+			r.tiers[t][i].setText()
 		}
 	}
 	return nil
 }
+
+func (b *band) setText() { b.text.in, b.text.out = b.dearest(Text&Input), b.dearest(Text&Output) }
 
 // missing marks a price that a row leaves out, until it is resolved.
 const missing = -1

@@ -18,9 +18,10 @@ var snapshot []byte
 //
 // A rate's ID is
 //
-//	provider[:region]/model[@first day][~hours][+override]
+//	provider[:region]/model[@first day][~hours][+override][%discounts]
 //
-// and provider[:region]/unpriced for a ceiling. The provider and the model are
+// and provider[:region]/unpriced for a ceiling. Discounts are named by their
+// positions, from 1: "%1,3". The provider and the model are
 // the catalogue's own names: an Azure call that is sold at OpenAI's price has
 // OpenAI's rate ID.
 type Catalogue struct {
@@ -30,8 +31,12 @@ type Catalogue struct {
 	base      map[place]*shelf
 	overrides map[place]*shelf
 	added     []Model // what With was given, newest first
+	terms     []Discount
+	discounts []discount // of terms, position by position
+	scale     int64      // in which fraction of a pico-dollar contracted prices are whole
 	memo      atomic.Pointer[map[question]*model]
-	memoMu    sync.Mutex // held to grow memo
+	memoMu    sync.Mutex        // held to grow memo and agreed
+	agreed    map[agreed]*model // at most maxMemo
 }
 
 // place is where the models of one seller stand.
@@ -188,14 +193,37 @@ func (c *Catalogue) With(models []Model) (*Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Catalogue{baseHash: c.baseHash, fallback: c.fallback, base: c.base, overrides: overrides, added: full}
-	d.memo.Store(&map[question]*model{})
-	rows := Snapshot{Version: formatVersion, Source: c.baseHash, Models: full}
-	d.hash = hashOf(rows.Encode())
-	if len(full) == 0 {
-		d.hash = c.baseHash
+	d := c.copied()
+	d.overrides, d.added = overrides, full
+	if err := d.fits(); err != nil {
+		return nil, err
 	}
+	d.seal()
 	return d, nil
+}
+
+// copied shares the rows, and nothing that is learned from questions.
+func (c *Catalogue) copied() *Catalogue {
+	d := &Catalogue{
+		baseHash: c.baseHash, fallback: c.fallback, base: c.base, overrides: c.overrides, added: c.added,
+		terms: c.terms, discounts: c.discounts, scale: c.scale, agreed: map[agreed]*model{},
+	}
+	d.memo.Store(&map[question]*model{})
+	return d
+}
+
+// seal computes the hash of what was added to the snapshot.
+func (c *Catalogue) seal() {
+	c.hash = c.baseHash
+	if len(c.added)+len(c.terms) == 0 {
+		return
+	}
+	rows := Snapshot{Version: formatVersion, Source: c.baseHash, Models: c.added}
+	encoded := rows.Encode()
+	if len(c.terms) > 0 {
+		encoded = append(encoded, encode(c.terms)...)
+	}
+	c.hash = hashOf(encoded)
 }
 
 // complete fills what an override leaves out from the model it replaces.

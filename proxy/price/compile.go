@@ -232,15 +232,22 @@ func (m *model) schedule(rates []*Rate) error {
 	}
 	for i := range m.versions {
 		v := &m.versions[i]
-		all := append([]*Rate{v.allDay}, v.daily...)
-		for _, r := range all {
+		for _, r := range v.introduce() {
 			r.Until = v.until
-			for _, other := range all {
-				if other != r {
-					r.peers = append(r.peers, other)
-				}
-			}
 		}
 	}
 	return nil
+}
+
+// introduce makes the rates of one span known to each other, and returns them.
+func (v *version) introduce() []*Rate {
+	all := append([]*Rate{v.allDay}, v.daily...)
+	for _, r := range all {
+		for _, other := range all {
+			if other != r {
+				r.peers = append(r.peers, other)
+			}
+		}
+	}
+	return all
 }

@@ -11,11 +11,16 @@
 // call consumed; meters are disjoint. A [Rate] is what one model costs in one
 // span of time: for every [Tier] a list of bands, each the prices of calls
 // whose whole input reaches a threshold. A [Catalogue] finds the rate of a
-// (provider, model, instant).
+// (provider, model, instant). Its rates are list prices; a [Discount] is what an
+// operator's contract takes off them, and a rate with discounts taken off is
+// contracted: its costs and its bounds are what the call is charged,
+// and [Rate.List] is what it would cost without.
 //
 // Prices are whole pico-dollars for one token or one call. They are parsed
 // from decimals exactly, multiplied and summed in 128 bits, and rounded up to
-// nano-dollars once, at the end. No float64 takes part.
+// nano-dollars once, at the end. A contracted price need not be whole: it is kept
+// over the least denominator that makes every one whole, and summed as exactly.
+// No float64 takes part.
 //
 // # What a missing price means
 //

@@ -27,7 +27,8 @@ type question struct{ provider, region, model string }
 // the same name, the earlier in the catalogue wins. Then the same is tried with
 // a date "-20250807" in the name written "-2025-08-07", then the providers
 // whose prices this one sells at, in order, without their overrides; and last
-// the operator's ceiling.
+// the operator's ceiling. From what is found, a contract's discounts are taken
+// (see [Catalogue.WithDiscounts]); those of a ceiling are none.
 func (c *Catalogue) Find(provider, model string, at ledger.Instant) (*Rate, bool) {
 	return c.FindIn(provider, "", model, at)
 }
@@ -38,7 +39,7 @@ func (c *Catalogue) FindIn(provider, region, model string, at ledger.Instant) (*
 	q := question{provider, region, model}
 	m, known := (*c.memo.Load())[q]
 	if !known && len(model) <= maxName {
-		if m = c.resolve(q); m != nil {
+		if m = c.contracted(q, lower(model), c.resolve(q)); m != nil {
 			c.remember(q, m)
 		}
 	}

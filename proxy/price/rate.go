@@ -29,13 +29,16 @@ type Rate struct {
 	prices Set              // meters with a price of their own at the standard tier
 	daily  span             // the part of the day it applies in, when limited
 	peers  []*Rate          // the rates of other hours of the day, which a call may run into
+
+	list  *Rate // of a contracted rate: the one it is made of
+	scale int64 // of a contracted rate: its units are this fraction of a pico-dollar
 }
 
 // band is the prices of a call whose whole input has at least from tokens.
 // Bands are ordered by from; the last that fits prices the whole call.
 type band struct {
 	from int64
-	unit [NumMeters]int64        // pico-dollars for one
+	unit [NumMeters]int64        // pico-dollars for one, in the rate's scale
 	text struct{ in, out int64 } // the dearest of Text, for the common bound
 }
 
@@ -50,14 +53,15 @@ func (r *Rate) Lists(t Tier) bool { return int(t) >= numTiers || r.listed[t] }
 func (r *Rate) Prices(m Meter) bool { return r.prices.Has(m) }
 
 // Price is the pico-dollars for one unit of m in a call at tier t with input
-// tokens in all. For Auto it is the dearest.
+// tokens in all; for a contracted rate, rounded up. For Auto it is the dearest.
 func (r *Rate) Price(m Meter, t Tier, input int64) int64 {
 	if int(t) < numTiers {
-		return r.band(t, input).unit[m]
+		unit, scale := r.band(t, input).unit[m], max(r.scale, 1)
+		return unit/scale + min(unit%scale, 1)
 	}
 	var dearest int64
 	for t := range Tier(numTiers) {
-		dearest = max(dearest, r.band(t, input).unit[m])
+		dearest = max(dearest, r.Price(m, t, input))
 	}
 	return dearest
 }
@@ -87,7 +91,16 @@ func (r *Rate) cost(u *Usage, t Tier) ledger.Amount {
 			sum.add(n, b.unit[m])
 		}
 	}
-	return sum.nano()
+	return sum.nano(r.scale)
+}
+
+// Thresholds are the total input tokens from which a call at tier t has other
+// prices, the first of them 0.
+func (r *Rate) Thresholds(t Tier) (from []int64) {
+	for _, b := range r.tiers[t%Auto] {
+		from = append(from, b.from)
+	}
+	return from
 }
 
 // band is the last band of tier t that begins at or below input.
@@ -122,7 +135,7 @@ func (r *Rate) BoundOf(e Extent, t Tier) ledger.Amount {
 	for _, p := range r.peers {
 		dearest = dearest.max(p.bound(&e, may, t))
 	}
-	return dearest.nano()
+	return dearest.nano(r.scale)
 }
 
 func (r *Rate) bound(e *Extent, may Set, t Tier) (dearest pico) {

@@ -23,6 +23,14 @@
 //	          - {from: 2027-01-01, input_usd_per_mtok: 3, output_usd_per_mtok: 12}
 //	          - {from: 2027-01-01, context_over: 200000, input_usd_per_mtok: 6, output_usd_per_mtok: 18}
 //	          - {from: 2027-01-01, tier: priority, input_usd_per_mtok: 6, output_usd_per_mtok: 24}
+//	discounts:                             # what a contract takes off list prices
+//	  - provider: openai                   # that bills the call; "openai:eu" for a region
+//	    match: {prefix: [gpt-5]}           # none: every model
+//	    meters: [cache_read]               # none: every meter
+//	    percent_off: 50
+//	    from: 2027-01-01
+//	    until: 2028-01-01
+//	  - {provider: openai, match: {prefix: [gpt-5]}, percent_off: 12.5}
 //
 // A model has one rate, written with its other fields, or a list of rates. The
 // prices are <meter>_usd_per_mtok for the token meters of package price and
@@ -31,6 +39,10 @@
 // reach. Days (from, until) and hours ("16:30-00:30") are UTC; until and the end
 // of hours are not included. Numbers are read as decimals, exactly; one that is
 // not a whole number of pico-dollars is refused, not rounded.
+//
+// Of several discounts that cover a call, for each meter the first in the file
+// counts; they do not add up. They are taken off the catalogue's prices and off
+// those of this file, which are list prices too, but not off a ceiling.
 //
 // Any key that is not known, or there twice, is an error. Errors begin with the
 // file's name, the line and the path of what is wrong, and everything that is

@@ -24,17 +24,21 @@ func Apply(c *price.Catalogue, name string, data []byte) (*price.Catalogue, erro
 		return nil, errors.Join(r.errs...)
 	}
 	with, err := c.With(r.models)
+	if err == nil && len(r.discounts) > 0 {
+		with, err = with.WithDiscounts(r.discounts)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return with, nil
 }
 
-// reader collects the models of a file, and all that is wrong with it.
+// reader collects the contents of a file, and all that is wrong with it.
 type reader struct {
-	base   *price.Catalogue
-	models []price.Model
-	errs   []error
+	base      *price.Catalogue
+	models    []price.Model
+	discounts []price.Discount
+	errs      []error
 }
 
 func (r *reader) fail(err error) {
@@ -54,12 +58,50 @@ func (r *reader) each(c cursor, do func(field)) {
 
 func (r *reader) top(c cursor) {
 	r.each(c, func(f field) {
-		if f.key != "providers" {
-			r.fail(f.errorf("is not known; there is only providers"))
-			return
+		switch f.key {
+		case "providers":
+			r.each(f.cursor, r.provider)
+		case "discounts":
+			items, err := f.items()
+			r.fail(err)
+			for _, item := range items {
+				r.discount(item)
+			}
+		default:
+			r.fail(f.errorf("is not known; there are providers and discounts"))
 		}
-		r.each(f.cursor, r.provider)
 	})
+}
+
+func (r *reader) discount(at cursor) {
+	var d price.Discount
+	r.each(at, func(f field) {
+		switch f.key {
+		case "provider":
+			r.text(&d.Provider, f)
+			d.Provider, d.Region, _ = strings.Cut(d.Provider, ":")
+		case "match":
+			r.match(&d.Match, f)
+		case "meters":
+			var err error
+			d.Meters, err = f.texts()
+			r.fail(err)
+		case "percent_off":
+			r.text(&d.Percent, f)
+		case "from":
+			r.text(&d.From, f)
+		case "until":
+			r.text(&d.Until, f)
+		default:
+			r.fail(f.errorf("is not known; there are provider, match, meters, percent_off, from and until"))
+		}
+	})
+	if len(r.errs) == 0 {
+		if _, err := r.base.WithDiscounts([]price.Discount{d}); err != nil {
+			r.fail(at.errorf("%v", err))
+		}
+	}
+	r.discounts = append(r.discounts, d)
 }
 
 func (r *reader) provider(at field) {

@@ -32,8 +32,9 @@ func TestTheFormInThePackageCommentIsRead(t *testing.T) {
 		out    int64
 		output int64
 	}{
-		{"gpt-5.4", at, price.Standard, 0, "openai/gpt-5.4+override", 2_250_000, 13_500_000, 128_000},
-		{"gpt-5.4-2026-03-05", at, price.Priority, 300_000, "openai/gpt-5.4+override", 2_250_000, 13_500_000, 128_000},
+		{"gpt-5.4", at, price.Standard, 0, "openai/gpt-5.4+override%2", 1_968_750, 11_812_500, 128_000},
+		{"gpt-5.4", later, price.Standard, 0, "openai/gpt-5.4+override%1,2", 1_968_750, 11_812_500, 128_000},
+		{"gpt-5.4-2026-03-05", at, price.Priority, 300_000, "openai/gpt-5.4+override%2", 1_968_750, 11_812_500, 128_000},
 		{"ft:gpt-4o:acme::x1", at, price.Standard, 0, "openai/our-finetune+override", 3_750_000, 15_000_000, 16_384},
 		{"ft:gpt-4o:acme::x1", later, price.Standard, 200_000, "openai/our-finetune@2027-01-01+override", 3_000_000, 12_000_000, 16_384},
 		{"ft:gpt-4o:acme::x1", later, price.Standard, 200_001, "openai/our-finetune@2027-01-01+override", 6_000_000, 18_000_000, 16_384},
@@ -51,8 +52,11 @@ func TestTheFormInThePackageCommentIsRead(t *testing.T) {
 			t.Errorf("%s: %s at %d and %d, output up to %d; want %+v", want.model, r.ID, in, out, r.MaxOutput, want)
 		}
 	}
-	if r, _ := c.Find("openai", "gpt-5.4", at); r.Price(price.CacheRead, price.Standard, 0) != 225_000 {
-		t.Error("the cache read price is not the override's")
+	for at, want := range map[ledger.Instant]int64{at: 196_875, later: 112_500} {
+		r, _ := c.Find("openai", "gpt-5.4", at)
+		if got, list := r.Price(price.CacheRead, price.Standard, 0), r.List().Price(price.CacheRead, price.Standard, 0); got != want || list != 225_000 {
+			t.Errorf("%s: a cache read is %d of %d pico-dollars, want %d of 225000", r.ID, got, list, want)
+		}
 	}
 }
 
@@ -119,7 +123,20 @@ func TestNothingChangesNothing(t *testing.T) {
 
 func TestErrorsNameTheLineAndThePath(t *testing.T) {
 	for _, c := range []struct{ doc, want string }{
-		{"provider:\n  x: 1\n", "p.yaml:1: provider: is not known"},
+		{"provider:\n  x: 1\n", "p.yaml:1: provider: is not known; there are providers and discounts"},
+		{"discounts: {provider: openai}\n", "p.yaml:1: discounts: must be a list"},
+		{"discounts:\n  - {provider: openai, percent_off: 5}\n  - {provider: openai, percent: 5}\n", "p.yaml:3: discounts[1].percent: is not known; there are provider, match"},
+		{"discounts:\n  - {percent_off: 5}\n", "names no provider"},
+		{"discounts:\n  - {provider: openai}\n", "is not a decimal number"},
+		{"discounts:\n  - {provider: openai, percent_off: 0}\n", "percent_off 0 is not above 0 to 100"},
+		{"discounts:\n  - {provider: openai, percent_off: 100.0001}\n", "is not above 0 to 100"},
+		{"discounts:\n  - {provider: openai, percent_off: 1.00001}\n", "at most four decimals"},
+		{"discounts:\n  - {provider: openai, percent_off: 5, meters: [tokens]}\n", `"tokens" is not a meter`},
+		{"discounts:\n  - {provider: openai, percent_off: 5, meters: input}\n", "p.yaml:2: discounts[0].meters: must be a list"},
+		{"discounts:\n  - {provider: openai, percent_off: 5, from: 2027-01-01, until: 2027-01-01}\n", "it ends on 2027-01-01, before it begins"},
+		{"discounts:\n  - {provider: openai, percent_off: 5, from: soon}\n", `date "soon"`},
+		{"discounts:\n  - {provider: openai, percent_off: 5, match: {regex: [\"(\"]}}\n", "missing closing"},
+		{"discounts:\n  - {provider: openai, percent_off: 5, match: {except: [x]}}\n", "nothing that they are from"},
 		{"- 1\n", "p.yaml:1: must be a mapping"},
 		{"providers: 3\n", "p.yaml:1: providers: must be a mapping"},
 		{"providers:\n  openai:\n    ceiling: 3\n", "p.yaml:3: providers.openai.ceiling: is not known; there are unpriced and models"},

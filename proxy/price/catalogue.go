@@ -1,6 +1,7 @@
 package price
 
 import (
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -259,6 +260,43 @@ func (c *Catalogue) Providers() []string {
 	}
 	slices.Sort(ps)
 	return slices.Compact(ps)
+}
+
+// Regions lists the regions that a provider's models have prices of their own in.
+func (c *Catalogue) Regions(provider string) []string {
+	var rs []string
+	for _, shelves := range []map[place]*shelf{c.base, c.overrides} {
+		for at := range shelves {
+			if at.provider == provider && at.region != "" {
+				rs = append(rs, at.region)
+			}
+		}
+	}
+	slices.Sort(rs)
+	return slices.Compact(rs)
+}
+
+// All is every model with its rows, ceilings included: of those that an
+// operator's replace, his. The order is by provider, region and name.
+func (c *Catalogue) All() []Model {
+	var all []Model
+	for _, shelves := range []map[place]*shelf{c.base, c.overrides} {
+		for at, s := range shelves {
+			over := c.overrides[at]
+			for id, m := range s.byID {
+				if over == nil || over == s || over.byID[id] == nil {
+					all = append(all, m.Model)
+				}
+			}
+			if s.ceiling != nil {
+				all = append(all, s.ceiling.Model)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b Model) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Region, b.Region), cmp.Compare(a.ID, b.ID))
+	})
+	return all
 }
 
 // Models lists the models of a provider by the catalogue's names, sorted: what

@@ -14,6 +14,18 @@ const (
 	PerOne      = 12 // from dollars for one call
 )
 
+// Dollars writes a price as people read it, exactly: dollars for a million
+// tokens, or for one call.
+func Dollars(m Meter, pico int64) string {
+	digits := 6
+	if m.PerCall() {
+		digits = 12
+	}
+	text := fmt.Sprintf("%0*d", digits+1, pico)
+	point := len(text) - digits
+	return strings.TrimSuffix(strings.TrimRight(text[:point]+"."+text[point:], "0"), ".")
+}
+
 // Decimal reads a number such as "2.5", "0.075" or "1.25e-3" and multiplies it
 // by ten to the power of shift, without floating point. If the result is not
 // whole it is rounded up and exact is false. Negative numbers, and results

@@ -75,6 +75,7 @@ func (r *reader) top(c cursor) {
 
 func (r *reader) discount(at cursor) {
 	var d price.Discount
+	before := len(r.errs)
 	r.each(at, func(f field) {
 		switch f.key {
 		case "provider":
@@ -96,7 +97,7 @@ func (r *reader) discount(at cursor) {
 			r.fail(f.errorf("is not known; there are provider, match, meters, percent_off, from and until"))
 		}
 	})
-	if len(r.errs) == 0 {
+	if len(r.errs) == before {
 		if _, err := r.base.WithDiscounts([]price.Discount{d}); err != nil {
 			r.fail(at.errorf("%v", err))
 		}
@@ -120,7 +121,7 @@ func (r *reader) provider(at field) {
 
 // unpriced makes a ceiling: two prices that stand for every meter.
 func (r *reader) unpriced(provider, region string, at field) {
-	row := price.Row{Prices: map[string]int64{}}
+	row, before := price.Row{Prices: map[string]int64{}}, len(r.errs)
 	r.each(at.cursor, func(f field) {
 		if f.key != "input_usd_per_mtok" && f.key != "output_usd_per_mtok" {
 			r.fail(f.errorf("is not known; there are input_usd_per_mtok and output_usd_per_mtok"))
@@ -129,16 +130,16 @@ func (r *reader) unpriced(provider, region string, at field) {
 		r.price(&row, f)
 	})
 	for _, meter := range []string{"input", "output"} {
-		if _, ok := row.Prices[meter]; !ok && len(r.errs) == 0 {
+		if _, ok := row.Prices[meter]; !ok && len(r.errs) == before {
 			r.fail(at.errorf("needs %s_usd_per_mtok", meter))
 		}
 	}
-	r.add(at, price.Model{Provider: provider, Region: region, ID: "unpriced", Ceiling: true, Rates: []price.Row{row}})
+	r.add(at, before, price.Model{Provider: provider, Region: region, ID: "unpriced", Ceiling: true, Rates: []price.Row{row}})
 }
 
 func (r *reader) model(provider, region string, at field) {
 	m := price.Model{Provider: provider, Region: region, ID: at.key, Source: "override"}
-	one := price.Row{Prices: map[string]int64{}}
+	one, before := price.Row{Prices: map[string]int64{}}, len(r.errs)
 	r.each(at.cursor, func(f field) {
 		switch f.key {
 		case "match":
@@ -169,12 +170,13 @@ func (r *reader) model(provider, region string, at field) {
 	case len(one.Prices) > 0:
 		m.Rates = []price.Row{one}
 	}
-	r.add(at, m)
+	r.add(at, before, m)
 }
 
-// add lets the catalogue check the model while its line is known.
-func (r *reader) add(at field, m price.Model) {
-	if len(r.errs) == 0 {
+// add lets the catalogue check the model while its line is known. Of one that has
+// been wrong since there were so many errors, it would only say the same again.
+func (r *reader) add(at field, before int, m price.Model) {
+	if len(r.errs) == before {
 		if _, err := r.base.With([]price.Model{m}); err != nil {
 			r.fail(at.errorf("%v", err))
 		}

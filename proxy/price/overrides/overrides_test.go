@@ -180,6 +180,22 @@ func TestEverythingThatIsWrongIsReported(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "openai.one") || !strings.Contains(err.Error(), "m.two") {
 		t.Errorf("error is %v", err)
 	}
+	_, err = Apply(price.Embedded(), "p.yaml", []byte(`providers:
+  openai:
+    unpriced: {input_usd_per_mtok: 1}
+    models:
+      a: {two: 2}
+      b: {output_usd_per_mtok: 3}
+      c: {input_usd_per_mtok: 3, tokenizer: bpe}
+discounts:
+  - {provider: openai, percent: 3}
+  - {provider: openai, percent_off: 300}
+`))
+	for _, want := range []string{":3: ", ":5: ", ":6: ", ":7: ", ":9: ", ":10: "} {
+		if err == nil || strings.Count(err.Error(), "p.yaml"+want) != 1 {
+			t.Errorf("there is not one error of the line%s%v", want, err)
+		}
+	}
 }
 
 func FuzzApply(f *testing.F) {

@@ -259,7 +259,7 @@ func (c control) Usage(ctx context.Context, q admin.UsageQuery) (admin.UsageRepo
 }
 
 func usageRow(r *usage.Row, group map[string]string) admin.UsageRow {
-	out := admin.UsageRow{Group: group, Requests: r.Requests, Cost: int64(r.Cost), Overrun: int64(r.Overrun), Saved: int64(r.SavedTotal()), Tokens: map[string]int64{}}
+	out := admin.UsageRow{Group: group, Requests: r.Requests, Cost: int64(r.Cost), List: int64(r.List), Priced: int64(r.Priced), Overrun: int64(r.Overrun), Saved: int64(r.SavedTotal()), Tokens: map[string]int64{}}
 	for m, n := range r.Usage {
 		if n != 0 {
 			out.Tokens[price.Meter(m).String()] = n

@@ -86,7 +86,9 @@ type UsageRow struct {
 	Group    map[string]string `json:"group,omitempty"`
 	Requests int64             `json:"requests"`
 	Tokens   map[string]int64  `json:"tokens,omitempty"` // by meter, those that are not zero
-	Cost     Money             `json:"cost_nanousd"`
+	Cost     Money             `json:"cost_nanousd"`     // as charged to budgets
+	List     Money             `json:"list_nanousd"`     // at list prices
+	Priced   Money             `json:"priced_nanousd"`   // by the catalogue, contracts included
 	Overrun  Money             `json:"overrun_nanousd"`
 	Saved    Money             `json:"saved_nanousd"`
 }

@@ -34,11 +34,11 @@ func Decode(b []byte) (*Record, error) {
 // Decode replaces *r by the record that b is the stored form of, using the
 // memory of r's slices. It keeps no part of b. After an error *r is undefined.
 func (d *Decoder) Decode(r *Record, b []byte) error {
-	if len(b) > 0 && b[0] != version {
+	if len(b) > 0 && b[0] != version && b[0] != version1 {
 		return fmt.Errorf("%w: %d", ErrVersion, b[0])
 	}
 	in := input{b: b, d: d}
-	in.byte()
+	form := in.byte()
 	*r = Record{Dims: ledger.Dimensions{Tags: r.Dims.Tags[:0]}, Savings: r.Savings[:0], Charges: r.Charges[:0]}
 	if in.byte() == idBytes {
 		var id ID
@@ -63,6 +63,10 @@ func (d *Decoder) Decode(r *Record, b []byte) error {
 	r.Status, r.Attempt, r.Attempts = int(in.varint()), int(in.varint()), int(in.varint())
 	r.Cost, r.Hold, r.Overrun = ledger.Amount(in.varint()), ledger.Amount(in.varint()), ledger.Amount(in.varint())
 	r.Admit, r.FirstByte, r.Total = in.varint(), in.varint(), in.varint()
+	r.List, r.Priced = r.Cost, r.Cost
+	if form != version1 {
+		r.List, r.Priced = r.Cost+ledger.Amount(in.varint()), r.Cost+ledger.Amount(in.varint())
+	}
 	for range in.count(maxSavings) {
 		r.Savings = append(r.Savings, Saving{Lever: Lever(in.byte()), Amount: ledger.Amount(in.varint())})
 	}

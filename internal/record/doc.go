@@ -10,7 +10,7 @@
 // One version byte, then the fields in the order of [Append], each a varint or a
 // length and bytes. Numbers that are often zero sit behind a bit set. A form,
 // once released, is decoded for ever; golden bytes in testdata hold it to that.
-// A change of fields is a new version. Enums and meters are append-only, so a
+// A change of fields is a new version; the present one is 2. Enums and meters are append-only, so a
 // value of a newer program decodes, and prints as its number; a meter does not,
 // because its amounts would be lost.
 //

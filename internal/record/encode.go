@@ -7,8 +7,12 @@ import (
 	"purser/ledger"
 )
 
-// version of the stored form.
-const version = 1
+// The versions of the stored form. Version 2 has what a call costs at list
+// prices and by the catalogue; in version 1 both are its cost.
+const (
+	version1 byte = 1
+	version  byte = 2 // that is written
+)
 
 // Limits of a stored record. Append cuts texts to MaxText, which is far beyond
 // any name a provider has; the counts are beyond what a request can have.
@@ -25,7 +29,7 @@ const (
 	idText  byte = 1 // an id that is not of NewID
 )
 
-// flagStream is the only flag of version 1.
+// flagStream is the only flag.
 const flagStream byte = 1
 
 // Append appends the stored form of r. Texts longer than MaxText are cut at a
@@ -50,6 +54,9 @@ func Append(b []byte, r *Record) []byte {
 	b = appendUsage(b, r)
 	for _, v := range [...]int64{int64(r.Status), int64(r.Attempt), int64(r.Attempts), int64(r.Cost), int64(r.Hold), int64(r.Overrun), r.Admit, r.FirstByte, r.Total} {
 		b = binary.AppendVarint(b, v)
+	}
+	for _, v := range [...]ledger.Amount{r.List, r.Priced} { // mostly the cost itself
+		b = binary.AppendVarint(b, int64(v-r.Cost))
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Savings)))
 	for _, s := range r.Savings {

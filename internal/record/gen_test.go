@@ -34,6 +34,13 @@ func full() *Record {
 	return r
 }
 
+// fullContracted is full with what version 2 adds. It is golden too.
+func fullContracted() *Record {
+	r := full()
+	r.List, r.Priced, r.Basis = 150_000_000, 120_000_000, ReportedCost
+	return r
+}
+
 // records draws records such as requests write, and odder ones.
 func records() *rapid.Generator[*Record] {
 	text := rapid.OneOf(rapid.Just(""), rapid.SampledFrom([]string{"gpt-5", "openai", "req_", "ü"}), rapid.StringN(0, 60, MaxText))
@@ -64,6 +71,7 @@ func records() *rapid.Generator[*Record] {
 		}
 		r.Status, r.Attempt, r.Attempts = rapid.Int().Draw(t, "status"), rapid.Int().Draw(t, "attempt"), rapid.Int().Draw(t, "attempts")
 		r.Cost, r.Hold, r.Overrun = amount.Draw(t, "cost"), amount.Draw(t, "hold"), amount.Draw(t, "overrun")
+		r.List, r.Priced = amount.Draw(t, "list"), amount.Draw(t, "priced")
 		r.Admit, r.FirstByte, r.Total = rapid.Int64().Draw(t, "admit"), rapid.Int64().Draw(t, "first"), rapid.Int64().Draw(t, "total")
 		for range rapid.IntRange(0, 4).Draw(t, "savings") {
 			r.Savings = append(r.Savings, Saving{Lever(rapid.Byte().Draw(t, "lever")), amount.Draw(t, "saved")})

@@ -30,6 +30,9 @@ type document struct {
 
 	Usage   map[string]int64 `json:"usage,omitempty"` // by meter, those that are not zero
 	Cost    ledger.Amount    `json:"cost_nanousd"`
+	List    ledger.Amount    `json:"list_nanousd"`
+	Priced  ledger.Amount    `json:"priced_nanousd"`
+	Differs ledger.Amount    `json:"difference_nanousd,omitempty"` // cost without what the catalogue makes of it
 	Hold    ledger.Amount    `json:"hold_nanousd"`
 	Overrun ledger.Amount    `json:"overrun_nanousd"`
 	RateID  string           `json:"rate,omitempty"`
@@ -65,7 +68,7 @@ func (r *Record) MarshalJSON() ([]byte, error) {
 		Endpoint: r.Endpoint, Dialect: r.Dialect, Upstream: r.Upstream, UpstreamID: r.UpstreamID,
 		Model: r.Model, Served: r.Served, Tier: r.Tier, Stream: r.Stream,
 		Outcome: r.Outcome.String(), Status: r.Status, Code: r.Code,
-		Usage: UsageMap(&r.Usage), Cost: r.Cost, Hold: r.Hold, Overrun: r.Overrun,
+		Usage: UsageMap(&r.Usage), Cost: r.Cost, List: r.List, Priced: r.Priced, Differs: r.Cost - r.Priced, Hold: r.Hold, Overrun: r.Overrun,
 		RateID: r.RateID, Prices: r.Prices, Basis: r.Basis.String(), Bound: r.Bound.String(),
 		Attempt: r.Attempt, Attempts: r.Attempts, Cache: r.Cache.String(),
 		Admit: r.Admit, FirstByte: r.FirstByte, Total: r.Total,

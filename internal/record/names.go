@@ -29,7 +29,7 @@ var outcomes = named{
 
 var cacheStates = named{CacheBypass: "bypass", CacheMiss: "miss", CacheServed: "hit", CacheShared: "shared"}
 
-var bases = named{Reported: "reported", Estimated: "estimated", FullHold: "full_hold", NoCharge: "no_charge"}
+var bases = named{Reported: "reported", Estimated: "estimated", FullHold: "full_hold", NoCharge: "no_charge", ReportedCost: "reported_cost"}
 
 var bounds = named{
 	BoundNone: "none", BoundBytes: "bytes", BoundVocabulary: "vocabulary",

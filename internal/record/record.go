@@ -35,12 +35,13 @@ const (
 // Basis says what the charge of a request rests on.
 type Basis uint8
 
-// The bases, from best to worst.
+// The bases.
 const (
-	Reported  Basis = iota + 1 // the provider's own usage
-	Estimated                  // counted from what passed through
-	FullHold                   // unknown: the whole hold was charged
-	NoCharge                   // nothing was sent, or the provider said it failed
+	Reported     Basis = iota + 1 // the provider's own usage
+	Estimated                     // counted from what passed through
+	FullHold                      // unknown: the whole hold was charged
+	NoCharge                      // nothing was sent, or the provider said it failed
+	ReportedCost                  // what the provider says the call cost
 )
 
 // Bound names the step of the escalation that made the hold.
@@ -97,7 +98,9 @@ type Record struct {
 	Code       string // stable error code, "" when none
 
 	Usage   price.Usage
-	Cost    ledger.Amount // nano-dollars
+	Cost    ledger.Amount // nano-dollars, as charged to budgets
+	List    ledger.Amount // nano-dollars at list prices; Cost where the usage is not known
+	Priced  ledger.Amount // nano-dollars by the catalogue, its contract included; Cost unless Basis is ReportedCost
 	Hold    ledger.Amount // nano-dollars
 	Overrun ledger.Amount // nano-dollars of Cost beyond Hold
 	RateID  string

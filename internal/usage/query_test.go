@@ -177,6 +177,7 @@ type naive struct {
 type naiveRow struct {
 	records             int64
 	cost, saved, output int64
+	list, priced        int64
 }
 
 func sumNaively(recs []*record.Record, q TotalsQuery) naive {
@@ -199,6 +200,7 @@ func sumNaively(recs []*record.Record, q TotalsQuery) naive {
 		n.requests[r.ID] = group
 		row.records++
 		row.cost += int64(r.Cost)
+		row.list, row.priced = row.list+int64(r.List), row.priced+int64(r.Priced)
 		row.output += r.Usage[price.OutputText]
 		for _, s := range r.Savings {
 			row.saved += int64(s.Amount)
@@ -267,7 +269,7 @@ func checkReport(t *rapid.T, rep *Report, want naive, q TotalsQuery) {
 		if w == nil {
 			t.Fatalf("no such group: %q", row.Values)
 		}
-		if row.Records != w.records || int64(row.Cost) != w.cost || row.Usage[price.OutputText] != w.output || int64(row.SavedTotal()) != w.saved || row.Requests != perGroup[group] {
+		if row.Records != w.records || int64(row.Cost) != w.cost || int64(row.List) != w.list || int64(row.Priced) != w.priced || row.Usage[price.OutputText] != w.output || int64(row.SavedTotal()) != w.saved || row.Requests != perGroup[group] {
 			t.Fatalf("group %q is %+v, want %+v and %d requests", row.Values, row, w, perGroup[group])
 		}
 		if i > 0 && row.Cost > rep.Rows[i-1].Cost {
@@ -286,7 +288,7 @@ func checkReport(t *rapid.T, rep *Report, want naive, q TotalsQuery) {
 	}
 	all.measure()
 	total := rep.Total
-	if all.Requests != total.Requests || all.Records != total.Records || all.Cost != total.Cost || all.Usage != total.Usage ||
+	if all.Requests != total.Requests || all.Records != total.Records || all.Cost != total.Cost || all.List != total.List || all.Priced != total.Priced || all.Usage != total.Usage ||
 		all.Hold != total.Hold || all.Saved != total.Saved || all.Outcomes != total.Outcomes || all.Total != total.Total {
 		t.Fatalf("rows and other add up to\n%+v\nnot\n%+v", all, total)
 	}

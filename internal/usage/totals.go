@@ -43,6 +43,8 @@ type Row struct {
 
 	Usage    price.Usage
 	Cost     ledger.Amount // nano-dollars, as are those below
+	List     ledger.Amount // at list prices
+	Priced   ledger.Amount // by the catalogue: differs from Cost by what providers reported otherwise
 	Hold     ledger.Amount
 	Overrun  ledger.Amount
 	Saved    [record.MaxLever + 1]ledger.Amount // by lever; 0 is one of a newer program
@@ -143,6 +145,8 @@ func (r *Row) add(rec *record.Record) {
 		r.Usage[m] += n
 	}
 	r.Cost += rec.Cost
+	r.List += rec.List
+	r.Priced += rec.Priced
 	r.Hold += rec.Hold
 	r.Overrun += rec.Overrun
 	for _, s := range rec.Savings {
@@ -169,6 +173,8 @@ func (r *Row) merge(o *Row) {
 		r.Usage[m] += n
 	}
 	r.Cost += o.Cost
+	r.List += o.List
+	r.Priced += o.Priced
 	r.Hold += o.Hold
 	r.Overrun += o.Overrun
 	for i, s := range o.Saved {

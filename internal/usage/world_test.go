@@ -71,7 +71,7 @@ func draw(r *rand.Rand, i int) *record.Record {
 		Cost: ledger.Amount(r.IntN(1_000_000)), Admit: int64(r.IntN(1000)),
 		FirstByte: int64(r.IntN(1_000_000_000)), Total: int64(r.IntN(2_000_000_000)),
 	}
-	rec.Hold = rec.Cost + 1000
+	rec.Hold, rec.List, rec.Priced = rec.Cost+1000, rec.Cost+ledger.Amount(r.IntN(1000)), rec.Cost-ledger.Amount(r.IntN(1000))
 	rec.Dims.Values[ledger.DimOrg] = "org"
 	rec.Dims.Values[ledger.DimCustomer] = customers[r.IntN(len(customers))]
 	rec.Dims.Values[ledger.DimModel] = "gpt-5"

@@ -84,6 +84,7 @@ type UpstreamConfig struct {
 	Idle      time.Duration `yaml:"idle_timeout"`       // between two reads, default 2m
 	MaxConns  int           `yaml:"max_connections"`    // default 1024
 	Protocol  string        `yaml:"protocol"`           // http1 (default) or http2
+	Cost      string        `yaml:"cost"`               // whose word on a call's cost counts: catalogue, or reported; default reported for openrouter, else catalogue
 }
 
 // PricesConfig adds to the embedded catalogue.

@@ -232,6 +232,8 @@ func TestValidate(t *testing.T) {
 		"key":                    func(c *Config) { c.Upstreams[0].Key = "sk-x\r\nx-evil: 1" },
 		"models":                 func(c *Config) { c.Upstreams[0].Models = []string{"gpt-["} },
 		"api":                    func(c *Config) { c.Upstreams[0].API = "cohere" },
+		"cost \"cheap\"":         func(c *Config) { c.Upstreams[0].Cost = "cheap" },
+		"cost: answers":          func(c *Config) { c.Upstreams[0].Cost, c.Upstreams[0].API = "reported", "anthropic" },
 		"protocol":               func(c *Config) { c.Upstreams[0].Protocol = "http3" },
 		"cache.ttl":              func(c *Config) { c.Cache.TTL = 0 },
 		"cache.bytes":            func(c *Config) { c.Cache.Bytes = 1 },
@@ -263,6 +265,25 @@ func TestProviderAndAPI(t *testing.T) {
 		u := UpstreamConfig{Provider: x[0], API: x[1]}
 		if u.setDefaults(); u.Provider != x[2] || u.API != x[3] {
 			t.Errorf("provider %q, api %q: %q, %q", x[0], x[1], u.Provider, u.API)
+		}
+	}
+}
+
+// TestOpenRoutersOwnCostIsTaken: where it has a place in the answer.
+func TestOpenRoutersOwnCostIsTaken(t *testing.T) {
+	for _, x := range [][4]string{ // provider, api, cost as given, as it becomes
+		{"openrouter", "", "", "reported"},
+		{"openrouter:eu", "openai", "", "reported"},
+		{"openrouter", "openai-chat", "", "reported"},
+		{"openrouter", "anthropic", "", "catalogue"},
+		{"openrouter", "", "catalogue", "catalogue"},
+		{"openai", "", "", "catalogue"},
+		{"openai", "", "reported", "reported"},
+		{"", "", "", "catalogue"},
+	} {
+		u := UpstreamConfig{Provider: x[0], API: x[1], Cost: x[2]}
+		if u.setDefaults(); u.Cost != x[3] {
+			t.Errorf("provider %q, api %q, cost %q: %q, not %q", x[0], x[1], x[2], u.Cost, x[3])
 		}
 	}
 }

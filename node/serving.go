@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"purser/api/admin"
 	"purser/api/edge"
@@ -55,8 +56,13 @@ func (n *Node) openUpstreams() error {
 		if err != nil {
 			return fmt.Errorf("upstream %s: %w", u.Name, err)
 		}
+		provider, region, _ := strings.Cut(u.Provider, ":")
+		costs := proxy.ByCatalogue
+		if u.Cost == costReported {
+			costs = proxy.ByProvider
+		}
 		n.upstreams = append(n.upstreams, &proxy.Upstream{
-			Name: u.Name, Provider: u.Provider, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks, ChatOnly: chatOnly,
+			Name: u.Name, Provider: provider, Region: region, Costs: costs, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks, ChatOnly: chatOnly,
 		})
 	}
 	return nil

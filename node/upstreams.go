@@ -29,9 +29,10 @@ func (u *UpstreamConfig) setDefaults() {
 			u.Provider = "openai"
 		}
 	}
+	seller, _, _ := strings.Cut(u.Provider, ":") // without the region
 	if u.API == "" {
 		u.API = "openai"
-		switch name, _, _ := strings.Cut(u.Provider, ":"); name { // without the region
+		switch seller {
 		case "anthropic":
 			u.API = "anthropic"
 		case "google":
@@ -46,12 +47,18 @@ func (u *UpstreamConfig) setDefaults() {
 	}
 	if u.CapField == "" {
 		u.CapField = "max_tokens"
-		if u.Provider == "openai" || u.Provider == "azure" {
+		if seller == "openai" || seller == "azure" {
 			u.CapField = "max_completion_tokens"
 		}
 	}
 	if u.Protocol == "" {
 		u.Protocol = "http1"
+	}
+	if u.Cost == "" {
+		u.Cost = costCatalogue
+		if seller == "openrouter" && u.canReport() {
+			u.Cost = costReported
+		}
 	}
 	for field, value := range map[*time.Duration]time.Duration{&u.Connect: 5 * time.Second, &u.FirstByte: 5 * time.Minute, &u.Idle: 2 * time.Minute} {
 		if *field == 0 {
@@ -75,8 +82,26 @@ func (u *UpstreamConfig) speaks() (w proxy.Wire, chatOnly, ok bool) {
 	return w, false, ok
 }
 
+// The values of an upstream's cost.
+const (
+	costCatalogue = "catalogue"
+	costReported  = "reported"
+)
+
+// canReport says whether the format of the upstream's answers has a place for a cost.
+func (u *UpstreamConfig) canReport() bool {
+	w, _, ok := u.speaks()
+	return ok && w == proxy.OpenAI
+}
+
 func (u *UpstreamConfig) validate() error {
 	var errs []error
+	switch {
+	case u.Cost != costCatalogue && u.Cost != costReported:
+		errs = append(errs, fmt.Errorf("cost %q is not catalogue or reported", u.Cost))
+	case u.Cost == costReported && !u.canReport():
+		errs = append(errs, fmt.Errorf("cost: answers of the api %q report none; only those of openai's can", u.API))
+	}
 	if p, err := url.Parse(u.BaseURL); err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" {
 		errs = append(errs, fmt.Errorf("base_url is not an http or https URL such as https://api.openai.com/v1"))
 	}

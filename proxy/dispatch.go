@@ -213,6 +213,12 @@ func (x *exchange) settleReport(r *dialect.Report) {
 		x.settleHold(record.FullHold)
 		return
 	}
+	byProvider := x.route_.up.Costs == ByProvider
+	if byProvider && r.CostState == dialect.CostUnusable {
+		x.g.log.Warn("upstream reported a cost that is no amount", "request", x.rec.ID, "upstream", x.route_.up.Name)
+		x.settleHold(record.FullHold)
+		return
+	}
 	if lifetime := x.call.CacheLifetime(); lifetime != price.CacheWriteOther {
 		r.Usage[lifetime] += r.Usage[price.CacheWriteOther]
 		r.Usage[price.CacheWriteOther] = 0
@@ -220,12 +226,16 @@ func (x *exchange) settleReport(r *dialect.Report) {
 	tier := billedTier(x.route_.tier, r.ServiceTier)
 	rate := x.billedRate(r, tier)
 	x.rec.Usage, x.rec.Basis, x.rec.RateID = r.Usage, record.Reported, rate.ID
-	x.rec.Cost = rate.Cost(&r.Usage, tier)
+	x.rec.Priced, x.rec.List = rate.Cost(&r.Usage, tier), rate.List().Cost(&r.Usage, tier)
+	x.rec.Cost = x.rec.Priced
+	if byProvider && r.CostState == dialect.CostReported {
+		x.rec.Cost, x.rec.Basis = r.Cost, record.ReportedCost
+	}
 	if read := r.Usage[price.CacheRead]; read > 0 {
 		uncached := r.Usage
 		uncached[price.CacheRead] = 0
 		uncached[price.InputText] += read
-		if saved := rate.Cost(&uncached, tier) - x.rec.Cost; saved > 0 {
+		if saved := rate.Cost(&uncached, tier) - x.rec.Priced; saved > 0 {
 			x.rec.Savings = append(x.rec.Savings, record.Saving{Lever: record.LeverNativeCache, Amount: saved})
 		}
 	}
@@ -279,6 +289,7 @@ func (x *exchange) settleHold(basis record.Basis) {
 	}
 	x.rec.Usage, x.rec.Basis = price.Usage{}, basis
 	x.rec.Cost = x.attempt.claim.USD
+	x.rec.List, x.rec.Priced = x.rec.Cost, x.rec.Cost
 	x.endHold(x.attempt.claim)
 }
 
@@ -295,7 +306,7 @@ func (x *exchange) endHold(actual Claim) {
 func (x *exchange) release() {
 	h := x.attempt.hold
 	x.attempt.hold = nil
-	x.rec.Basis, x.rec.Cost, x.rec.Hold = record.NoCharge, 0, 0
+	x.rec.Basis, x.rec.Cost, x.rec.List, x.rec.Priced, x.rec.Hold = record.NoCharge, 0, 0, 0, 0
 	h.Release()
 }
 
@@ -305,7 +316,7 @@ func (x *exchange) commitAttempt(o record.Outcome) {
 	x.rec.Total = int64(time.Since(x.began))
 	x.g.seams.Journal.Commit(&x.rec, nil)
 	x.rec.Charges = x.rec.Charges[:0]
-	x.rec.Cost, x.rec.Hold, x.rec.Overrun, x.rec.Attempt = 0, 0, 0, 0
+	x.rec.Cost, x.rec.List, x.rec.Priced, x.rec.Hold, x.rec.Overrun, x.rec.Attempt = 0, 0, 0, 0, 0, 0
 	x.rec.Outcome, x.rec.Basis, x.rec.Bound = 0, 0, record.BoundNone
 }
 

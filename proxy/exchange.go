@@ -310,11 +310,11 @@ func (x *exchange) price() (*price.Rate, bool) {
 	c := &x.route_
 	c.regional = nil
 	if len(x.call.Regions) == 0 {
-		return x.g.prices.Find(c.up.Provider, c.model, x.rec.At)
+		return x.g.prices.FindIn(c.up.Provider, c.up.Region, c.model, x.rec.At)
 	}
-	rate, ok := x.g.prices.FindIn(c.up.Provider, x.call.Regions[0], c.model, x.rec.At)
+	rate, ok := x.g.prices.FindIn(c.up.Provider, cmp.Or(x.call.Regions[0], c.up.Region), c.model, x.rec.At)
 	for _, region := range x.call.Regions[1:] {
-		if r, found := x.g.prices.FindIn(c.up.Provider, region, c.model, x.rec.At); found && r != rate {
+		if r, found := x.g.prices.FindIn(c.up.Provider, cmp.Or(region, c.up.Region), c.model, x.rec.At); found && r != rate {
 			c.regional = append(c.regional, r)
 		}
 	}

@@ -70,6 +70,17 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// CostSource says whose word on the cost of a call is taken.
+type CostSource uint8
+
+// The cost sources.
+const (
+	// ByCatalogue: what the catalogue makes of the usage.
+	ByCatalogue CostSource = iota
+	// ByProvider: what the answer says it cost, where it says so.
+	ByProvider
+)
+
 // Upstream is one configured provider endpoint with its credential.
 type Upstream struct {
 	Name     string
@@ -84,6 +95,11 @@ type Upstream struct {
 	// CapField is the name the upstream knows the output cap by:
 	// "max_completion_tokens", or "max_tokens".
 	CapField string
+	// Region is where the upstream processes calls, as the catalogue names it; ""
+	// where it does not say.
+	Region string
+	// Costs says whose word on a call's cost counts.
+	Costs CostSource
 	// Credential is the id of the client's one key, "" when it sends none.
 	Credential string
 }

@@ -169,7 +169,7 @@ func (x *exchange) endStream(outcome record.Outcome) {
 	} else if outcome == record.Completed && report.Failed != nil {
 		x.rec.Outcome = record.UpstreamError
 	}
-	if s.tee && s.over && s.err == nil && report.Complete() && x.rec.Basis == record.Reported {
+	if s.tee && s.over && s.err == nil && report.Complete() && (x.rec.Basis == record.Reported || x.rec.Basis == record.ReportedCost) {
 		x.keep(s.raw, report)
 	}
 	x.finish()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"purser/ledger"
 	"purser/proxy/price"
 )
 
@@ -226,12 +227,22 @@ func (x *call) charge(e *endpoint, delivered Delivery) {
 		Endpoint: e.name, Model: g.model.ID, Tier: g.tier, Usage: g.usage(shown, reasoning),
 		Cap: g.limit * int64(g.n), At: x.at.UTC(), Stream: g.stream, Mode: x.plan.text, Delivered: delivered,
 	}
-	priced := false
-	if x.p.cfg.Price != nil {
-		row.Cost, priced = x.p.cfg.Price(row.Model, row.Usage, row.Tier)
-	}
-	row.Unpriced = !priced
+	cost, priced := x.cost(row.Usage)
+	row.Cost, row.Unpriced = cost, !priced
 	x.p.bill.append(&row)
+}
+
+// cost is what the call is billed for a usage, and whether there is a price.
+func (x *call) cost(u price.Usage) (ledger.Amount, bool) {
+	if x.p.cfg.Price == nil {
+		return 0, false
+	}
+	cost, priced := x.p.cfg.Price(x.gen.model.ID, u, x.gen.tier)
+	if x.plan.percent > 0 {
+		const whole = 100
+		cost = (cost*ledger.Amount(x.plan.percent) + whole - 1) / whole
+	}
+	return cost, priced
 }
 
 // fail answers with an error.

@@ -62,6 +62,9 @@ type Config struct {
 	Models []Model
 	// Price prices the bill. Nil bills everything at zero, unpriced.
 	Price Pricer
+	// ReportCost puts what a call is billed into its usage, in dollars, as
+	// OpenRouter does. Only OpenAI's dialect has a place for it.
+	ReportCost bool
 	// Seed changes every answer and every mix.
 	Seed uint64
 	// Tokens is how prompts are counted. Default o200k.

@@ -15,6 +15,8 @@
 //     the usage that was really generated, whatever the wire said of it.
 //   - The row is written before the last byte of the answer is handed to the
 //     kernel, so whoever has read a whole answer finds its row.
+//   - Where costs are reported ([Config.ReportCost]), the cost in a usage is the
+//     one in the row, digit for digit.
 //   - completion_tokens never exceeds the cap in the request, times n, unless
 //     the mode over-cap is on.
 //   - prompt_tokens never exceeds the UTF-8 bytes of what is counted, plus

@@ -20,6 +20,7 @@ type Plan struct {
 	chunkGap  time.Duration // wait between chunks, on top of the configuration's
 	tokens    int           // natural length of the answer, 0 for the hash's choice
 	overCap   int           // times the cap that is generated, 0 to respect it
+	percent   int64         // of its price that the call is billed at, 0 for the price
 
 	cutAfter   int // chunks before the connection is closed; -1 never
 	errorAfter int // chunks before an error event; -1 never
@@ -107,6 +108,8 @@ var modeTable = map[string]struct {
 	"slow-chunks": {"duration", int64(defaultSlow), func(p *Plan, n int64) { p.chunkGap = time.Duration(n) }, "a wait between chunks"},
 	"tokens":      {"count", -1, func(p *Plan, n int64) { p.tokens = int(n) }, "that many output tokens, if the cap allows"},
 	"over-cap":    {"count", 2, func(p *Plan, n int64) { p.overCap = int(n) }, "generates and bills text of that many times the output cap"},
+
+	"percent": {"count", -1, func(p *Plan, n int64) { p.percent = n }, "billed, and reported where costs are, at that many percent of the price"},
 
 	"cut":         {"count", 3, func(p *Plan, n int64) { p.cutAfter = int(n) }, "connection closed after that many chunks, or within the JSON body"},
 	"no-done":     {"", 0, func(p *Plan, _ int64) { p.noDone = true }, "a stream that ends cleanly without [DONE]"},

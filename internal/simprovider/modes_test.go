@@ -130,6 +130,14 @@ var modeCases = map[string]struct {
 		}
 	}},
 
+	"percent": {mode: "percent=150", billed: true, check: func(t *testing.T, s *seen) {
+		u := s.row.Usage
+		list := u[price.InputText] + u[price.CacheRead] + 2*(u[price.OutputText]+u[price.OutputReasoning])
+		if int64(s.row.Cost) != (list*150+99)/100 || gjson.Get(s.body, "usage.cost").Exists() {
+			t.Errorf("%v of a list price of %d, %s", s.row, list, s.body)
+		}
+	}},
+
 	"cut": {mode: "cut=5", more: metered, billed: true, check: func(t *testing.T, s *seen) {
 		if s.short != io.ErrUnexpectedEOF || len(parseSSE(t, s.body).raws) != 5 || s.row.Delivered != Cut || s.err != nil {
 			t.Errorf("%v, %v, %v: %s", s.short, s.err, s.row, s.body)

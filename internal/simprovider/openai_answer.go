@@ -1,8 +1,10 @@
 package simprovider
 
 import (
+	"fmt"
 	"strconv"
 
+	"purser/ledger"
 	"purser/proxy/price"
 )
 
@@ -121,5 +123,17 @@ func (x *call) appendChatUsage(b []byte) []byte {
 		number(`,"cache_write_tokens":`, u[price.CacheWriteOther])
 	}
 	number(`,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":`, reasoning)
-	return append(b, `,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}`...)
+	b = append(b, `,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}`...)
+	return append(x.appendCost(b, u), '}')
+}
+
+// appendCost appends what the call is billed to its usage, where costs are
+// reported. The amount has every digit, as a decimal.
+func (x *call) appendCost(b []byte, u price.Usage) []byte {
+	cost, priced := x.cost(u)
+	if !x.p.cfg.ReportCost || !priced {
+		return b
+	}
+	usd := fmt.Sprintf("%d.%09d", cost/ledger.NanoPerUSD, cost%ledger.NanoPerUSD)
+	return fmt.Appendf(b, `,"cost":%s,"is_byok":false,"cost_details":{"upstream_inference_cost":%s}`, usd, usd)
 }

@@ -123,7 +123,8 @@ func answerEmbeddings(x *call, b []byte) []byte {
 		b = append(b, `,"usage":{"prompt_tokens":`...)
 		b = strconv.AppendInt(b, x.gen.input, 10)
 		b = append(b, `,"total_tokens":`...)
-		b = append(strconv.AppendInt(b, x.gen.input, 10), '}')
+		b = strconv.AppendInt(b, x.gen.input, 10)
+		b = append(x.appendCost(b, x.gen.usage(0, 0)), '}')
 	}
 	return append(b, '}')
 }

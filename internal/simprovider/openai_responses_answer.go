@@ -90,7 +90,7 @@ func (x *call) appendResponseUsage(b []byte) []byte {
 	number(`},"output_tokens":`, shown+reasoning)
 	number(`,"output_tokens_details":{"reasoning_tokens":`, reasoning)
 	number(`},"total_tokens":`, x.gen.input+shown+reasoning)
-	return append(b, '}')
+	return append(x.appendCost(b, u), '}')
 }
 
 // item is one item of a response's output.

@@ -1,6 +1,9 @@
 package dialect
 
-import "purser/proxy/price"
+import (
+	"purser/ledger"
+	"purser/proxy/price"
+)
 
 // UsageState says what an answer told about its usage.
 type UsageState uint8
@@ -15,6 +18,19 @@ const (
 	UsageUnusable
 )
 
+// CostState says what an answer told about its cost, apart from its usage.
+type CostState uint8
+
+// The cost states.
+const (
+	// CostMissing: the answer stated none, as most providers' do.
+	CostMissing CostState = iota
+	// CostReported: an amount of dollars.
+	CostReported
+	// CostUnusable: something under that name that is no amount of dollars.
+	CostUnusable
+)
+
 // Report is what an answer said about itself, whole or as far as it came.
 type Report struct {
 	ID          string // the provider's id of the call
@@ -25,6 +41,9 @@ type Report struct {
 	State UsageState
 	Usage price.Usage // meaningful when State is UsageReported
 	Why   string      // what is wrong, when State is UsageUnusable
+
+	CostState CostState
+	Cost      ledger.Amount // nano-dollars, rounded up; meaningful when CostState is CostReported
 
 	Choices  int    // answers begun
 	Finished int    // answers that stated why they finished

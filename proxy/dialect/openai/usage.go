@@ -19,6 +19,7 @@ type counts struct {
 
 	names *usageNames
 	why   string
+	bill  bill
 }
 
 // usageNames are what an endpoint calls the counts that others name otherwise.
@@ -39,6 +40,7 @@ const (
 	usagePrompt
 	usageWritten // of a cache, by lifetime
 	usageCompletion
+	usageCost
 )
 
 // readUsage turns OpenAI's usage object, in which details are parts of the
@@ -49,13 +51,14 @@ const (
 // neither part (some providers leave reasoning out of completion_tokens) count
 // as reasoning. Requests is 1.
 func readUsage(r *dialect.Report, raw []byte, names *usageNames) {
-	n := counts{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, names, ""}
+	n := counts{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, names, "", bill{}}
 	cur := jsonscan.Cursor{Doc: raw, LoneSurrogates: true}
 	if cur.Kind() != jsonscan.Object {
 		n.why = "not an object"
 	} else if err := n.object(&cur, usageWhole); err != nil {
 		n.why = err.Error()
 	}
+	r.CostState, r.Cost = n.bill.amount()
 	u, why := n.meters()
 	if why != "" {
 		r.State, r.Why, r.Usage = dialect.UsageUnusable, why, price.Usage{}
@@ -80,6 +83,8 @@ func (n *counts) object(cur *jsonscan.Cursor, in usagePart) error {
 			err = n.object(cur, part)
 		} else if field := n.field(in, name); field != nil && k != jsonscan.Null {
 			err = n.read(cur, k, field)
+		} else if n.bill.has(in, name) && k != jsonscan.Null {
+			err = n.bill.read(cur, k, name)
 		} else {
 			err = cur.Skip()
 		}
@@ -98,6 +103,8 @@ func (n *counts) part(in usagePart, name []byte) usagePart {
 		return usageCompletion
 	case in == usagePrompt && string(name) == "cache_write_tokens_details":
 		return usageWritten
+	case in == usageWhole && string(name) == "cost_details":
+		return usageCost
 	}
 	return usageWhole
 }

@@ -44,6 +44,10 @@ var rooms = map[string]room{
 		module: []string{"ledger", "proxy/price"}, owned: []string{"github.com/goccy/go-yaml"},
 		why: "operators' overrides are read here, so that price stays pure",
 	},
+	"proxy/price/imports": {
+		module: []string{"proxy/price"}, banned: []string{"time", "net", "os", "net/http", "math/rand"},
+		why: "other catalogues are read from bytes, exactly as they are written, and nothing is fetched",
+	},
 	"internal/record": {
 		module: []string{"ledger", "proxy/price"}, banned: []string{"net", "os", "net/http"},
 		why: "the usage record is a vocabulary shared by the request path and the store",

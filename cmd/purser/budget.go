@@ -173,7 +173,7 @@ func (c *usageCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return c.print(report, func(w *tabwriter.Writer) {
-		fmt.Fprintf(w, "%s\tREQUESTS\tINPUT\tCACHED\tOUTPUT\tCOST\tSAVED\n", strings.ToUpper(dash(strings.Join(c.By, "\t"))))
+		fmt.Fprintf(w, "%s\tREQUESTS\tINPUT\tCACHED\tOUTPUT\tLIST\tCOST\tSAVED\n", strings.ToUpper(dash(strings.Join(c.By, "\t"))))
 		for _, r := range append(report.Rows, report.Total) {
 			names := make([]string, 0, len(c.By))
 			for _, g := range c.By {
@@ -182,8 +182,8 @@ func (c *usageCmd) Run(ctx context.Context) error {
 			if len(r.Group) == 0 {
 				names = append([]string{"total"}, names[:max(len(names)-1, 0)]...)
 			}
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", strings.Join(names, "\t"), r.Requests,
-				r.Tokens["input"], r.Tokens["cache_read"], r.Tokens["output"]+r.Tokens["output_reasoning"], units("usd", r.Cost), units("usd", r.Saved))
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n", strings.Join(names, "\t"), r.Requests,
+				r.Tokens["input"], r.Tokens["cache_read"], r.Tokens["output"]+r.Tokens["output_reasoning"], units("usd", r.List), units("usd", r.Cost), units("usd", r.Saved))
 		}
 	})
 }

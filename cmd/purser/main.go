@@ -25,6 +25,7 @@ type cli struct {
 	Config      configCmd      `cmd:"" help:"Check a configuration file."`
 	Key         keyCmd         `cmd:"" help:"Virtual keys: create, list, revoke."`
 	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete, release."`
+	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`
 	Backup      backupCmd      `cmd:"" help:"Write the ledger and the directory to a file, with checksums."`

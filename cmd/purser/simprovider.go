@@ -28,6 +28,8 @@ type simproviderCmd struct {
 	BillToCut      bool          `help:"Bill a broken answer only up to the cut (default: in full)."`
 	Mix            string        `help:"Misbehaviours by share, such as '429=1s:0.05,no-usage:0.01' (all in internal/simprovider/modes.go)."`
 	RequestModes   bool          `help:"Let requests choose a misbehaviour by the header x-sim-mode or a model suffix."`
+	ReportCost     bool          `help:"Report what each call is billed in its usage, as OpenRouter does."`
+	Prices         string        `help:"Price overrides to bill by, contract discounts included (default list prices)." type:"existingfile" placeholder:"FILE"`
 	Control        bool          `help:"Serve /_sim/ (bill, rows, modes, reset) without authentication." default:"true" negatable:""`
 }
 
@@ -60,11 +62,15 @@ func (c *simproviderCmd) provider() (*simprovider.Provider, error) {
 	}
 	cfg.Mix = mix
 	cfg.RequestModes, cfg.Control = c.RequestModes, c.Control
-	cfg.Price = cataloguePricer(price.Embedded())
+	prices, err := catalogueOf(c.Prices)
+	if err != nil {
+		return nil, fmt.Errorf("--prices: %w", err)
+	}
+	cfg.Price, cfg.ReportCost = cataloguePricer(prices), c.ReportCost
 	return simprovider.New(cfg)
 }
 
-// cataloguePricer prices the bill as a provider would that charges list prices.
+// cataloguePricer prices the bill as a provider would that charges by the catalogue.
 func cataloguePricer(c *price.Catalogue) simprovider.Pricer {
 	return func(model string, u price.Usage, tier string) (ledger.Amount, bool) {
 		rate, ok := c.Find(providerOf(model), model, ledger.Instant(time.Now().UnixNano()))

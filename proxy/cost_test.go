@@ -147,3 +147,27 @@ func TestAnUpstreamsRegionHasItsPrices(t *testing.T) {
 		t.Errorf("%d in the EU, %d elsewhere", cost[1], cost[0])
 	}
 }
+
+// TestATranslatedCallTakesTheReportedCost: the cost is the upstream's word, in
+// whatever dialect the client is told the answer.
+func TestATranslatedCallTakesTheReportedCost(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		handler := withCost(`,"cost":0.0000123`)
+		w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+			if stream {
+				r.Header.Set("x-want", "stream")
+			}
+			handler(rw, r)
+		}, nil)
+		w.gateway.upstreams = w.gateway.upstreams[:1]
+		w.gateway.upstreams[0].Costs = ByProvider
+		path := "/v1beta/models/gpt-4o-mini:generateContent"
+		if stream {
+			path = "/v1beta/models/gpt-4o-mini:streamGenerateContent?alt=sse"
+		}
+		a, body := w.send("POST", path, `{"contents":[{"role":"user","parts":[{"text":"hello"}]}],"generationConfig":{"maxOutputTokens":50}}`)
+		if r := w.last(); a.Status != 200 || !strings.Contains(body, `"text":"hi"`) || r.Basis != record.ReportedCost || r.Cost != 12_300 || w.purse.spent != 12_300 {
+			t.Errorf("stream %v: %d %s: basis %v, cost %d, spent %d", stream, a.Status, body, r.Basis, r.Cost, w.purse.spent)
+		}
+	}
+}

@@ -48,8 +48,8 @@ const (
 //
 // Of prompt tokens, those cached or written to a cache come first: an image's
 // tokens that were cached are cached tokens. Tokens of the total that are in
-// neither part (some providers leave reasoning out of completion_tokens) count
-// as reasoning. Requests is 1.
+// neither part count as reasoning: some providers leave it out of
+// completion_tokens and report it among the details all the same. Requests is 1.
 func readUsage(r *dialect.Report, raw []byte, names *usageNames) {
 	n := counts{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, names, "", bill{}}
 	cur := jsonscan.Cursor{Doc: raw, LoneSurrogates: true}
@@ -189,15 +189,17 @@ func (n *counts) meters() (price.Usage, string) {
 	if total <= 0 {
 		total = prompt + completion
 	}
+	beside := total - prompt - completion
+	reasoning = max(reasoning-beside, 0) // what of it is a part of completion
 	switch {
 	case cached+written > prompt:
 		return price.Usage{}, "more cached than prompt tokens"
 	case audioIn > prompt || imageIn > prompt:
 		return price.Usage{}, "more audio or image than prompt tokens"
+	case beside < 0:
+		return price.Usage{}, "total_tokens is less than its parts"
 	case reasoning+audioOut+imageOut > completion:
 		return price.Usage{}, "details exceed " + n.names.completion
-	case total < prompt+completion:
-		return price.Usage{}, "total_tokens is less than its parts"
 	}
 	var u price.Usage
 	u[price.CacheRead] = cached
@@ -207,7 +209,7 @@ func (n *counts) meters() (price.Usage, string) {
 	rest -= u[price.AudioIn]
 	u[price.ImageIn] = min(imageIn, rest)
 	u[price.InputText] = rest - u[price.ImageIn]
-	u[price.OutputReasoning] = reasoning + total - prompt - completion
+	u[price.OutputReasoning] = reasoning + beside
 	u[price.AudioOut], u[price.ImageOut] = audioOut, imageOut
 	u[price.OutputText] = completion - reasoning - audioOut - imageOut
 	u[price.Requests] = 1

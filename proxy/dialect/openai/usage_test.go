@@ -30,6 +30,11 @@ func TestUsage(t *testing.T) {
 		// Reasoning that only the total knows of.
 		`{"prompt_tokens":10,"completion_tokens":5,"total_tokens":40}`: {
 			price.InputText: 10, price.OutputText: 5, price.OutputReasoning: 25, price.Requests: 1},
+		// Reasoning that is beside completion_tokens, as xAI reports it.
+		`{"prompt_tokens":10,"completion_tokens":5,"total_tokens":109,"completion_tokens_details":{"reasoning_tokens":94}}`: {
+			price.InputText: 10, price.OutputText: 5, price.OutputReasoning: 94, price.Requests: 1},
+		`{"prompt_tokens":10,"completion_tokens":5,"total_tokens":18,"completion_tokens_details":{"reasoning_tokens":4,"audio_tokens":3}}`: {
+			price.InputText: 10, price.OutputText: 1, price.OutputReasoning: 4, price.AudioOut: 3, price.Requests: 1},
 		`{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":null},"cost":0.1,"x":{"y":[1]}}`: {
 			price.InputText: 10, price.OutputText: 5, price.Requests: 1},
 	} {

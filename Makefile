@@ -24,8 +24,12 @@ CLIENTS ?= 12
 # Suites with processes of their own run by name, not with `make test`.
 UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
 
+# Seed of the answers that costs are compared for, and rounds of them; a round is 31 answers.
+ORACLE_SEED ?= 1
+ORACLE_ROUNDS ?= 16
+
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long oracle sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +54,10 @@ e2e: ## Test the binary from outside: caps, kills, saturation, hang-ups, SDKs, b
 
 e2e-long: ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
 	PURSER_E2E_JS=1 $(GO) test -count 1 -v -timeout 60m ./e2e -kills 200 -saturate 60s -trials 1000
+
+oracle: ## Compare costs with another calculator's, which Node runs: ORACLE_ROUNDS of random answers of every provider, and calls that the simulated provider bills (ORACLE_SEED).
+	PURSER_ORACLE=1 $(GO) test ./proxy -count 1 -v -run '^TestOracle$$' -oracle.seed $(ORACLE_SEED) -oracle.rounds $(ORACLE_ROUNDS)
+	PURSER_E2E_JS=1 $(GO) test ./e2e -count 1 -v -run '^TestOracleBill$$' -seed $(ORACLE_SEED)
 
 sim: ## Simulate nodes, ledger, network, disks and a provider: SEEDS histories of STEPS events with one node, and as many with three (10000, 500).
 	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 60m -run '^TestSimulation$$' -seeds $(SEEDS) -steps $(STEPS) -first $(FIRST)

@@ -28,8 +28,12 @@ UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
 ORACLE_SEED ?= 1
 ORACLE_ROUNDS ?= 16
 
+# Seed and calls of the overrun figure.
+OVERRUN_SEED ?= 1
+CALLS ?= 150000
+
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long oracle sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +62,9 @@ e2e-long: ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
 oracle: ## Compare costs with another calculator's, which Node runs: ORACLE_ROUNDS of random answers of every provider, and calls that the simulated provider bills (ORACLE_SEED).
 	PURSER_ORACLE=1 $(GO) test ./proxy -count 1 -v -run '^TestOracle$$' -oracle.seed $(ORACLE_SEED) -oracle.rounds $(ORACLE_ROUNDS)
 	PURSER_E2E_JS=1 $(GO) test ./e2e -count 1 -v -run '^TestOracleBill$$' -seed $(ORACLE_SEED)
+
+overrun: ## Mixed calls of which one in a hundred bills three times its cap: what overruns, of CALLS calls (150000, about four minutes).
+	$(GO) test ./e2e -count 1 -v -timeout 30m -run '^TestOverrunIsBounded$$' -seed $(OVERRUN_SEED) -calls $(CALLS)
 
 sim: ## Simulate nodes, ledger, network, disks and a provider: SEEDS histories of STEPS events with one node, and as many with three (10000, 500).
 	$(GO) test ./jepsen-style-tests/sim -count 1 -v -timeout 60m -run '^TestSimulation$$' -seeds $(SEEDS) -steps $(STEPS) -first $(FIRST)

@@ -21,6 +21,9 @@ func (x *exchange) admit() *dialect.Error {
 		x.hold(nothing{}, Claim{})
 		return nil
 	}
+	if x.attempt.margin = x.g.margins.of(x.marginKey()); x.attempt.margin > maxMargin {
+		return dialect.NewError(dialect.CodeUnbounded, "model", "the cost of this request cannot be bounded: the upstream %s has billed a call of this model more than %d times what its caps allow; the operator of this gateway has to look into it", x.route_.up.Name, 1<<maxMargin)
+	}
 	tightest, found := Claim{}, false
 	for _, step := range [...]bound.Step{bound.Bytes, bound.Vocabulary, bound.Exact} {
 		in, ok := bound.Input(&x.call, x.boundModel(), step)
@@ -68,7 +71,8 @@ type nothing struct{}
 func (nothing) Settle(_ Claim, charges []record.Charge) []record.Charge { return charges }
 func (nothing) Release()                                                {}
 
-// claim is the most the call can cost with so many input tokens.
+// claim is the most the call can cost with so many input tokens, with the margin
+// that the upstream's earlier bills have taught.
 func (x *exchange) claim(in int64) Claim {
 	in *= x.readings()
 	out := bound.Output(&x.call, x.boundModel(), x.route_.cap)
@@ -83,10 +87,14 @@ func (x *exchange) claim(in int64) Claim {
 	for _, r := range x.route_.regional {
 		usd = max(usd, x.dearest(r, &e))
 	}
-	return Claim{
+	return x.attempt.margin.claim(Claim{
 		USD:    usd,
 		Tokens: ledger.Amount(min(in+out, int64(ledger.MaxAmount))),
-	}
+	})
+}
+
+func (x *exchange) marginKey() marginKey {
+	return marginKey{x.route_.up.Name, x.route_.rate.ID}
 }
 
 // dearest is the most that e can cost at rate r.

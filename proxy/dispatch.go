@@ -300,6 +300,19 @@ func (x *exchange) endHold(actual Claim) {
 	x.rec.Overrun = max(0, x.rec.Cost-x.rec.Hold)
 	x.rec.Attempt = x.attempt.n
 	x.rec.Charges = h.Settle(actual, x.rec.Charges)
+	if !covers(0, x.attempt.claim, actual) {
+		x.overran(actual)
+	}
+}
+
+// overran teaches later calls of the model that this upstream bills beyond bounds.
+func (x *exchange) overran(actual Claim) {
+	now, raised := x.g.margins.overran(x.marginKey(), x.attempt.margin, x.attempt.claim, actual)
+	if raised {
+		x.g.log.Error("the upstream billed more than a call's caps allow; calls of this model hold more from now on, or are refused",
+			"request", x.rec.ID, "upstream", x.route_.up.Name, "rate", x.route_.rate.ID, "held_nanousd", int64(x.attempt.claim.USD),
+			"cost_nanousd", int64(actual.USD), "times", 1<<now, "refused", now > maxMargin)
+	}
 }
 
 // release ends the attempt's hold at no cost.

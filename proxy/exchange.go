@@ -65,11 +65,12 @@ type chosen struct {
 
 // attempt is one upstream call.
 type attempt struct {
-	n     int
-	hold  Hold
-	claim Claim
-	bound record.Bound
-	res   *upstream.Response
+	n      int
+	hold   Hold
+	claim  Claim
+	margin margin // in claim
+	bound  record.Bound
+	res    *upstream.Response
 }
 
 func (g *Gateway) begin(r *Request) *exchange {

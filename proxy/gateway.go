@@ -130,6 +130,7 @@ type Gateway struct {
 	policy    upstream.Policy
 	log       *slog.Logger
 
+	margins   margins
 	kept      *keptAnswers
 	exchanges sync.Pool
 	drains    chan struct{}   // a token for each pump that runs

@@ -8,6 +8,7 @@ const (
 	cluster  = "./cluster"
 	sim      = "./jepsen-style-tests/sim"
 	explore  = "./jepsen-style-tests/explore"
+	proxied  = "./proxy"
 	jepsen   = "./jepsen-style-tests/cluster"
 	simulate = "TestSimulation"
 	random   = "TestRandomFaults"
@@ -137,6 +138,10 @@ var table = []mutant{
 		"raftfsm/checkpoint.go", "if claim.Digest == a.own.Digest || a.broken != nil {", "if true {", raftfsm, "Checkpoint", ""},
 	{"a plan takes the quorum away",
 		"cluster/plan.go", "return alive > 0 && alive >= rest/2+1", "return true", cluster, "Plan", quiet},
+
+	// The request path.
+	{"a bill beyond the bound teaches nothing",
+		"proxy/dispatch.go", "if !covers(0, x.attempt.claim, actual) {", "if false {", proxied, "TestAnUpstreamThatBills", ""},
 
 	// Several nodes at once.
 	{"marks are acknowledged before they are synced",

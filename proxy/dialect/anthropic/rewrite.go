@@ -16,7 +16,7 @@ func AppendUpstream(dst []byte, c *dialect.Call, ch dialect.Change) []byte {
 	if ch.Model == "" || ch.Model == c.Model {
 		model = dialect.Span{}
 	}
-	if ch.MaxOutput <= 0 || ch.MaxOutput == c.MaxOutput {
+	if ch.MaxOutput <= 0 || ch.MaxOutput == c.MaxOutput || !c.Endpoint.Generates() {
 		limit = dialect.Span{}
 	}
 	from := 0

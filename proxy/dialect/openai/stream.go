@@ -148,7 +148,7 @@ func (m *Meter) read(e sse.Event) (cut dialect.Span) {
 		m.report.Failed = &failed
 	}
 	switch {
-	case a.usage.Empty():
+	case a.usage.Empty(), len(e.Type) > 0: // chunks have no name: another event passes as it is
 	case a.hasChoices && a.choices == 0 && e.Data[a.usage.Start] != 'n':
 		return dropEvent
 	default:
@@ -185,11 +185,7 @@ func appendCut(dst []byte, e sse.Event, cut dialect.Span) []byte {
 		return append(dst, e.Raw[e.DataAt+cut.End:]...)
 	}
 	// Several data lines, which no provider is known to send for a chunk: the
-	// event is written anew, its other fields but event left out.
-	if len(e.Type) > 0 {
-		dst = append(dst, "event: "...)
-		dst = append(append(dst, e.Type...), '\n')
-	}
+	// event is written anew, its other fields left out.
 	rest := append(append([]byte(nil), e.Data[:cut.Start]...), e.Data[cut.End:]...)
 	for line := range bytes.SplitSeq(rest, []byte("\n")) {
 		dst = append(dst, "data: "...)

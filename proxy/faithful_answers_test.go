@@ -149,8 +149,12 @@ func (d drawer) openAIStream() *drawnStream {
 	return s
 }
 
+// eventStream draws events that are missing, repeated, or in another order.
 func (d drawer) eventStream(members ...[]member) *drawnStream {
 	s := &drawnStream{}
+	if rapid.Bool().Draw(d.T, "out of order") {
+		members = rapid.Permutation(members).Draw(d.T, "events")
+	}
 	for _, m := range members {
 		for range rapid.IntRange(0, 2).Draw(d.T, "times") {
 			d.between(s)
@@ -183,7 +187,7 @@ var streamsOf = map[Wire]func(d drawer) *drawnStream{
 	},
 }
 
-// TestStreamsAreByteFaithful: events missing, repeated and unknown, in any cuts
+// TestStreamsAreByteFaithful: events missing, repeated, out of order and unknown, in any cuts
 // down to single bytes: the client gets the upstream's bytes, but for the usage it
 // did not ask for; and the meter reads the same.
 func TestStreamsAreByteFaithful(t *testing.T) {
@@ -206,6 +210,11 @@ func TestStreamsAreByteFaithful(t *testing.T) {
 							t.Fatalf("asked %v, in pieces of %d\n%q became\n%q, want\n%q", asked, size, s.all.String(), got, want)
 						}
 						report := *meter.Report()
+						for m, n := range report.Usage {
+							if n < 0 || n > 0 && report.State != dialect.UsageReported {
+								t.Fatalf("meter %d of %+v", m, report)
+							}
+						}
 						if first == nil {
 							first = &report
 						} else if !reflect.DeepEqual(*first, report) {

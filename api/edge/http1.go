@@ -137,13 +137,18 @@ func (s *Server) answer1(ctx *fasthttp.RequestCtx) {
 			s.running.Add(-1)
 		}
 	}()
+	body, refused := s.body1(ctx)
+	if refused != nil {
+		s.refuse1(ctx, *refused)
+		return
+	}
 	x := &exchange1{ctx: ctx}
 	x.request = proxy.Request{
 		Method: method(ctx.Method()),
 		Path:   string(ctx.URI().PathOriginal()),
 		Query:  string(ctx.URI().QueryString()),
 		Header: x,
-		Body:   ctx.PostBody(),
+		Body:   body,
 		Remote: remote(ctx.RemoteAddr()),
 		TLS:    s.tls != nil,
 	}
@@ -153,6 +158,19 @@ func (s *Server) answer1(ctx *fasthttp.RequestCtx) {
 		streams = true
 	}
 	s.write1(ctx, x, a)
+}
+
+// body1 is the request's body without its coding.
+func (s *Server) body1(ctx *fasthttp.RequestCtx) ([]byte, *refusal) {
+	all := ctx.Request.Header.PeekAll("Content-Encoding")
+	if len(all) == 0 {
+		return ctx.PostBody(), nil
+	}
+	codings := make([]string, len(all))
+	for i, c := range all {
+		codings[i] = string(c)
+	}
+	return plain(codings, ctx.PostBody(), s.cfg.MaxBody)
 }
 
 // write1 hands the answer to fasthttp, which closes the stream in every case.

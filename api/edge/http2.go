@@ -115,7 +115,7 @@ func (s *Server) body2(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 	var large *http.MaxBytesError
 	switch {
 	case err == nil:
-		return body, nil
+		return plain(r.Header.Values("Content-Encoding"), body, s.cfg.MaxBody)
 	case errors.As(err, &large):
 		return nil, &refusedBody
 	}

@@ -5,6 +5,7 @@ import (
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/price"
 )
 
 // ReadAnswer reads a whole JSON answer of status 200 into r, which it resets. A
@@ -241,7 +242,7 @@ func (a *reader) commit() {
 		readUsage(r, a.cur.Doc[a.usage.Start:a.usage.End])
 	case a.generated && r.State == dialect.UsageReported:
 		// A count from before this part of the answer is not the bill.
-		r.State, r.Why = dialect.UsageUnusable, "an answer that went on after its usage"
+		r.State, r.Why, r.Usage = dialect.UsageUnusable, "an answer that went on after its usage", price.Usage{}
 	}
 	if !a.failure.Empty() {
 		failed := readErrorValue(a.cur.Doc[a.failure.Start:a.failure.End])

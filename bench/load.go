@@ -21,6 +21,12 @@ const (
 	streamEvents = outputTokens + 4 // the role, the finish reason, the usage, [DONE]
 	maxAnswer    = 1 << 20          // a body beyond this is an error
 	kindsOfUser  = 8                // customers and agents the requests are spread over
+
+	// paceGap is between the events of a paced stream: about as fast as models write.
+	paceGap = 10 * time.Millisecond
+	// paceSpread is between the beginnings of paced streams, so that they do not all
+	// begin at once, time and again.
+	paceSpread = streamEvents * paceGap / 64
 )
 
 // target is where a cell sends its requests.
@@ -35,6 +41,7 @@ var serial atomic.Int64
 type load struct {
 	target      target
 	stream      bool
+	paced       bool // the provider writes an event every paceGap
 	connections int
 	seconds     time.Duration
 }
@@ -42,6 +49,7 @@ type load struct {
 // outcome is what a load saw.
 type outcome struct {
 	latencies []time.Duration // sorted
+	firsts    []time.Duration // until the first part of each answer's body, sorted
 	errors    int64
 	first     error // one of them
 	elapsed   time.Duration
@@ -57,10 +65,11 @@ func (l load) run() outcome {
 	)
 	for i := range l.connections {
 		wg.Go(func() {
-			mine, err := l.worker(i, until)
+			mine, firsts, err := l.worker(i, until)
 			mu.Lock()
 			defer mu.Unlock()
 			out.latencies = append(out.latencies, mine...)
+			out.firsts = append(out.firsts, firsts...)
 			if err != nil {
 				out.errors++
 				out.first = fmt.Errorf("%s: %w", l.target.name, err)
@@ -70,30 +79,33 @@ func (l load) run() outcome {
 	wg.Wait()
 	out.elapsed = time.Since(began)
 	slices.Sort(out.latencies)
+	slices.Sort(out.firsts)
 	return out
 }
 
 // worker asks on one connection; its first error ends it.
-func (l load) worker(id int, until time.Time) ([]time.Duration, error) {
+func (l load) worker(id int, until time.Time) (latencies, firsts []time.Duration, err error) {
 	nc, err := net.DialTimeout("tcp", l.target.addr, requestTime)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer nc.Close()
 	c := &conn{nc: nc, r: bufio.NewReaderSize(nc, 32<<10)}
-	var latencies []time.Duration
+	if l.paced {
+		<-time.After(time.Duration(id) * paceSpread)
+	}
 	for now := time.Now(); now.Before(until); {
 		if err := nc.SetDeadline(now.Add(requestTime)); err != nil {
-			return latencies, err
+			return latencies, firsts, err
 		}
-		if err := c.ask(l.target, l.stream, id); err != nil {
-			return latencies, err
+		if err := c.ask(l, id); err != nil {
+			return latencies, firsts, err
 		}
 		done := time.Now()
-		latencies = append(latencies, done.Sub(now))
+		latencies, firsts = append(latencies, done.Sub(now)), append(firsts, c.first.Sub(now))
 		now = done
 	}
-	return latencies, nil
+	return latencies, firsts, nil
 }
 
 // conn is one client connection with its buffers.
@@ -101,12 +113,13 @@ type conn struct {
 	nc                  net.Conn
 	r                   *bufio.Reader
 	request, body, text []byte
+	first               time.Time // the first part of the body was here
 }
 
 // ask sends one request and reads its whole answer, which it checks.
-func (c *conn) ask(t target, stream bool, id int) error {
-	c.text = appendPrompt(c.text[:0], stream)
-	c.request = appendRequest(c.request[:0], t, id, c.text)
+func (c *conn) ask(l load, id int) error {
+	c.text = appendPrompt(c.text[:0], l.stream)
+	c.request = appendRequest(c.request[:0], l, id, c.text)
 	if _, err := c.nc.Write(c.request); err != nil {
 		return err
 	}
@@ -114,7 +127,7 @@ func (c *conn) ask(t target, stream bool, id int) error {
 	if err != nil {
 		return err
 	}
-	return complete(status, c.body, stream)
+	return complete(status, c.body, l.stream)
 }
 
 // appendPrompt appends a chat request of about a kilobyte that was never sent before.
@@ -132,15 +145,18 @@ func appendPrompt(b []byte, stream bool) []byte {
 	return append(b, `: what changed in the module, and what should be tested next?"}]}`...)
 }
 
-func appendRequest(b []byte, t target, id int, body []byte) []byte {
+func appendRequest(b []byte, l load, id int, body []byte) []byte {
 	b = append(b, "POST /v1/chat/completions HTTP/1.1\r\nHost: "...)
-	b = append(b, t.addr...)
+	b = append(b, l.target.addr...)
 	b = append(b, "\r\nUser-Agent: purser-bench\r\nAccept: application/json\r\nContent-Type: application/json\r\nAuthorization: Bearer "...)
-	b = append(b, t.key...)
+	b = append(b, l.target.key...)
 	b = append(b, "\r\nx-purser-customer: customer-"...)
 	b = strconv.AppendInt(b, int64(id%kindsOfUser), 10)
 	b = append(b, "\r\nx-purser-agent: agent-"...)
 	b = strconv.AppendInt(b, int64(id/2%kindsOfUser), 10)
+	if l.paced {
+		b = append(append(b, "\r\nx-sim-mode: slow-chunks="...), paceGap.String()...)
+	}
 	b = append(b, "\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)
 	b = append(b, "\r\n\r\n"...)
@@ -219,6 +235,9 @@ func (c *conn) read(n int) error {
 	from := len(c.body)
 	c.body = slices.Grow(c.body, n)[:from+n]
 	_, err := io.ReadFull(c.r, c.body[from:])
+	if from == 0 {
+		c.first = time.Now()
+	}
 	return err
 }
 

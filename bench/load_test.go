@@ -65,7 +65,7 @@ func TestLoadReadsBothFramingsThroughTheBareProxy(t *testing.T) {
 	for _, to := range []string{addr, strings.TrimPrefix(proxy.URL, "http://")} {
 		for _, stream := range []bool{false, true} {
 			out := load{target: target{"test", to, "k"}, stream: stream, connections: 3, seconds: 30 * time.Millisecond}.run()
-			if out.errors != 0 || len(out.latencies) < 3 {
+			if out.errors != 0 || len(out.latencies) < 3 || len(out.firsts) != len(out.latencies) || out.firsts[0] <= 0 || out.firsts[0] > out.latencies[0] {
 				t.Fatalf("stream %v: %d answers, %d errors: %v", stream, len(out.latencies), out.errors, out.first)
 			}
 		}
@@ -133,7 +133,7 @@ func TestReportTellsTheTargetsApart(t *testing.T) {
 	r := newRun(nil, plan{seconds: time.Second, rounds: 1}, io.Discard)
 	for _, c := range r.cells {
 		for i := range targets {
-			c.rounds[i] = []sample{{requests: 1, p50: time.Duration(i+1) * time.Microsecond, p99: 1, cpu: time.Duration(i+1) * time.Microsecond, rate: 1, mallocs: float64(10 * i)}}
+			c.rounds[i] = []sample{{requests: 1, p50: time.Duration(i+1) * time.Microsecond, p99: 1, first50: time.Duration(i+2) * time.Microsecond, first99: 1, cpu: time.Duration(i+1) * time.Microsecond, rate: 1, mallocs: float64(10 * i)}}
 		}
 		c.rounds[direct][0].mallocs = math.NaN()
 	}
@@ -141,11 +141,14 @@ func TestReportTellsTheTargetsApart(t *testing.T) {
 	if got := res.Cells[0].CPURatio; got != 1.5 {
 		t.Errorf("the ratio of CPU is %v, want 1.5", got)
 	}
+	if last := res.Cells[len(res.Cells)-1]; !last.Paced || last.Targets[purser].AddedFirst50 != 2 || last.Targets[purser].FirstRatio != 2 || res.Cells[0].Targets[purser].First50 != 0 {
+		t.Errorf("first events: %+v", last.Targets[purser])
+	}
 	var table, text bytes.Buffer
 	if err := errors.Join(res.writeTable(&table), res.writeJSON(&text)); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"JSON, 64", "SSE, 1", "| purser", "| 1.50"} {
+	for _, want := range []string{"JSON, 64", "SSE, 1", "SSE paced, 64", "| purser", "| 1.50"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, table.String())
 		}

@@ -25,6 +25,7 @@ type result struct {
 // resultCell compares the targets in one cell; all figures are medians over the rounds.
 type resultCell struct {
 	Stream      bool         `json:"stream"`
+	Paced       bool         `json:"paced"`
 	Connections int          `json:"connections"`
 	Targets     []resultLine `json:"targets"`
 	// Purser over ReverseProxy.
@@ -37,16 +38,22 @@ type resultCell struct {
 
 // resultLine is one target in one cell.
 type resultLine struct {
-	Target   string   `json:"target"`
-	Requests int64    `json:"requests"`
-	Rate     float64  `json:"requests_per_second"`
-	CPU      float64  `json:"cpu_micros"` // of that process, for one request
-	P50      float64  `json:"p50_micros"`
-	P99      float64  `json:"p99_micros"`
-	AddedP50 float64  `json:"added_p50_micros"` // to direct
-	AddedP99 float64  `json:"added_p99_micros"`
-	Mallocs  *float64 `json:"allocations,omitempty"` // for one request
-	RSS      float64  `json:"rss_mib"`
+	Target   string  `json:"target"`
+	Requests int64   `json:"requests"`
+	Rate     float64 `json:"requests_per_second"`
+	CPU      float64 `json:"cpu_micros"` // of that process, for one request
+	P50      float64 `json:"p50_micros"`
+	P99      float64 `json:"p99_micros"`
+	AddedP50 float64 `json:"added_p50_micros"` // to direct
+	AddedP99 float64 `json:"added_p99_micros"`
+	// Until the first event, of streams; and that less the direct call's, and over it.
+	First50      float64  `json:"first_p50_micros,omitempty"`
+	First99      float64  `json:"first_p99_micros,omitempty"`
+	AddedFirst50 float64  `json:"added_first_p50_micros,omitempty"`
+	AddedFirst99 float64  `json:"added_first_p99_micros,omitempty"`
+	FirstRatio   float64  `json:"first_p50_ratio,omitempty"`
+	Mallocs      *float64 `json:"allocations,omitempty"` // for one request
+	RSS          float64  `json:"rss_mib"`
 }
 
 func (r *run) result(recorded admin.UsageRow) result {
@@ -65,7 +72,7 @@ func (c *cell) result() resultCell {
 		return medianRatio(c.rounds[purser], c.rounds[bare], figure)
 	}
 	out := resultCell{
-		Stream: c.stream, Connections: c.connections,
+		Stream: c.stream, Paced: c.paced, Connections: c.connections,
 		CPURatio: ratio(cpuOf), P50Ratio: ratio(p50Of), P99Ratio: ratio(p99Of), RateRatio: ratio(rateOf), MallocsRatio: ratio(mallocsOf),
 	}
 	for t, rounds := range c.rounds {
@@ -73,6 +80,11 @@ func (c *cell) result() resultCell {
 			Target: targetNames[t], Rate: medianOf(rounds, rateOf), CPU: medianOf(rounds, cpuOf), RSS: medianOf(rounds, rssOf),
 			P50: medianOf(rounds, p50Of), P99: medianOf(rounds, p99Of),
 			AddedP50: medianAdded(rounds, c.rounds[direct], p50Of), AddedP99: medianAdded(rounds, c.rounds[direct], p99Of),
+		}
+		if c.stream {
+			line.First50, line.First99 = medianOf(rounds, first50Of), medianOf(rounds, first99Of)
+			line.AddedFirst50, line.AddedFirst99 = medianAdded(rounds, c.rounds[direct], first50Of), medianAdded(rounds, c.rounds[direct], first99Of)
+			line.FirstRatio = medianRatio(rounds, c.rounds[direct], first50Of)
 		}
 		if m := medianOf(rounds, mallocsOf); !math.IsNaN(m) {
 			line.Mallocs = &m
@@ -115,10 +127,25 @@ func (r *result) writeTable(out io.Writer) error {
 	for _, c := range r.Cells {
 		fmt.Fprintf(w, "| %s\t| %.2f\t| %.2f\t| %.2f\t| %.2f\t| %.2f\t|\n", c.title(), c.CPURatio, c.P50Ratio, c.P99Ratio, c.RateRatio, c.MallocsRatio)
 	}
+	r.writeFirsts(w)
 	fmt.Fprintf(w, "\n%d errors; %d requests to the node, %d usage records; billed %d, recorded %d nano-dollars\n", r.Errors, r.Asked, r.Records, r.Billed, r.Cost)
 	return w.Flush()
 }
 
+// writeFirsts prints when streams bring their first event.
+func (r *result) writeFirsts(w io.Writer) {
+	fmt.Fprintln(w, "\n| first event of\t| target\t| p50\t| added\t| over direct\t| p99\t| added\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	for _, c := range r.Cells {
+		for _, t := range c.Targets {
+			if c.Stream {
+				fmt.Fprintf(w, "| %s\t| %s\t| %.0f µs\t| %.0f µs\t| %.2f\t| %.0f µs\t| %.0f µs\t|\n",
+					c.title(), t.Target, t.First50, t.AddedFirst50, t.FirstRatio, t.First99, t.AddedFirst99)
+			}
+		}
+	}
+}
+
 func (c *resultCell) title() string {
-	return (&cell{stream: c.Stream, connections: c.Connections}).name()
+	return (&cell{stream: c.Stream, paced: c.Paced, connections: c.Connections}).name()
 }

@@ -58,7 +58,7 @@ func startRig(ctx context.Context, bin, dir, profile string, chunksPerWrite int)
 	if err != nil {
 		return r, fmt.Errorf("finding this binary: %w", err)
 	}
-	if r.provider, err = r.launch(ctx, "provider", " at ", bin, "simprovider", "--listen", "127.0.0.1:0", "--tokens", "bytes4", "--key", providerKey,
+	if r.provider, err = r.launch(ctx, "provider", " at ", bin, "simprovider", "--listen", "127.0.0.1:0", "--tokens", "bytes4", "--key", providerKey, "--request-modes",
 		"--output-min", fmt.Sprint(outputTokens), "--output-max", fmt.Sprint(outputTokens), "--chunk-tokens", "1", "--chunks-per-write", fmt.Sprint(chunksPerWrite)); err != nil {
 		return r, err
 	}

@@ -24,6 +24,7 @@ var targetNames = [targets]string{"direct", "ReverseProxy", "purser"}
 // cell is one line of the table's groups: a kind of answer at a number of connections.
 type cell struct {
 	stream      bool
+	paced       bool // the provider takes its time between events, and nobody is short of processors
 	connections int
 	rounds      [targets][]sample
 }
@@ -32,6 +33,9 @@ func (c *cell) name() string {
 	kind := "JSON"
 	if c.stream {
 		kind = "SSE"
+	}
+	if c.paced {
+		kind = "SSE paced"
 	}
 	return fmt.Sprintf("%s, %d", kind, c.connections)
 }
@@ -61,6 +65,7 @@ func newRun(r *rig, p plan, log io.Writer) *run {
 			out.cells = append(out.cells, &cell{stream: stream, connections: n})
 		}
 	}
+	out.cells = append(out.cells, &cell{stream: true, paced: true, connections: 64})
 	return out
 }
 
@@ -112,7 +117,7 @@ func (r *run) drive(ctx context.Context, c *cell, t int, d time.Duration) (s sam
 	if err != nil {
 		return s, err
 	}
-	out := load{target: to, stream: c.stream, connections: c.connections, seconds: d}.run()
+	out := load{target: to, stream: c.stream, paced: c.paced, connections: c.connections, seconds: d}.run()
 	after, err := r.read(ctx, p)
 	if err != nil {
 		return s, err
@@ -131,6 +136,7 @@ func (r *run) drive(ctx context.Context, c *cell, t int, d time.Duration) (s sam
 	return sample{
 		requests: n, errors: out.errors, rss: after.rss,
 		p50: percentile(out.latencies, 0.5), p99: percentile(out.latencies, 0.99),
+		first50: percentile(out.firsts, 0.5), first99: percentile(out.firsts, 0.99),
 		rate: float64(n) / out.elapsed.Seconds(),
 		cpu:  (after.cpu - before.cpu) / time.Duration(n), mallocs: (after.mallocs - before.mallocs) / float64(n),
 	}, nil

@@ -11,6 +11,8 @@ type sample struct {
 	requests int64
 	errors   int64
 	p50, p99 time.Duration
+	first50  time.Duration // until the first event of a stream
+	first99  time.Duration
 	rate     float64       // requests a second
 	cpu      time.Duration // of the proxying process, for one request
 	mallocs  float64       // of the proxying process, for one request; NaN when not known
@@ -76,6 +78,8 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 func cpuOf(s sample) float64     { return micros(s.cpu) }
 func p50Of(s sample) float64     { return micros(s.p50) }
 func p99Of(s sample) float64     { return micros(s.p99) }
+func first50Of(s sample) float64 { return micros(s.first50) }
+func first99Of(s sample) float64 { return micros(s.first99) }
 func rateOf(s sample) float64    { return s.rate }
 func mallocsOf(s sample) float64 { return s.mallocs }
 func rssOf(s sample) float64     { return float64(s.rss) / (1 << 20) }

@@ -107,6 +107,10 @@ var rooms = map[string]room{
 		owned:  []string{"pgregory.net/rapid"},
 		why:    "it is for tests alone: what it draws, every dialect's tests write and read",
 	},
+	"proxy/dialect/eventstream": {
+		owned: []string{"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"},
+		why:   "dialects get messages, whatever frames they came in",
+	},
 	"api": {
 		module: []string{"proxy", "proxy/...", "ledger", "internal/directory", "internal/record", "api/..."},
 		owned:  []string{"github.com/valyala/fasthttp"},

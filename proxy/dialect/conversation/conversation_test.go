@@ -90,6 +90,43 @@ func TestTurnsAreJoined(t *testing.T) {
 	}
 }
 
+// TestArranged: results first, joined, without names and without what is not kept.
+func TestArranged(t *testing.T) {
+	text := func(s string) conversation.Part { return conversation.Part{Kind: conversation.Text, Text: s} }
+	result := conversation.Part{Kind: conversation.ToolResult, Result: conversation.Result{ID: "c"}}
+	said := func(p *conversation.Part) bool { return p.Kind != conversation.Text || p.Text != "" }
+	q := &conversation.Request{Turns: []conversation.Turn{
+		{Role: conversation.User, Parts: []conversation.Part{text("a")}},
+		{Role: conversation.Assistant, Parts: []conversation.Part{text("")}},
+		{Role: conversation.User, Name: "ann", At: "messages[2]", Parts: []conversation.Part{text("b"), text(""), result}},
+		{Role: conversation.Assistant, Name: "bot", At: "messages[3]", Parts: []conversation.Part{text("c")}},
+	}}
+	turns, e := q.Arranged(said)
+	want := []conversation.Turn{
+		{Role: conversation.User, Parts: []conversation.Part{result, text("a"), text("b")}},
+		{Role: conversation.Assistant, At: "messages[3]", Parts: []conversation.Part{text("c")}},
+	}
+	if e != nil || !reflect.DeepEqual(turns, want) || !reflect.DeepEqual(q.Left, []string{"messages[2].name", "messages[3].name"}) {
+		t.Errorf("%+v, left out %v, %v", turns, q.Left, e)
+	}
+	q.Turns[0].Name, q.Turns[0].At = "bob", "messages[0]"
+	if _, e := q.Arranged(said); e == nil || e.Param != "messages[0].name" {
+		t.Errorf("two of one role with names: %v", e)
+	}
+	q.Turns = q.Turns[1:2]
+	if _, e := q.Arranged(said); e == nil || e.Code != dialect.CodeInvalidValue {
+		t.Errorf("nothing said: %v", e)
+	}
+}
+
+func TestPlainIDs(t *testing.T) {
+	for id, want := range map[string]string{"call_1-A": "call_1-A", "functions.f:0": "functions_f_0", "é": "_", "": ""} {
+		if got := conversation.PlainID(id); got != want {
+			t.Errorf("%q: %q", id, got)
+		}
+	}
+}
+
 // TestEventsOfAnAnswerAmountToIt tells an answer in events and puts it together.
 func TestEventsOfAnAnswerAmountToIt(t *testing.T) {
 	want := &conversation.Answer{ID: "i", Model: "m", Stop: conversation.StopSequence, Sequence: "x", Parts: []conversation.Part{

@@ -15,8 +15,11 @@ type Request struct {
 	Format   Format
 
 	MaxOutput Number // cap in tokens, reasoning included
-	Stop      []string
-	StopAt    string // where Stop stands
+	// UsualOutput is the cap for a call that has none, in dialects which require one;
+	// 0 leaves it to them. Reasoning with a budget comes on top.
+	UsualOutput int64
+	Stop        []string
+	StopAt      string // where Stop stands
 
 	Temperature      Number
 	TopP             Number

@@ -1,8 +1,9 @@
 // Package dialect is what every client and provider dialect has in common: the
 // canonical call a request decodes to, the report an answer is metered into,
 // and the errors of the gateway with their stable codes. The dialects
-// themselves are sub-packages (openai, anthropic, gemini); sse and jsonscan are
-// the parsers they share, canonical is the form of a body that is hashed.
+// themselves are sub-packages (openai, anthropic, gemini, and converse, which
+// upstreams alone speak); sse, eventstream and jsonscan are the parsers they share,
+// canonical is the form of a body that is hashed.
 //
 // It is pure wire code: no HTTP types, no sockets, no clocks, no money. A
 // dialect never decides whether a call may run, only what it says.

@@ -72,7 +72,7 @@ type AdminConfig struct {
 type UpstreamConfig struct {
 	Name     string            `yaml:"name"`
 	Provider string            `yaml:"provider"` // as the price catalogue names it, default "openai"
-	API      string            `yaml:"api"`      // the wire format it speaks: openai, anthropic or gemini; default that of the provider
+	API      string            `yaml:"api"`      // the wire format it speaks: openai, openai-chat, anthropic, gemini or converse; default that of the provider
 	BaseURL  string            `yaml:"base_url"` // including /v1, or /v1beta
 	Key      string            `yaml:"key"`      // better ${OPENAI_API_KEY}
 	Models   []string          `yaml:"models"`   // patterns of model names, default ["*"]

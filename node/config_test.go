@@ -260,6 +260,7 @@ func TestProviderAndAPI(t *testing.T) {
 		{"groq", "", "groq", "openai"},
 		{"", "anthropic", "anthropic", "anthropic"},
 		{"", "gemini", "google", "gemini"},
+		{"", "converse", "aws", "converse"},
 		{"google", "openai", "google", "openai"},
 	} {
 		u := UpstreamConfig{Provider: x[0], API: x[1]}

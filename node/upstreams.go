@@ -25,6 +25,8 @@ func (u *UpstreamConfig) setDefaults() {
 		switch u.API {
 		case "gemini":
 			u.Provider = "google"
+		case "converse":
+			u.Provider = "aws"
 		case chatAPI:
 			u.Provider = "openai"
 		}
@@ -120,7 +122,7 @@ func (u *UpstreamConfig) validate() error {
 		errs = append(errs, fmt.Errorf("cap_field %q is not max_completion_tokens or max_tokens", u.CapField))
 	}
 	if _, _, ok := u.speaks(); !ok {
-		errs = append(errs, fmt.Errorf("api %q is not openai, openai-chat, anthropic or gemini", u.API))
+		errs = append(errs, fmt.Errorf("api %q is not openai, openai-chat, anthropic, gemini or converse", u.API))
 	}
 	if u.Protocol != "http1" && u.Protocol != "http2" {
 		errs = append(errs, fmt.Errorf("protocol %q is not http1 or http2", u.Protocol))

@@ -7,7 +7,9 @@ import (
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/conversation"
+	"purser/proxy/dialect/conversation/anthropic"
 	"purser/proxy/dialect/conversation/chat"
+	"purser/proxy/dialect/conversation/converse"
 	geminitalk "purser/proxy/dialect/conversation/gemini"
 	"purser/proxy/dialect/conversation/responses"
 	"purser/proxy/dialect/gemini"
@@ -17,18 +19,18 @@ import (
 // format: those that clients speak, and those that upstreams do.
 var (
 	asking = [wires]conversation.Client{
-		OpenAI: chat.Dialect{}, OpenAIResponses: responses.Client{}, Gemini: geminitalk.Dialect{},
+		OpenAI: chat.Dialect{}, OpenAIResponses: responses.Client{}, Anthropic: anthropic.Dialect{}, Gemini: geminitalk.Dialect{},
 	}
 	answering = [wires]conversation.Provider{
-		OpenAI: chat.Dialect{}, Gemini: geminitalk.Dialect{},
+		OpenAI: chat.Dialect{}, Anthropic: anthropic.Dialect{}, Gemini: geminitalk.Dialect{}, Converse: converse.Dialect{},
 	}
 )
 
 // spoken is how a translated call is asked in a format.
-func spoken(w Wire, c *dialect.Call) dialect.Target {
-	t := dialect.Target{Endpoint: dialect.Chat, Model: c.Model, Stream: c.Stream}
+func spoken(w Wire, q *conversation.Request) dialect.Target {
+	t := dialect.Target{Endpoint: dialect.Chat, Model: q.Model, Stream: q.Stream}
 	switch {
-	case w == Gemini && c.Stream:
+	case w == Gemini && q.Stream:
 		t.Operation, t.Query = gemini.Stream, "alt=sse"
 	case w == Gemini:
 		t.Operation = gemini.Generate
@@ -59,7 +61,7 @@ func (x *exchange) asked() *dialect.Call {
 }
 
 // there is the format that is spoken upstream.
-func (x *exchange) there() dialect.Provider { return formats[x.route_.wire] }
+func (x *exchange) there() dialect.Provider { return providers[x.route_.wire] }
 
 // translate writes the call in the dialect of its upstream, if that is another, and
 // reads it again as that dialect's: from here on it is held, sent and metered as
@@ -73,13 +75,14 @@ func (x *exchange) translate() *dialect.Error {
 	if e != nil {
 		return e
 	}
-	q.Model = x.route_.model // some models of a dialect know fields that others refuse
+	q.Model = x.route_.model                                       // some models of a dialect know fields that others refuse
+	q.Model, q.UsualOutput = x.route_.model, x.g.cfg.DefaultOutput // what can be said differs between models
 	body, e := answering[x.route_.wire].AppendRequest(nil, q)
 	if e != nil {
 		return e
 	}
 	x.left = q.Left
-	return x.there().Decode(&x.call, spoken(x.route_.wire, &x.original), body)
+	return x.there().Decode(&x.call, spoken(x.route_.wire, q), body)
 }
 
 // setting is what the client's answer says of its call.

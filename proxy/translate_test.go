@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -8,18 +9,21 @@ import (
 	"testing"
 
 	"purser/internal/record"
+
+	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 )
 
 // foreigner is an upstream of one dialect, which answers with a tool call.
 type foreigner struct {
-	wire    Wire
-	whole   string
-	stream  string // its content type is that of event streams
-	status  int    // of an error, 0 for none
-	failure string
-	asked   string // the body it was asked with
-	path    string
-	header  http.Header
+	wire     Wire
+	nameless bool // its answers have no id
+	whole    string
+	stream   string // its content type is that of event streams
+	status   int    // of an error, 0 for none
+	failure  string
+	asked    string // the body it was asked with
+	path     string
+	header   http.Header
 }
 
 func (p *foreigner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -34,6 +38,9 @@ func (p *foreigner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "7")
 		w.WriteHeader(p.status)
 		fmt.Fprint(w, p.failure)
+	case strings.HasSuffix(p.path, "/converse-stream"):
+		w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+		fmt.Fprint(w, p.stream)
 	case strings.Contains(p.asked, `"stream":true`) || strings.Contains(p.path, ":stream"):
 		w.Header().Set("Content-Type", "text/event-stream")
 		fmt.Fprint(w, p.stream)
@@ -65,9 +72,69 @@ data: [DONE]
 		stream:  "data: " + geminiSays + "\n\n",
 		failure: `{"error":{"code":429,"message":"slow down, project_number:123456789012","status":"RESOURCE_EXHAUSTED"}}`,
 	},
+	Anthropic: {
+		whole: `{"id":"up-1","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[{"type":"text","text":"Looking."},{"type":"tool_use","id":"c1","name":"f","input":{"a":1}}],"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":15,"cache_read_input_tokens":5,"output_tokens":9}}`,
+		stream: `event: message_start
+data: {"type":"message_start","message":{"id":"up-1","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[],"usage":{"input_tokens":15,"cache_read_input_tokens":5,"output_tokens":1}}}
+
+event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Looking."}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":0}
+
+event: content_block_start
+data: {"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"c1","name":"f","input":{}}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1}"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":1}
+
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":9}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+`,
+		failure: `{"type":"error","error":{"type":"rate_limit_error","message":"slow down, organization org-abcdef123456"}}`,
+	},
+	Converse: {
+		nameless: true,
+		whole:    `{"output":{"message":{"role":"assistant","content":[{"text":"Looking."},{"toolUse":{"toolUseId":"c1","name":"f","input":{"a":1}}}]}},"stopReason":"tool_use","metrics":{"latencyMs":1},"usage":{"inputTokens":15,"cacheReadInputTokens":5,"outputTokens":9,"totalTokens":29}}`,
+		stream: framed(
+			"messageStart", `{"role":"assistant"}`,
+			"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"Looking."}}`,
+			"contentBlockStop", `{"contentBlockIndex":0}`,
+			"contentBlockStart", `{"contentBlockIndex":1,"start":{"toolUse":{"toolUseId":"c1","name":"f"}}}`,
+			"contentBlockDelta", `{"contentBlockIndex":1,"delta":{"toolUse":{"input":"{\"a\":1}"}}}`,
+			"contentBlockStop", `{"contentBlockIndex":1}`,
+			"messageStop", `{"stopReason":"tool_use"}`,
+			"metadata", `{"metrics":{"latencyMs":1},"usage":{"inputTokens":15,"cacheReadInputTokens":5,"outputTokens":9,"totalTokens":29}}`),
+		failure: `{"message":"slow down, organization org-abcdef123456"}`,
+	},
 }
 
 const geminiSays = `{"responseId":"up-1","modelVersion":"gemini-2.0-flash","candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"Looking."},{"functionCall":{"id":"c1","name":"f","args":{"a":1}}}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":20,"candidatesTokenCount":9,"totalTokenCount":29}}`
+
+// framed is an event stream of AWS's: types of events and their payloads.
+func framed(events ...string) string {
+	var b bytes.Buffer
+	for i := 0; i < len(events); i += 2 {
+		m := eventstream.Message{Payload: []byte(events[i+1])}
+		m.Headers.Set(":message-type", eventstream.StringValue("event"))
+		m.Headers.Set(":event-type", eventstream.StringValue(events[i]))
+		if err := eventstream.NewEncoder().Encode(&b, m); err != nil {
+			panic(err)
+		}
+	}
+	return b.String()
+}
 
 // speaker is a client of one dialect, which asks for a tool.
 type speaker struct {
@@ -98,6 +165,12 @@ var speakers = map[Wire]speaker{
 		refused: `{"model":"MODEL","input":"x","background":true}`, param: "background",
 		says: []string{`Looking.`, `"call_id":"c1"`, `{\"a\":1}`}, ends: "response.completed",
 	},
+	Anthropic: {
+		path: "/v1/messages", streamPath: "/v1/messages",
+		body:    `{"model":"MODEL","max_tokens":8192,"system":"be brief","messages":[{"role":"user","content":"look it up"}],"stream":%v,"tools":[{"name":"f","input_schema":{"type":"object"}}]}`,
+		refused: `{"model":"MODEL","max_tokens":1,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"file","file_id":"f"}}]}]}`, param: "messages.0.content.0.source.type",
+		says: []string{`Looking.`, `"id":"c1"`, `:1}`}, ends: "message_stop",
+	},
 }
 
 // of is the speaker who asks for a model.
@@ -109,7 +182,7 @@ func (s speaker) of(model string) speaker {
 }
 
 // serving are the models that upstreams serve, by their dialect.
-var serving = map[Wire]string{OpenAI: "gpt-4o-mini", Gemini: "gemini-2.0-flash"}
+var serving = map[Wire]string{OpenAI: "gpt-4o-mini", Anthropic: "claude-haiku-4-5", Gemini: "gemini-2.0-flash", Converse: "claude-haiku-4-5"}
 
 // translating is a gateway whose only upstream speaks one dialect.
 func translating(t *testing.T, there Wire) (*world, *foreigner) {
@@ -160,6 +233,9 @@ func whole(t *testing.T, w *world, p *foreigner, s speaker) {
 	if !strings.Contains(p.asked, "8192") {
 		t.Errorf("no cap in %s", p.asked)
 	}
+	if p.wire == Converse && p.path != "/v1/model/anthropic.claude-haiku-4-5-20251001-v1%3A0/converse" {
+		t.Error(p.path)
+	}
 	if p.header.Get("traceparent") == "" || p.header.Get("x-stainless-lang") != "" {
 		t.Errorf("headers sent: %v", p.header)
 	}
@@ -167,7 +243,7 @@ func whole(t *testing.T, w *world, p *foreigner, s speaker) {
 		t.Errorf("translated: %q", got)
 	}
 	r := w.last()
-	if r.Outcome != record.Completed || r.Basis != record.Reported || r.Usage.TotalInput() != 20 || r.Usage.TotalOutput() != 9 || r.Cost == 0 || r.Hold < r.Cost || r.UpstreamID != "up-1" {
+	if r.Outcome != record.Completed || r.Basis != record.Reported || r.Usage.TotalInput() != 20 || r.Usage.TotalOutput() != 9 || r.Cost == 0 || r.Hold < r.Cost || (r.UpstreamID == "up-1") == p.nameless {
 		t.Errorf("%+v", r)
 	}
 }
@@ -232,5 +308,25 @@ func TestHintsLeftOutAreTold(t *testing.T) {
 	a, _ := w.send("POST", "/v1/responses", ask(speakers[OpenAIResponses].of("gpt-4o-mini"), false))
 	if got := sent(a, headerLeft); got != "prompt_cache_key" {
 		t.Errorf("left out: %q", got)
+	}
+}
+
+// TestWhatIsSaidIsForTheModelServed: an alias does not hide its generation, and a call
+// without a cap gets the gateway's.
+func TestWhatIsSaidIsForTheModelServed(t *testing.T) {
+	for model, want := range map[string]string{
+		"claude-haiku-4-5": `"max_tokens":8292,`, // 100, and the budget of thinking
+		"claude-opus-4-8":  `"max_tokens":100,`,
+	} {
+		w, p := translating(t, Anthropic)
+		w.gateway.cfg.DefaultOutput = 100
+		w.gateway.upstreams[0].Aliases = map[string]string{"quick": model}
+		a, body := w.send("POST", "/v1/chat/completions", `{"model":"quick","reasoning_effort":"medium","messages":[{"role":"user","content":"x"}]}`)
+		if a.Status != 200 || !strings.Contains(p.asked, want) || !strings.Contains(p.asked, `"model":"`+model+`"`) {
+			t.Errorf("%s: %d %s, asked %s", model, a.Status, body, p.asked)
+		}
+		if r := w.last(); r.Model != "quick" {
+			t.Errorf("%+v", r)
+		}
 	}
 }

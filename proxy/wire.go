@@ -5,6 +5,7 @@ import (
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/anthropic"
+	"purser/proxy/dialect/converse"
 	"purser/proxy/dialect/gemini"
 	"purser/proxy/dialect/openai"
 )
@@ -18,17 +19,24 @@ const (
 	OpenAIResponses
 	Anthropic
 	Gemini
+	Converse // upstreams alone speak it
 	wires
 )
 
-// formats are the wire formats by their number.
-var formats = [wires]dialect.Format{
-	OpenAI: openai.Format{}, OpenAIResponses: openai.ResponsesFormat{}, Anthropic: anthropic.Format{}, Gemini: gemini.Format{},
-}
+// formats are the wire formats of clients by their number, providers those of
+// upstreams.
+var (
+	formats = [wires]dialect.Format{
+		OpenAI: openai.Format{}, OpenAIResponses: openai.ResponsesFormat{}, Anthropic: anthropic.Format{}, Gemini: gemini.Format{},
+	}
+	providers = [wires]dialect.Provider{
+		OpenAI: openai.Format{}, OpenAIResponses: openai.ResponsesFormat{}, Anthropic: anthropic.Format{}, Gemini: gemini.Format{}, Converse: converse.Format{},
+	}
+)
 
 // wireNames are those of records and of the configuration, which know providers'
 // dialects: both formats of OpenAI's have one.
-var wireNames = [wires]string{OpenAI: "openai", OpenAIResponses: "openai", Anthropic: "anthropic", Gemini: "gemini"}
+var wireNames = [wires]string{OpenAI: "openai", OpenAIResponses: "openai", Anthropic: "anthropic", Gemini: "gemini", Converse: "converse"}
 
 // String names the format as records do.
 func (w Wire) String() string { return wireNames[w] }
@@ -112,7 +120,7 @@ func (x *exchange) features() string {
 func (x *exchange) meter() dialect.Meter {
 	w := x.route_.wire
 	if x.readers[w] == nil {
-		x.readers[w] = formats[w].NewMeter()
+		x.readers[w] = providers[w].NewMeter()
 	}
 	if x.translated() {
 		return x.interpreter(x.readers[w])

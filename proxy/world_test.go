@@ -62,6 +62,7 @@ func newWorld(t *testing.T, handler http.HandlerFunc, change func(*Config)) *wor
 		{Name: "up", Provider: "openai", Models: []string{"*"}, Client: client},
 		{Name: "ant", Provider: "anthropic", Models: []string{"*"}, Client: client, Speaks: Anthropic, CapField: "max_tokens"},
 		{Name: "google", Provider: "google", Models: []string{"*"}, Client: google, Speaks: Gemini, Credential: "key", Aliases: map[string]string{"quick": "gemini-2.0-flash"}},
+		{Name: "bedrock", Provider: "aws", Models: []string{}, Client: client, Speaks: Converse, Aliases: map[string]string{"claude-haiku-4-5": "anthropic.claude-haiku-4-5-20251001-v1:0"}},
 	}, price.Embedded(), Seams{
 		Keys: w.keys, Purse: w.purse, Journal: w.journal, Log: slog.New(slog.DiscardHandler),
 		NewID: func() string { serial++; return fmt.Sprintf("req_%d", serial) }, Now: func() ledger.Instant { return 1_790_000_000 * ledger.Second },

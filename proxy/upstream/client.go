@@ -104,6 +104,16 @@ func (c *Client) Do(r *Request) (*Response, *Failure) {
 	if f := c.takeSlot(); f != nil {
 		return nil, f
 	}
+	// After the wait for a slot: a signature has the time in it.
+	proof, f := c.authorize(r)
+	if f != nil {
+		c.giveSlot()
+		return nil, f
+	}
+	if proof != nil {
+		proved := *r
+		proved.proof, r = proof, &proved
+	}
 	total := c.cfg.Timeouts.Total
 	if r.Timeout > 0 {
 		total = min(total, r.Timeout)

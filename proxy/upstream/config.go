@@ -97,6 +97,8 @@ type Config struct {
 	// MaxConns limits the attempts in flight, and with HTTP/1.1 the open connections. Range 1 to 65,536, default 1,024:
 	// more than one node's share of a provider's usual rate limits.
 	MaxConns int
+	// Authorizer proves each attempt instead of Keys; nil for none.
+	Authorizer Authorizer
 	// ExtraHeaders are sent with every request, after its own.
 	ExtraHeaders []Header
 	Protocol     Protocol
@@ -139,6 +141,9 @@ func (c *Config) Validate() error {
 	}
 	if len(c.Keys) > 0 && !validName(c.KeyHeader) {
 		bad("key header %q is not a header name", c.KeyHeader)
+	}
+	if len(c.Keys) > 0 && c.Authorizer != nil {
+		bad("there are keys and an authorizer: one of them can prove a request")
 	}
 	ids := make(map[string]struct{}, len(c.Keys))
 	for i, k := range c.Keys {

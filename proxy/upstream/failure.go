@@ -18,7 +18,7 @@ import (
 type Phase uint8
 
 const (
-	// PhaseStart: the request cannot be sent as it is, or the client is closed.
+	// PhaseStart: the request cannot be sent as it is, no credential proves it, or the client is closed.
 	PhaseStart Phase = iota
 	// PhaseWait: no connection became free. The limit is ours, not the upstream's fault.
 	PhaseWait
@@ -134,7 +134,7 @@ func connectCause(err error) error {
 	return errors.New("connection could not be set up")
 }
 
-var known = [...]error{ErrClosed, ErrBusy, ErrTimeout, ErrHungUp, ErrTruncated, ErrMalformed, ErrHeadersTooLarge, ErrTooLarge, ErrEncoding, ErrBadRequest}
+var known = [...]error{ErrClosed, ErrBusy, ErrTimeout, ErrHungUp, ErrTruncated, ErrMalformed, ErrHeadersTooLarge, ErrTooLarge, ErrEncoding, ErrBadRequest, ErrCredential}
 
 func isKnown(err error) bool {
 	for _, k := range known {

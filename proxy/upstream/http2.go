@@ -169,9 +169,12 @@ func (h *http2) request(ctx context.Context, r *Request) (*http.Request, error) 
 	}
 	cfg := &h.client.cfg
 	for _, hd := range r.Header {
-		if !framing(hd.Name) && !strings.EqualFold(hd.Name, h.client.keyHeader) {
+		if r.takes(hd.Name, h.client.keyHeader) {
 			req.Header.Add(hd.Name, hd.Value)
 		}
+	}
+	for _, hd := range r.proof {
+		req.Header.Set(hd.Name, hd.Value)
 	}
 	req.Header.Set("Accept-Encoding", "identity")
 	if req.Header.Get("User-Agent") == "" {

@@ -18,6 +18,8 @@ type Request struct {
 	Key int
 	// Timeout shortens the attempt's total limit; 0 keeps the configured one.
 	Timeout time.Duration
+
+	proof []Header // of this attempt, by the client's Authorizer
 }
 
 // maxJoinedBody is the largest body that is copied behind the headers, so that
@@ -46,9 +48,7 @@ func (r *Request) hasBody() bool {
 }
 
 // appendHead renders the request line and the headers (RFC 9112 section 3).
-// fixed holds the rendered lines that are the same for each request of a key;
-// the header that carries the credential is among them and never a caller's, who
-// might pass on what a client sent.
+// fixed holds the rendered lines that are the same for each request of a key.
 func (r *Request) appendHead(b []byte, prefix, keyHeader string, fixed []byte) []byte {
 	b = append(b, r.Method...)
 	b = append(b, ' ')
@@ -57,9 +57,12 @@ func (r *Request) appendHead(b []byte, prefix, keyHeader string, fixed []byte) [
 	b = append(b, " HTTP/1.1\r\n"...)
 	b = append(b, fixed...)
 	for i := range r.Header {
-		if h := &r.Header[i]; !framing(h.Name) && !strings.EqualFold(h.Name, keyHeader) {
+		if h := &r.Header[i]; r.takes(h.Name, keyHeader) {
 			b = appendLine(b, h.Name, h.Value)
 		}
+	}
+	for i := range r.proof {
+		b = appendLine(b, r.proof[i].Name, r.proof[i].Value)
 	}
 	if r.hasBody() {
 		b = append(b, "content-length: "...)
@@ -67,6 +70,21 @@ func (r *Request) appendHead(b []byte, prefix, keyHeader string, fixed []byte) [
 		b = append(b, '\r', '\n')
 	}
 	return append(b, '\r', '\n')
+}
+
+// takes says whether a header of the caller's is sent: none that frames the
+// message, and none that proves who sends it, since the caller might pass on what
+// a client sent.
+func (r *Request) takes(name, keyHeader string) bool {
+	if framing(name) || strings.EqualFold(name, keyHeader) {
+		return false
+	}
+	for i := range r.proof {
+		if strings.EqualFold(name, r.proof[i].Name) {
+			return false
+		}
+	}
+	return true
 }
 
 func appendLine(b []byte, name, value string) []byte {

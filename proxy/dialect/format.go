@@ -21,6 +21,9 @@ type Change struct {
 	// the client's choice, and means the dialect's newest where it chose none.
 	CapField     string
 	IncludeUsage bool // make a stream end with its usage
+	// NoStreamOptions leaves the client's stream_options out: the upstream refuses
+	// them, and reports usage without.
+	NoStreamOptions bool
 	// MaxCalls limits the calls of tools that the provider runs; 0 keeps the
 	// client's limit.
 	MaxCalls int64

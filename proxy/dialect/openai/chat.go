@@ -136,7 +136,7 @@ func (d *decoder) chat() error {
 // chatWhole checks what only the whole body shows.
 func (d *decoder) chatWhole(seen fields) error {
 	switch c := d.call; {
-	case !seen.has(fModel):
+	case !seen.has(fModel) && !d.named:
 		return missing("model")
 	case !seen.has(fMessages):
 		return missing("messages")

@@ -32,11 +32,17 @@ const (
 // Decode reads a request body into c, which it resets. Afterwards c refers to
 // body; its strings are copies. The error names the field at fault as OpenAI does.
 func Decode(c *dialect.Call, e dialect.Endpoint, body []byte) *dialect.Error {
+	return decode(c, dialect.Target{Endpoint: e}, body)
+}
+
+// decode is Decode where the path may name the model, as it does at Azure: then
+// the path's counts, and the body needs none.
+func decode(c *dialect.Call, t dialect.Target, body []byte) *dialect.Error {
 	c.Reset()
-	c.Endpoint, c.Raw, c.N = e, body, 1
-	d := decoder{call: c, cur: jsonscan.Cursor{Doc: body}}
+	c.Endpoint, c.Raw, c.N = t.Endpoint, body, 1
+	d := decoder{call: c, cur: jsonscan.Cursor{Doc: body}, named: t.Model != ""}
 	var err error
-	switch e {
+	switch e := t.Endpoint; e {
 	case dialect.Chat:
 		err = d.chat()
 	case dialect.Embeddings:
@@ -51,6 +57,9 @@ func Decode(c *dialect.Call, e dialect.Endpoint, body []byte) *dialect.Error {
 		panic(fmt.Sprintf("openai: endpoint %d", e))
 	}
 	if err == nil {
+		if d.named {
+			c.Model = t.Model
+		}
 		return nil
 	}
 	if refusal, ok := errors.AsType[*dialect.Error](err); ok {
@@ -68,6 +77,7 @@ type decoder struct {
 	message, part int
 	list, holder  string
 	template      bool // the request takes up a stored prompt
+	named         bool // the path names the model
 }
 
 // fields is a set of the fields met in one object.

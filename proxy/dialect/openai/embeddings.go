@@ -61,7 +61,7 @@ func (d *decoder) embeddings() error {
 		return err
 	}
 	switch {
-	case !seen.has(eModel):
+	case !seen.has(eModel) && !d.named:
 		return missing("model")
 	case !seen.has(eInput):
 		return missing("input")

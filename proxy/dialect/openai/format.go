@@ -9,7 +9,7 @@ var _ dialect.Format = Format{}
 
 // Decode implements dialect.Requests.
 func (Format) Decode(c *dialect.Call, t dialect.Target, body []byte) *dialect.Error {
-	return Decode(c, t.Endpoint, body)
+	return decode(c, t, body)
 }
 
 // AppendUpstream implements dialect.Requests.

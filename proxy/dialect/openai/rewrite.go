@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"strconv"
 
 	"purser/proxy/dialect"
@@ -25,25 +26,25 @@ func AppendUpstream(dst []byte, c *dialect.Call, ch dialect.Change) []byte {
 	var set [6]edit
 	e := edits{list: set[:0]}
 	s := &c.Sites
-	if ch.Model != "" && ch.Model != c.Model && !s.Model.Empty() {
-		e.replace(s.Model, jsonscan.AppendString(nil, ch.Model))
-	}
-	tail := ""
+	tail := e.model(c, ch.Model)
 	switch c.Endpoint {
 	case dialect.Chat, dialect.Completions:
 		if c.Endpoint == dialect.Completions {
 			ch.CapField = CapTokens
 		}
 		if ch.MaxOutput > 0 {
-			tail = e.outputCap(c, ch)
+			tail += e.outputCap(c, ch)
 		}
-		if ch.IncludeUsage && c.Stream && !c.IncludeUsage {
+		switch {
+		case ch.NoStreamOptions && !s.StreamOptions.Empty():
+			e.replace(memberAround(c.Raw, s.StreamOptions), nil)
+		case ch.IncludeUsage && c.Stream && !c.IncludeUsage && !ch.NoStreamOptions:
 			tail += e.includeUsage(c)
 		}
 	case dialect.Responses:
 		ch.CapField = capOutput
 		if ch.MaxOutput > 0 {
-			tail = e.outputCap(c, ch)
+			tail += e.outputCap(c, ch)
 		}
 		if ch.MaxCalls > 0 && ch.MaxCalls != c.MaxCalls {
 			tail += e.callLimit(c, ch.MaxCalls)
@@ -53,6 +54,54 @@ func AppendUpstream(dst []byte, c *dialect.Call, ch dialect.Change) []byte {
 		e.replace(dialect.Span{Start: s.Close, End: s.Close}, []byte(tail))
 	}
 	return e.append(dst, c.Raw)
+}
+
+// model sets the model where the body has it, or gives the member to add to a body
+// whose path named it.
+func (e *edits) model(c *dialect.Call, name string) string {
+	if name == "" {
+		return ""
+	}
+	quoted := jsonscan.AppendString(nil, name)
+	at := c.Sites.Model
+	switch {
+	case at.Empty() && c.Endpoint == dialect.Moderations: // which has a usual one
+		return ""
+	case at.Empty():
+		return `,"model":` + string(quoted)
+	case string(quoted) != string(c.Raw[at.Start:at.End]):
+		e.replace(at, quoted)
+	}
+	return ""
+}
+
+// memberAround is the whole member whose value is at value, with the comma that
+// would be left over without it. Every body has another member.
+func memberAround(raw []byte, value dialect.Span) dialect.Span {
+	cur := jsonscan.Cursor{Doc: raw}
+	if cur.Open() != nil {
+		return value
+	}
+	for before, first := cur.Pos, true; ; first = false {
+		key, more, err := cur.Member(first)
+		if !more || err != nil {
+			return value // not of this body
+		}
+		from := key.Start - 1
+		cur.Kind() // goes to the value
+		here := cur.Pos == value.Start
+		if cur.Skip() != nil {
+			return value
+		}
+		switch {
+		case here && !first:
+			return dialect.Span{Start: before, End: cur.Pos}
+		case here:
+			comma := bytes.IndexByte(raw[cur.Pos:], ',') // only white space stands before it
+			return dialect.Span{Start: from, End: cur.Pos + comma + 1}
+		}
+		before = cur.Pos
+	}
 }
 
 // outputCap sets the cap where the client has it, or gives the member to add.

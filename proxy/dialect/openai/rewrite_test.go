@@ -43,6 +43,14 @@ func TestRewrite(t *testing.T) {
 			`{"model":"m","max_tokens":50,` + messages + `}`, dialect.Change{MaxOutput: 50, CapField: CapTokens}},
 		{"cap added under its name", `{"model":"m",` + messages + `}`,
 			`{"model":"m",` + messages + `,"max_tokens":50}`, dialect.Change{MaxOutput: 50, CapField: CapTokens}},
+		{"options not known, in the middle", `{"model":"m" , "stream_options" : {"include_usage":true} ,"stream":true,` + messages + `}`,
+			`{"model":"m" ,"stream":true,` + messages + `}`, dialect.Change{IncludeUsage: true, NoStreamOptions: true}},
+		{"options not known, first", `{ "stream_options":{"include_usage":true} , "model,":1,"model":"m","stream":true,` + messages + `}`,
+			`{  "model,":1,"model":"m","stream":true,` + messages + `}`, dialect.Change{NoStreamOptions: true}},
+		{"options not known, last", `{"model":"m","stream":true,` + messages + `,"stream_options":null }`,
+			`{"model":"m","stream":true,` + messages + ` ,"max_tokens":50}`, dialect.Change{IncludeUsage: true, NoStreamOptions: true, MaxOutput: 50, CapField: CapTokens}},
+		{"options not known, and none", `{"model":"m","stream":true,` + messages + `}`,
+			`{"model":"m","stream":true,` + messages + `}`, dialect.Change{IncludeUsage: true, NoStreamOptions: true}},
 		{"model in need of escapes", `{"model":"m",` + messages + `}`, `{"model":"a\"b",` + messages + `}`, dialect.Change{Model: `a"b`}},
 	} {
 		c := mustDecode(t, dialect.Chat, x.body)
@@ -54,6 +62,53 @@ func TestRewrite(t *testing.T) {
 	if got := string(AppendUpstream(nil, c, all)); got != `{"input":"x","model":"up/1"}` {
 		t.Errorf("embeddings: %s", got)
 	}
+}
+
+// TestAPathMayNameTheModel: it counts, whatever the body says, and a body without
+// one gets it.
+func TestAPathMayNameTheModel(t *testing.T) {
+	const messages = `"messages":[{"role":"user","content":"x"}]`
+	for _, x := range []struct {
+		endpoint   dialect.Endpoint
+		body, want string
+	}{
+		{dialect.Chat, `{` + messages + `}`, `{` + messages + `,"model":"up","max_completion_tokens":9}`},
+		{dialect.Chat, `{"model":"other",` + messages + `}`, `{"model":"up",` + messages + `,"max_completion_tokens":9}`},
+		{dialect.Chat, `{"model":"up",` + messages + `}`, `{"model":"up",` + messages + `,"max_completion_tokens":9}`},
+		{dialect.Completions, `{"prompt":"x"}`, `{"prompt":"x","model":"up","max_tokens":9}`},
+		{dialect.Embeddings, `{"input":"x"}`, `{"input":"x","model":"up"}`},
+	} {
+		var c dialect.Call
+		if e := (Format{}).Decode(&c, dialect.Target{Endpoint: x.endpoint, Model: "named"}, []byte(x.body)); e != nil {
+			t.Fatal(x.body, e)
+		}
+		if c.Model != "named" {
+			t.Errorf("%s: model %q", x.body, c.Model)
+		}
+		if got := string(AppendUpstream(nil, &c, dialect.Change{Model: "up", MaxOutput: 9})); got != x.want {
+			t.Errorf("%s:\n got %s\nwant %s", x.body, got, x.want)
+		}
+	}
+}
+
+// TestStreamOptionsAreLeftOutWhole: whatever the body, all else stays as it was.
+func TestStreamOptionsAreLeftOutWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		body := anyBody(t)
+		var c dialect.Call
+		if err := Decode(&c, dialect.Chat, body); err != nil {
+			t.Fatalf("%v in %s", err, body)
+		}
+		out := AppendUpstream(nil, &c, dialect.Change{IncludeUsage: true, NoStreamOptions: true})
+		var before, after map[string]any
+		if json.Unmarshal(body, &before) != nil || json.Unmarshal(out, &after) != nil {
+			t.Fatalf("%s made of %s", out, body)
+		}
+		delete(before, "stream_options")
+		if !reflect.DeepEqual(before, after) {
+			t.Fatalf("%s made of %s", out, body)
+		}
+	})
 }
 
 // anyBody draws a valid chat body with its fields in any order and white space

@@ -67,6 +67,10 @@ var private = []string{
 	"x-goog-fieldmask", // would take the usage out of the answer
 }
 
+// privatePrefixes begin further such headers. Those of Amazon's and of Vertex AI
+// choose tiers at another price, or are part of a signature.
+var privatePrefixes = []string{headerPrefix, "x-forwarded-", "x-amz", "x-vertex-ai-"}
+
 // withheld are answer headers that stay here: cookies, the operator's organisation,
 // and what speaks of the upstream's own host.
 var withheld = []string{"set-cookie", "openai-organization", "openai-project", "alt-svc", "strict-transport-security"}
@@ -75,8 +79,9 @@ var withheld = []string{"set-cookie", "openai-organization", "openai-project", "
 func forwards(name string) bool {
 	var buf [nameBytes]byte
 	n := appendLower(buf[:0], name)
-	return !contains(hopByHop, n) && !contains(private, n) &&
-		!bytes.HasPrefix(n, []byte(headerPrefix)) && !bytes.HasPrefix(n, []byte("x-forwarded-"))
+	return !contains(hopByHop, n) && !contains(private, n) && !slices.ContainsFunc(privatePrefixes, func(p string) bool {
+		return bytes.HasPrefix(n, []byte(p))
+	})
 }
 
 // returns says whether an upstream's header goes to the client.
@@ -151,6 +156,11 @@ func (g *Gateway) offered(u *Upstream) []string {
 	var ids []string
 	for alias := range u.Aliases {
 		ids = append(ids, alias)
+	}
+	for model := range u.Deployments {
+		if _, ok := u.serves(model); ok {
+			ids = append(ids, model)
+		}
 	}
 	for _, id := range g.prices.Models(u.Provider) {
 		if slices.ContainsFunc(u.Models, func(p string) bool { ok, err := path.Match(p, id); return ok && err == nil }) {

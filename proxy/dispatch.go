@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -79,11 +80,13 @@ func (x *exchange) upstreamRequest() *upstream.Request {
 	if x.endpoint.kind == dialect.Lookup {
 		r.Method, r.Path = x.req.Method, x.lookupPath()
 	} else {
-		r.Path, r.Body = x.there().Path(&x.call, x.route_.model), x.body
+		r.Path, r.Body = x.there().Path(&x.call, x.route_.sent), x.body
 	}
-	if x.endpoint.query && x.req.Query != "" && !x.translated() {
-		r.Path += "?" + x.req.Query
+	query := ""
+	if x.endpoint.query && !x.translated() {
+		query = x.req.Query
 	}
+	r.Path = x.route_.up.target(r.Path, query, x.route_.sent, x.call.Endpoint)
 	return r
 }
 
@@ -105,6 +108,10 @@ func (x *exchange) failed(f *upstream.Failure) (*Answer, time.Duration) {
 			x.commitAttempt(record.UpstreamError)
 		}
 		return nil, d.Wait
+	}
+	if errors.Is(f, upstream.ErrCredential) {
+		x.g.log.Error("there is no valid credential for an upstream; nothing was sent", "request", x.rec.ID, "upstream", x.route_.up.Name)
+		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "this gateway has no valid credential for the upstream %s at present, and sent nothing; its operator has to mend that", x.route_.up.Name)), 0
 	}
 	x.g.log.Warn("upstream call failed", "request", x.rec.ID, "upstream", x.route_.up.Name, "sent", f.Sent, "error", f.Err)
 	if f.Timeout {

@@ -53,7 +53,8 @@ type exchange struct {
 type chosen struct {
 	up    *Upstream
 	wire  Wire   // spoken upstream
-	model string // the upstream's name of it
+	model string // the name that prices know it by
+	sent  string // the upstream's name of it
 	rate  *price.Rate
 
 	regional []*price.Rate // that may apply instead of rate
@@ -234,7 +235,7 @@ func (x *exchange) choose(home *Upstream, as func(*Upstream) (Wire, bool)) bool 
 			continue
 		}
 		if w, ok := as(u); ok {
-			x.route_.up, x.route_.model, x.route_.wire = u, name, w
+			x.route_.up, x.route_.model, x.route_.sent, x.route_.wire = u, name, u.calls(name), w
 			return true
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,17 +100,7 @@ type Upstream struct {
 	Costs CostSource
 	// Credential is the id of the client's one key, "" when it sends none.
 	Credential string
-}
-
-// serves says whether the upstream takes the model, and under which name.
-func (u *Upstream) serves(model string) (string, bool) {
-	if to, ok := u.Aliases[model]; ok {
-		return to, true
-	}
-	return model, slices.ContainsFunc(u.Models, func(pattern string) bool {
-		ok, err := path.Match(pattern, model)
-		return err == nil && ok
-	})
+	Form
 }
 
 // native says whether the upstream takes calls in format w as they are.

@@ -35,6 +35,9 @@ var endpoints = []endpoint{
 	{path: "/v1/completions", kind: dialect.Completions},
 	{path: "/v1/embeddings", kind: dialect.Embeddings},
 	{path: "/v1/moderations", kind: dialect.Moderations},
+	{path: "/openai/deployments/{model}/chat/completions", kind: dialect.Chat}, // as Azure's clients ask
+	{path: "/openai/deployments/{model}/completions", kind: dialect.Completions},
+	{path: "/openai/deployments/{model}/embeddings", kind: dialect.Embeddings},
 	{path: geminiGenerate, speaks: Gemini, kind: dialect.Chat, operation: gemini.Generate},
 	{path: "/v1beta/models/{model}:streamGenerateContent", speaks: Gemini, kind: dialect.Chat, operation: gemini.Stream, stream: true},
 	{path: "/v1beta/models/{model}:countTokens", speaks: Gemini, kind: dialect.CountTokens, operation: gemini.Count},
@@ -71,13 +74,10 @@ func (e *endpoint) fits(r *Request) (model string, ok bool) {
 	if !named {
 		return "", r.Path == e.path
 	}
-	// The same routes are in the stable version of the API.
-	for _, before := range [...]string{before, "/v1/models/"} {
-		if model, ok = modelOf(r.Path, before, after); ok {
-			return model, true
-		}
+	if model, ok = modelOf(r.Path, before, after); !ok && e.speaks == Gemini {
+		model, ok = modelOf(r.Path, "/v1/models/", after) // the same routes are in the stable version of the API
 	}
-	return "", false
+	return model, ok
 }
 
 // modelOf is what stands between two parts of a path: one segment.

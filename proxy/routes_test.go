@@ -34,6 +34,11 @@ func TestRoutes(t *testing.T) {
 		{"/v1beta/tunedModels/m:generateContent", "", "", ""},
 		{"/v1beta/cachedContents", "", "", ""},
 		{"/v1alpha/models/m:generateContent", "", "", ""},
+		{"/openai/deployments/my%20gpt/chat/completions", "api-key", "/openai/deployments/{model}/chat/completions openai", "my gpt"},
+		{"/openai/deployments/m/embeddings", "", "/openai/deployments/{model}/embeddings openai", "m"},
+		{"/openai/deployments/m/images/generations", "", "", ""},
+		{"/openai/deployments/a/b/completions", "", "", ""},
+		{"/v1/models/m/chat/completions", "", "/v1/models openai", ""}, // and takes no POST
 	} {
 		e, model := endpointOf(&Request{Path: x.path, Header: headerList{x.header, "1"}})
 		got := ""

@@ -70,7 +70,7 @@ const (
 // Authorization; "" where there is none.
 func (w Wire) KeyHeader() string { return keyHeaders[w] }
 
-var keyHeaders = [wires]string{Anthropic: "x-api-key", Gemini: "x-goog-api-key"}
+var keyHeaders = [wires]string{OpenAI: "api-key", Anthropic: "x-api-key", Gemini: "x-goog-api-key"} // OpenAI's is that of Azure's clients
 
 // keyParameters are where a client may have its key in the query, by format.
 var keyParameters = [wires]string{Gemini: "key"}

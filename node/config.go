@@ -16,6 +16,7 @@ import (
 	"purser/internal/purse"
 	"purser/ledger"
 	"purser/proxy"
+	"purser/proxy/upstream/googletoken"
 )
 
 // Config is what a node is started with. It does not change while the node runs.
@@ -75,7 +76,7 @@ type UpstreamConfig struct {
 	API      string            `yaml:"api"`      // the wire format it speaks: openai, openai-chat, anthropic, gemini or converse; default that of the provider
 	BaseURL  string            `yaml:"base_url"` // including /v1, or /v1beta
 	Key      string            `yaml:"key"`      // better ${OPENAI_API_KEY}
-	Models   []string          `yaml:"models"`   // patterns of model names, default ["*"]
+	Models   []string          `yaml:"models"`   // patterns of model names, default those of deployments, else ["*"]
 	Aliases  map[string]string `yaml:"aliases"`  // client-side name to the upstream's
 
 	CapField  string        `yaml:"cap_field"`          // name of the output cap: max_completion_tokens (default for openai and azure) or max_tokens
@@ -85,6 +86,24 @@ type UpstreamConfig struct {
 	MaxConns  int           `yaml:"max_connections"`    // default 1024
 	Protocol  string        `yaml:"protocol"`           // http1 (default) or http2
 	Cost      string        `yaml:"cost"`               // whose word on a call's cost counts: catalogue, or reported; default reported for openrouter, else catalogue
+
+	Auth              string    `yaml:"auth"`               // how a request proves who sends it; default that of the api or provider
+	GoogleCredentials string    `yaml:"google_credentials"` // file, for auth google; default application default credentials
+	AWS               AWSConfig `yaml:"aws"`                // for auth aws
+
+	Deployments     map[string]string `yaml:"deployments"`       // model, as the price catalogue knows it, to the upstream's name of it
+	DeploymentPaths bool              `yaml:"deployment_paths"`  // paths begin with /deployments/{deployment}
+	APIVersion      string            `yaml:"api_version"`       // sent as ?api-version=
+	NoStreamOptions bool              `yaml:"no_stream_options"` // it refuses stream_options, and reports usage without
+	CountTokens     bool              `yaml:"count_tokens"`      // it may count a prompt when the local bounds do not fit
+}
+
+// AWSConfig is what requests to AWS are signed with.
+type AWSConfig struct {
+	Region       string `yaml:"region"`
+	AccessKey    string `yaml:"access_key"`    // better ${AWS_ACCESS_KEY_ID}
+	SecretKey    string `yaml:"secret_key"`    // better ${AWS_SECRET_ACCESS_KEY}
+	SessionToken string `yaml:"session_token"` // of credentials that expire
 }
 
 // PricesConfig adds to the embedded catalogue.
@@ -344,6 +363,13 @@ func (c *Config) Check() error {
 	err := c.Validate()
 	if _, e := loadPrices(c.Prices.Overrides); e != nil {
 		err = errors.Join(err, e)
+	}
+	for i := range c.Upstreams {
+		if u := &c.Upstreams[i]; u.GoogleCredentials != "" {
+			if _, e := googletoken.File(u.GoogleCredentials); e != nil {
+				err = errors.Join(err, fmt.Errorf("upstreams[%d].google_credentials: %w", i, e))
+			}
+		}
 	}
 	return err
 }

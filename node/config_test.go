@@ -2,6 +2,7 @@ package node
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -235,6 +236,16 @@ func TestValidate(t *testing.T) {
 		"cost \"cheap\"":         func(c *Config) { c.Upstreams[0].Cost = "cheap" },
 		"cost: answers":          func(c *Config) { c.Upstreams[0].Cost, c.Upstreams[0].API = "reported", "anthropic" },
 		"protocol":               func(c *Config) { c.Upstreams[0].Protocol = "http3" },
+		"auth \"token\"":         func(c *Config) { c.Upstreams[0].Auth = "token" },
+		"auth google takes none": func(c *Config) { c.Upstreams[0].Auth = "google" },
+		"auth aws takes none":    func(c *Config) { c.Upstreams[0].Auth = "aws" },
+		"auth aws needs region":  func(c *Config) { c.Upstreams[0].Auth, c.Upstreams[0].Key = "aws", "" },
+		"aws: is for":            func(c *Config) { c.Upstreams[0].AWS.Region = "us-east-1" },
+		"google_credentials: is": func(c *Config) { c.Upstreams[0].GoogleCredentials = "key.json" },
+		"deployments: a name":    func(c *Config) { c.Upstreams[0].Deployments = map[string]string{"m": ""} },
+		"a and b are both":       func(c *Config) { c.Upstreams[0].Deployments = map[string]string{"a": "d", "b": "d"} },
+		"are for api openai":     func(c *Config) { c.Upstreams[0].API, c.Upstreams[0].NoStreamOptions = "gemini", true },
+		"api_version: is needed": func(c *Config) { c.Upstreams[0].DeploymentPaths = true },
 		"cache.ttl":              func(c *Config) { c.Cache.TTL = 0 },
 		"cache.bytes":            func(c *Config) { c.Cache.Bytes = 1 },
 		"usage.retention":        func(c *Config) { c.Usage.Retention = time.Minute },
@@ -314,8 +325,40 @@ func TestCheckReadsTheFilesItNames(t *testing.T) {
 	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "prices.overrides") {
 		t.Errorf("an absent file: %v", err)
 	}
+	c.Prices.Overrides, c.Upstreams[0].GoogleCredentials = "", filepath.Join(t.TempDir(), "absent.json")
+	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "upstreams[0].google_credentials") {
+		t.Errorf("an absent key file: %v", err)
+	}
 	c.Prices.Overrides = written(t, "providers: {openai: {modles: {}}}\n")
 	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "modles") {
 		t.Errorf("an unknown key: %v", err)
+	}
+}
+
+// TestAuthIsThatOfTheAPIOrTheProvider, where the configuration does not say.
+func TestAuthIsThatOfTheAPIOrTheProvider(t *testing.T) {
+	for _, x := range []struct {
+		provider, api, key, want string
+	}{
+		{"", "", "k", "bearer"}, {"groq", "", "", "bearer"}, {"anthropic:us", "", "k", "x-api-key"}, {"google", "", "k", "x-goog-api-key"},
+		{"azure", "", "k", "api-key"}, {"azure:eu", "openai", "k", "api-key"}, {"azure", "anthropic", "k", "x-api-key"},
+		{"aws", "", "", "aws"}, {"aws", "", "bedrock-api-key", "bearer"},
+	} {
+		u := UpstreamConfig{Provider: x.provider, API: x.api, Key: x.key}
+		if u.setDefaults(); u.Auth != x.want {
+			t.Errorf("%+v: %s", x, u.Auth)
+		}
+	}
+}
+
+// TestDeploymentsAreTheModelsServed, each by its own name, whatever is in it.
+func TestDeploymentsAreTheModelsServed(t *testing.T) {
+	u := UpstreamConfig{Deployments: map[string]string{"gpt-5.4": "a", `odd[*?\]`: "b"}}
+	u.setDefaults()
+	if !reflect.DeepEqual(u.Models, []string{"gpt-5.4", `odd\[\*\?\\]`}) {
+		t.Errorf("%q", u.Models)
+	}
+	if ok, err := path.Match(u.Models[1], `odd[*?\]`); !ok || err != nil {
+		t.Error(ok, err)
 	}
 }

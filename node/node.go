@@ -20,6 +20,7 @@ import (
 	"purser/ledger"
 	"purser/proxy"
 	"purser/proxy/price"
+	"purser/proxy/upstream/googletoken"
 	"purser/raftfsm"
 )
 
@@ -46,6 +47,7 @@ type Node struct {
 	cache     *cache
 	prices    *price.Catalogue
 	upstreams []*proxy.Upstream
+	tokens    []*googletoken.Source // of the upstreams that want them
 	gateway   *proxy.Gateway
 	edge      *edge.Server
 	metrics   *telemetry.Metrics
@@ -109,7 +111,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openCache(); err != nil {
 		return err
 	}
-	if err := n.openUpstreams(); err != nil {
+	if err := n.openUpstreams(ctx); err != nil {
 		return err
 	}
 	if err := n.openGateway(base); err != nil {
@@ -405,5 +407,8 @@ func (n *Node) closeUpstreams() {
 		ctx, cancel := context.WithDeadline(context.Background(), at)
 		_ = u.Client.Close(ctx)
 		cancel()
+	}
+	for _, t := range n.tokens {
+		t.Close()
 	}
 }

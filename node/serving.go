@@ -28,7 +28,7 @@ func (n *Node) openCache() error {
 	return nil
 }
 
-func (n *Node) openUpstreams() error {
+func (n *Node) openUpstreams(ctx context.Context) error {
 	var err error
 	if n.prices, err = loadPrices(n.cfg.Prices.Overrides); err != nil {
 		return err
@@ -44,13 +44,9 @@ func (n *Node) openUpstreams() error {
 		if !ok {
 			return fmt.Errorf("upstream %s: api %q is not known", u.Name, u.API)
 		}
-		if h := speaks.KeyHeader(); h != "" {
-			cfg.KeyHeader, cfg.KeyPrefix = h, ""
-		}
-		credential := ""
-		if u.Key != "" {
-			credential = "key"
-			cfg.Keys = []upstream.Key{{ID: credential, Secret: upstream.Secret(u.Key)}}
+		credential, err := n.authorize(&cfg, &u)
+		if err != nil {
+			return fmt.Errorf("upstream %s: %w", u.Name, err)
 		}
 		client, err := upstream.New(cfg)
 		if err != nil {
@@ -63,8 +59,10 @@ func (n *Node) openUpstreams() error {
 		}
 		n.upstreams = append(n.upstreams, &proxy.Upstream{
 			Name: u.Name, Provider: provider, Region: region, Costs: costs, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks, ChatOnly: chatOnly,
+			Form: u.form(),
 		})
 	}
+	n.awaitTokens(ctx)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,16 @@ func (u *UpstreamConfig) setDefaults() {
 		u.Name = u.Provider
 	}
 	if len(u.Models) == 0 {
-		u.Models = []string{"*"}
+		for model := range u.Deployments {
+			u.Models = append(u.Models, literal(model))
+		}
+		slices.Sort(u.Models)
+		if len(u.Models) == 0 {
+			u.Models = []string{"*"}
+		}
+	}
+	if u.Auth == "" {
+		u.Auth = u.usualAuth()
 	}
 	if u.CapField == "" {
 		u.CapField = "max_tokens"
@@ -110,6 +120,7 @@ func (u *UpstreamConfig) validate() error {
 	if strings.ContainsAny(u.Key, "\r\n\x00") {
 		errs = append(errs, errors.New("key has a line break in it"))
 	}
+	errs = append(errs, u.validateAuth(), u.validateForm())
 	for _, m := range u.Models {
 		if _, err := path.Match(m, ""); err != nil {
 			errs = append(errs, fmt.Errorf("models: %q is not a pattern", m))

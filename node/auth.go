@@ -85,6 +85,9 @@ func (u *UpstreamConfig) validateForm() error {
 	if u.API != "openai" && (u.DeploymentPaths || u.APIVersion != "" || u.NoStreamOptions) {
 		errs = append(errs, errors.New("deployment_paths, api_version and no_stream_options: are for api openai"))
 	}
+	if u.CountTokens && u.Auth == authGoogle {
+		errs = append(errs, errors.New("count_tokens: Vertex AI's counter is not spoken; leave it out"))
+	}
 	if u.DeploymentPaths && u.APIVersion == "" {
 		errs = append(errs, errors.New("api_version: is needed with deployment_paths, such as 2024-10-21"))
 	}

@@ -127,6 +127,7 @@ type RequestsConfig struct {
 	Drains        int           `yaml:"drains"`             // default 1024
 	DrainTime     time.Duration `yaml:"drain_time"`         // default 2m
 	CoalesceWait  time.Duration `yaml:"coalesce_wait"`      // default 30s
+	CountTime     time.Duration `yaml:"count_time"`         // default 1s
 	Baggage       bool          `yaml:"baggage"`            // default false
 }
 
@@ -155,7 +156,7 @@ func Default() Config {
 		Listen:   ListenConfig{Client: "127.0.0.1:7070", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
 		Cluster:  ClusterConfig{Profile: "lan", Stable: 10 * time.Second},
 		Cache:    CacheConfig{Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20},
-		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second},
+		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
 		Log:      LogConfig{Level: "info"},
@@ -346,7 +347,7 @@ func (c *ClusterConfig) validate(node string) error {
 func (c *Config) gateway() proxy.Config {
 	out, r := proxy.DefaultConfig(), &c.Requests
 	out.DefaultOutput, out.DefaultCalls, out.Attempts, out.Drains, out.DrainTime = r.DefaultOutput, r.DefaultCalls, r.Attempts, r.Drains, r.DrainTime
-	out.CoalesceWait, out.Baggage, out.CacheEntry = r.CoalesceWait, r.Baggage, c.Cache.EntryBytes
+	out.CoalesceWait, out.CountTime, out.Baggage, out.CacheEntry = r.CoalesceWait, r.CountTime, r.Baggage, c.Cache.EntryBytes
 	return out
 }
 

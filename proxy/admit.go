@@ -24,30 +24,31 @@ func (x *exchange) admit() *dialect.Error {
 	if x.attempt.margin = x.g.margins.of(x.marginKey()); x.attempt.margin > maxMargin {
 		return dialect.NewError(dialect.CodeUnbounded, "model", "the cost of this request cannot be bounded: the upstream %s has billed a call of this model more than %d times what its caps allow; the operator of this gateway has to look into it", x.route_.up.Name, 1<<maxMargin)
 	}
-	tightest, found := Claim{}, false
-	for _, step := range [...]bound.Step{bound.Bytes, bound.Vocabulary, bound.Exact} {
+	best := bounded{}
+	for _, step := range boundSteps {
 		in, ok := bound.Input(&x.call, x.boundModel(), step)
 		if !ok {
 			continue
 		}
-		c, name := x.claim(in.Tokens), boundNames[step]
+		name := boundNames[step]
 		if in.Window {
 			name = record.BoundWindow
 		}
-		if !found || c.USD < tightest.USD {
-			tightest, found, x.attempt.bound = c, true, name
-		}
-		if hold, ok := x.chain.Try(Money, c); ok {
-			x.attempt.bound = name
-			x.hold(hold, c)
+		if x.fits(&best, in.Tokens, name) {
 			return nil
 		}
 	}
-	if !found {
+	if best.name != record.BoundExact {
+		if n, ok := x.countInput(); ok && x.fits(&best, n, record.BoundCounted) {
+			return nil
+		}
+	}
+	if best.name == record.BoundNone {
 		return dialect.NewError(dialect.CodeUnbounded, x.call.HiddenContext, "the cost of this request cannot be bounded: it refers to content that is not in it, and the model's context window is not known")
 	}
+	x.attempt.bound = best.name
 	began := time.Now()
-	hold, refusal, err := x.chain.Reserve(x.g.base, Money, tightest)
+	hold, refusal, err := x.chain.Reserve(x.g.base, Money, best.claim)
 	x.rec.Admit += int64(time.Since(began))
 	switch {
 	case err != nil:
@@ -55,8 +56,29 @@ func (x *exchange) admit() *dialect.Error {
 	case refusal != nil:
 		return refused(refusal, x.rec.At)
 	}
-	x.hold(hold, tightest)
+	x.hold(hold, best.claim)
 	return nil
+}
+
+// bounded is the tightest bound there is yet.
+type bounded struct {
+	claim Claim
+	name  record.Bound // BoundNone: there is none
+}
+
+// fits takes the hold that a bound of the input asks for, if that is at hand, and
+// else keeps the bound if it is the tightest.
+func (x *exchange) fits(best *bounded, tokens int64, name record.Bound) bool {
+	c := x.claim(tokens)
+	if best.name == record.BoundNone || c.USD < best.claim.USD {
+		*best = bounded{c, name}
+	}
+	hold, ok := x.chain.Try(Money, c)
+	if ok {
+		x.attempt.bound = name
+		x.hold(hold, c)
+	}
+	return ok
 }
 
 var boundNames = [...]record.Bound{

@@ -38,6 +38,7 @@ type exchange struct {
 	flight   Flight // not nil while others may be waiting for this answer
 	store    bool   // the answer may be kept
 
+	counted int64 // input tokens as the provider counted them, with a margin
 	attempt attempt
 	rec     record.Record
 	fill    *Fill
@@ -77,7 +78,7 @@ type attempt struct {
 func (g *Gateway) begin(r *Request) *exchange {
 	x := g.exchanges.Get().(*exchange)
 	g.running.Add(1)
-	x.req, x.began = r, time.Now()
+	x.req, x.began, x.counted = r, time.Now(), notCounted
 	x.rec = record.Record{
 		ID: g.seams.NewID(), At: g.seams.Now(), Prices: g.prices.Hash(),
 		Charges: x.rec.Charges[:0], Savings: x.rec.Savings[:0],

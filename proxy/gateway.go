@@ -37,6 +37,8 @@ type Config struct {
 	// CoalesceWait is how long a request waits for an identical one in flight
 	// before it goes on alone. Default 30 s.
 	CoalesceWait time.Duration
+	// CountTime limits asking a provider how many tokens a prompt has. Default 1 s.
+	CountTime time.Duration
 	// Baggage reads dimensions from the W3C baggage header too. Default off.
 	Baggage bool
 }
@@ -45,7 +47,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, MaxAnswer: 64 << 20, CacheEntry: 1 << 20,
-		Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second,
+		Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second,
 	}
 }
 
@@ -65,6 +67,7 @@ func (c Config) Validate() error {
 	in("drains", int64(c.Drains), 0, 1<<16)
 	in("drain_seconds", int64(c.DrainTime/time.Second), 1, 3600)
 	in("coalesce_seconds", int64(c.CoalesceWait/time.Second), 0, 600)
+	in("count_milliseconds", c.CountTime.Milliseconds(), 1, 60_000)
 	return errors.Join(errs...)
 }
 

@@ -65,7 +65,7 @@ func TestNamesAreUniqueAndParseBack(t *testing.T) {
 			t.Errorf("%v", b)
 		}
 	}
-	for b := BoundNone; b <= BoundWindow; b++ {
+	for b := BoundNone; b <= BoundCounted; b++ {
 		if got, ok := ParseBound(b.String()); !ok || got != b {
 			t.Errorf("%v", b)
 		}

@@ -33,7 +33,7 @@ var bases = named{Reported: "reported", Estimated: "estimated", FullHold: "full_
 
 var bounds = named{
 	BoundNone: "none", BoundBytes: "bytes", BoundVocabulary: "vocabulary",
-	BoundExact: "exact", BoundWindow: "window",
+	BoundExact: "exact", BoundWindow: "window", BoundCounted: "counted",
 }
 
 var levers = named{LeverExactCache: "exact_cache", LeverCoalesce: "coalesce", LeverNativeCache: "native_cache"}

@@ -53,7 +53,8 @@ const (
 	BoundBytes
 	BoundVocabulary
 	BoundExact
-	BoundWindow // the model's context window
+	BoundWindow  // the model's context window
+	BoundCounted // the provider's own count, with a margin
 )
 
 // Lever is one way of spending less.

@@ -1,0 +1,49 @@
+package jsonscan
+
+// AppendMembers appends those members of the object doc whose names keep accepts,
+// byte for byte and joined by commas, without braces. It is false, and appends
+// nothing, if doc is not one object.
+func AppendMembers(dst, doc []byte, keep func(name []byte) bool) ([]byte, bool) {
+	c := Cursor{Doc: doc, LoneSurrogates: true}
+	if c.Kind() != Object {
+		return dst, false
+	}
+	out, first := dst, true
+	err := c.EachMember(func(key Str) error {
+		c.space()
+		from := c.Pos
+		if err := c.Skip(); err != nil || !keep(c.Name(key)) {
+			return err
+		}
+		if !first {
+			out = append(out, ',')
+		}
+		first = false
+		out = append(out, doc[key.Start-1:key.End+1]...)
+		out = append(out, ':')
+		out = append(out, doc[from:c.Pos]...)
+		return nil
+	})
+	if err != nil || c.End() != nil {
+		return dst, false
+	}
+	return out, true
+}
+
+// Count reads the whole number that the object doc has under a name; false if
+// there is none, or it is negative.
+func Count(doc []byte, name string) (n int64, ok bool) {
+	c := Cursor{Doc: doc, LoneSurrogates: true}
+	if c.Kind() != Object {
+		return 0, false
+	}
+	err := c.EachMember(func(key Str) error {
+		if string(c.Name(key)) != name || c.Kind() != Number {
+			return c.Skip()
+		}
+		v, whole, err := c.Int()
+		n, ok = v, whole && v >= 0
+		return err
+	})
+	return n, ok && err == nil && c.End() == nil
+}

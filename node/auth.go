@@ -68,6 +68,9 @@ func (u *UpstreamConfig) validateAuth() error {
 	return errors.Join(errs...)
 }
 
+// maxExtraOutput is more than any model reasons for one answer, in tokens.
+const maxExtraOutput = 1 << 20
+
 // validateForm checks how the upstream says it differs from OpenAI's API.
 func (u *UpstreamConfig) validateForm() error {
 	var errs []error
@@ -85,6 +88,9 @@ func (u *UpstreamConfig) validateForm() error {
 	if u.API != "openai" && (u.DeploymentPaths || u.APIVersion != "" || u.NoStreamOptions) {
 		errs = append(errs, errors.New("deployment_paths, api_version and no_stream_options: are for api openai"))
 	}
+	if u.ExtraOutput < 0 || u.ExtraOutput > maxExtraOutput {
+		errs = append(errs, fmt.Errorf("extra_output: %d is not within 0 to %d", u.ExtraOutput, maxExtraOutput))
+	}
 	if u.CountTokens && u.Auth == authGoogle {
 		errs = append(errs, errors.New("count_tokens: Vertex AI's counter is not spoken; leave it out"))
 	}
@@ -98,7 +104,7 @@ func (u *UpstreamConfig) validateForm() error {
 func (u *UpstreamConfig) form() proxy.Form {
 	return proxy.Form{
 		Deployments: u.Deployments, DeploymentPaths: u.DeploymentPaths, APIVersion: u.APIVersion,
-		NoStreamOptions: u.NoStreamOptions, CountTokens: u.CountTokens,
+		NoStreamOptions: u.NoStreamOptions, ExtraOutput: u.ExtraOutput, CountTokens: u.CountTokens,
 	}
 }
 

@@ -95,6 +95,7 @@ type UpstreamConfig struct {
 	DeploymentPaths bool              `yaml:"deployment_paths"`  // paths begin with /deployments/{deployment}
 	APIVersion      string            `yaml:"api_version"`       // sent as ?api-version=
 	NoStreamOptions bool              `yaml:"no_stream_options"` // it refuses stream_options, and reports usage without
+	ExtraOutput     int64             `yaml:"extra_output"`      // tokens of each answer that it may bill beyond the cap, default 0
 	CountTokens     bool              `yaml:"count_tokens"`      // it may count a prompt when the local bounds do not fit
 }
 

@@ -221,6 +221,7 @@ func TestValidate(t *testing.T) {
 		"listen.client":          func(c *Config) { c.Listen.Client = "7070" },
 		"requests":               func(c *Config) { c.Requests.Attempts = 11 },
 		"count_milliseconds":     func(c *Config) { c.Requests.CountTime = 0 },
+		"extra_output":           func(c *Config) { c.Upstreams[0].ExtraOutput = -1 },
 		"count_tokens: Vertex":   func(c *Config) { u := &c.Upstreams[0]; u.Auth, u.Key, u.CountTokens = "google", "", true },
 		"default_tool_calls":     func(c *Config) { c.Requests.DefaultCalls = 1001 },
 		"purse":                  func(c *Config) { c.Purse.Idle = time.Millisecond },

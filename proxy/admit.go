@@ -97,7 +97,7 @@ func (nothing) Release()                                                {}
 // that the upstream's earlier bills have taught.
 func (x *exchange) claim(in int64) Claim {
 	in *= x.readings()
-	out := bound.Output(&x.call, x.boundModel(), x.route_.cap)
+	out := bound.Output(&x.call, x.boundModel(), x.route_.cap+x.route_.up.ExtraOutput)
 	if x.call.CapPerRun {
 		out *= x.readings()
 	}

@@ -20,6 +20,9 @@ type Form struct {
 	APIVersion string
 	// NoStreamOptions says that it refuses stream_options, and reports usage without.
 	NoStreamOptions bool
+	// ExtraOutput is how many tokens of each answer it may bill beyond the cap, such
+	// as reasoning that the cap does not cover.
+	ExtraOutput int64
 	// CountTokens lets the provider count a prompt that the local bounds find too large.
 	CountTokens bool
 }

@@ -125,6 +125,19 @@ func TestAnUpstreamWithoutStreamOptions(t *testing.T) {
 	}
 }
 
+// TestWhatIsBilledBeyondTheCapIsHeld: for each answer.
+func TestWhatIsBilledBeyondTheCapIsHeld(t *testing.T) {
+	w := newWorld(t, answerJSON, nil)
+	body := strings.Replace(question, `"messages"`, `"n":2,"messages"`, 1)
+	w.ask(body)
+	before := w.last().Hold
+	w.gateway.upstreams[0].ExtraOutput = 1000
+	w.ask(body)
+	if more := w.last().Hold - before; more != 2*1000*1000 { // at 1.00 microdollars, the tier priority
+		t.Errorf("%d more are held", more)
+	}
+}
+
 // TestTiersAreNotChosenByHeader: neither Amazon's nor Vertex AI's go upstream.
 func TestTiersAreNotChosenByHeader(t *testing.T) {
 	for _, name := range []string{"X-Amzn-Bedrock-Service-Tier", "x-amz-security-token", "X-Vertex-AI-LLM-Shared-Request-Type"} {

@@ -85,8 +85,8 @@ func (u *UpstreamConfig) validateForm() error {
 		}
 		models[deployment] = model
 	}
-	if u.API != "openai" && (u.DeploymentPaths || u.APIVersion != "" || u.NoStreamOptions) {
-		errs = append(errs, errors.New("deployment_paths, api_version and no_stream_options: are for api openai"))
+	if u.API != "openai" && u.API != chatAPI && (u.DeploymentPaths || u.APIVersion != "" || u.NoStreamOptions) {
+		errs = append(errs, errors.New("deployment_paths, api_version and no_stream_options: are for api openai and openai-chat"))
 	}
 	if u.ExtraOutput < 0 || u.ExtraOutput > maxExtraOutput {
 		errs = append(errs, fmt.Errorf("extra_output: %d is not within 0 to %d", u.ExtraOutput, maxExtraOutput))

@@ -46,7 +46,7 @@ func (x *exchange) countInput() (int64, bool) {
 
 func (x *exchange) askCount() (int64, bool) {
 	up := x.route_.up
-	format, ok := x.wire().(dialect.Counter)
+	format, ok := x.there().(dialect.Counter)
 	if !ok || !up.CountTokens || x.call.HiddenContext != "" || len(x.call.Paid) > 0 || x.call.Compacts || linked(x.call.Images) {
 		return 0, false
 	}

@@ -99,7 +99,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
-		Followers: n.followers,
+		Followers: n.followers, Upstreams: n.upstreamHealth,
 	})
 	if err := n.openPurse(ctx); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"purser/api/admin"
+	"purser/internal/telemetry"
 	"purser/ledger"
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/openai"
@@ -65,7 +66,22 @@ func (n *Node) upstreamStatus() []admin.UpstreamStatus {
 	})
 	var out []admin.UpstreamStatus
 	for i, u := range n.upstreams {
-		out = append(out, admin.UpstreamStatus{Name: u.Name, Provider: u.Provider, BaseURL: n.cfg.Upstreams[i].BaseURL, State: worst[u.Name].String()})
+		out = append(out, admin.UpstreamStatus{Name: u.Name, Provider: u.Provider, BaseURL: n.cfg.Upstreams[i].BaseURL, State: worst[u.Name].String(), InFlight: u.Client.InFlight()})
+	}
+	return out
+}
+
+// upstreamHealth is each upstream for the metrics.
+func (n *Node) upstreamHealth() []telemetry.UpstreamHealth {
+	resting := map[string]int{}
+	n.gateway.Breakers().Each(time.Now(), func(k upstream.BreakerKey, s upstream.State) {
+		if s != upstream.Closed {
+			resting[k.Upstream]++
+		}
+	})
+	var out []telemetry.UpstreamHealth
+	for _, u := range n.upstreams {
+		out = append(out, telemetry.UpstreamHealth{Name: u.Name, Resting: resting[u.Name], InFlight: u.Client.InFlight()})
 	}
 	return out
 }

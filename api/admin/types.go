@@ -181,7 +181,8 @@ type UpstreamStatus struct {
 	Name     string `json:"name"`
 	Provider string `json:"provider"`
 	BaseURL  string `json:"base_url"`
-	State    string `json:"state"` // closed, open, half-open: its circuit breaker
+	State    string `json:"state"`     // closed, open, half_open: the worst of its circuit breakers
+	InFlight int    `json:"in_flight"` // calls whose answers have not ended
 }
 
 // Problem is the body of every error of the admin API.

@@ -29,6 +29,8 @@ type Gauges struct {
 	Foreign func() float64 // packets, streams and members of other clusters, since the start
 
 	Followers func() float64 // gateways that follow this member
+
+	Upstreams func() []UpstreamHealth // each configured one, once
 }
 
 // Metrics are the node's metrics.
@@ -98,6 +100,7 @@ func New(g Gauges) *Metrics {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",
 	}, g.Foreign))
+	m.registry.MustRegister(newUpstreams(g.Upstreams))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -26,7 +26,8 @@ func scrape(t *testing.T, m *Metrics) string {
 
 func zeroGauges() Gauges {
 	zero := func() float64 { return 0 }
-	return Gauges{Holds: zero, Ready: func() float64 { return 1 }, Applied: zero, Gossip: zero, Foreign: zero, Followers: zero}
+	return Gauges{Holds: zero, Ready: func() float64 { return 1 }, Applied: zero, Gossip: zero, Foreign: zero, Followers: zero,
+		Upstreams: func() []UpstreamHealth { return []UpstreamHealth{{"openai", 1, 7}, {"azure", 0, 0}} }}
 }
 
 func completed(model string) *record.Record {
@@ -52,6 +53,9 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 		`purser_overrun_usd_total 1`,
 		`purser_saved_usd_total{lever="native_cache"} 2`,
 		`purser_ready 1`,
+		`purser_upstream_breakers_open{upstream="openai"} 1`,
+		`purser_upstream_breakers_open{upstream="azure"} 0`,
+		`purser_upstream_calls_in_flight{upstream="openai"} 7`,
 		`purser_exchange_seconds_bucket{le="0.0025"} 0`,
 		`purser_exchange_seconds_bucket{le="0.005"} 1`,
 	} {

@@ -30,10 +30,15 @@ func (x *exchange) cached() *Answer {
 			return a
 		}
 	}
-	flight, shared := x.g.seams.Cache.Join(x.g.base, x.cacheKey, x.g.cfg.CoalesceWait)
+	ctx, stop := x.present()
+	defer stop()
+	flight, shared := x.g.seams.Cache.Join(ctx, x.cacheKey, x.g.cfg.CoalesceWait)
 	x.flight = flight
-	if shared != nil {
+	switch {
+	case shared != nil:
 		return x.replay(shared, record.Coalesced, record.CacheShared, record.LeverCoalesce)
+	case ctx.Err() != nil:
+		return x.deny(x.whyNot())
 	}
 	return nil
 }

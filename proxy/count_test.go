@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,14 +26,16 @@ type counting struct {
 
 func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, _ := io.ReadAll(r.Body)
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if strings.HasSuffix(r.URL.Path, "count_tokens") || strings.HasSuffix(r.URL.Path, "input_tokens") || strings.HasSuffix(r.URL.Path, ":countTokens") {
+		c.mu.Lock()
 		c.asked, c.uris = append(c.asked, string(raw)), append(c.uris, r.RequestURI)
+		c.mu.Unlock()
 		c.answer(w, r)
 		return
 	}
+	c.mu.Lock()
 	c.calls++
+	c.mu.Unlock()
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/messages"):
 		fmt.Fprint(w, `{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":4000,"output_tokens":5}}`)
@@ -41,6 +44,13 @@ func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		fmt.Fprint(w, `{"id":"resp_1","object":"response","status":"completed","model":"m","output":[],"usage":{"input_tokens":4000,"output_tokens":5,"total_tokens":4005}}`)
 	}
+}
+
+// seen are the questions, where they were asked, and the number of calls.
+func (c *counting) seen() (asked, uris []string, calls int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.asked), slices.Clone(c.uris), c.calls
 }
 
 func says(body string) func(http.ResponseWriter, *http.Request) {
@@ -81,15 +91,16 @@ func TestTheProviderCountsWhatDoesNotFitByItsBytes(t *testing.T) {
 	if r.Bound != record.BoundCounted || r.Hold != want || r.Cost > r.Hold || r.Overrun != 0 || r.Attempts != 1 {
 		t.Errorf("%+v, not held for %d", r, want)
 	}
-	if len(c.asked) != 1 || c.uris[0] != "/v1/messages/count_tokens" {
-		t.Fatal(c.uris)
+	asked, uris, _ := c.seen()
+	if len(asked) != 1 || uris[0] != "/v1/messages/count_tokens" {
+		t.Fatal(uris)
 	}
 	var question map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(c.asked[0]), &question); err != nil {
+	if err := json.Unmarshal([]byte(asked[0]), &question); err != nil {
 		t.Fatal(err)
 	}
 	if len(question) != 2 || string(question["model"]) != `"claude-opus-4-8"` || !strings.Contains(string(question["messages"]), "word word") {
-		t.Errorf("asked %.200s", c.asked[0])
+		t.Errorf("asked %.200s", asked[0])
 	}
 }
 
@@ -113,7 +124,7 @@ func TestEachDialectsCounter(t *testing.T) {
 		w.purse.free = 1 << 40
 		w.send("POST", x.path, x.body, "x-goog-api-key", "pk_good")
 		byBytes := w.last()
-		if byBytes.Bound == record.BoundCounted || len(c.asked) != 0 {
+		if asked, _, _ := c.seen(); byBytes.Bound == record.BoundCounted || len(asked) != 0 {
 			t.Fatalf("%s: asked with plenty left: %+v", x.path, byBytes)
 		}
 		w.purse.free = byBytes.Hold - 1
@@ -123,8 +134,8 @@ func TestEachDialectsCounter(t *testing.T) {
 		if r := w.last(); r.Bound != record.BoundCounted || r.Hold >= byBytes.Hold || r.Cost > r.Hold {
 			t.Errorf("%s: %s, held %d and %d", x.path, r.Bound, r.Hold, byBytes.Hold)
 		}
-		if len(c.uris) != 1 || c.uris[0] != x.uri || !strings.HasPrefix(c.asked[0], x.question) {
-			t.Errorf("%s: asked %s %.120s", x.path, c.uris, c.asked)
+		if asked, uris, _ := c.seen(); len(uris) != 1 || uris[0] != x.uri || !strings.HasPrefix(asked[0], x.question) {
+			t.Errorf("%s: asked %s %.120s", x.path, uris, asked)
 		}
 	}
 }
@@ -157,8 +168,9 @@ func TestACounterThatDoesNotAnswerRefusesNothingMore(t *testing.T) {
 			if a, body := w.message("/v1/messages", longMessage(""), "x-api-key", "pk_good"); a.Status != 402 {
 				t.Errorf("%d %s", a.Status, body)
 			}
-			if r := w.last(); len(c.asked) != 1 || c.calls != 0 || r.Cost != 0 || r.Attempts != 0 {
-				t.Errorf("asked %d, called %d, %+v", len(c.asked), c.calls, r)
+			asked, _, calls := c.seen()
+			if r := w.last(); len(asked) != 1 || calls != 0 || r.Cost != 0 || r.Attempts != 0 {
+				t.Errorf("asked %d, called %d, %+v", len(asked), calls, r)
 			}
 		})
 	}
@@ -184,8 +196,8 @@ func TestWhatACountWouldNotBoundIsNotCounted(t *testing.T) {
 			if a, body := w.message("/v1/messages", x.body, "x-api-key", "pk_good"); a.Status == 200 {
 				t.Errorf("%d %s", a.Status, body)
 			}
-			if len(c.asked) != 0 || c.calls != 0 {
-				t.Errorf("asked %d, called %d", len(c.asked), c.calls)
+			if asked, _, calls := c.seen(); len(asked) != 0 || calls != 0 {
+				t.Errorf("asked %d, called %d", len(asked), calls)
 			}
 		})
 	}
@@ -198,8 +210,8 @@ func TestACounterThatFailsIsGivenARest(t *testing.T) {
 	for range 30 {
 		w.message("/v1/messages", longMessage(""), "x-api-key", "pk_good")
 	}
-	if n := len(c.asked); n != 10 { // as many results as a breaker wants to judge
-		t.Errorf("asked %d times", n)
+	if asked, _, _ := c.seen(); len(asked) != 10 { // as many results as a breaker wants to judge
+		t.Errorf("asked %d times", len(asked))
 	}
 }
 
@@ -222,7 +234,8 @@ func TestACountIsAskedOnceForAllAttempts(t *testing.T) {
 	if a, body := w.message("/v1/messages", longMessage(""), "x-api-key", "pk_good"); a.Status != 200 {
 		t.Fatalf("%d %s", a.Status, body)
 	}
-	if r := w.last(); r.Attempt != 3 || r.Bound != record.BoundCounted || len(c.asked) != 1 {
-		t.Errorf("attempt %d, %s, asked %d times", r.Attempt, r.Bound, len(c.asked))
+	asked, _, _ := c.seen()
+	if r := w.last(); r.Attempt != 3 || r.Bound != record.BoundCounted || len(asked) != 1 {
+		t.Errorf("attempt %d, %s, asked %d times", r.Attempt, r.Bound, len(asked))
 	}
 }

@@ -342,13 +342,15 @@ func (x *exchange) commitAttempt(o record.Outcome) {
 
 // pause waits before the next attempt.
 func (x *exchange) pause(d time.Duration) *dialect.Error {
+	ctx, stop := x.present()
+	defer stop()
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return nil
-	case <-x.g.base.Done():
-		return dialect.NewError(dialect.CodeShuttingDown, "", "this node is shutting down; try again")
+	case <-ctx.Done():
+		return x.whyNot()
 	}
 }
 

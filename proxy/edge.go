@@ -16,6 +16,15 @@ type Request struct {
 	Body   []byte
 	Remote netip.AddrPort
 	TLS    bool
+	Client Client // nil where nobody can tell whether it is there
+}
+
+// Client is who sent a request.
+type Client interface {
+	// Gone says that the client has left, or at least sends nothing more. It does not
+	// wait, may be called at any time and from anywhere, and says no when it does
+	// not know.
+	Gone() bool
 }
 
 // Headers reads request headers; names compare without case.

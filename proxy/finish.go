@@ -85,6 +85,8 @@ func outcomeOf(c dialect.Code) record.Outcome {
 		return record.Refused
 	case dialect.CodeUndecided, dialect.CodeStorage, dialect.CodeShuttingDown, dialect.CodeOverloaded:
 		return record.Undecided
+	case dialect.CodeClientGone:
+		return record.Disconnected
 	case dialect.CodeUpstream, dialect.CodeUpstreamTimeout, dialect.CodeUpstreamInvalid:
 		return record.UpstreamError
 	default:

@@ -151,6 +151,7 @@ func (s *Server) answer1(ctx *fasthttp.RequestCtx) {
 		Body:   body,
 		Remote: remote(ctx.RemoteAddr()),
 		TLS:    s.tls != nil,
+		Client: beneath(ctx.Conn()),
 	}
 	a := s.cfg.Proxy(&x.request)
 	if a.Stream != nil {

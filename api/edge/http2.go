@@ -60,6 +60,7 @@ func (s *Server) answer2(w http.ResponseWriter, r *http.Request) {
 		Body:   body,
 		Remote: remote2(r.RemoteAddr),
 		TLS:    r.TLS != nil,
+		Client: headers2{r},
 	})
 	if a == nil {
 		s.refuse2(w, refusedPanic)
@@ -198,6 +199,9 @@ func (h headers2) Each(f func(name, value []byte)) {
 		}
 	}
 }
+
+// Gone is proxy.Client's: net/http ends the context with the stream.
+func (h headers2) Gone() bool { return h.r.Context().Err() != nil }
 
 // pathOf cuts the query off a request target as it was sent.
 func pathOf(target string) string {

@@ -43,6 +43,7 @@ const (
 	CodeUpstream        Code = "upstream_unavailable"
 	CodeUpstreamTimeout Code = "upstream_timeout"
 	CodeUpstreamInvalid Code = "upstream_invalid"
+	CodeClientGone      Code = "client_gone"
 	CodeInternal        Code = "internal_error"
 )
 
@@ -98,6 +99,7 @@ var codes = map[Code]codeRule{
 	CodeUpstream:        {502, typeServer, false},
 	CodeUpstreamTimeout: {504, typeServer, false},
 	CodeUpstreamInvalid: {502, typeServer, false},
+	CodeClientGone:      {499, typeServer, false},
 	CodeInternal:        {500, typeServer, false},
 }
 

@@ -54,6 +54,9 @@ func (u *UpstreamConfig) setDefaults() {
 			u.Models = []string{"*"}
 		}
 	}
+	if len(u.Deployments) == 0 {
+		u.Deployments = nil // as it comes back from a node that was joined
+	}
 	if u.Auth == "" {
 		u.Auth = u.usualAuth()
 	}

@@ -107,6 +107,16 @@ var rooms = map[string]room{
 		owned:  []string{"pgregory.net/rapid"},
 		why:    "it is for tests alone: what it draws, every dialect's tests write and read",
 	},
+	"proxy/upstream/sigv4": {
+		module: []string{"proxy/upstream"},
+		owned:  []string{"github.com/aws/aws-sdk-go-v2"},
+		why:    "the request path knows signatures of AWS's as headers, and nothing of its SDK",
+	},
+	"proxy/upstream/googletoken": {
+		module: []string{"proxy/upstream"},
+		owned:  []string{"golang.org/x/oauth2", "cloud.google.com/go/compute/metadata"},
+		why:    "the request path knows tokens of Google's as headers, and nothing of where they come from",
+	},
 	"proxy/dialect/eventstream": {
 		owned: []string{"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"},
 		why:   "dialects get messages, whatever frames they came in",

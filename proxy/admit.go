@@ -34,12 +34,12 @@ func (x *exchange) admit() *dialect.Error {
 		if in.Window {
 			name = record.BoundWindow
 		}
-		if x.fits(&best, in.Tokens, name) {
+		if x.holdsBound(&best, in.Tokens, name) {
 			return nil
 		}
 	}
 	if best.name != record.BoundExact {
-		if n, ok := x.countInput(); ok && x.fits(&best, n, record.BoundCounted) {
+		if n, ok := x.countInput(); ok && x.holdsBound(&best, n, record.BoundCounted) {
 			return nil
 		}
 	}
@@ -66,9 +66,9 @@ type bounded struct {
 	name  record.Bound // BoundNone: there is none
 }
 
-// fits takes the hold that a bound of the input asks for, if that is at hand, and
+// holdsBound takes the hold that a bound of the input asks for, if that is at hand, and
 // else keeps the bound if it is the tightest.
-func (x *exchange) fits(best *bounded, tokens int64, name record.Bound) bool {
+func (x *exchange) holdsBound(best *bounded, tokens int64, name record.Bound) bool {
 	c := x.claim(tokens)
 	if best.name == record.BoundNone || c.USD < best.claim.USD {
 		*best = bounded{c, name}

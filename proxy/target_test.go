@@ -83,6 +83,29 @@ func TestADeploymentIsPricedByItsModel(t *testing.T) {
 	}
 }
 
+// TestATranslatedCallNamesTheDeployment, whichever name its client knows.
+func TestATranslatedCallNamesTheDeployment(t *testing.T) {
+	var got received
+	w := newWorld(t, noting(t, &got), nil)
+	w.gateway.upstreams = w.gateway.upstreams[:1]
+	w.gateway.upstreams[0].ChatOnly = true
+	w.gateway.upstreams[0].Form = Form{Deployments: map[string]string{"gpt-4o-mini": "our-mini"}, DeploymentPaths: true, APIVersion: "1"}
+	for _, model := range []string{"gpt-4o-mini", "our-mini"} {
+		for path, question := range map[string]string{
+			"/v1beta/models/" + model + ":generateContent": `{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}`,
+			"/v1/responses": `{"model":"` + model + `","store":false,"input":"hello"}`,
+		} {
+			a, body := w.send("POST", path, question, "x-goog-api-key", "pk_good")
+			if a.Status != 200 || got.uri != "/v1/deployments/our-mini/chat/completions?api-version=1" || got.body["model"] != "our-mini" {
+				t.Errorf("%s: %d %s\n sent %s, model %v", model, a.Status, body, got.uri, got.body["model"])
+			}
+			if r := w.last(); r.Cost != 4000 {
+				t.Errorf("%s cost %d", model, r.Cost)
+			}
+		}
+	}
+}
+
 // TestAClientOfAzuresSendsItsKeyInItsHeader and needs no other.
 func TestAClientOfAzuresSendsItsKeyInItsHeader(t *testing.T) {
 	w := newWorld(t, answerJSON, nil)

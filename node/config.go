@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -130,6 +131,9 @@ type RequestsConfig struct {
 	CoalesceWait  time.Duration `yaml:"coalesce_wait"`      // default 30s
 	CountTime     time.Duration `yaml:"count_time"`         // default 1s
 	Baggage       bool          `yaml:"baggage"`            // default false
+
+	DenyStatus        int            `yaml:"deny_status"`                    // of a refusal for money: 402 (default), 412 or 429
+	DenyStatusByRoute map[string]int `yaml:"deny_status_by_route,omitempty"` // by the route's path; default none
 }
 
 // PurseConfig is the node's share of the budgets.
@@ -157,7 +161,7 @@ func Default() Config {
 		Listen:   ListenConfig{Client: "127.0.0.1:7070", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
 		Cluster:  ClusterConfig{Profile: "lan", Stable: 10 * time.Second},
 		Cache:    CacheConfig{Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20},
-		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second},
+		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
 		Log:      LogConfig{Level: "info"},
@@ -349,6 +353,7 @@ func (c *Config) gateway() proxy.Config {
 	out, r := proxy.DefaultConfig(), &c.Requests
 	out.DefaultOutput, out.DefaultCalls, out.Attempts, out.Drains, out.DrainTime = r.DefaultOutput, r.DefaultCalls, r.Attempts, r.Drains, r.DrainTime
 	out.CoalesceWait, out.CountTime, out.Baggage, out.CacheEntry = r.CoalesceWait, r.CountTime, r.Baggage, c.Cache.EntryBytes
+	out.DenyStatus, out.DenyStatusByRoute = r.DenyStatus, r.DenyStatusByRoute
 	return out
 }
 

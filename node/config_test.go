@@ -80,7 +80,7 @@ func keysOf(t *testing.T, typ reflect.Type, prefix string) []string {
 	var keys []string
 	for i := range typ.NumField() {
 		f := typ.Field(i)
-		name := f.Tag.Get("yaml")
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		if name == "" {
 			t.Fatalf("field %s of %s has no yaml name", f.Name, typ)
 		}
@@ -216,14 +216,21 @@ func TestValidate(t *testing.T) {
 		t.Fatal(c.Validate())
 	}
 	for key, change := range map[string]func(*Config){
-		"node.id":                func(c *Config) { c.Node.ID = "Node 1" },
-		"node.data_dir":          func(c *Config) { c.Node.DataDir = "" },
-		"listen.client":          func(c *Config) { c.Listen.Client = "7070" },
-		"requests":               func(c *Config) { c.Requests.Attempts = 11 },
-		"count_milliseconds":     func(c *Config) { c.Requests.CountTime = 0 },
-		"extra_output":           func(c *Config) { c.Upstreams[0].ExtraOutput = -1 },
-		"count_tokens: Vertex":   func(c *Config) { u := &c.Upstreams[0]; u.Auth, u.Key, u.CountTokens = "google", "", true },
-		"default_tool_calls":     func(c *Config) { c.Requests.DefaultCalls = 1001 },
+		"node.id":              func(c *Config) { c.Node.ID = "Node 1" },
+		"node.data_dir":        func(c *Config) { c.Node.DataDir = "" },
+		"listen.client":        func(c *Config) { c.Listen.Client = "7070" },
+		"requests":             func(c *Config) { c.Requests.Attempts = 11 },
+		"count_milliseconds":   func(c *Config) { c.Requests.CountTime = 0 },
+		"extra_output":         func(c *Config) { c.Upstreams[0].ExtraOutput = -1 },
+		"count_tokens: Vertex": func(c *Config) { u := &c.Upstreams[0]; u.Auth, u.Key, u.CountTokens = "google", "", true },
+		"default_tool_calls":   func(c *Config) { c.Requests.DefaultCalls = 1001 },
+		"deny_status":          func(c *Config) { c.Requests.DenyStatus = 403 },
+		"deny_status_by_route": func(c *Config) {
+			c.Requests.DenyStatusByRoute = map[string]int{"/v1/chat/completions": 500}
+		},
+		"no route that is charged": func(c *Config) {
+			c.Requests.DenyStatusByRoute = map[string]int{"/v1/messages/count_tokens": 429}
+		},
 		"purse":                  func(c *Config) { c.Purse.Idle = time.Millisecond },
 		"cache.entry_bytes":      func(c *Config) { c.Cache.EntryBytes = 4 << 20 },
 		"tls_cert and tls_key":   func(c *Config) { c.Listen.TLSCert = "cert.pem" },

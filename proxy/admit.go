@@ -196,6 +196,7 @@ func refused(r *Refusal, now ledger.Instant) *dialect.Error {
 		if b.ResetsAt > 0 {
 			e.RetryAfterMillis = max(int64((r.ResetsAt-now)/1_000_000), 1)
 		}
+		e.NoRetry = e.RetryAfterMillis == 0 || e.RetryAfterMillis > longestRetryMillis
 	default:
 		e = dialect.NewError(dialect.CodeQuota, "", "the billing budget %s has no room for this request: it needs up to %s, and of %s there are %s spent and %s held; %s",
 			b.ID, amount(r.Unit, r.Needed), amount(r.Unit, r.Limit), amount(r.Unit, r.Spent), amount(r.Unit, r.Held+r.Unreachable), resets)
@@ -203,6 +204,11 @@ func refused(r *Refusal, now ledger.Instant) *dialect.Error {
 	e.Budget = b
 	return e
 }
+
+// longestRetryMillis is how long SDKs wait at most for a rate limit. Told of a
+// longer time, some give up and others ask again within seconds: so these are
+// told not to.
+const longestRetryMillis = 60_000
 
 // slotRetryMillis is a guess: nobody knows when a request in flight will end.
 const slotRetryMillis = 1000

@@ -195,8 +195,8 @@ func TestAnthropicCountingIsFree(t *testing.T) {
 func TestAnthropicErrorsBeforeTheRoute(t *testing.T) {
 	w, _ := anthropicWorld(t, "{}")
 	for _, r := range []*Request{
-		{Method: "POST", Path: "/v1/messages/batches", Header: headerList{}},
-		{Method: "POST", Path: "/v1/files", Header: headerList{"anthropic-version", "2023-06-01"}},
+		{Method: "POST", Path: "/v1/messages/nothing", Header: headerList{}},
+		{Method: "POST", Path: "/v1/nothing", Header: headerList{"anthropic-version", "2023-06-01"}},
 	} {
 		if a, body := w.serve(r); a.Status != 404 || !strings.Contains(body, `"type":"not_found_error"`) || !strings.Contains(body, `"request_id":"req_`) {
 			t.Errorf("%s: %d %s", r.Path, a.Status, body)

@@ -103,7 +103,7 @@ func (x *exchange) builtin() *Answer {
 		return &Answer{Status: 200, Header: []HeaderField{{"Content-Type", "text/plain; charset=utf-8"}}, Body: []byte("purser\n")}
 	}
 	x.endpoint, x.model = endpointOf(x.req)
-	if x.endpoint == nil {
+	if x.endpoint == nil || x.endpoint.models && isUnpricedMethod(x.req.Path) {
 		return x.answer(noRoute(x.req.Method, x.req.Path))
 	}
 	if !x.endpoint.takes(x.req.Method) {

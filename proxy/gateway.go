@@ -1,10 +1,14 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +43,13 @@ type Config struct {
 	CoalesceWait time.Duration
 	// CountTime limits asking a provider how many tokens a prompt has. Default 1 s.
 	CountTime time.Duration
+	// DenyStatus is the status of a refusal for money: 402, the default; 412 or 429
+	// for clients of a gateway that this one stands in for. Codex has a form of its
+	// own in any case.
+	DenyStatus int
+	// DenyStatusByRoute is the same for routes by their path, such as
+	// "/v1/chat/completions"; the others have DenyStatus.
+	DenyStatusByRoute map[string]int
 	// Baggage reads dimensions from the W3C baggage header too. Default off.
 	Baggage bool
 }
@@ -47,7 +58,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, MaxAnswer: 64 << 20, CacheEntry: 1 << 20,
-		Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second,
+		Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired,
 	}
 }
 
@@ -68,6 +79,17 @@ func (c Config) Validate() error {
 	in("drain_seconds", int64(c.DrainTime/time.Second), 1, 3600)
 	in("coalesce_seconds", int64(c.CoalesceWait/time.Second), 0, 600)
 	in("count_milliseconds", c.CountTime.Milliseconds(), 1, 60_000)
+	if !slices.Contains(denyStatuses, c.DenyStatus) {
+		errs = append(errs, fmt.Errorf("deny_status is %d, not one of %v", c.DenyStatus, denyStatuses))
+	}
+	for _, route := range slices.Sorted(maps.Keys(c.DenyStatusByRoute)) {
+		if !slices.Contains(denyStatuses, c.DenyStatusByRoute[route]) {
+			errs = append(errs, fmt.Errorf("deny_status_by_route: %s is %d, not one of %v", route, c.DenyStatusByRoute[route], denyStatuses))
+		}
+		if !charges(route) {
+			errs = append(errs, fmt.Errorf("deny_status_by_route: %q is no route that is charged for", route))
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -81,6 +103,15 @@ const (
 	// ByProvider: what the answer says it cost, where it says so.
 	ByProvider
 )
+
+// denyStatuses are those a refusal for money may have: this gateway's own,
+// Portkey's, and LiteLLM's.
+var denyStatuses = []int{http.StatusPaymentRequired, http.StatusPreconditionFailed, http.StatusTooManyRequests}
+
+// denyStatus is the status of a refusal for money on a route.
+func (c *Config) denyStatus(route string) int {
+	return cmp.Or(c.DenyStatusByRoute[route], c.DenyStatus)
+}
 
 // Upstream is one configured provider endpoint with its credential.
 type Upstream struct {

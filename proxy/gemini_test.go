@@ -158,7 +158,7 @@ func TestGeminiErrorsOfTheUpstream(t *testing.T) {
 
 func TestGeminiRoutesAndModels(t *testing.T) {
 	w := newWorld(t, geminiAnswer, nil)
-	for path, want := range map[string]int{"/v1beta/models/a/b:generateContent": 405, "/v1beta/cachedContents": 404, "/v1beta/models/m:predict": 405} {
+	for path, want := range map[string]int{"/v1beta/models/a/b:generateContent": 405, "/v1beta/nothing": 404, "/v1beta/models/m:nothing": 405} {
 		a, body := w.serve(&Request{Method: "POST", Path: path, Header: headerList{"x-goog-api-key", "pk_good"}})
 		if a.Status != want || !strings.Contains(body, `"status":"`) {
 			t.Errorf("%s: %d %s", path, a.Status, body)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"purser/proxy/dialect"
@@ -114,20 +115,57 @@ func (e *endpoint) method() string {
 	return "POST"
 }
 
-// unpriced are routes of OpenAI that are known and not served, since nothing
+// charges says whether a path of the table is one whose calls cost something.
+func charges(path string) bool {
+	for i := range endpoints {
+		if e := &endpoints[i]; e.path == path && !e.models && !e.kind.Free() {
+			return true
+		}
+	}
+	return false
+}
+
+// unpriced are paths of providers that are known and not served, since nothing
 // bounds or meters what they cost: pictures are priced by size and quality, sound
-// by the minute, jobs by what is in files.
+// by the minute, jobs by what is in files, and what is stored by the day. Each
+// stands for what is below it too.
 var unpriced = []string{
-	"/v1/images/", "/v1/audio/", "/v1/videos", "/v1/realtime", "/v1/live", "/v1/batches", "/v1/fine_tuning/",
-	"/v1/vector_stores", "/v1/containers", "/v1/assistants", "/v1/threads", "/v1/evals", "/v1/conversations", "/v1/decisions",
+	// OpenAI's
+	"/v1/images", "/v1/audio", "/v1/videos", "/v1/realtime", "/v1/live", "/v1/batches", "/v1/files", "/v1/uploads", "/v1/fine_tuning",
+	"/v1/vector_stores", "/v1/containers", "/v1/assistants", "/v1/threads", "/v1/evals", "/v1/conversations", "/v1/decisions", "/v1/chatkit",
+	"/v1/agents", "/v1/skills",
+	// Anthropic's, beside files, agents and skills
+	"/v1/messages/batches", "/v1/complete", "/v1/sessions", "/v1/environments", "/v1/deployments", "/v1/dreams", "/v1/memory_stores",
+	// Gemini's
+	"/v1beta/interactions", "/v1beta/cachedContents", "/v1beta/files", "/upload/v1beta", "/v1beta/batches", "/v1beta/tunedModels",
+	"/v1beta/corpora", "/v1beta/fileSearchStores", "/v1beta/operations", "/v1beta/auth_tokens", "/ws",
+}
+
+// unpricedMethods are those of Gemini's models for which the same holds.
+var unpricedMethods = []string{
+	"predict", "predictLongRunning", "batchGenerateContent", "asyncBatchEmbedContent", "bidiGenerateContent",
+	"generateAnswer", "generateMessage", "generateText", "embedText", "batchEmbedText",
+}
+
+// isUnpriced says whether a path is known and not served for its cost.
+func isUnpriced(path string) bool {
+	for _, p := range unpriced {
+		if rest, ok := strings.CutPrefix(path, p); ok && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return isUnpricedMethod(path)
+}
+
+func isUnpricedMethod(path string) bool {
+	models := strings.HasPrefix(path, "/v1beta/models/") || strings.HasPrefix(path, "/v1/models/")
+	return models && slices.Contains(unpricedMethods, path[strings.LastIndexByte(path, ':')+1:])
 }
 
 // noRoute is the answer to a path that no endpoint has.
 func noRoute(method, path string) *dialect.Error {
-	for _, p := range unpriced {
-		if strings.HasPrefix(path, p) {
-			return dialect.NewError(dialect.CodeUnpricedRoute, "", "%s %s is not served: the price catalogue has no meter for what it costs, so its cost cannot be capped", method, quotePath(path))
-		}
+	if isUnpriced(path) {
+		return dialect.NewError(dialect.CodeUnpricedRoute, "", "%s %s is not served: nothing here meters what it costs, so its cost cannot be capped", method, quotePath(path))
 	}
 	return dialect.NewError(dialect.CodeRouteNotFound, "", "no route %s %s; this node speaks OpenAI's /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings and /v1/moderations, Anthropic's /v1/messages and /v1/messages/count_tokens, Gemini's /v1beta/models, and /v1/models", method, quotePath(path))
 }

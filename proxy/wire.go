@@ -79,9 +79,9 @@ var keyParameters = [wires]string{Gemini: "key"}
 // a header that only one has.
 func speaksOf(r *Request) Wire {
 	switch {
-	case strings.HasPrefix(r.Path, "/v1/messages"):
+	case strings.HasPrefix(r.Path, "/v1/messages"), r.Path == "/v1/complete":
 		return Anthropic
-	case strings.HasPrefix(r.Path, "/v1beta/"):
+	case strings.HasPrefix(r.Path, "/v1beta/"), strings.HasPrefix(r.Path, "/upload/v1beta/"), strings.HasPrefix(r.Path, "/ws/"), isUnpricedMethod(r.Path):
 		return Gemini
 	case len(r.Header.Peek(headerVersion)) > 0:
 		return Anthropic

@@ -187,6 +187,8 @@ type fakePurse struct {
 	spent ledger.Amount
 	open  int
 	fail  error // what Reserve answers when it is set
+
+	refuse Refusal // by which every hold of its part is refused, when it has a unit
 	held  []ledger.Amount
 }
 
@@ -205,7 +207,7 @@ func (c fakeChain) Recycle() {}
 func (c fakeChain) Try(part Part, claim Claim) (Hold, bool) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
-	if part == Money && claim.USD > c.p.free {
+	if part == Money && claim.USD > c.p.free || part == partOf(c.p.refuse.Unit) {
 		return nil, false
 	}
 	h := &fakeHold{p: c.p}
@@ -225,7 +227,22 @@ func (c fakeChain) Reserve(_ context.Context, part Part, claim Claim) (Hold, *Re
 	if h, ok := c.Try(part, claim); ok {
 		return h, nil, nil
 	}
+	if c.p.refuse.Unit != 0 {
+		r := c.p.refuse
+		return nil, &r, nil
+	}
 	return nil, &Refusal{Account: ledger.AccountKey{Budget: "b"}, Unit: ledger.USD, Window: ledger.Total, Limit: 10, Spent: 4, Held: 3, Needed: claim.USD, ResetsAt: ledger.MaxInstant}, nil
+}
+
+// partOf is the part of a chain that counts a unit; no part for none.
+func partOf(u ledger.Unit) Part {
+	switch u {
+	case ledger.USD, ledger.Tokens:
+		return Money
+	case ledger.Requests, ledger.Slots:
+		return Limits
+	}
+	return 255
 }
 
 type fakeHold struct {

@@ -118,6 +118,18 @@ type Budget struct {
 	ResetsAt    int64 // Unix seconds, 0 when the window never ends
 }
 
+// Left is what of the limit nobody has spent or set aside.
+func (b *Budget) Left() int64 { return max(0, b.Limit-b.Spent-b.Held-b.Unreachable) }
+
+// RateLimit is the budget that e refuses a request by, if it is one of requests
+// or tokens: dialects have headers of their own for these. Else it is nil.
+func (e *Error) RateLimit() *Budget {
+	if e.Code != CodeRateLimit {
+		return nil
+	}
+	return e.Budget
+}
+
 // Error is an answer that is not the one asked for. The zero Status and Type
 // mean those of the code.
 type Error struct {

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"strconv"
+	"time"
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
@@ -10,9 +11,10 @@ import (
 // ErrorAnswer gives the status, headers and body that tell e to the client.
 //
 // A refusal for money is a 402 billing_error with x-should-retry: false, which no
-// SDK tries again. A rate limit is a 429 with retry-after.
+// SDK tries again. A rate limit is a 429 with retry-after and the
+// anthropic-ratelimit- headers.
 func ErrorAnswer(e *dialect.Error) (int, []dialect.Header, []byte) {
-	header := make([]dialect.Header, 0, 5)
+	header := make([]dialect.Header, 0, 8)
 	header = append(header, dialect.Header{Name: "content-type", Value: "application/json"})
 	if e.RequestID != "" {
 		header = append(header, dialect.Header{Name: "request-id", Value: e.RequestID})
@@ -25,7 +27,22 @@ func ErrorAnswer(e *dialect.Error) (int, []dialect.Header, []byte) {
 			dialect.Header{Name: "retry-after", Value: strconv.FormatInt((ms+999)/1000, 10)},
 			dialect.Header{Name: "retry-after-ms", Value: strconv.FormatInt(ms, 10)})
 	}
+	if b := e.RateLimit(); b != nil {
+		header = appendRateLimit(header, b)
+	}
 	return e.Status, header, AppendError(make([]byte, 0, 512), e)
+}
+
+// appendRateLimit appends Anthropic's headers of a limit that is reached.
+func appendRateLimit(header []dialect.Header, b *dialect.Budget) []dialect.Header {
+	prefix := "anthropic-ratelimit-" + b.Unit
+	header = append(header,
+		dialect.Header{Name: prefix + "-limit", Value: strconv.FormatInt(b.Limit, 10)},
+		dialect.Header{Name: prefix + "-remaining", Value: strconv.FormatInt(b.Left(), 10)})
+	if b.ResetsAt > 0 {
+		header = append(header, dialect.Header{Name: prefix + "-reset", Value: time.Unix(b.ResetsAt, 0).UTC().Format(time.RFC3339)})
+	}
+	return header
 }
 
 // AppendError appends e as Anthropic's error body. details has the gateway's code
@@ -78,7 +95,7 @@ func typeOf(e *dialect.Error) string {
 		return "request_too_large"
 	case 429:
 		return "rate_limit_error"
-	case 504:
+	case 408, 504:
 		return "timeout_error"
 	case 529:
 		return "overloaded_error"

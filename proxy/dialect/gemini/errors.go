@@ -33,7 +33,7 @@ func statusOf(status int) string {
 	switch status {
 	case 401:
 		return "UNAUTHENTICATED"
-	case 402:
+	case 402, 412:
 		return "FAILED_PRECONDITION"
 	case 403:
 		return "PERMISSION_DENIED"
@@ -47,7 +47,7 @@ func statusOf(status int) string {
 		return "INTERNAL"
 	case 502, 503:
 		return "UNAVAILABLE"
-	case 504:
+	case 408, 504:
 		return "DEADLINE_EXCEEDED"
 	}
 	return "INVALID_ARGUMENT"
@@ -97,18 +97,30 @@ func AppendError(dst []byte, e *dialect.Error) []byte {
 // reason is a code in the form that ErrorInfo has: upper case.
 func reason(c dialect.Code) string { return string(bytes.ToUpper([]byte(c))) }
 
-// appendQuotaFailure names the budget as a quota. Only that of money is one by
-// the day: clients take this for a reason not to ask again.
+// quotaID names the budget as a quota. Clients take one by the day for a reason
+// not to ask again, and one by the minute for a reason to wait a minute whatever
+// RetryInfo says. The name of a limit does not have the budget's own name in it,
+// in which they could find such a word.
+func quotaID(e *dialect.Error) string {
+	switch {
+	case e.Code == dialect.CodeQuota:
+		return "BudgetPerDay-" + e.Budget.ID
+	case e.Code == dialect.CodeConcurrency:
+		return "LimitAtOnce"
+	case e.Budget.Window == "minute":
+		return "LimitPerMinute"
+	case e.Budget.Window == "hour":
+		return "LimitPerHour"
+	}
+	return "LimitPerDay" // or longer: nobody is to wait for it
+}
+
 func appendQuotaFailure(dst []byte, e *dialect.Error) []byte {
 	b := e.Budget
-	id := "LimitPerMinute"
-	if e.Code == dialect.CodeQuota {
-		id = "BudgetPerDay-" + b.ID
-	}
 	dst = append(dst, ","+detailType+`QuotaFailure","violations":[{"quotaMetric":`...)
 	dst = jsonscan.AppendString(dst, domain+"/"+b.Unit)
 	dst = append(dst, `,"quotaId":`...)
-	dst = jsonscan.AppendString(dst, id)
+	dst = jsonscan.AppendString(dst, quotaID(e))
 	dst = append(dst, `,"quotaValue":"`...)
 	dst = strconv.AppendInt(dst, b.Limit, 10)
 	return append(dst, `"}]}`...)

@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"strconv"
+	"time"
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
@@ -12,9 +13,9 @@ import (
 //
 // A refusal for money is a 402 with x-should-retry: false, which no SDK tries
 // again; Codex gets the 429 usage_limit_reached that it stops on. A rate limit
-// is a 429 with retry-after and retry-after-ms.
+// is a 429 with retry-after, retry-after-ms and the x-ratelimit- headers.
 func ErrorAnswer(e *dialect.Error, c dialect.Client) (int, []dialect.Header, []byte) {
-	header := make([]dialect.Header, 0, 4)
+	header := make([]dialect.Header, 0, 8)
 	header = append(header, dialect.Header{Name: "content-type", Value: "application/json"})
 	if e.NoRetry {
 		header = append(header, dialect.Header{Name: "x-should-retry", Value: "false"})
@@ -24,19 +25,45 @@ func ErrorAnswer(e *dialect.Error, c dialect.Client) (int, []dialect.Header, []b
 			dialect.Header{Name: "retry-after", Value: strconv.FormatInt((ms+999)/1000, 10)},
 			dialect.Header{Name: "retry-after-ms", Value: strconv.FormatInt(ms, 10)})
 	}
+	if b := e.RateLimit(); b != nil {
+		header = appendRateLimit(header, b, e.RetryAfterMillis)
+	}
 	if c == dialect.Codex && e.Code == dialect.CodeQuota {
 		return 429, header, appendUsageLimit(nil, e)
 	}
 	return e.Status, header, AppendError(make([]byte, 0, 512), e)
 }
 
+// appendRateLimit appends OpenAI's headers of a limit that is reached. The reset
+// is a duration, such as 6m0s.
+func appendRateLimit(header []dialect.Header, b *dialect.Budget, resetMillis int64) []dialect.Header {
+	const prefix = "x-ratelimit-"
+	header = append(header,
+		dialect.Header{Name: prefix + "limit-" + b.Unit, Value: strconv.FormatInt(b.Limit, 10)},
+		dialect.Header{Name: prefix + "remaining-" + b.Unit, Value: strconv.FormatInt(b.Left(), 10)})
+	if resetMillis > 0 {
+		header = append(header, dialect.Header{Name: prefix + "reset-" + b.Unit, Value: (time.Duration(resetMillis) * time.Millisecond).String()})
+	}
+	return header
+}
+
+// kindOf is the type and code that e is told by. A refusal for money with the
+// status 429 has LiteLLM's: clients that were written for it look for them.
+func kindOf(e *dialect.Error) (kind, code string) {
+	if e.Code == dialect.CodeQuota && e.Status == 429 {
+		return "budget_exceeded", "429"
+	}
+	return e.Type, string(e.Code)
+}
+
 // AppendError appends e as OpenAI's error body. A refusal for money adds the
 // budget, in the budget's own unit.
 func AppendError(dst []byte, e *dialect.Error) []byte {
+	kind, code := kindOf(e)
 	dst = append(dst, `{"error":{"message":`...)
 	dst = jsonscan.AppendString(dst, e.Message)
 	dst = append(dst, `,"type":`...)
-	dst = jsonscan.AppendString(dst, e.Type)
+	dst = jsonscan.AppendString(dst, kind)
 	dst = append(dst, `,"param":`...)
 	if e.Param == "" {
 		dst = append(dst, "null"...)
@@ -44,7 +71,7 @@ func AppendError(dst []byte, e *dialect.Error) []byte {
 		dst = jsonscan.AppendString(dst, e.Param)
 	}
 	dst = append(dst, `,"code":`...)
-	dst = jsonscan.AppendString(dst, string(e.Code))
+	dst = jsonscan.AppendString(dst, code)
 	if e.Budget != nil {
 		dst = appendBudget(append(dst, `,"budget":`...), e.Budget)
 	}

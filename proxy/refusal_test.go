@@ -1,0 +1,179 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"purser/ledger"
+)
+
+// asked are calls that cost something, one of each dialect.
+var asked = []struct {
+	name, path, body string
+}{
+	{"openai", "/v1/chat/completions", question},
+	{"responses", "/v1/responses", `{"model":"gpt-4o-mini","store":false,"max_output_tokens":50,"input":"hello"}`},
+	{"anthropic", "/v1/messages", `{"model":"claude-haiku-4-5","max_tokens":50,"messages":[{"role":"user","content":"hello"}]}`},
+	{"gemini", "/v1beta/models/gemini-2.0-flash:generateContent", `{"contents":[{"parts":[{"text":"hello"}]}],"generationConfig":{"maxOutputTokens":50}}`},
+}
+
+func header(a *Answer, name string) string {
+	for _, h := range a.Header {
+		if strings.EqualFold(h.Name, name) {
+			return h.Value
+		}
+	}
+	return ""
+}
+
+func unasked(t *testing.T) http.HandlerFunc {
+	return func(http.ResponseWriter, *http.Request) { t.Error("the upstream was asked") }
+}
+
+// TestRefusalsForMoney: 402, or the status that the configuration says, by route
+// before by default; never to be tried again, and Codex's own form to Codex.
+func TestRefusalsForMoney(t *testing.T) {
+	const codex = "codex_cli_rs/0.169.0"
+	form := map[string][]string{ // what tells a client, by dialect
+		"openai":    {`error.type="insufficient_quota"`, `error.code="insufficient_quota"`},
+		"responses": {`error.type="insufficient_quota"`, `error.code="insufficient_quota"`},
+		"anthropic": {`error.type="billing_error"`, `error.details.error_code="spend_limit_reached"`},
+		"gemini":    {`error.status="FAILED_PRECONDITION"`, `error.details.1.violations.0.quotaId="BudgetPerDay-b"`},
+	}
+	imitated := map[string][]string{
+		"openai": {`error.type="budget_exceeded"`, `error.code="429"`}, "responses": {`error.type="budget_exceeded"`, `error.code="429"`},
+		"anthropic": form["anthropic"],
+		"gemini":    {`error.status="RESOURCE_EXHAUSTED"`, `error.details.1.violations.0.quotaId="BudgetPerDay-b"`},
+	}
+	toCodex := map[string][]string{
+		"openai": {`error.type="usage_limit_reached"`}, "responses": {`error.type="usage_limit_reached"`},
+		"anthropic": form["anthropic"], "gemini": form["gemini"],
+	}
+	for _, x := range []struct {
+		name   string
+		change func(*Config)
+		agent  string
+		status func(dialect string) int
+		form   map[string][]string
+	}{
+		{"by default", nil, "", func(string) int { return 402 }, form},
+		{"as Portkey", func(c *Config) { c.DenyStatus = 412 }, "", func(string) int { return 412 }, form},
+		{"as LiteLLM", func(c *Config) { c.DenyStatus = 429 }, "", func(string) int { return 429 }, imitated},
+		{"by route", func(c *Config) {
+			c.DenyStatus, c.DenyStatusByRoute = 429, map[string]int{"/v1/messages": 402, "/v1beta/models/{model}:generateContent": 412}
+		}, "", func(d string) int { return map[string]int{"anthropic": 402, "gemini": 412}[d] }, nil},
+		{"to Codex", func(c *Config) { c.DenyStatus = 412 }, codex, func(d string) int {
+			return map[string]int{"openai": 429, "responses": 429, "anthropic": 412, "gemini": 412}[d]
+		}, toCodex},
+	} {
+		w := newWorld(t, unasked(t), x.change)
+		w.purse.free = 1
+		for _, call := range asked {
+			a, body := w.send("POST", call.path, call.body, "User-Agent", x.agent)
+			want := x.status(call.name)
+			if want == 0 {
+				want = 429
+			}
+			if a.Status != want || header(a, "x-should-retry") != "false" || header(a, "retry-after") != "" {
+				t.Errorf("%s, %s: %d %v %s", x.name, call.name, a.Status, a.Header, body)
+			}
+			if w.last().Status != want || w.last().Code != "insufficient_quota" {
+				t.Errorf("%s, %s: recorded as %d %s", x.name, call.name, w.last().Status, w.last().Code)
+			}
+			for _, says := range x.form[call.name] {
+				path, value, _ := strings.Cut(says, "=")
+				if gjson.Get(body, path).Raw != value {
+					t.Errorf("%s, %s: %s is not %s in %s", x.name, call.name, path, value, body)
+				}
+			}
+		}
+	}
+}
+
+// TestRateLimitsSpeakTheDialect: a genuine 429 that says when to try again, in the
+// headers that the dialect's clients read.
+func TestRateLimitsSpeakTheDialect(t *testing.T) {
+	const now = 1_790_000_000 // as the world's clock says
+	for _, unit := range []ledger.Unit{ledger.Requests, ledger.Tokens} {
+		w := newWorld(t, unasked(t), nil)
+		w.purse.refuse = Refusal{
+			Account: ledger.AccountKey{Budget: "limit-daily"}, Unit: unit, Window: ledger.PerMinute,
+			Limit: 60, Spent: 50, Held: 7, Needed: 5, ResetsAt: (now + 12) * ledger.Second,
+		}
+		for _, call := range asked {
+			a, body := w.send("POST", call.path, call.body)
+			if a.Status != 429 || header(a, "retry-after") != "12" || header(a, "retry-after-ms") != "12000" || header(a, "x-should-retry") != "" {
+				t.Errorf("%s, %s: %d %v %s", unit, call.name, a.Status, a.Header, body)
+			}
+			want := map[string]string{
+				fmt.Sprintf("x-ratelimit-limit-%s", unit): "60", fmt.Sprintf("x-ratelimit-remaining-%s", unit): "3", fmt.Sprintf("x-ratelimit-reset-%s", unit): "12s",
+			}
+			switch call.name {
+			case "anthropic":
+				want = map[string]string{
+					fmt.Sprintf("anthropic-ratelimit-%s-limit", unit): "60", fmt.Sprintf("anthropic-ratelimit-%s-remaining", unit): "3",
+					fmt.Sprintf("anthropic-ratelimit-%s-reset", unit): "2026-09-21T14:13:32Z",
+				}
+				if gjson.Get(body, "error.type").String() != "rate_limit_error" {
+					t.Errorf("%s: %s", unit, body)
+				}
+			case "gemini":
+				want = nil
+				if gjson.Get(body, "error.status").String() != "RESOURCE_EXHAUSTED" ||
+					gjson.Get(body, `error.details.#(retryDelay).retryDelay`).String() != "12.000s" ||
+					gjson.Get(body, `error.details.#(violations).violations.0.quotaId`).String() != "LimitPerMinute" {
+					t.Errorf("%s: %s", unit, body)
+				}
+			default:
+				if gjson.Get(body, "error.code").String() != "rate_limit_exceeded" {
+					t.Errorf("%s: %s", unit, body)
+				}
+			}
+			for name, value := range want {
+				if got := header(a, name); got != value {
+					t.Errorf("%s, %s: %s is %q, not %q", unit, call.name, name, got, value)
+				}
+			}
+		}
+	}
+}
+
+// TestNobodyIsToldToWaitForLong: SDKs do not wait longer than a minute, but some
+// ask again at once when they are told to.
+func TestNobodyIsToldToWaitForLong(t *testing.T) {
+	const now = 1_790_000_000
+	for _, x := range []struct {
+		window ledger.WindowKind
+		resets ledger.Instant
+		after  string
+		quota  string
+	}{
+		{ledger.PerHour, (now + 1800) * ledger.Second, "1800", "LimitPerHour"},
+		{ledger.PerDay, (now + 80_000) * ledger.Second, "80000", "LimitPerDay"},
+		{ledger.Total, ledger.MaxInstant, "", "LimitPerDay"},
+	} {
+		w := newWorld(t, unasked(t), nil)
+		w.purse.refuse = Refusal{Account: ledger.AccountKey{Budget: "b"}, Unit: ledger.Requests, Window: x.window, Limit: 60, Spent: 60, Needed: 1, ResetsAt: x.resets}
+		for _, call := range asked {
+			a, body := w.send("POST", call.path, call.body)
+			if a.Status != 429 || header(a, "retry-after") != x.after || header(a, "x-should-retry") != "false" {
+				t.Errorf("%s, %s: %d %v", x.window, call.name, a.Status, a.Header)
+			}
+			if call.name == "gemini" && gjson.Get(body, `error.details.#(violations).violations.0.quotaId`).String() != x.quota {
+				t.Errorf("%s: %s", x.window, body)
+			}
+		}
+	}
+	w := newWorld(t, unasked(t), nil)
+	w.purse.refuse = Refusal{Account: ledger.AccountKey{Budget: "b"}, Unit: ledger.Slots, Limit: 2, Held: 2, Needed: 1, ResetsAt: ledger.MaxInstant}
+	for _, call := range asked {
+		a, body := w.send("POST", call.path, call.body)
+		if a.Status != 429 || header(a, "retry-after") != "1" || header(a, "x-should-retry") != "" || strings.Contains(body, "PerMinute") {
+			t.Errorf("slots, %s: %d %v %s", call.name, a.Status, a.Header, body)
+		}
+	}
+}

@@ -3,14 +3,11 @@ package node
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"purser/api/admin"
 	"purser/internal/telemetry"
 	"purser/ledger"
-	"purser/proxy/dialect"
-	"purser/proxy/dialect/openai"
 	"purser/proxy/upstream"
 )
 
@@ -39,21 +36,6 @@ func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text + "\n")) // a prober that went away is no fault of ours
-}
-
-// edgeError renders the edge's own refusals as OpenAI does.
-func edgeError(status int, code, message string) (string, []byte) {
-	kind := "invalid_request_error"
-	if status >= http.StatusInternalServerError {
-		kind = "server_error"
-	}
-	_, headers, body := openai.ErrorAnswer(&dialect.Error{Status: status, Type: kind, Code: dialect.Code(code), Message: message}, dialect.AnyClient)
-	for _, h := range headers {
-		if strings.EqualFold(h.Name, "content-type") {
-			return h.Value, body
-		}
-	}
-	return "application/json", body
 }
 
 // upstreamStatus is each upstream with the worst state of its breakers.

@@ -89,7 +89,7 @@ func (n *Node) openEdge() error {
 		return err
 	}
 	cfg := edge.Default()
-	cfg.Proxy, cfg.Admin, cfg.ErrorBody, cfg.Log = n.gateway.Serve, n.operations(api), edgeError, n.log
+	cfg.Proxy, cfg.Admin, cfg.ErrorBody, cfg.Log = n.gateway.Serve, n.operations(api), proxy.ErrorBody, n.log
 	cfg.AdminPrefix = []string{"/admin", "/healthz", "/readyz", "/metrics"}
 	cfg.MaxBody, cfg.MaxConns = n.cfg.Listen.BodyBytes, n.cfg.Listen.MaxConnections
 	if n.cfg.Listen.TLSCert != "" {

@@ -177,3 +177,34 @@ func TestNobodyIsToldToWaitForLong(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorsOfTheEdgeSpeakTheDialect, as far as the request is known.
+func TestErrorsOfTheEdgeSpeakTheDialect(t *testing.T) {
+	for _, x := range []struct {
+		path   string
+		header headerList
+		says   string // of a 413
+	}{
+		{"", nil, `error.code="request_too_large"`},
+		{"/v1/chat/completions", nil, `error.type="invalid_request_error"`},
+		{"/v1/chat/completions", headerList{headerVersion, defaultVersion}, `error.code="request_too_large"`},
+		{"/v1/responses", nil, `error.code="request_too_large"`},
+		{"/v1/messages", nil, `error.type="request_too_large"`},
+		{"/v1/models", headerList{headerVersion, defaultVersion}, `error.type="request_too_large"`},
+		{"/nowhere", headerList{headerVersion, defaultVersion}, `error.details.error_code="request_too_large"`},
+		{"/v1beta/models/m:generateContent", nil, `error.status="INVALID_ARGUMENT"`},
+		{"/v1/models/m:generateContent", nil, `error.details.0.reason="REQUEST_TOO_LARGE"`},
+		{"/upload/v1beta/files", nil, `error.code=413`},
+	} {
+		contentType, body := ErrorBody(&Request{Path: x.path, Header: x.header}, 413, "request_too_large", "too large")
+		path, want, _ := strings.Cut(x.says, "=")
+		if got := gjson.GetBytes(body, path).Raw; got != want || !strings.HasPrefix(contentType, "application/json") || gjson.GetBytes(body, "error.message").String() != "too large" {
+			t.Errorf("%s %v: %s is %s, not %s, in %s %s", x.path, x.header, path, got, want, contentType, body)
+		}
+	}
+	for path, want := range map[string]string{"/v1/messages": `"timeout_error"`, "/v1beta/models": `"DEADLINE_EXCEEDED"`, "/v1/completions": `"request_timeout"`} {
+		if _, body := ErrorBody(&Request{Path: path, Header: headerList{}}, 408, "request_timeout", "slow"); !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+}

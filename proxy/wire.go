@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"strings"
 
 	"purser/proxy/dialect"
@@ -90,6 +91,18 @@ func speaksOf(r *Request) Wire {
 	default:
 		return OpenAI
 	}
+}
+
+// ErrorBody tells an error of the edge's own in the dialect of the request that it
+// answers. Of the request, Path and Header count.
+func ErrorBody(r *Request, status int, code, message string) (contentType string, body []byte) {
+	w := speaksOf(r)
+	if e, _ := endpointOf(r); e != nil {
+		w = e.speaks
+	}
+	e := dialect.Error{Status: status, Type: dialect.TypeOf(status), Code: dialect.Code(code), Message: message}
+	_, headers, body := formats[w].ErrorAnswer(&e, dialect.AnyClient)
+	return headers[slices.IndexFunc(headers, func(h dialect.Header) bool { return h.Name == "content-type" })].Value, body
 }
 
 // speaks is the format of the client.

@@ -189,7 +189,7 @@ type fakePurse struct {
 	fail  error // what Reserve answers when it is set
 
 	refuse Refusal // by which every hold of its part is refused, when it has a unit
-	held  []ledger.Amount
+	held   []ledger.Amount
 }
 
 func (p *fakePurse) outstanding() int {

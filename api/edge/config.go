@@ -19,8 +19,9 @@ type Config struct {
 	Admin http.Handler
 	// AdminPrefix lists paths: "/admin" covers "/admin" and "/admin/...", compared with the path as it was sent.
 	AdminPrefix []string
-	// ErrorBody renders the edge's own refusals in the caller's dialect. Required.
-	ErrorBody func(status int, code, message string) (contentType string, body []byte)
+	// ErrorBody renders the edge's own refusals in the caller's dialect. Of the request it has the path and the headers,
+	// as far as they were read; its path is empty where that did not come. Required.
+	ErrorBody func(r *proxy.Request, status int, code, message string) (contentType string, body []byte)
 	// Log gets the edge's own records; default slog.Default.
 	Log *slog.Logger
 	// Certificates turns TLS on, for HTTP/1.1 and HTTP/2 alike; nil serves in the clear.

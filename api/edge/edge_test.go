@@ -49,8 +49,8 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func errorBody(status int, code, message string) (string, []byte) {
-	return "application/json", fmt.Appendf(nil, `{"error":{"code":%q,"status":%d,"message":%q}}`, code, status, message)
+func errorBody(r *proxy.Request, status int, code, message string) (string, []byte) {
+	return "application/json", fmt.Appendf(nil, `{"error":{"code":%q,"status":%d,"message":%q,"path":%q,"version":%q}}`, code, status, message, r.Path, r.Header.Peek("anthropic-version"))
 }
 
 // serve starts a server with a handler and changes to its configuration.

@@ -23,7 +23,7 @@ func (s *Server) guarded(h http.Handler) http.Handler {
 			if n.began || v == http.ErrAbortHandler {
 				panic(http.ErrAbortHandler)
 			}
-			s.refuse2(w, refusedPanic)
+			s.refuse2(w, r, refusedPanic)
 		}()
 		h.ServeHTTP(n, r)
 	})
@@ -56,9 +56,10 @@ func (n *noted) Flush() {
 // Unwrap is for http.ResponseController.
 func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
-// render is a refusal as bytes, for connections that no server has.
-func (s *Server) render(r refusal) []byte {
-	contentType, body := s.cfg.ErrorBody(r.status, r.code, r.message)
+// render is a refusal as bytes, for connections that no server has; begin is what
+// came of the request.
+func (s *Server) render(r refusal, begin []byte) []byte {
+	contentType, body := s.cfg.ErrorBody(glimpse(begin), r.status, r.code, r.message)
 	head := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %s\r\nConnection: close\r\n",
 		r.status, http.StatusText(r.status), contentType, strconv.Itoa(len(body)))
 	if r.status == http.StatusServiceUnavailable {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttpadaptor"
@@ -98,7 +99,8 @@ func (s *Server) refuses(ctx *fasthttp.RequestCtx) (refusal, bool) {
 
 // refuse1 answers with a refusal, and ends the connection: bytes of the request may still be on their way.
 func (s *Server) refuse1(ctx *fasthttp.RequestCtx, r refusal) {
-	contentType, body := s.cfg.ErrorBody(r.status, r.code, r.message)
+	path, _, _ := strings.Cut(string(ctx.Request.Header.RequestURI()), "?")
+	contentType, body := s.cfg.ErrorBody(&proxy.Request{Path: path, Header: &exchange1{ctx: ctx}}, r.status, r.code, r.message)
 	ctx.Response.Reset()
 	ctx.SetStatusCode(r.status)
 	ctx.Response.Header.SetContentType(contentType)

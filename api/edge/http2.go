@@ -44,12 +44,12 @@ func (s *Server) answer2(w http.ResponseWriter, r *http.Request) {
 	s.running.Add(1)
 	defer s.running.Add(-1)
 	if s.draining.Load() {
-		s.refuse2(w, refusedDraining)
+		s.refuse2(w, r, refusedDraining)
 		return
 	}
 	body, refused := s.body2(w, r)
 	if refused != nil {
-		s.refuse2(w, *refused)
+		s.refuse2(w, r, *refused)
 		return
 	}
 	a := s.call2(&proxy.Request{
@@ -63,7 +63,7 @@ func (s *Server) answer2(w http.ResponseWriter, r *http.Request) {
 		Client: headers2{r},
 	})
 	if a == nil {
-		s.refuse2(w, refusedPanic)
+		s.refuse2(w, r, refusedPanic)
 		return
 	}
 	h := w.Header()
@@ -164,8 +164,8 @@ func (s *Server) push2(w http.ResponseWriter, out *http.ResponseController, b []
 	return out.Flush() == nil
 }
 
-func (s *Server) refuse2(w http.ResponseWriter, r refusal) {
-	contentType, body := s.cfg.ErrorBody(r.status, r.code, r.message)
+func (s *Server) refuse2(w http.ResponseWriter, req *http.Request, r refusal) {
+	contentType, body := s.cfg.ErrorBody(&proxy.Request{Path: pathOf(req.RequestURI), Header: headers2{req}}, r.status, r.code, r.message)
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))

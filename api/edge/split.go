@@ -61,7 +61,7 @@ func (s *Server) open(c *conn) (net.Conn, string, error) {
 	if err := t.HandshakeContext(ctx); err != nil {
 		var plain tls.RecordHeaderError
 		if errors.As(err, &plain) && looksPlain(plain.RecordHeader) {
-			s.tell(c, refusedPlain)
+			s.tell(c, refusedPlain, nil)
 		}
 		return nil, "", err
 	}
@@ -99,14 +99,15 @@ func (s *Server) reject(c *conn) {
 // like noise on an unused connection.
 func (s *Server) turnAway(c net.Conn) {
 	var begin [1 << 10]byte
-	if _, err := c.Read(begin[:]); err == nil {
-		s.tell(c, refusedConns)
+	if n, err := c.Read(begin[:]); err == nil {
+		s.tell(c, refusedConns, begin[:n])
 	}
 }
 
-// tell writes a refusal on a connection that no server has.
-func (s *Server) tell(c net.Conn, r refusal) {
-	if _, err := c.Write(s.render(r)); err == nil {
+// tell writes a refusal on a connection that no server has; begin is what came
+// of the request.
+func (s *Server) tell(c net.Conn, r refusal, begin []byte) {
+	if _, err := c.Write(s.render(r, begin)); err == nil {
 		beneath(c).linger.Store(true)
 	}
 }

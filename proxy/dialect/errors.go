@@ -57,6 +57,14 @@ const (
 	typeServer    = "server_error"
 )
 
+// TypeOf is the type of an error that has no code of the table, by its status.
+func TypeOf(status int) string {
+	if status >= 500 {
+		return typeServer
+	}
+	return typeInvalid
+}
+
 type codeRule struct {
 	status  int
 	kind    string

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"strconv"
@@ -114,6 +115,9 @@ func (x *exchange) failed(f *upstream.Failure) (*Answer, time.Duration) {
 		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "this gateway has no valid credential for the upstream %s at present, and sent nothing; its operator has to mend that", x.route_.up.Name)), 0
 	}
 	x.g.log.Warn("upstream call failed", "request", x.rec.ID, "upstream", x.route_.up.Name, "sent", f.Sent, "error", f.Err)
+	if errors.Is(f.Err, upstream.ErrHandshake) {
+		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "no TLS connection to the upstream %s could be made; nothing was sent, and its operator has to mend that", x.route_.up.Name)), 0
+	}
 	if f.Timeout {
 		return x.deny(dialect.NewError(dialect.CodeUpstreamTimeout, "", "the upstream %s did not answer in time", x.route_.up.Name)), 0
 	}
@@ -134,7 +138,7 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	}, rand.Uint64())
 	status := res.Status
 	body, err := res.ReadAll(maxErrorBody)
-	answer := &Answer{Status: status, Header: x.passHeaders(res), Body: withoutAccount(body)}
+	answer := &Answer{Status: status, Header: x.passHeaders(res), Body: x.withheld(body)}
 	x.closeResponse()
 	readable := err == nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
 	gaveUp := status == 408 || status == 499 || status == 502 || status == 504 || status >= 500 && !readable
@@ -157,10 +161,14 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 		x.g.log.Error("the upstream refuses this gateway's credential", "upstream", x.route_.up.Name, "status", status, "request", x.rec.ID)
 		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "the upstream %s refuses this gateway's credential; its operator has to mend that", x.route_.up.Name)), 0
 	}
-	if !readable {
-		// Not an error any client of this dialect can read, such as a proxy's page.
-		e := dialect.NewError(dialect.CodeUpstream, "", "the upstream %s answered with status %d and an error that is not JSON", x.route_.up.Name, status)
-		e.Status = status
+	text, native := errorText(x.route_.wire, answer.Body)
+	if !native {
+		// Not an error that clients of this dialect can read, such as a proxy's page.
+		e := dialect.NewError(dialect.CodeUpstreamError, "", "the upstream %s answered with status %d: %s", x.route_.up.Name, status, cmp.Or(text, "no text that could be read"))
+		e.Status, e.Type = status, dialect.TypeOf(status)
+		if asked {
+			e.RetryAfterMillis = max(after.Milliseconds(), 1)
+		}
 		return x.deny(e), 0
 	}
 	if x.translated() {
@@ -192,6 +200,9 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	x.rec.Outcome, x.rec.Status = record.Completed, res.Status
 	if report.Failed != nil && report.Done {
 		x.rec.Outcome = record.UpstreamError // it says so itself, in an answer of status 200
+	}
+	if body = x.route_.up.Client.Withhold(body); report.Failed != nil {
+		body = withoutAccount(body)
 	}
 	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: body}
 	x.closeResponse()

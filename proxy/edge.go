@@ -44,6 +44,10 @@ type Answer struct {
 	Header []HeaderField
 	Body   []byte
 	Stream Stream
+	// Trailer are fields that follow a Stream that came to its clean end, for
+	// clients that take them: their names from the start, their values once Next
+	// has given io.EOF.
+	Trailer []HeaderField
 }
 
 // setHeader sets a header that the answer has already.

@@ -87,7 +87,7 @@ func outcomeOf(c dialect.Code) record.Outcome {
 		return record.Undecided
 	case dialect.CodeClientGone:
 		return record.Disconnected
-	case dialect.CodeUpstream, dialect.CodeUpstreamTimeout, dialect.CodeUpstreamInvalid:
+	case dialect.CodeUpstream, dialect.CodeUpstreamTimeout, dialect.CodeUpstreamInvalid, dialect.CodeUpstreamError:
 		return record.UpstreamError
 	default:
 		return record.Denied

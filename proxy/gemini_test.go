@@ -80,7 +80,7 @@ func TestGeminiKeys(t *testing.T) {
 		if strings.Contains(all, "pk_") || strings.Contains(all, "theirs") || seen.URL.RawQuery != "" || seen.Header.Get("X-Goog-Fieldmask") != "" {
 			t.Errorf("%s: the upstream saw %s", name, all)
 		}
-		if seen.Header.Get("X-Goog-Api-Key") != "AIza-operator" || seen.Header.Get("Authorization") != "" || seen.Header.Get("X-Goog-Api-Client") != "sdk" {
+		if seen.Header.Get("X-Goog-Api-Key") != operatorsKey || seen.Header.Get("Authorization") != "" || seen.Header.Get("X-Goog-Api-Client") != "sdk" {
 			t.Errorf("%s: the upstream saw %v", name, seen.Header)
 		}
 	}

@@ -73,7 +73,7 @@ func (x *exchange) pull() ([]byte, error) {
 		if out, err = s.meter.Feed(chunk); err == nil {
 			x.copy(chunk, out)
 			x.noteEnd()
-			return out, nil
+			return x.withhold(out), nil
 		}
 	}
 	s.over = true
@@ -84,7 +84,18 @@ func (x *exchange) pull() ([]byte, error) {
 	s.tail = true
 	out := s.meter.Finish()
 	x.copy(nil, out)
-	return out, nil
+	return x.withhold(out), nil
+}
+
+// withhold takes the operator's own out of events before they go to the client:
+// the key from each, and from those with which the upstream says that it failed
+// whatever names an account. A meter gives events whole, so that no such text is
+// in two pieces.
+func (x *exchange) withhold(out []byte) []byte {
+	if x.stream.meter.Report().Failed != nil {
+		return x.withheld(out)
+	}
+	return x.route_.up.Client.Withhold(out)
 }
 
 // copy keeps what came, for the store: as it came, with the usage that the client

@@ -28,6 +28,10 @@ type world struct {
 	stop    context.CancelFunc
 }
 
+// operatorsKey is what the upstream that speaks OpenAI's and Anthropic's formats is
+// asked with. Nothing but its being configured says that it is a key.
+const operatorsKey = "Zm9vYmFyIHRoZSBrZXk="
+
 // newWorld starts a gateway whose upstream is handler.
 func newWorld(t *testing.T, handler http.HandlerFunc, change func(*Config)) *world {
 	t.Helper()
@@ -39,13 +43,13 @@ func newWorld(t *testing.T, handler http.HandlerFunc, change func(*Config)) *wor
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(ln) }()
 	ucfg := upstream.Default()
-	ucfg.Name, ucfg.BaseURL = "up", "http://"+ln.Addr().String()+"/v1"
+	ucfg.Name, ucfg.BaseURL, ucfg.Keys = "up", "http://"+ln.Addr().String()+"/v1", []upstream.Key{{ID: "key", Secret: operatorsKey}}
 	client, err := upstream.New(ucfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ucfg.Name, ucfg.BaseURL = "google", "http://"+ln.Addr().String()+"/v1beta"
-	ucfg.KeyHeader, ucfg.KeyPrefix, ucfg.Keys = Gemini.KeyHeader(), "", []upstream.Key{{ID: "key", Secret: "AIza-operator"}}
+	ucfg.KeyHeader, ucfg.KeyPrefix, ucfg.Keys = Gemini.KeyHeader(), "", []upstream.Key{{ID: "key", Secret: operatorsKey}}
 	google, err := upstream.New(ucfg)
 	if err != nil {
 		t.Fatal(err)

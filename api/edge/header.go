@@ -55,6 +55,18 @@ func framing(name string) bool {
 	return false
 }
 
+// takesTrailers says whether a client's TE header lists them (RFC 9110 section 10.1.4).
+func takesTrailers(te []byte) bool {
+	for len(te) > 0 {
+		part, rest, _ := bytes.Cut(te, []byte{','})
+		te = rest
+		if bytes.EqualFold(bytes.TrimSpace(part), []byte("trailers")) {
+			return true
+		}
+	}
+	return false
+}
+
 // ambiguous says whether a raw header block gives both a length and a transfer
 // coding, which two readers may understand differently (RFC 9112 section 6.3).
 func ambiguous(raw []byte) bool {

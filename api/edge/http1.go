@@ -193,6 +193,7 @@ func (s *Server) write1(ctx *fasthttp.RequestCtx, x *exchange1, a *proxy.Answer)
 		ctx.Response.SetBodyRaw(a.Body)
 	case ctx.Request.Header.IsHTTP11():
 		ctx.Response.ImmediateHeaderFlush = true
+		x.announce(a.Trailer)
 		beneath(ctx.Conn()).hold(x.flow.ready())
 		ctx.Response.SetBodyStream(x, -1)
 	default:
@@ -230,7 +231,30 @@ type exchange1 struct {
 	request proxy.Request
 	ctx     *fasthttp.RequestCtx
 	flow    flow
-	rest    []byte // of Next, when fasthttp reads in pieces
+	rest    []byte              // of Next, when fasthttp reads in pieces
+	trailer []proxy.HeaderField // that was announced
+}
+
+// announce names the fields of the trailer, if the client takes one.
+func (x *exchange1) announce(trailer []proxy.HeaderField) {
+	if len(trailer) == 0 || !takesTrailers(x.Peek("TE")) {
+		return
+	}
+	for i := range trailer {
+		if x.ctx.Response.Header.AddTrailer(trailer[i].Name) != nil {
+			return // not a name that may be there: none of them is sent
+		}
+	}
+	x.trailer = trailer
+}
+
+// trail sets the values of the trailer, which fasthttp writes after the last chunk.
+func (x *exchange1) trail() {
+	for i := range x.trailer {
+		if f := &x.trailer[i]; sendable(f.Name, f.Value) {
+			x.ctx.Response.Header.Set(f.Name, f.Value)
+		}
+	}
 }
 
 // Peek is proxy.Headers'.
@@ -264,6 +288,7 @@ func (x *exchange1) WriteTo(w io.Writer) (int64, error) {
 			return sent, werr
 		}
 		if errors.Is(err, io.EOF) {
+			x.trail()
 			return sent, nil
 		}
 		if err != nil {
@@ -277,6 +302,9 @@ func (x *exchange1) Read(p []byte) (int, error) {
 	for len(x.rest) == 0 {
 		b, err := x.flow.next()
 		if len(b) == 0 && err != nil {
+			if errors.Is(err, io.EOF) {
+				x.trail()
+			}
 			return 0, err
 		}
 		x.rest = b

@@ -131,6 +131,9 @@ func (s *Server) body2(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 func (s *Server) stream2(w http.ResponseWriter, r *http.Request, a *proxy.Answer) {
 	f := flow{s: s, stream: a.Stream}
 	defer f.close()
+	for i := range a.Trailer {
+		w.Header().Add("Trailer", a.Trailer[i].Name)
+	}
 	w.WriteHeader(finalStatus(a.Status))
 	if r.Method == http.MethodHead {
 		return
@@ -145,6 +148,11 @@ func (s *Server) stream2(w http.ResponseWriter, r *http.Request, a *proxy.Answer
 			panic(http.ErrAbortHandler)
 		}
 		if err == io.EOF {
+			for i := range a.Trailer {
+				if f := &a.Trailer[i]; sendable(f.Name, f.Value) {
+					w.Header().Set(f.Name, f.Value)
+				}
+			}
 			return
 		}
 		if err != nil {

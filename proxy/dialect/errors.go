@@ -43,6 +43,7 @@ const (
 	CodeUpstream        Code = "upstream_unavailable"
 	CodeUpstreamTimeout Code = "upstream_timeout"
 	CodeUpstreamInvalid Code = "upstream_invalid"
+	CodeUpstreamError   Code = "upstream_error"
 	CodeClientGone      Code = "client_gone"
 	CodeInternal        Code = "internal_error"
 )
@@ -57,9 +58,12 @@ const (
 	typeServer    = "server_error"
 )
 
-// TypeOf is the type of an error that has no code of the table, by its status.
+// TypeOf is the type of an error whose status is not that of its code.
 func TypeOf(status int) string {
-	if status >= 500 {
+	switch {
+	case status == 429:
+		return typeRequests
+	case status >= 500:
 		return typeServer
 	}
 	return typeInvalid
@@ -107,6 +111,7 @@ var codes = map[Code]codeRule{
 	CodeUpstream:        {502, typeServer, false},
 	CodeUpstreamTimeout: {504, typeServer, false},
 	CodeUpstreamInvalid: {502, typeServer, false},
+	CodeUpstreamError:   {502, typeServer, false},
 	CodeClientGone:      {499, typeServer, false},
 	CodeInternal:        {500, typeServer, false},
 }

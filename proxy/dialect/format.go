@@ -34,9 +34,10 @@ type Change struct {
 type Meter interface {
 	// Reset readies the meter for the stream that answers c.
 	Reset(c *Call)
-	// Feed takes the next bytes of the upstream and gives those for the client: a
-	// part of chunk or memory of the meter's, valid until the next call. After an
-	// error the stream cannot go on.
+	// Feed takes the next bytes of the upstream and gives those for the client:
+	// whole events, so that what an event says is known before any of it goes on. It
+	// is a part of chunk or memory of the meter's, valid until the next call. After
+	// an error the stream cannot go on.
 	Feed(chunk []byte) ([]byte, error)
 	// Finish says that the upstream has no more bytes, and gives the last ones.
 	Finish() []byte

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -13,6 +14,8 @@ type Client struct {
 	base base
 	// fixed[i] are the rendered header lines that each request with key i begins with.
 	fixed [][]byte
+	// secrets are the keys that are long enough not to be a word of a text.
+	secrets [][]byte
 	// keyHeader carries the credential; "" without keys.
 	keyHeader string
 	// slots holds one token per attempt in flight, from Do until the end of its body.
@@ -51,6 +54,11 @@ func New(cfg Config) (*Client, error) {
 	if len(cfg.Keys) > 0 {
 		c.keyHeader = cfg.KeyHeader
 	}
+	for _, k := range cfg.Keys {
+		if len(k.Secret) >= shortestSecret {
+			c.secrets = append(c.secrets, []byte(k.Secret))
+		}
+	}
 	if cfg.Protocol == HTTP2 {
 		c.via = newHTTP2(c)
 	} else {
@@ -88,6 +96,23 @@ func (c *Client) Keys() []string {
 		ids[i] = k.ID
 	}
 	return ids
+}
+
+// shortestSecret is the length from which a key is looked for in answers: that of
+// no real one is below it, but that of "none" and "ollama" is.
+const shortestSecret = 12
+
+// withheld stands in an answer where a key was.
+var withheld = []byte("key-withheld")
+
+// Withhold gives b without the client's keys: b itself, or a copy where one was in it.
+func (c *Client) Withhold(b []byte) []byte {
+	for _, secret := range c.secrets {
+		if bytes.Contains(b, secret) {
+			b = bytes.ReplaceAll(b, secret, withheld)
+		}
+	}
+	return b
 }
 
 // InFlight is the number of attempts whose answers have not ended.

@@ -55,6 +55,7 @@ var (
 	ErrTooLarge        = errors.New("answer is larger than its limit")
 	ErrEncoding        = errors.New("answer has a content encoding that was not asked for and is not known")
 	ErrBadRequest      = errors.New("request holds bytes that cannot be sent")
+	ErrHandshake       = errors.New("tls handshake")
 )
 
 // Failure is the end of an attempt that has no complete answer. It is an error.
@@ -124,9 +125,12 @@ func connectCause(err error) error {
 		verify *tls.CertificateVerificationError
 		host   x509.HostnameError
 		alert  tls.AlertError
+		record tls.RecordHeaderError
+		remote *net.OpError // an alert that came from the other side
 	)
-	if errors.As(err, &verify) || errors.As(err, &host) || errors.As(err, &alert) {
-		return fmt.Errorf("tls handshake: %w", err)
+	if errors.As(err, &verify) || errors.As(err, &host) || errors.As(err, &alert) || errors.As(err, &record) ||
+		errors.As(err, &remote) && remote.Op == "remote error" {
+		return fmt.Errorf("%w: %w", ErrHandshake, err)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return ErrHungUp

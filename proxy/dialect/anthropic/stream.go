@@ -9,8 +9,8 @@ import (
 )
 
 // Meter reads one stream of events as it passes. The client gets the upstream's
-// bytes as they are, since usage is always part of a stream. The zero Meter needs
-// Reset. It may be reused, keeping its memory.
+// bytes as they are, in whole events, since usage is always part of a stream. The
+// zero Meter needs Reset. It may be reused, keeping its memory.
 type Meter struct {
 	report dialect.Report
 	scan   sse.Scanner
@@ -26,8 +26,8 @@ func (m *Meter) Reset(*dialect.Call) {
 // Report is what the stream has said until now. It belongs to the meter.
 func (m *Meter) Report() *dialect.Report { return &m.report }
 
-// Feed takes the next bytes of the upstream and gives them back for the client.
-// It fails only on an event over the size limit, [sse.ErrTooLarge].
+// Feed takes the next bytes of the upstream and gives the client the events that
+// are whole now. It fails only on an event over the size limit, [sse.ErrTooLarge].
 func (m *Meter) Feed(chunk []byte) ([]byte, error) {
 	m.scan.Feed(chunk)
 	for {
@@ -36,19 +36,21 @@ func (m *Meter) Feed(chunk []byte) ([]byte, error) {
 			return nil, err
 		}
 		if !ok {
-			return chunk, nil
+			return m.scan.Taken(), nil
 		}
 		m.event(e)
 	}
 }
 
-// Finish says that the upstream has no more bytes. An event that it did not close
-// went on with its piece.
+// Finish says that the upstream has no more bytes, and gives an event that it did
+// not close.
 func (m *Meter) Finish() []byte {
-	if e, ok := m.scan.Rest(); ok {
-		m.event(e)
+	e, ok := m.scan.Rest()
+	if !ok {
+		return nil
 	}
-	return nil
+	m.event(e)
+	return e.Raw
 }
 
 func (m *Meter) event(e sse.Event) {

@@ -9,8 +9,8 @@ import (
 )
 
 // Meter reads one stream as it passes and gives the bytes that go on to the
-// client: the upstream's as they are, or, for a client that did not ask for
-// events, the data of whole events as the elements of a JSON array.
+// client: whole events, as they are, or, for a client that did not ask for events,
+// their data as the elements of a JSON array.
 //
 // A stream has no event that ends it. It is done when its bytes end and every
 // candidate has said why it finished, or the prompt was refused.
@@ -54,19 +54,20 @@ func (m *Meter) Feed(chunk []byte) ([]byte, error) {
 	if m.array {
 		return m.out, nil
 	}
-	return chunk, nil
+	return m.scan.Taken(), nil
 }
 
 // Finish says that the upstream has no more bytes, and gives the last ones for
 // the client: an event that the upstream did not close, and the array's end.
 func (m *Meter) Finish() []byte {
 	m.out = m.out[:0]
-	if e, ok := m.scan.Rest(); ok {
+	e, ok := m.scan.Rest()
+	if ok {
 		m.event(e)
 	}
 	m.report.Done = m.report.Failed == nil && m.ends.whole()
 	if !m.array {
-		return nil // the rest went on with its piece
+		return e.Raw
 	}
 	if !m.begun {
 		m.out = append(m.out, '[')

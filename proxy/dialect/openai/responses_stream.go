@@ -9,8 +9,8 @@ import (
 )
 
 // ResponsesMeter reads one stream of a response as it passes. The client gets
-// every byte as it came: events of a response are numbered, and their usage is
-// in the last of them whether the client asks for it or not.
+// every byte as it came, in whole events: those of a response are numbered, and
+// their usage is in the last of them whether the client asks for it or not.
 //
 // The zero ResponsesMeter needs Reset. It may be reused, keeping its memory.
 type ResponsesMeter struct {
@@ -28,8 +28,8 @@ func (m *ResponsesMeter) Reset(*dialect.Call) {
 // Report is what the stream has said until now. It belongs to the meter.
 func (m *ResponsesMeter) Report() *dialect.Report { return &m.report }
 
-// Feed implements dialect.Meter: it gives chunk back. It fails only on an event
-// over the size limit, [sse.ErrTooLarge].
+// Feed implements dialect.Meter: it gives the events that are whole now. It fails
+// only on an event over the size limit, [sse.ErrTooLarge].
 func (m *ResponsesMeter) Feed(chunk []byte) ([]byte, error) {
 	m.scan.Feed(chunk)
 	for {
@@ -38,18 +38,20 @@ func (m *ResponsesMeter) Feed(chunk []byte) ([]byte, error) {
 			return nil, err
 		}
 		if !ok {
-			return chunk, nil
+			return m.scan.Taken(), nil
 		}
 		m.read(e)
 	}
 }
 
-// Finish implements dialect.Meter: there is nothing left to give.
+// Finish implements dialect.Meter: it gives an event that the upstream did not close.
 func (m *ResponsesMeter) Finish() []byte {
-	if e, ok := m.scan.Rest(); ok {
-		m.read(e)
+	e, ok := m.scan.Rest()
+	if !ok {
+		return nil
 	}
-	return nil
+	m.read(e)
+	return e.Raw
 }
 
 // responseEvent is what is read of an event.

@@ -11,10 +11,10 @@ import (
 // Meter reads one chat stream as it passes and gives the bytes that go on to
 // the client.
 //
-// A client that asked for usage gets the upstream's bytes as they are. Any
-// other gets whole events only, without the usage chunk that the gateway asked
-// for and without the usage members of the other chunks; every other byte is
-// kept. Events that are not understood pass through.
+// The client gets whole events. One that asked for usage gets them as they are;
+// any other without the usage chunk that the gateway asked for and without the
+// usage members of the other chunks; every other byte is kept. Events that are
+// not understood pass through.
 //
 // The zero Meter needs Reset. It may be reused, keeping its memory.
 type Meter struct {
@@ -59,7 +59,7 @@ func (m *Meter) Feed(chunk []byte) ([]byte, error) {
 		whole = m.pass(whole, e)
 	}
 	if !m.strip {
-		return chunk, nil
+		return m.scan.Taken(), nil
 	}
 	return m.settle(whole), nil
 }
@@ -74,7 +74,7 @@ func (m *Meter) Finish() []byte {
 	}
 	whole := m.pass(nil, e)
 	if !m.strip {
-		return nil // it went on with its piece
+		return e.Raw
 	}
 	return m.settle(whole)
 }

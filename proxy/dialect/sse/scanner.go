@@ -28,6 +28,8 @@ type Event struct {
 type Scanner struct {
 	Max int // largest event in bytes; 0 means MaxEvent
 
+	fed   []byte // work as it was when Next began on the piece
+	taken int    // of fed: what was given as events
 	work  []byte // bytes not yet given: of buf, or of the piece fed
 	buf   []byte // owned
 	owned bool   // work is in buf
@@ -52,14 +54,20 @@ func (s *Scanner) Reset() {
 // taken with Next, until it gave false. The piece must stay unchanged for as
 // long as its events are used.
 func (s *Scanner) Feed(piece []byte) {
+	s.taken = 0
 	if len(s.work) == 0 {
 		s.work, s.owned = piece, false
-		return
+	} else {
+		s.keep()
+		s.buf = append(s.buf, piece...)
+		s.work = s.buf
 	}
-	s.keep()
-	s.buf = append(s.buf, piece...)
-	s.work = s.buf
+	s.fed = s.work
 }
+
+// Taken gives the events that Next gave since the last Feed as one piece, as they
+// came. It is valid until the next Feed, and not to be appended to.
+func (s *Scanner) Taken() []byte { return s.fed[:s.taken] }
 
 // keep moves what is left into the scanner's own memory.
 func (s *Scanner) keep() {
@@ -238,6 +246,7 @@ func (s *Scanner) event(end int) Event {
 		e.Type = s.work[s.kindAt[0]:s.kindAt[1]]
 	}
 	s.work = s.work[end:]
+	s.taken += end
 	s.pos, s.next, s.lines, s.kindAt = 0, 0, 0, [2]int{}
 	return e
 }

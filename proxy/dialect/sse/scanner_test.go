@@ -228,3 +228,39 @@ func FuzzScanner(f *testing.F) {
 		check(t, string(stream), stream)
 	})
 }
+
+// TestTaken: the whole events of all pieces, and the rest, are the stream, byte for
+// byte, wherever it was cut.
+func TestTaken(t *testing.T) {
+	const stream = "\xef\xbb\xbfdata: a\r\n\r\n: comment\n\nevent: x\rdata: b\r\rdata: c\ndata: d\n\n\ndata: the end is missing\nid: 7"
+	for size := 1; size <= len(stream); size++ {
+		var s Scanner
+		var all []byte
+		for rest := []byte(stream); len(rest) > 0; {
+			n := min(size, len(rest))
+			s.Feed(rest[:n])
+			rest = rest[n:]
+			events := 0
+			for {
+				_, ok, err := s.Next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !ok {
+					break
+				}
+				events++
+			}
+			if got := s.Taken(); (len(got) > 0) != (events > 0) {
+				t.Errorf("by %d: %d events are %q", size, events, got)
+			}
+			all = append(all, s.Taken()...)
+		}
+		if e, ok := s.Rest(); ok {
+			all = append(all, e.Raw...)
+		}
+		if string(all) != stream {
+			t.Errorf("by %d: %q", size, all)
+		}
+	}
+}

@@ -43,6 +43,12 @@ func (a *admission) Chain(d *ledger.Dimensions) (proxy.Chain, error) {
 	return c, nil
 }
 
+// Room implements proxy.Purse.
+func (a *admission) Room(c proxy.Chain) (proxy.Room, bool) {
+	r, ok := c.(*chain).chain.Money.Tightest()
+	return proxy.Room(r), ok
+}
+
 // chain is one request's accounts, and its one hold for each part.
 type chain struct {
 	admission *admission

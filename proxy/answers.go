@@ -28,16 +28,22 @@ func (x *exchange) deny(e *dialect.Error) *Answer {
 func (x *exchange) answer(e *dialect.Error) *Answer {
 	e.RequestID = x.rec.ID
 	status, headers, body := x.wire().ErrorAnswer(e, x.client)
-	h := make([]HeaderField, 0, len(headers)+1)
+	a := &Answer{Status: status, Body: body}
+	h := make([]HeaderField, 0, len(headers)+maxOwn)
 	for _, f := range headers {
 		h = append(h, HeaderField{f.Name, f.Value})
 	}
-	return &Answer{Status: status, Body: body, Header: append(h, HeaderField{headerID + "-id", x.rec.ID})}
+	a.Header = x.own(h, a)
+	return a
 }
 
-// passHeaders are the upstream's headers that go on to the client, and ours.
+// maxOwn is how many headers own appends at the most.
+const maxOwn = 9
+
+// passHeaders are the upstream's headers that go on to the client, and whether
+// the cache was asked.
 func (x *exchange) passHeaders(res *upstream.Response) []HeaderField {
-	h := make([]HeaderField, 0, 16)
+	h := make([]HeaderField, 0, 16+maxOwn)
 	if x.translated() {
 		h = x.translatedHeaders(h)
 	} else {
@@ -51,7 +57,7 @@ func (x *exchange) passHeaders(res *upstream.Response) []HeaderField {
 	if x.rec.Cache == record.CacheMiss {
 		state = "miss"
 	}
-	return append(h, HeaderField{headerID + "-id", x.rec.ID}, HeaderField{headerCache, state})
+	return append(h, HeaderField{headerCache, state})
 }
 
 // hopByHop are the headers of one connection (RFC 9110 section 7.6.1), and those
@@ -75,8 +81,14 @@ var private = []string{
 var privatePrefixes = []string{headerPrefix, "x-forwarded-", "x-amz", "x-vertex-ai-"}
 
 // withheld are answer headers that stay here: cookies, the operator's organisation,
-// and what speaks of the upstream's own host.
-var withheld = []string{"set-cookie", "openai-organization", "openai-project", "alt-svc", "strict-transport-security"}
+// what speaks of the upstream's own host, and what this gateway says itself.
+var withheld = []string{
+	"set-cookie", "openai-organization", "openai-project", "alt-svc", "strict-transport-security", headerLiteCost, headerLiteCall, headerLiteModel,
+}
+
+// limitPrefixes begin the headers in which a provider tells what it allows the
+// operator's account, which all callers share: a client would take it for its own.
+var limitPrefixes = []string{"x-ratelimit-", "anthropic-ratelimit-"}
 
 // forwards says whether a client's header goes to the upstream.
 func forwards(name string) bool {
@@ -91,6 +103,11 @@ func forwards(name string) bool {
 func returns(name string) bool {
 	var buf [nameBytes]byte
 	n := appendLower(buf[:0], name)
+	for _, p := range limitPrefixes {
+		if bytes.HasPrefix(n, []byte(p)) {
+			return false
+		}
+	}
 	return !contains(hopByHop, n) && !contains(withheld, n) && !bytes.HasPrefix(n, []byte(headerPrefix))
 }
 
@@ -151,7 +168,9 @@ func (x *exchange) models() *Answer {
 		}
 		body = x.wire().AppendModel(nil, list[i])
 	}
-	return &Answer{Status: 200, Body: body, Header: []HeaderField{{"Content-Type", "application/json"}, {headerID + "-id", x.rec.ID}}}
+	a := &Answer{Status: 200, Body: body}
+	a.Header = x.own([]HeaderField{{"Content-Type", "application/json"}}, a)
+	return a
 }
 
 // offered lists the client-side names of an upstream's models.

@@ -17,6 +17,7 @@ const (
 	headerTagPrefix = "x-purser-tag-"
 	headerCache     = "x-purser-cache"   // "off" or "bypass": neither read nor fill the cache
 	headerID        = "x-purser-request" // answers only
+	headerUsageCost = "x-purser-usage-cost"
 )
 
 // attribute fills the dimensions: what the key binds, then what the headers
@@ -65,6 +66,9 @@ func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 		}
 		return dialect.NewError(dialect.CodeInvalidValue, "", "the header %s takes off, bypass, no-store or on", headerCache)
 	}
+	if name == headerUsageCost {
+		return x.askCost(value)
+	}
 	ref, ok := dimOfHeader(name)
 	if !ok {
 		return dialect.NewError(dialect.CodeInvalidDim, "", "the header %s names no dimension; there are %s, and %s<name>", name, settableNames, headerTagPrefix)
@@ -86,6 +90,18 @@ func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 		return dialect.NewError(dialect.CodeInvalidDim, "", "a request may carry %d tags, with those of its key", ledger.MaxTags)
 	}
 	return nil
+}
+
+// askCost reads whether the answer's usage is to have the cost in it.
+func (x *exchange) askCost(value string) *dialect.Error {
+	switch strings.ToLower(value) {
+	case "true":
+		x.costInUsage = true
+		return nil
+	case "false", "":
+		return nil
+	}
+	return dialect.NewError(dialect.CodeInvalidValue, "", "the header %s takes true or false", headerUsageCost)
 }
 
 func checkDim(ref ledger.DimRef, value, name string) *dialect.Error {

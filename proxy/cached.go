@@ -70,10 +70,14 @@ func (x *exchange) tenant() string {
 // replay answers from c. The body is built for this request, because the edge
 // may still be sending it when the entry goes.
 func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheState, lever record.Lever) *Answer {
-	body, contentType := c.Body, "application/json"
+	body, contentType := x.withCost(c.Body), "application/json"
 	if x.call.Stream {
+		call := x.asked()
+		asked := call.IncludeUsage
+		call.IncludeUsage = asked || x.costInUsage
 		var err error
-		body, err = x.wire().Replay(nil, c.Body, x.asked())
+		body, err = x.wire().Replay(nil, body, call)
+		call.IncludeUsage = asked // if this fails, the call goes upstream
 		if err != nil {
 			x.g.log.Warn("a cached answer could not be replayed", "request", x.rec.ID, "error", err)
 			return nil
@@ -84,9 +88,9 @@ func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheS
 	x.rec.Basis, x.rec.Status = record.NoCharge, 200
 	x.rec.Savings = append(x.rec.Savings, record.Saving{Lever: lever, Amount: c.Cost})
 	x.firstByte()
-	return &Answer{Status: 200, Body: body, Header: []HeaderField{
-		{"Content-Type", contentType}, {headerID + "-id", x.rec.ID}, {headerCache, "hit"},
-	}}
+	a := &Answer{Status: 200, Body: body}
+	a.Header = x.own([]HeaderField{{"Content-Type", contentType}, {headerCache, "hit"}}, a)
+	return a
 }
 
 // keep readies a complete answer for the store and for whoever waits for it.
@@ -101,7 +105,7 @@ func (x *exchange) keep(raw []byte, r *dialect.Report) {
 		if err != nil {
 			return
 		}
-		body = folded
+		body = x.route_.up.Client.Withhold(folded)
 	} else {
 		body = append([]byte(nil), raw...)
 	}

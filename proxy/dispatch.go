@@ -171,11 +171,12 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 		}
 		return x.deny(e), 0
 	}
-	if x.translated() {
-		answer = x.answer(x.told(status, answer.Body, after))
-	}
 	x.rec.Outcome, x.rec.Status = record.UpstreamError, status
 	x.rec.Code = string(dialect.CodeUpstream)
+	if x.translated() {
+		return x.answer(x.told(status, answer.Body, after)), 0
+	}
+	answer.Header = x.own(answer.Header, answer)
 	return answer, 0
 }
 
@@ -215,6 +216,8 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	if report.State == dialect.UsageReported && report.Failed == nil {
 		x.keep(answer.Body, &report)
 	}
+	answer.Body = x.withCost(answer.Body)
+	answer.Header = x.own(answer.Header, answer)
 	x.firstByte()
 	return answer, 0
 }
@@ -231,33 +234,52 @@ func (x *exchange) settleReport(r *dialect.Report) {
 		x.settleHold(record.FullHold)
 		return
 	}
-	byProvider := x.route_.up.Costs == ByProvider
-	if byProvider && r.CostState == dialect.CostUnusable {
+	b := x.bill(r)
+	if b.basis == record.FullHold {
 		x.g.log.Warn("upstream reported a cost that is no amount", "request", x.rec.ID, "upstream", x.route_.up.Name)
 		x.settleHold(record.FullHold)
 		return
 	}
-	if lifetime := x.call.CacheLifetime(); lifetime != price.CacheWriteOther {
-		r.Usage[lifetime] += r.Usage[price.CacheWriteOther]
-		r.Usage[price.CacheWriteOther] = 0
-	}
-	tier := billedTier(x.route_.tier, r.ServiceTier)
-	rate := x.billedRate(r, tier)
-	x.rec.Usage, x.rec.Basis, x.rec.RateID = r.Usage, record.Reported, rate.ID
-	x.rec.Priced, x.rec.List = rate.Cost(&r.Usage, tier), rate.List().Cost(&r.Usage, tier)
-	x.rec.Cost = x.rec.Priced
-	if byProvider && r.CostState == dialect.CostReported {
-		x.rec.Cost, x.rec.Basis = r.Cost, record.ReportedCost
-	}
+	x.rec.Usage, x.rec.Basis, x.rec.RateID = r.Usage, b.basis, b.rate.ID
+	x.rec.Cost, x.rec.Priced, x.rec.List = b.cost, b.priced, b.rate.List().Cost(&r.Usage, b.tier)
 	if read := r.Usage[price.CacheRead]; read > 0 {
 		uncached := r.Usage
 		uncached[price.CacheRead] = 0
 		uncached[price.InputText] += read
-		if saved := rate.Cost(&uncached, tier) - x.rec.Priced; saved > 0 {
+		if saved := b.rate.Cost(&uncached, b.tier) - b.priced; saved > 0 {
 			x.rec.Savings = append(x.rec.Savings, record.Saving{Lever: record.LeverNativeCache, Amount: saved})
 		}
 	}
 	x.endHold(Claim{USD: x.rec.Cost, Tokens: tokensOf(&r.Usage)})
+}
+
+// bill is what a call costs whose usage the provider reported.
+type bill struct {
+	rate   *price.Rate
+	tier   price.Tier
+	priced ledger.Amount // by the catalogue
+	cost   ledger.Amount // what is charged
+	basis  record.Basis  // FullHold where the provider's word counts and is no amount
+}
+
+// bill reads what a report comes to. It may be asked again of the same report.
+func (x *exchange) bill(r *dialect.Report) (b bill) {
+	if lifetime := x.call.CacheLifetime(); lifetime != price.CacheWriteOther {
+		r.Usage[lifetime] += r.Usage[price.CacheWriteOther]
+		r.Usage[price.CacheWriteOther] = 0
+	}
+	b.tier = billedTier(x.route_.tier, r.ServiceTier)
+	b.rate = x.billedRate(r, b.tier)
+	b.priced = b.rate.Cost(&r.Usage, b.tier)
+	b.cost, b.basis = b.priced, record.Reported
+	switch {
+	case x.route_.up.Costs != ByProvider:
+	case r.CostState == dialect.CostUnusable:
+		b.basis = record.FullHold
+	case r.CostState == dialect.CostReported:
+		b.cost, b.basis = r.Cost, record.ReportedCost
+	}
+	return b
 }
 
 // billedRate is the rate of the region that the provider says it served the call
@@ -347,6 +369,7 @@ func (x *exchange) commitAttempt(o record.Outcome) {
 	x.rec.Total = int64(time.Since(x.began))
 	x.g.seams.Journal.Commit(&x.rec, nil)
 	x.rec.Charges = x.rec.Charges[:0]
+	x.earlier += x.rec.Cost
 	x.rec.Cost, x.rec.List, x.rec.Priced, x.rec.Hold, x.rec.Overrun, x.rec.Attempt = 0, 0, 0, 0, 0, 0
 	x.rec.Outcome, x.rec.Basis, x.rec.Bound = 0, 0, record.BoundNone
 }

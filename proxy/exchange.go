@@ -40,14 +40,18 @@ type exchange struct {
 
 	counted int64 // input tokens as the provider counted them, with a margin
 	attempt attempt
+	earlier ledger.Amount // what attempts before it cost
 	rec     record.Record
 	fill    *Fill
 	stream  stream               // in use from the first byte of a streamed answer
 	readers [wires]dialect.Meter // of streams, by format, kept for their memory
 	body    []byte               // the upstream's request body
 	scratch []byte
-	resume  bool // the request goes on after Serve has returned: as a stream
-	ended   bool
+
+	costInUsage bool // the client wants the cost in the answer's usage
+
+	resume bool // the request goes on after Serve has returned: as a stream
+	ended  bool
 }
 
 // chosen is where the call goes and what it may cost.

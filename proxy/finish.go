@@ -63,7 +63,9 @@ func (x *exchange) recycle() {
 	x.req, x.endpoint, x.key, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt = chosen{}, attempt{}
 	x.model, x.store, x.resume, x.ended = "", false, false, false
+	x.earlier, x.costInUsage, x.stream.answer = 0, false, nil
 	x.body, x.scratch, x.stream.raw = kept(x.body), kept(x.scratch), kept(x.stream.raw)
+	x.stream.out = kept(x.stream.out)
 	g := x.g
 	g.exchanges.Put(x)
 	g.running.Done()

@@ -21,15 +21,6 @@ var asked = []struct {
 	{"gemini", "/v1beta/models/gemini-2.0-flash:generateContent", `{"contents":[{"parts":[{"text":"hello"}]}],"generationConfig":{"maxOutputTokens":50}}`},
 }
 
-func header(a *Answer, name string) string {
-	for _, h := range a.Header {
-		if strings.EqualFold(h.Name, name) {
-			return h.Value
-		}
-	}
-	return ""
-}
-
 func unasked(t *testing.T) http.HandlerFunc {
 	return func(http.ResponseWriter, *http.Request) { t.Error("the upstream was asked") }
 }
@@ -78,7 +69,7 @@ func TestRefusalsForMoney(t *testing.T) {
 			if want == 0 {
 				want = 429
 			}
-			if a.Status != want || header(a, "x-should-retry") != "false" || header(a, "retry-after") != "" {
+			if a.Status != want || sent(a, "x-should-retry") != "false" || sent(a, "retry-after") != "" {
 				t.Errorf("%s, %s: %d %v %s", x.name, call.name, a.Status, a.Header, body)
 			}
 			if w.last().Status != want || w.last().Code != "insufficient_quota" {
@@ -106,7 +97,7 @@ func TestRateLimitsSpeakTheDialect(t *testing.T) {
 		}
 		for _, call := range asked {
 			a, body := w.send("POST", call.path, call.body)
-			if a.Status != 429 || header(a, "retry-after") != "12" || header(a, "retry-after-ms") != "12000" || header(a, "x-should-retry") != "" {
+			if a.Status != 429 || sent(a, "retry-after") != "12" || sent(a, "retry-after-ms") != "12000" || sent(a, "x-should-retry") != "" {
 				t.Errorf("%s, %s: %d %v %s", unit, call.name, a.Status, a.Header, body)
 			}
 			want := map[string]string{
@@ -134,7 +125,7 @@ func TestRateLimitsSpeakTheDialect(t *testing.T) {
 				}
 			}
 			for name, value := range want {
-				if got := header(a, name); got != value {
+				if got := sent(a, name); got != value {
 					t.Errorf("%s, %s: %s is %q, not %q", unit, call.name, name, got, value)
 				}
 			}
@@ -160,7 +151,7 @@ func TestNobodyIsToldToWaitForLong(t *testing.T) {
 		w.purse.refuse = Refusal{Account: ledger.AccountKey{Budget: "b"}, Unit: ledger.Requests, Window: x.window, Limit: 60, Spent: 60, Needed: 1, ResetsAt: x.resets}
 		for _, call := range asked {
 			a, body := w.send("POST", call.path, call.body)
-			if a.Status != 429 || header(a, "retry-after") != x.after || header(a, "x-should-retry") != "false" {
+			if a.Status != 429 || sent(a, "retry-after") != x.after || sent(a, "x-should-retry") != "false" {
 				t.Errorf("%s, %s: %d %v", x.window, call.name, a.Status, a.Header)
 			}
 			if call.name == "gemini" && gjson.Get(body, `error.details.#(violations).violations.0.quotaId`).String() != x.quota {
@@ -172,7 +163,7 @@ func TestNobodyIsToldToWaitForLong(t *testing.T) {
 	w.purse.refuse = Refusal{Account: ledger.AccountKey{Budget: "b"}, Unit: ledger.Slots, Limit: 2, Held: 2, Needed: 1, ResetsAt: ledger.MaxInstant}
 	for _, call := range asked {
 		a, body := w.send("POST", call.path, call.body)
-		if a.Status != 429 || header(a, "retry-after") != "1" || header(a, "x-should-retry") != "" || strings.Contains(body, "PerMinute") {
+		if a.Status != 429 || sent(a, "retry-after") != "1" || sent(a, "x-should-retry") != "" || strings.Contains(body, "PerMinute") {
 			t.Errorf("slots, %s: %d %v %s", call.name, a.Status, a.Header, body)
 		}
 	}

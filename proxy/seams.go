@@ -39,6 +39,17 @@ type Purse interface {
 	// Chain finds every account a request of these dimensions is charged to. An
 	// error means it could not be decided (see Undecided).
 	Chain(*ledger.Dimensions) (Chain, error)
+	// Room is the budget of money of a chain that has the least left, of those that
+	// refuse, as far as this node knows. It never waits.
+	Room(Chain) (Room, bool)
+}
+
+// Room is what is left of an account: the limit less what was spent. Holds are
+// not taken off.
+type Room struct {
+	Account     ledger.AccountKey
+	Limit, Left ledger.Amount
+	ResetsAt    ledger.Instant // MaxInstant: never
 }
 
 // Part is the accounts of a chain that are held together.

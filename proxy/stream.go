@@ -7,6 +7,7 @@ import (
 
 	"purser/internal/record"
 	"purser/proxy/dialect"
+	"purser/proxy/dialect/sse"
 )
 
 // stream is the part of an exchange that passes events from the upstream to the
@@ -20,18 +21,29 @@ type stream struct {
 	err   error // why it ended, nil for its clean end
 	tail  bool  // Finish was called
 	noted bool  // the answer is remembered, if it is one to be
+
+	answer *Answer     // whose trailer is to have the cost
+	events sse.Scanner // of a stream whose usage is to have it
+	out    []byte      // the same
 }
 
 // startStream begins a streamed answer: from here on the exchange belongs to
 // the edge, which pulls it through Next and ends it with Close.
 func (x *exchange) startStream() *Answer {
 	s := &x.stream
+	// What goes upstream was written; from here on the call says what the client wants.
+	x.asked().IncludeUsage = x.asked().IncludeUsage || x.costInUsage
 	s.meter = x.meter()
 	s.meter.Reset(&x.call)
 	s.raw, s.tee = s.raw[:0], x.store
 	s.over, s.err, s.tail, s.noted = false, nil, false, false
 	x.rec.Status = 200
-	a := &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x}
+	a := &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x, Trailer: []HeaderField{{Name: headerCost}, {Name: headerLiteCost}}}
+	a.Header = x.own(a.Header, a)
+	s.answer = a
+	if x.costInUsage {
+		s.events.Reset()
+	}
 	if t := x.asked().StreamType; t != "" {
 		a.setHeader("Content-Type", t)
 	}
@@ -65,13 +77,14 @@ func (x *exchange) Ready() bool { return x.stream.over || x.attempt.res.Ready() 
 func (x *exchange) pull() ([]byte, error) {
 	s := &x.stream
 	if s.over {
+		x.settleStream()
+		s.answer.Trailer = appendCost(s.answer.Trailer[:0], x.cost())
 		return nil, s.end()
 	}
 	chunk, err := x.attempt.res.Next()
 	if err == nil {
 		var out []byte
-		if out, err = s.meter.Feed(chunk); err == nil {
-			x.copy(chunk, out)
+		if out, err = x.feed(chunk); err == nil {
 			x.noteEnd()
 			return x.withhold(out), nil
 		}
@@ -82,9 +95,31 @@ func (x *exchange) pull() ([]byte, error) {
 		return nil, err
 	}
 	s.tail = true
-	out := s.meter.Finish()
+	return x.withhold(x.rest()), nil
+}
+
+// feed gives what the client gets of a piece, and rest what it gets at the end.
+// What is kept for the store has no cost in it.
+func (x *exchange) feed(chunk []byte) ([]byte, error) {
+	if x.costInUsage && !x.translated() {
+		x.copy(chunk, nil)
+		return x.feedCosted(chunk)
+	}
+	out, err := x.stream.meter.Feed(chunk)
+	if err != nil {
+		return nil, err
+	}
+	x.copy(chunk, out)
+	return x.costed(out), nil
+}
+
+func (x *exchange) rest() []byte {
+	if x.costInUsage && !x.translated() {
+		return x.restCosted()
+	}
+	out := x.stream.meter.Finish()
 	x.copy(nil, out)
-	return x.withhold(out), nil
+	return x.costed(out)
 }
 
 // withhold takes the operator's own out of events before they go to the client:
@@ -161,19 +196,29 @@ func (x *exchange) drain() {
 	x.endStream(record.Disconnected)
 }
 
-// endStream settles the stream by its usage, or by the whole hold when it never
-// came, and ends the exchange.
+// settleStream ends the stream's hold by its usage, or by the whole hold when it
+// never came. The first time counts.
+func (x *exchange) settleStream() {
+	if x.attempt.hold == nil {
+		return
+	}
+	s := &x.stream
+	report := s.meter.Report()
+	if ended := s.over && s.err == nil && (report.Done || report.Choices > 0 && report.Finished == report.Choices); ended {
+		x.settleReport(report)
+		return
+	}
+	// Usage that came before the end is a running count, not the bill.
+	x.rec.UpstreamID, x.rec.Served, x.rec.Tier = report.ID, report.Model, report.ServiceTier
+	x.settleHold(record.FullHold)
+}
+
+// endStream settles the stream, if that is still to be done, and ends the exchange.
 func (x *exchange) endStream(outcome record.Outcome) {
 	s := &x.stream
 	report := s.meter.Report()
 	x.closeResponse()
-	if ended := s.over && s.err == nil && (report.Done || report.Choices > 0 && report.Finished == report.Choices); ended {
-		x.settleReport(report)
-	} else {
-		// Usage that came before the end is a running count, not the bill.
-		x.rec.UpstreamID, x.rec.Served, x.rec.Tier = report.ID, report.Model, report.ServiceTier
-		x.settleHold(record.FullHold)
-	}
+	x.settleStream()
 	x.rec.Outcome = outcome
 	if outcome == record.Completed && (s.err != nil || !report.Done) {
 		x.rec.Outcome = record.Truncated

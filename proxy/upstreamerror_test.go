@@ -64,7 +64,7 @@ func TestUpstreamErrorsPassInTheirDialect(t *testing.T) {
 			w := newWorld(t, refusing(status, fmt.Sprintf(errorForms[call.name], quoting)), func(c *Config) { c.Attempts = 1 })
 			a, body := w.send("POST", call.path, call.body)
 			where := fmt.Sprintf("%s %d", call.name, status)
-			if a.Status != status || !strings.HasPrefix(gjson.Get(body, messageAt).Str, "no: key ") || header(a, "retry-after") != "7" {
+			if a.Status != status || !strings.HasPrefix(gjson.Get(body, messageAt).Str, "no: key ") || sent(a, "retry-after") != "7" {
 				t.Errorf("%s: %d %v %s", where, a.Status, a.Header, body)
 			}
 			if want := strings.Count(errorForms[call.name], `"`) + 2; strings.Count(body, `"`) != want {
@@ -79,7 +79,7 @@ func TestUpstreamErrorsPassInTheirDialect(t *testing.T) {
 			w := newWorld(t, refusing(429, fmt.Sprintf(form, quoting)), func(c *Config) { c.Attempts = 1 })
 			a, body := w.send("POST", call.path, call.body)
 			where := call.name + " " + form
-			if text := gjson.Get(body, messageAt).Str; a.Status != 429 || !strings.Contains(text, "answered with status 429: no: key ") || header(a, "retry-after") != "7" {
+			if text := gjson.Get(body, messageAt).Str; a.Status != 429 || !strings.Contains(text, "answered with status 429: no: key ") || sent(a, "retry-after") != "7" {
 				t.Errorf("%s: %d %v %s", where, a.Status, a.Header, body)
 			}
 			quiet(t, where, body)

@@ -202,6 +202,13 @@ func (p *fakePurse) outstanding() int {
 	return p.open
 }
 
+// Room is that of a budget of $1 that had what is free now.
+func (p *fakePurse) Room(Chain) (Room, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Room{Account: ledger.AccountKey{Budget: "b"}, Limit: ledger.NanoPerUSD, Left: ledger.NanoPerUSD - p.spent, ResetsAt: 1_790_000_060 * ledger.Second}, true
+}
+
 func (p *fakePurse) Chain(*ledger.Dimensions) (Chain, error) { return fakeChain{p}, nil }
 
 type fakeChain struct{ p *fakePurse }

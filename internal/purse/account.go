@@ -34,6 +34,7 @@ type account struct {
 	loose     atomic.Int64 // holds that took nothing: of soft budgets, and of zero
 	overrun   atomic.Int64 // part of spent beyond the holds it was charged to
 	unbacked  atomic.Int64 // part of spent that no issued amount covered
+	heard     atomic.Int64 // the ceiling of the last answer and the own spending it knew of; or unknown
 	everSoft  atomic.Bool  // spending without a grant is to be expected
 	contended atomic.Bool  // requests wait for this account: newcomers queue behind them
 	watched   atomic.Bool  // tell the core when a hold ends

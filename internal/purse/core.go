@@ -195,6 +195,7 @@ func (c *core) open(key ledger.AccountKey, end ledger.Instant, k *book, now Mome
 		return nil
 	}
 	a := &account{key: key, unit: k.unit, end: end, book: k, bell: c.bell}
+	a.heard.Store(unknown)
 	a.setSoft(k.soft.Load())
 	a.wake.Store(never)
 	a.rateAt, a.usedAt = now.Mono, now.Mono

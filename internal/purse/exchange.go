@@ -250,6 +250,7 @@ func (c *core) applyRow(a *account, sent *ledger.Row, got *ledger.AnswerRow, x *
 	case ledger.Open:
 		if c.rules != nil && x.version == c.rules.version {
 			a.ceiling, a.ceilingBase, a.ceilingTill = got.Ceiling, sent.Spent, now.Mono+believeFor
+			a.heard.Store(int64(got.Ceiling + sent.Spent))
 		}
 	case ledger.Ended:
 		c.horizonWall = max(c.horizonWall, a.end)

@@ -161,6 +161,7 @@ func (c *core) setRules(r *rules, budgets []ledger.Budget, now Moment) {
 	for i := len(c.live) - 1; i >= 0; i-- {
 		a := c.live[i]
 		a.ceilingTill, a.wantAfter, a.needAt, a.yieldTill = 0, 0, 0, 0
+		a.heard.Store(unknown)
 		a.setSoft(a.book.soft.Load())
 		if a.book.dead.Load() {
 			c.shut(a)

@@ -98,9 +98,9 @@ func AppendError(dst []byte, e *dialect.Error) []byte {
 func reason(c dialect.Code) string { return string(bytes.ToUpper([]byte(c))) }
 
 // quotaID names the budget as a quota. Clients take one by the day for a reason
-// not to ask again, and one by the minute for a reason to wait a minute whatever
-// RetryInfo says. The name of a limit does not have the budget's own name in it,
-// in which they could find such a word.
+// not to ask again whatever RetryInfo says, and one by the minute for a reason to
+// wait a minute where nothing says how long. The name of a limit does not have the
+// budget's own name in it, in which they could find such a word.
 func quotaID(e *dialect.Error) string {
 	switch {
 	case e.Code == dialect.CodeQuota:

@@ -410,10 +410,15 @@ func TestE6ClientThatTakesNothing(t *testing.T) {
 			}
 		},
 	} {
-		s := newScript()
-		r := serve(t, h(s), func(c *Config) { c.WriteStall = 50 * time.Millisecond })
+		s, asked := newScript(), make(chan struct{})
+		answer := h(s)
+		r := serve(t, func(q *proxy.Request) *proxy.Answer {
+			close(asked)
+			return answer(q)
+		}, func(c *Config) { c.WriteStall = 50 * time.Millisecond })
 		p := r.dial(t)
 		p.say(post("{}"))
+		<-asked // its connection is counted
 		eventually(t, name+": given up", func() bool { return r.Connections() == 0 })
 		if name == "stream" && s.closed.Load() != 1 {
 			t.Error("not closed")

@@ -286,7 +286,7 @@ func TestAnthropicProbes(t *testing.T) {
 	if status != 401 || !strings.Contains(body, `"authentication_error"`) || header.Get("request-id") == "" || !strings.Contains(body, header.Get("request-id")) {
 		t.Errorf("a wrong key: %d %s", status, body)
 	}
-	if status, body, _ := r.post("/v1/messages/batches", "pk_wrong", "{}"); status != 404 || !strings.Contains(body, `"not_found_error"`) {
+	if status, body, _ := r.post("/v1/messages/batches", "pk_wrong", "{}"); status != 403 || !strings.Contains(body, `"route_not_priced"`) {
 		t.Errorf("a route that cannot be metered: %d %s", status, body)
 	}
 }

@@ -306,7 +306,10 @@ func TestGeminiRoutes(t *testing.T) {
 	})
 	t.Run("errors are Google's before a route is known", func(t *testing.T) {
 		status, body, _ := r.gemini(key, "/v1beta/tunedModels/x:generateContent", geminiBody)
-		if status != 404 || !strings.Contains(body, `"status":"NOT_FOUND"`) {
+		if status != 403 || !strings.Contains(body, `"status":"PERMISSION_DENIED"`) {
+			t.Errorf("%d %s", status, body)
+		}
+		if status, body, _ := r.gemini(key, "/v1beta/nothing", geminiBody); status != 404 || !strings.Contains(body, `"status":"NOT_FOUND"`) {
 			t.Errorf("%d %s", status, body)
 		}
 	})

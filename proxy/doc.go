@@ -16,6 +16,8 @@
 //   - Once the first byte has gone to the client nothing is tried again.
 //   - An attempt whose outcome is unknown is charged its whole hold.
 //   - Every upstream call that may be billed has one usage record.
+//   - No client is told the key that an upstream is asked with, in an answer, an
+//     error or an event of a stream.
 //
 // A Gateway is safe for concurrent use; an exchange belongs to one request and
 // moves with it: from the handler to the stream the edge pulls, and from there,

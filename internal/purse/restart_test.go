@@ -163,7 +163,11 @@ func TestDiskRolledBack(t *testing.T) {
 func TestDiskRolledBackTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, disk := newWire(dollars("cap", 1_000_000)), &memoryMarks{}
-		image := func() *memoryMarks { return &memoryMarks{seq: disk.seq, marks: maps.Clone(disk.marks)} }
+		image := func() *memoryMarks {
+			disk.mu.Lock()
+			defer disk.mu.Unlock()
+			return &memoryMarks{seq: disk.seq, marks: maps.Clone(disk.marks)}
+		}
 		r := open(t, w, disk, nil)
 		spend := func(pause time.Duration) {
 			t.Helper()

@@ -74,6 +74,19 @@ func (c Claim) spend(u ledger.Unit) ledger.Amount {
 	}
 }
 
+// least is what c and o have in common.
+func (c Claim) least(o Claim) Claim {
+	return Claim{USD: min(c.USD, o.USD), Tokens: min(c.Tokens, o.Tokens)}
+}
+
+func (c Claim) plus(o Claim) Claim {
+	return Claim{USD: c.USD + o.USD, Tokens: c.Tokens + o.Tokens}
+}
+
+func (c Claim) minus(o Claim) Claim {
+	return Claim{USD: c.USD - o.USD, Tokens: c.Tokens - o.Tokens}
+}
+
 func (c Claim) valid() bool {
 	return c.USD >= 0 && c.USD <= ledger.MaxAmount && c.Tokens >= 0 && c.Tokens <= ledger.MaxAmount
 }

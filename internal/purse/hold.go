@@ -23,10 +23,12 @@ type Hold struct {
 // odd while a request has it, so that a handle kept too long is noticed even
 // when the object serves another request by then.
 type hold struct {
-	gen  atomic.Uint64
-	pool *holds
-	n    int
-	legs [MaxChain]leg
+	gen   atomic.Uint64
+	pool  *holds
+	claim Claim // what each leg holds, by its unit
+	more  *hold // joined to this one, and of other accounts; see [Hold.Join]
+	n     int
+	legs  [MaxChain]leg
 }
 
 type leg struct {
@@ -50,9 +52,10 @@ func (p *holds) get() *hold {
 	return h
 }
 
-// begin hands h out.
-func (p *holds) begin(h *hold) Hold {
+// begin hands h out, as the hold of c.
+func (p *holds) begin(h *hold, c Claim) Hold {
 	p.out.Add(1)
+	h.claim = c
 	return Hold{h: h, gen: h.gen.Add(1)}
 }
 
@@ -66,8 +69,10 @@ func (h Hold) Valid() bool { return h.h != nil }
 // without spending. It must not be called after the end.
 func (h Hold) Held(dst []Charge) []Charge {
 	h.check("Held")
-	for i := range h.h.n {
-		dst = append(dst, h.h.legs[i].charge(0))
+	for o := h.h; o != nil; o = o.more {
+		for i := range o.n {
+			dst = append(dst, o.legs[i].charge(0))
+		}
 	}
 	return dst
 }
@@ -75,21 +80,34 @@ func (h Hold) Held(dst []Charge) []Charge {
 // Settle ends the hold: actual is what the call cost. What was held beyond it
 // is free again at once; what it cost beyond the hold is taken from the
 // account and counted as overrun. The charges, one per account, are appended
-// to dst.
+// to dst. Of a hold that others of another window were joined to, the older
+// accounts are charged first.
 func (h Hold) Settle(actual Claim, dst []Charge) []Charge {
 	if !actual.valid() {
 		panic(fmt.Sprintf("purse: settle of an impossible cost %+v", actual))
 	}
 	h.end("Settle")
 	o := h.h
+	for o.more != nil {
+		within := actual.least(o.claim)
+		dst = o.settle(within, dst)
+		actual = actual.minus(within)
+		o = o.next()
+	}
+	dst = o.settle(actual, dst)
+	o.finish()
+	return dst
+}
+
+// settle ends the legs, of which each spent what c says.
+func (o *hold) settle(c Claim, dst []Charge) []Charge {
 	for i := range o.n {
 		l := &o.legs[i]
-		spent := actual.spend(l.a.unit)
+		spent := c.spend(l.a.unit)
 		dst = append(dst, l.charge(spent))
 		l.a.settle(l.held, spent, l.loose)
 		l.a = nil
 	}
-	o.finish()
 	return dst
 }
 
@@ -98,11 +116,11 @@ func (h Hold) Settle(actual Claim, dst []Charge) []Charge {
 func (h Hold) Release() {
 	h.end("Release")
 	o := h.h
-	for i := range o.n {
-		l := &o.legs[i]
-		l.a.giveBack(l.held, l.loose)
-		l.a = nil
+	for o.more != nil {
+		o.undo()
+		o = o.next()
 	}
+	o.undo()
 	o.finish()
 }
 

@@ -109,7 +109,7 @@ func (c *core) try(w *waiter) bool {
 			return false
 		}
 	}
-	w.hold = c.holds.begin(h)
+	w.hold = c.holds.begin(h, w.claim)
 	c.finish(w)
 	return true
 }

@@ -165,7 +165,7 @@ func (p *Purse) TryReserve(part *Part, claim Claim) (Hold, bool) {
 			return Hold{}, false
 		}
 	}
-	return pool.begin(h), true
+	return pool.begin(h, claim), true
 }
 
 // lapsed reports that this node's authority has ended since the last turn: the

@@ -36,11 +36,11 @@ func (w *world) check() {
 func (w *world) checkNode(n *node, slots map[ledger.AccountKey]ledger.Amount) {
 	held := map[ledger.AccountKey]ledger.Amount{}
 	for _, c := range n.calls {
-		for _, leg := range c.held {
+		w.eachLeg(c, func(leg *purse.Charge, _ ledger.Amount) {
 			if !w.soft[leg.Account.Budget] {
 				held[leg.Account] += leg.Held
 			}
-		}
+		})
 	}
 	for l := range n.driver.Leases() {
 		w.checkLease(n, &l, held[l.Key])

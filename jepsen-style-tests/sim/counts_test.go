@@ -10,6 +10,7 @@ import (
 type counts struct {
 	histories   int
 	holds       int
+	extensions  int // of holds, by another slice
 	exhausted   int // refusals
 	contended   int // refusals
 	undecided   int
@@ -41,6 +42,7 @@ func (c *counts) refuse(code purse.RefusalCode) {
 // each names the counts, in the order in which they are told.
 func (c *counts) each(yield func(name string, n *int)) {
 	yield("holds", &c.holds)
+	yield("extensions of holds", &c.extensions)
 	yield("refusals as exhausted", &c.exhausted)
 	yield("as contended", &c.contended)
 	yield("undecided", &c.undecided)

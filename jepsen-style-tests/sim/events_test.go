@@ -41,9 +41,11 @@ func (w *world) event() {
 		}
 		return
 	}
-	switch w.rng.IntN(20) {
+	switch w.rng.IntN(21) {
 	case 0, 1, 2, 3:
 		w.someRequest(n)
+	case 20:
+		w.someSlice(n)
 	case 4, 5:
 		if len(n.calls) > 0 {
 			w.dispatch(n, n.calls[w.rng.IntN(len(n.calls))])
@@ -81,6 +83,20 @@ func (w *world) someRequest(n *node) {
 	}
 	actual := purse.Claim{USD: w.part(hold.USD), Tokens: w.part(hold.Tokens)}
 	w.request(n, &d, hold, actual)
+}
+
+// someSlice is a stream that needs more than it holds.
+func (w *world) someSlice(n *node) {
+	if len(n.calls) == 0 {
+		return
+	}
+	c := n.calls[w.rng.IntN(len(n.calls))]
+	if !c.money {
+		return
+	}
+	more := purse.Claim{USD: ledger.Amount(w.rng.IntN(100)), Tokens: ledger.Amount(w.rng.IntN(100))}
+	w.reserve(n, &waiting{part: c.part, claim: more, actual: purse.Claim{USD: w.part(more.USD), Tokens: w.part(more.Tokens)}, more: c})
+	w.collect(n)
 }
 
 // part is what of a hold is spent: mostly less, often all, seldom more.

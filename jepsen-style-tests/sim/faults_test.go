@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"purser/internal/purse"
 	"purser/ledger"
 )
 
@@ -55,10 +56,8 @@ func (w *world) crash(n *node) {
 		if !c.billed && w.chance(0.5) {
 			w.dispatch(n, c)
 		}
-		for _, leg := range c.held {
-			if c.billed {
-				w.lost[leg.Account] += max(0, cost(c.actual, w.units[leg.Account.Budget])-leg.Held)
-			}
+		if c.billed {
+			w.eachLeg(c, func(leg *purse.Charge, spent ledger.Amount) { w.lost[leg.Account] += max(0, spent-leg.Held) })
 		}
 	}
 	if w.chance(0.3) {

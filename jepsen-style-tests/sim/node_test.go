@@ -24,14 +24,28 @@ type node struct {
 // call is one request in flight.
 type call struct {
 	hold   purse.Hold
+	part   *purse.Part
+	money  bool
 	actual purse.Claim
-	held   []purse.Charge
+	slices []slice // what it holds; more than one where a window ended in between
 	billed bool
 }
 
+// slice is what a call took of the same accounts, at once or by and by.
+type slice struct {
+	claim purse.Claim
+	legs  []purse.Charge
+}
+
+// waiting is a request that is parked: a call that begins, or more for one that
+// is under way.
 type waiting struct {
 	request purse.Parked
+	part    *purse.Part
+	money   bool // the part counts usd and tokens
+	claim   purse.Claim
 	actual  purse.Claim
+	more    *call // nil for a call that begins
 }
 
 var errAbandoned = errors.New("the client went away")
@@ -146,18 +160,86 @@ func (w *world) request(n *node, dims *ledger.Dimensions, hold, actual purse.Cla
 		w.failf("resolve: %v", err)
 	}
 	for _, part := range []*purse.Part{&chain.Limits, &chain.Money} {
-		if h, ok := n.driver.TryReserve(part, hold); ok {
-			w.begin(n, h, actual)
-			continue
-		}
-		n.waiting = append(n.waiting, &waiting{n.driver.Park(part, hold, w.now(n)), actual})
+		w.reserve(n, &waiting{part: part, money: part == &chain.Money, claim: hold, actual: actual})
 	}
 	w.collect(n)
 }
 
-func (w *world) begin(n *node, h purse.Hold, actual purse.Claim) {
-	w.count.holds++
-	n.calls = append(n.calls, &call{hold: h, actual: actual, held: h.Held(nil)})
+func (w *world) reserve(n *node, q *waiting) {
+	if h, ok := n.driver.TryReserve(q.part, q.claim); ok {
+		w.granted(n, q, h)
+		return
+	}
+	q.request = n.driver.Park(q.part, q.claim, w.now(n))
+	n.waiting = append(n.waiting, q)
+}
+
+// granted takes the hold that q waited for. More for a call that has ended
+// meanwhile goes back.
+func (w *world) granted(n *node, q *waiting, h purse.Hold) {
+	switch {
+	case q.more == nil:
+		w.count.holds++
+		c := &call{hold: h, part: q.part, money: q.money, actual: q.actual}
+		c.slices = []slice{{q.claim, h.Held(nil)}}
+		n.calls = append(n.calls, c)
+	case !slices.Contains(n.calls, q.more):
+		h.Release()
+	default:
+		w.extend(q.more, q, h)
+	}
+}
+
+// extend makes a call's hold larger by what was granted. One that is with the
+// provider goes on, and is billed for what it then writes.
+func (w *world) extend(c *call, q *waiting, h purse.Hold) {
+	w.count.extensions++
+	if c.billed {
+		w.charge(c, -1)
+	}
+	legs := h.Held(nil)
+	c.hold.Join(h)
+	c.take(q.claim, legs)
+	c.actual.USD += q.actual.USD
+	c.actual.Tokens += q.actual.Tokens
+	if c.billed {
+		w.charge(c, 1)
+	}
+}
+
+// take notes what a call holds since claim was added to it, which had these legs.
+func (c *call) take(claim purse.Claim, legs []purse.Charge) {
+	last := &c.slices[len(c.slices)-1]
+	before := 0
+	for i := range c.slices {
+		before += len(c.slices[i].legs)
+	}
+	all := c.hold.Held(nil)
+	if len(all) > before || len(legs) == 0 { // of other accounts, or of none
+		c.slices = append(c.slices, slice{claim, all[before:]})
+		return
+	}
+	last.claim.USD += claim.USD
+	last.claim.Tokens += claim.Tokens
+	last.legs = all[before-len(last.legs):]
+}
+
+// eachLeg tells what of a call's cost each leg pays: the older slices first, and
+// what is beyond all of them the last.
+func (w *world) eachLeg(c *call, yield func(leg *purse.Charge, spent ledger.Amount)) {
+	left := c.actual
+	for i := range c.slices {
+		s := &c.slices[i]
+		pays := left
+		if i+1 < len(c.slices) {
+			pays = purse.Claim{USD: min(left.USD, s.claim.USD), Tokens: min(left.Tokens, s.claim.Tokens)}
+		}
+		left.USD -= pays.USD
+		left.Tokens -= pays.Tokens
+		for j := range s.legs {
+			yield(&s.legs[j], cost(pays, w.units[s.legs[j].Account.Budget]))
+		}
+	}
 }
 
 // collect takes the decisions on parked requests.
@@ -169,7 +251,7 @@ func (w *world) collect(n *node) {
 		hold, refusal, err := q.request.Decision()
 		switch {
 		case hold.Valid():
-			w.begin(n, hold, q.actual)
+			w.granted(n, q, hold)
 		case refusal.Refused():
 			w.count.refuse(refusal.Code)
 			w.justified(n, refusal)

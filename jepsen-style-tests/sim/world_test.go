@@ -120,14 +120,20 @@ func (w *world) dispatch(n *node, c *call) {
 		return
 	}
 	c.billed = true
-	for _, leg := range c.held {
+	w.eachLeg(c, func(leg *purse.Charge, _ ledger.Amount) {
 		if l, ok := n.driver.Lease(leg.Account); ok && l.WindowEnd <= w.wall {
 			w.count.afterWindow++
 		}
-		spent := cost(c.actual, w.units[leg.Account.Budget])
-		w.bill[leg.Account] += min(spent, leg.Held)
-		w.over[leg.Account] += max(0, spent-leg.Held)
-	}
+	})
+	w.charge(c, 1)
+}
+
+// charge puts a call on the provider's bill, once, or with -1 takes it off.
+func (w *world) charge(c *call, times ledger.Amount) {
+	w.eachLeg(c, func(leg *purse.Charge, spent ledger.Amount) {
+		w.bill[leg.Account] += times * min(spent, leg.Held)
+		w.over[leg.Account] += times * max(0, spent-leg.Held)
+	})
 }
 
 // cost is what a call comes to in a unit, by the provider's reckoning.

@@ -24,7 +24,9 @@ func newAdmission(p *purse.Purse, current *currency, windows func(ledger.BudgetI
 	a := &admission{purse: p, current: current, windows: windows}
 	a.chains.New = func() any {
 		c := &chain{admission: a}
-		c.held[proxy.Limits].chain, c.held[proxy.Money].chain = c, c
+		for p := range c.held {
+			c.held[p].chain, c.held[p].part = c, proxy.Part(p)
+		}
 		return c
 	}
 	return a
@@ -58,6 +60,7 @@ type chain struct {
 
 type held struct {
 	chain   *chain
+	part    proxy.Part
 	hold    purse.Hold
 	charges []purse.Charge
 }
@@ -81,18 +84,36 @@ func (c *chain) Try(p proxy.Part, claim proxy.Claim) (proxy.Hold, bool) {
 
 // Reserve implements proxy.Chain.
 func (c *chain) Reserve(ctx context.Context, p proxy.Part, claim proxy.Claim) (proxy.Hold, *proxy.Refusal, error) {
+	h, refusal, err := c.reserve(ctx, p, claim)
+	if err != nil || refusal != nil {
+		return nil, refusal, err
+	}
+	c.held[p].hold = h
+	return &c.held[p], nil, nil
+}
+
+func (c *chain) reserve(ctx context.Context, p proxy.Part, claim proxy.Claim) (purse.Hold, *proxy.Refusal, error) {
 	h, r, err := c.admission.purse.Reserve(ctx, c.part(p), purse.Claim(claim))
 	if err != nil {
-		return nil, nil, undecided{err}
+		return purse.Hold{}, nil, undecided{err}
 	}
 	if r.Refused() {
-		return nil, &proxy.Refusal{
+		return purse.Hold{}, &proxy.Refusal{
 			Account: r.Account, Unit: r.Unit, Window: c.admission.windows(r.Budget),
 			Limit: r.Limit, Spent: r.Spent, Held: r.Held, Unreachable: r.Unreachable, Needed: r.Hold, ResetsAt: r.ResetsAt,
 		}, nil
 	}
-	c.held[p].hold = h
-	return &c.held[p], nil, nil
+	return h, nil, nil
+}
+
+// Extend implements proxy.Hold.
+func (h *held) Extend(ctx context.Context, claim proxy.Claim) (*proxy.Refusal, error) {
+	more, refusal, err := h.chain.reserve(ctx, h.part, claim)
+	if err != nil || refusal != nil {
+		return refusal, err
+	}
+	h.hold.Join(more)
+	return nil, nil
 }
 
 // Recycle implements proxy.Chain.

@@ -80,6 +80,13 @@ type UpstreamConfig struct {
 	Models   []string          `yaml:"models"`   // patterns of model names, default those of deployments, else ["*"]
 	Aliases  map[string]string `yaml:"aliases"`  // client-side name to the upstream's
 
+	// Whether a stream may begin before its whole bound is held; what that asks of
+	// the provider is in docs/operating.md.
+	Hold         string   `yaml:"hold"`          // whole (default), offered or sliced
+	SlicedModels []string `yaml:"sliced_models"` // patterns of the upstream's names; needed unless hold is whole
+	SliceTokens  int64    `yaml:"slice_tokens"`  // of output, default 1024, 1 to 1048576
+	AheadTokens  int64    `yaml:"ahead_tokens"`  // that the provider may have made and not shown, default 1024, 1 to 1048576
+
 	CapField  string        `yaml:"cap_field"`          // name of the output cap: max_completion_tokens (default for openai and azure) or max_tokens
 	Connect   time.Duration `yaml:"connect_timeout"`    // default 5s
 	FirstByte time.Duration `yaml:"first_byte_timeout"` // default 5m

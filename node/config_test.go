@@ -69,6 +69,7 @@ func TestSampleConfigurationIsValidAndHasTheDefaults(t *testing.T) {
 	}
 	want := valid()
 	want.Upstreams[0].Aliases = map[string]string{"fast": "gpt-4o-mini"}
+	want.Upstreams[0].SlicedModels = []string{} // shown, and empty
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("the sample says it shows the defaults:\n got %+v\nwant %+v", c, want)
 	}
@@ -245,6 +246,10 @@ func TestValidate(t *testing.T) {
 		"api":                    func(c *Config) { c.Upstreams[0].API = "cohere" },
 		"cost \"cheap\"":         func(c *Config) { c.Upstreams[0].Cost = "cheap" },
 		"cost: answers":          func(c *Config) { c.Upstreams[0].Cost, c.Upstreams[0].API = "reported", "anthropic" },
+		"hold":                   func(c *Config) { c.Upstreams[0].Hold = "sliced" },
+		"sliced_models":          func(c *Config) { c.Upstreams[0].SlicedModels = []string{"gpt-4o*"} },
+		"slice_tokens":           func(c *Config) { c.Upstreams[0].SliceTokens = -1 },
+		"ahead_tokens":           func(c *Config) { c.Upstreams[0].AheadTokens = 1 << 21 },
 		"protocol":               func(c *Config) { c.Upstreams[0].Protocol = "http3" },
 		"auth \"token\"":         func(c *Config) { c.Upstreams[0].Auth = "token" },
 		"auth google takes none": func(c *Config) { c.Upstreams[0].Auth = "google" },

@@ -75,6 +75,10 @@ func (u *UpstreamConfig) setDefaults() {
 			u.Cost = costReported
 		}
 	}
+	if u.Hold == "" {
+		u.Hold = holdModes[proxy.HoldWhole]
+	}
+	u.SliceTokens, u.AheadTokens = cmp.Or(u.SliceTokens, 1024), cmp.Or(u.AheadTokens, 1024)
 	for field, value := range map[*time.Duration]time.Duration{&u.Connect: 5 * time.Second, &u.FirstByte: 5 * time.Minute, &u.Idle: 2 * time.Minute} {
 		if *field == 0 {
 			*field = value
@@ -109,8 +113,41 @@ func (u *UpstreamConfig) canReport() bool {
 	return ok && w == proxy.OpenAI
 }
 
-func (u *UpstreamConfig) validate() error {
+// holdModes are the names of the modes.
+var holdModes = []string{proxy.HoldWhole: "whole", proxy.HoldOffered: "offered", proxy.HoldSliced: "sliced"}
+
+func (u *UpstreamConfig) slicing() proxy.Slicing {
+	return proxy.Slicing{
+		Hold: proxy.HoldMode(max(0, slices.Index(holdModes, u.Hold))), Models: u.SlicedModels, Slice: u.SliceTokens, Ahead: u.AheadTokens,
+	}
+}
+
+// maxSlice is beyond the largest answer of any model.
+const maxSlice = 1 << 20
+
+func (u *UpstreamConfig) validateHold() error {
 	var errs []error
+	if !slices.Contains(holdModes, u.Hold) {
+		errs = append(errs, fmt.Errorf("hold %q is not whole, offered or sliced", u.Hold))
+	}
+	if (u.Hold != holdModes[proxy.HoldWhole]) != (len(u.SlicedModels) > 0) {
+		errs = append(errs, errors.New("sliced_models says which models show all the output that they bill: it goes with hold offered or sliced, and they with it"))
+	}
+	for _, m := range u.SlicedModels {
+		if _, err := path.Match(m, ""); err != nil {
+			errs = append(errs, fmt.Errorf("sliced_models: %q is not a pattern", m))
+		}
+	}
+	for name, n := range map[string]int64{"slice_tokens": u.SliceTokens, "ahead_tokens": u.AheadTokens} {
+		if n < 1 || n > maxSlice {
+			errs = append(errs, fmt.Errorf("%s: %d is not within 1 to %d", name, n, maxSlice))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (u *UpstreamConfig) validate() error {
+	errs := []error{u.validateHold()}
 	switch {
 	case u.Cost != costCatalogue && u.Cost != costReported:
 		errs = append(errs, fmt.Errorf("cost %q is not catalogue or reported", u.Cost))

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"time"
 
@@ -56,14 +57,16 @@ func (x *exchange) admit() *dialect.Error {
 	case refusal != nil:
 		return refused(refusal, x.rec.At)
 	}
+	x.attempt.sliced.in = best.tokens
 	x.hold(hold, best.claim)
 	return nil
 }
 
 // bounded is the tightest bound there is yet.
 type bounded struct {
-	claim Claim
-	name  record.Bound // BoundNone: there is none
+	claim  Claim
+	tokens int64
+	name   record.Bound // BoundNone: there is none
 }
 
 // holdsBound takes the hold that a bound of the input asks for, if that is at hand, and
@@ -71,11 +74,11 @@ type bounded struct {
 func (x *exchange) holdsBound(best *bounded, tokens int64, name record.Bound) bool {
 	c := x.claim(tokens)
 	if best.name == record.BoundNone || c.USD < best.claim.USD {
-		*best = bounded{c, name}
+		*best = bounded{c, tokens, name}
 	}
 	hold, ok := x.chain.Try(Money, c)
 	if ok {
-		x.attempt.bound = name
+		x.attempt.bound, x.attempt.sliced.in = name, tokens
 		x.hold(hold, c)
 	}
 	return ok
@@ -85,19 +88,28 @@ var boundNames = [...]record.Bound{
 	bound.Bytes: record.BoundBytes, bound.Vocabulary: record.BoundVocabulary, bound.Exact: record.BoundExact,
 }
 
-func (x *exchange) hold(h Hold, c Claim) { x.attempt.hold, x.attempt.claim = h, c }
+func (x *exchange) hold(h Hold, c Claim) {
+	x.attempt.hold, x.attempt.claim = h, c
+	if x.route_.sliced {
+		x.attempt.sliced.on, x.attempt.sliced.covered = true, x.firstOutput()
+	}
+}
 
 // nothing is the hold of a call that costs nothing.
 type nothing struct{}
 
 func (nothing) Settle(_ Claim, charges []record.Charge) []record.Charge { return charges }
 func (nothing) Release()                                                {}
+func (nothing) Extend(context.Context, Claim) (*Refusal, error)         { return nil, nil }
 
-// claim is the most the call can cost with so many input tokens, with the margin
-// that the upstream's earlier bills have taught.
-func (x *exchange) claim(in int64) Claim {
+// claim is what is held for the call with so many input tokens: the most that it
+// can cost, but for what a sliced hold adds later.
+func (x *exchange) claim(in int64) Claim { return x.claimOf(in, x.firstOutput()) }
+
+// claimOf is the most the call can cost with so many input and output tokens, with
+// the margin that the upstream's earlier bills have taught.
+func (x *exchange) claimOf(in, out int64) Claim {
 	in *= x.readings()
-	out := bound.Output(&x.call, x.boundModel(), x.route_.cap+x.route_.up.ExtraOutput)
 	if x.call.CapPerRun {
 		out *= x.readings()
 	}

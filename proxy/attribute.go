@@ -69,6 +69,10 @@ func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 	if name == headerUsageCost {
 		return x.askCost(value)
 	}
+	if name == headerHold {
+		_, e := asksHold(value)
+		return e
+	}
 	ref, ok := dimOfHeader(name)
 	if !ok {
 		return dialect.NewError(dialect.CodeInvalidDim, "", "the header %s names no dimension; there are %s, and %s<name>", name, settableNames, headerTagPrefix)

@@ -176,6 +176,10 @@ func (x *exchange) appendCosted(dst, out []byte) []byte {
 	if b.basis == record.FullHold {
 		return append(dst, out...)
 	}
+	if x.attempt.sliced.cut { // the usage is of the gateway's making
+		_, c := x.estimate(true)
+		b.cost = c.USD
+	}
 	cost, path := x.earlier+b.cost, eventUsagePaths[x.endpoint.speaks]
 	if x.asked().StreamType != "" { // elements of an array: the last of them
 		const between = ",\r\n"

@@ -42,6 +42,7 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 	case x.call.Stream && isStream(res.Header("Content-Type")):
 		return x.startStream(), 0
 	default:
+		x.unslice()
 		return x.whole()
 	}
 }
@@ -340,7 +341,7 @@ func (x *exchange) endHold(actual Claim) {
 	x.rec.Overrun = max(0, x.rec.Cost-x.rec.Hold)
 	x.rec.Attempt = x.attempt.n
 	x.rec.Charges = h.Settle(actual, x.rec.Charges)
-	if !covers(0, x.attempt.claim, actual) {
+	if !covers(0, x.attempt.claim, actual) && !x.partly() {
 		x.overran(actual)
 	}
 }

@@ -43,9 +43,10 @@ type exchange struct {
 	earlier ledger.Amount // what attempts before it cost
 	rec     record.Record
 	fill    *Fill
-	stream  stream               // in use from the first byte of a streamed answer
-	readers [wires]dialect.Meter // of streams, by format, kept for their memory
-	body    []byte               // the upstream's request body
+	stream  stream                // in use from the first byte of a streamed answer
+	readers [wires]dialect.Meter  // of streams, by format, kept for their memory
+	endings [wires]dialect.Ending // the same
+	body    []byte                // the upstream's request body
 	scratch []byte
 
 	costInUsage bool // the client wants the cost in the answer's usage
@@ -67,6 +68,7 @@ type chosen struct {
 	cap      int64 // output tokens for each answer
 	write    bool  // the cap must be written into the request
 	calls    int64 // of tools that the provider runs
+	sliced   bool  // the hold grows with the stream
 }
 
 // attempt is one upstream call.
@@ -77,6 +79,8 @@ type attempt struct {
 	margin margin // in claim
 	bound  record.Bound
 	res    *upstream.Response
+
+	sliced sliced // in use where the route says so
 }
 
 func (g *Gateway) begin(r *Request) *exchange {
@@ -255,7 +259,11 @@ func (x *exchange) terms() *dialect.Error {
 	if e := x.rate(); e != nil {
 		return e
 	}
-	return x.limit()
+	if e := x.limit(); e != nil {
+		return e
+	}
+	x.route_.sliced = x.slices()
+	return nil
 }
 
 // rate finds what the call is charged by.

@@ -62,6 +62,7 @@ func (x *exchange) recycle() {
 	x.left = nil
 	x.req, x.endpoint, x.key, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt = chosen{}, attempt{}
+	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.resume, x.ended = "", false, false, false
 	x.earlier, x.costInUsage, x.stream.answer = 0, false, nil
 	x.body, x.scratch, x.stream.raw = kept(x.body), kept(x.scratch), kept(x.stream.raw)

@@ -135,6 +135,8 @@ type Upstream struct {
 	// Credential is the id of the client's one key, "" when it sends none.
 	Credential string
 	Form
+	// Slicing says which streams may begin before their whole bound is held.
+	Slicing Slicing
 }
 
 // native says whether the upstream takes calls in format w as they are.
@@ -152,13 +154,14 @@ type Gateway struct {
 	policy    upstream.Policy
 	log       *slog.Logger
 
-	margins   margins
-	kept      *keptAnswers
-	exchanges sync.Pool
-	drains    chan struct{}   // a token for each pump that runs
-	running   sync.WaitGroup  // exchanges that have not ended
-	base      context.Context // ends when the node stops for good
-	draining  atomic.Bool
+	margins    margins
+	kept       *keptAnswers
+	concealing concealing
+	exchanges  sync.Pool
+	drains     chan struct{}   // a token for each pump that runs
+	running    sync.WaitGroup  // exchanges that have not ended
+	base       context.Context // ends when the node stops for good
+	draining   atomic.Bool
 }
 
 // Seams are what a Gateway works with.

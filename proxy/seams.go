@@ -79,11 +79,14 @@ type Chain interface {
 	Recycle()
 }
 
-// Hold is an allowance set aside. Exactly one of its methods is called, once.
+// Hold is an allowance set aside. It ends once, by Settle or Release.
 type Hold interface {
 	// Settle replaces the hold by what was spent and appends the charges.
 	Settle(actual Claim, charges []record.Charge) []record.Charge
 	Release()
+	// Extend sets more aside, in the same accounts, to end with the hold. Like
+	// [Chain].Reserve it waits, and where it refuses or errs nothing has changed.
+	Extend(context.Context, Claim) (*Refusal, error)
 }
 
 // Refusal says which account has no room, and where its allowance is. Amounts

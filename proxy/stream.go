@@ -25,6 +25,11 @@ type stream struct {
 	answer *Answer     // whose trailer is to have the cost
 	events sse.Scanner // of a stream whose usage is to have it
 	out    []byte      // the same
+
+	// Of a sliced stream: what is read ahead of the client, and its whole events.
+	ahead *ahead
+	scan  sse.Scanner
+	whole []byte
 }
 
 // startStream begins a streamed answer: from here on the exchange belongs to
@@ -48,11 +53,17 @@ func (x *exchange) startStream() *Answer {
 		a.setHeader("Content-Type", t)
 	}
 	x.resume = true
+	if x.attempt.sliced.on {
+		x.readAhead(a)
+	}
 	return a
 }
 
 // Next implements Stream.
 func (x *exchange) Next() ([]byte, error) {
+	if x.stream.ahead != nil {
+		return x.nextAhead()
+	}
 	for {
 		out, err := x.pull()
 		if err != nil {
@@ -71,7 +82,12 @@ func (x *exchange) Next() ([]byte, error) {
 }
 
 // Ready implements Stream.
-func (x *exchange) Ready() bool { return x.stream.over || x.attempt.res.Ready() }
+func (x *exchange) Ready() bool {
+	if a := x.stream.ahead; a != nil {
+		return a.ready()
+	}
+	return x.stream.over || x.attempt.res.Ready()
+}
 
 // pull reads once from the upstream and meters what came.
 func (x *exchange) pull() ([]byte, error) {
@@ -95,12 +111,27 @@ func (x *exchange) pull() ([]byte, error) {
 		return nil, err
 	}
 	s.tail = true
-	return x.withhold(x.rest()), nil
+	return x.withhold(x.last()), nil
 }
 
-// feed gives what the client gets of a piece, and rest what it gets at the end.
-// What is kept for the store has no cost in it.
+// feed gives what the client gets of what came, and last what it gets at the end.
 func (x *exchange) feed(chunk []byte) ([]byte, error) {
+	if x.attempt.sliced.on {
+		return x.feedSliced(chunk)
+	}
+	return x.pass(chunk)
+}
+
+func (x *exchange) last() []byte {
+	if x.attempt.sliced.on {
+		return x.lastSliced()
+	}
+	return x.rest()
+}
+
+// pass gives what the client gets of a piece, and rest what is left at the end. What
+// is kept for the store has no cost in it.
+func (x *exchange) pass(chunk []byte) ([]byte, error) {
 	if x.costInUsage && !x.translated() {
 		x.copy(chunk, nil)
 		return x.feedCosted(chunk)
@@ -152,7 +183,7 @@ func (x *exchange) copy(came, told []byte) {
 // noteEnd remembers an answer as soon as its end was read: whoever sees that end
 // may take it up at once.
 func (x *exchange) noteEnd() {
-	if r := x.stream.meter.Report(); r.Done && !x.stream.noted {
+	if r := x.stream.meter.Report(); r.Done && !x.stream.noted && !x.attempt.sliced.cut {
 		x.stream.noted = true
 		x.remember(r)
 	}
@@ -167,6 +198,10 @@ func (s *stream) end() error {
 
 // Close implements Stream. If the upstream has more to say, the client has gone.
 func (x *exchange) Close() {
+	if x.stream.ahead != nil {
+		x.closeAhead()
+		return
+	}
 	if x.stream.over {
 		x.endStream(record.Completed)
 		return
@@ -196,15 +231,21 @@ func (x *exchange) drain() {
 	x.endStream(record.Disconnected)
 }
 
-// settleStream ends the stream's hold by its usage, or by the whole hold when it
-// never came. The first time counts.
+// settleStream ends the stream's hold by its usage, by what was seen of it where that
+// shows all, or by the whole hold. The first time counts.
 func (x *exchange) settleStream() {
 	if x.attempt.hold == nil {
 		return
 	}
 	s := &x.stream
 	report := s.meter.Report()
-	if ended := s.over && s.err == nil && (report.Done || report.Choices > 0 && report.Finished == report.Choices); ended {
+	ended := s.over && s.err == nil && (report.Done || report.Choices > 0 && report.Finished == report.Choices)
+	if c := &x.attempt.sliced; c.on && (c.cut || !ended || report.State != dialect.UsageReported) {
+		x.settleCounted(report, ended)
+		return
+	}
+	if ended {
+		x.checkShown(report)
 		x.settleReport(report)
 		return
 	}
@@ -220,7 +261,9 @@ func (x *exchange) endStream(outcome record.Outcome) {
 	x.closeResponse()
 	x.settleStream()
 	x.rec.Outcome = outcome
-	if outcome == record.Completed && (s.err != nil || !report.Done) {
+	if x.attempt.sliced.cut {
+		x.rec.Outcome = record.CutShort
+	} else if outcome == record.Completed && (s.err != nil || !report.Done) {
 		x.rec.Outcome = record.Truncated
 	} else if outcome == record.Completed && report.Failed != nil {
 		x.rec.Outcome = record.UpstreamError

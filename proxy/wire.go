@@ -129,6 +129,16 @@ func (x *exchange) features() string {
 	return strings.TrimPrefix(all, ",")
 }
 
+// ending is one for a stream of the upstream's format, which has them. An exchange
+// keeps those it had.
+func (x *exchange) ending() dialect.Ending {
+	w := x.route_.wire
+	if x.endings[w] == nil {
+		x.endings[w] = providers[w].(dialect.Endings).NewEnding()
+	}
+	return x.endings[w]
+}
+
 // meter is one for the stream that is to come. An exchange keeps those it had.
 func (x *exchange) meter() dialect.Meter {
 	w := x.route_.wire

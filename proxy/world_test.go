@@ -194,6 +194,8 @@ type fakePurse struct {
 
 	refuse Refusal // by which every hold of its part is refused, when it has a unit
 	held   []ledger.Amount
+
+	extended int // holds, how often
 }
 
 func (p *fakePurse) outstanding() int {
@@ -280,3 +282,24 @@ func (h *fakeHold) Settle(actual Claim, dst []record.Charge) []record.Charge {
 }
 
 func (h *fakeHold) Release() { h.end(0) }
+
+func (h *fakeHold) Extend(_ context.Context, c Claim) (*Refusal, error) {
+	h.p.mu.Lock()
+	defer h.p.mu.Unlock()
+	if h.ended {
+		h.p.t.Error("a hold that has ended was extended")
+	}
+	if c.USD < 0 || c.Tokens < 0 {
+		h.p.t.Errorf("a hold is extended by %+v", c)
+	}
+	if h.p.fail != nil {
+		return nil, h.p.fail
+	}
+	if c.USD > h.p.free {
+		return &Refusal{Account: ledger.AccountKey{Budget: "b"}, Unit: ledger.USD, Window: ledger.Total, Needed: c.USD, ResetsAt: ledger.MaxInstant}, nil
+	}
+	h.p.free -= c.USD
+	h.amount += c.USD
+	h.p.extended++
+	return nil, nil
+}

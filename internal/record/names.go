@@ -24,7 +24,7 @@ func (n named) value(s string) (uint8, bool) {
 var outcomes = named{
 	Completed: "completed", CacheHit: "cache_hit", Coalesced: "coalesced", Refused: "refused",
 	Denied: "denied", UpstreamError: "upstream_error", Disconnected: "disconnected",
-	Truncated: "truncated", Undecided: "undecided",
+	Truncated: "truncated", Undecided: "undecided", CutShort: "cut_short",
 }
 
 var cacheStates = named{CacheBypass: "bypass", CacheMiss: "miss", CacheServed: "hit", CacheShared: "shared"}
@@ -84,7 +84,7 @@ func ParseLever(s string) (Lever, bool) {
 }
 
 // MaxOutcome is the highest outcome known; tables by outcome have MaxOutcome+1 entries.
-const MaxOutcome = Undecided
+const MaxOutcome = CutShort
 
 // MaxLever is the highest lever known; tables by lever have MaxLever+1 entries.
 const MaxLever = LeverNativeCache

@@ -19,6 +19,7 @@ const (
 	Disconnected                     // the client went away; the upstream was drained to its usage
 	Truncated                        // the upstream broke off after it had begun
 	Undecided                        // no authority or no storage: 503
+	CutShort                         // the budget had no more for a sliced stream; it was ended here
 )
 
 // CacheState is the exact cache's part in a request.

@@ -95,6 +95,28 @@ type Lists interface {
 	AppendModel(dst []byte, m Listed) []byte
 }
 
+// Ending follows one stream of a provider, so that the stream can be ended in the
+// middle, as the provider itself ends an answer that has reached its cap. It may
+// be used again after Reset.
+type Ending interface {
+	// Reset readies it for the stream that answers c.
+	Reset(c *Call)
+	// See takes the data of the stream's next event.
+	See(data []byte)
+	// Parts is how many parts of the answer have begun: messages, blocks of one,
+	// calls of tools. Each has a frame that is billed and not shown.
+	Parts() int64
+	// Append appends the events that end the stream now, as the provider would
+	// send them, with the tokens that it came to.
+	Append(dst []byte, in, out int64) []byte
+}
+
+// Endings are the ends that a stream of a dialect can be given, where it is one of
+// server-sent events.
+type Endings interface {
+	NewEnding() Ending
+}
+
 // Provider is one wire format as an upstream speaks it.
 type Provider interface {
 	Requests

@@ -198,6 +198,9 @@ func (d *decoder) requestMember(f int, key jsonscan.Str, name []byte) (err error
 	case fRefused:
 		return d.refused(string(name))
 	case fHarmless:
+		if string(name) == "thinking" && d.cur.Kind() != jsonscan.Null {
+			d.call.Conceals = true // it is shown in a summary, if at all
+		}
 		return d.cur.Skip()
 	default:
 		// An extension of some provider: it may end up in the prompt.

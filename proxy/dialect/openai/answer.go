@@ -67,6 +67,8 @@ func (s *choiceSet) add(i int64) {
 	}
 }
 
+func (s *choiceSet) has(i int64) bool { return s[i>>6]&(1<<(i&63)) != 0 }
+
 func (s *choiceSet) size() int { return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) }
 
 // chunk reads an answer's or chunk's object.

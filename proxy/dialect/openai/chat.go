@@ -197,8 +197,12 @@ func (d *decoder) chatMember(f int, key jsonscan.Str, name []byte) (err error) {
 			return d.addRaw()
 		}
 	case fHarmless:
+		if string(name) == "reasoning_effort" {
+			c.Conceals = c.Conceals || d.cur.Kind() != jsonscan.Null
+		}
 		return d.cur.Skip()
 	default:
+		c.Conceals = c.Conceals || f == fUnknown // providers have names of their own for reasoning
 		// An extension of some provider: it may end up in the prompt.
 		return d.addRaw()
 	}

@@ -34,6 +34,9 @@ func (Format) ReadAnswer(r *dialect.Report, e dialect.Endpoint, body []byte) { R
 // NewMeter implements dialect.Answers.
 func (Format) NewMeter() dialect.Meter { return &Meter{} }
 
+// NewEnding implements dialect.Endings.
+func (Format) NewEnding() dialect.Ending { return &Ending{} }
+
 // ErrorAnswer implements dialect.Answers.
 func (Format) ErrorAnswer(e *dialect.Error, c dialect.Client) (int, []dialect.Header, []byte) {
 	return ErrorAnswer(e, c)

@@ -176,8 +176,12 @@ func (d *decoder) responsesMember(f int, key jsonscan.Str, name []byte) (err err
 			return unpriced(name)
 		}
 	case rHarmless:
+		if string(name) == "reasoning" {
+			c.Conceals = c.Conceals || d.cur.Kind() != jsonscan.Null
+		}
 		return d.cur.Skip()
 	default:
+		c.Conceals = c.Conceals || f == fUnknown // providers have names of their own for reasoning
 		// Formats, choices, and extensions of some provider: they may end up in the prompt.
 		return d.addRaw()
 	}

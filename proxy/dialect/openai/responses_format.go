@@ -11,6 +11,9 @@ var _ dialect.Format = ResponsesFormat{}
 // NewMeter implements dialect.Answers.
 func (ResponsesFormat) NewMeter() dialect.Meter { return &ResponsesMeter{} }
 
+// NewEnding implements dialect.Endings.
+func (ResponsesFormat) NewEnding() dialect.Ending { return &ResponsesEnding{} }
+
 // Fold implements dialect.Stored.
 func (ResponsesFormat) Fold(dst, stream []byte) ([]byte, error) { return foldResponse(dst, stream) }
 

@@ -1,0 +1,251 @@
+package openai
+
+import (
+	"slices"
+	"strconv"
+
+	"purser/proxy/dialect"
+	"purser/proxy/dialect/jsonscan"
+)
+
+// ResponsesEnding ends the stream of a response in the middle: what is open of its
+// output is done as far as it was written, and the last event is
+// response.incomplete for max_output_tokens, with all of the output. The zero
+// ResponsesEnding needs Reset.
+//
+// It keeps what was written, which the hold bounds: a token for each byte.
+type ResponsesEnding struct {
+	response []byte // as the last event with one gave it
+	number   int64  // of the next event
+	items    []endedItem
+	parts    int64
+}
+
+// endedItem is an item of the output. Of one that is not done, text is what was
+// written of its open part, or of its arguments or input: the inside of a string.
+type endedItem struct {
+	index   int64
+	raw     []byte
+	done    bool
+	id      []byte
+	kind    string
+	content [][]byte // parts that are done
+	part    []byte   // the open one; nil for none
+	text    []byte
+}
+
+// Reset implements dialect.Ending.
+func (e *ResponsesEnding) Reset(*dialect.Call) { *e = ResponsesEnding{} }
+
+// Parts implements dialect.Ending: the items of the output, and their parts.
+func (e *ResponsesEnding) Parts() int64 { return e.parts }
+
+// maxItems bounds the items kept of a response, far above what a model without
+// tools of the provider makes.
+const maxItems = 1_024
+
+// See implements dialect.Ending.
+func (e *ResponsesEnding) See(data []byte) {
+	check := jsonscan.Cursor{Doc: data, LoneSurrogates: true}
+	if check.Skip() != nil || check.End() != nil {
+		return
+	}
+	v := map[string][]byte{}
+	if members(oneLine(data), func(key, value []byte) error { v[string(key)] = value; return nil }) != nil {
+		return
+	}
+	if n, err := strconv.ParseInt(string(v["sequence_number"]), 10, 64); err == nil {
+		e.number = n + 1
+	}
+	switch inside(v["type"]) {
+	case "response.created", "response.in_progress", "response.queued":
+		e.response = slices.Clone(v["response"])
+	case "response.output_item.added":
+		e.parts++
+		e.add(v)
+	case "response.output_item.done":
+		if it := e.at(v); it != nil {
+			it.raw, it.done = slices.Clone(v["item"]), true
+			it.content, it.part, it.text = nil, nil, nil
+		}
+	case "response.content_part.added":
+		e.parts++
+		if it := e.at(v); it != nil {
+			it.part, it.text = slices.Clone(v["part"]), nil
+		}
+	case "response.content_part.done":
+		if it := e.at(v); it != nil {
+			it.content, it.part, it.text = append(it.content, slices.Clone(v["part"])), nil, nil
+		}
+	case "response.output_text.delta", "response.refusal.delta", "response.function_call_arguments.delta",
+		"response.custom_tool_call_input.delta":
+		if it := e.at(v); it != nil {
+			it.text = append(it.text, inside(v["delta"])...)
+		}
+	}
+}
+
+// inside is the inside of a string; "" for anything else.
+func inside(value []byte) string {
+	if len(value) < 2 || value[0] != '"' {
+		return ""
+	}
+	return string(value[1 : len(value)-1])
+}
+
+func (e *ResponsesEnding) add(v map[string][]byte) {
+	index, err := strconv.ParseInt(string(v["output_index"]), 10, 64)
+	if err != nil || len(e.items) == maxItems {
+		return
+	}
+	it, err := takeItem(v["item"])
+	if err != nil {
+		return
+	}
+	e.items = append(e.items, endedItem{index: index, raw: slices.Clone(v["item"]), id: slices.Clone(it.id), kind: inside(it.kind)})
+}
+
+// at is the open item that an event is about; nil for none.
+func (e *ResponsesEnding) at(v map[string][]byte) *endedItem {
+	index, err := strconv.ParseInt(string(v["output_index"]), 10, 64)
+	for i := range e.items {
+		if it := &e.items[i]; err == nil && it.index == index && !it.done {
+			return it
+		}
+	}
+	return nil
+}
+
+// Append implements dialect.Ending.
+func (e *ResponsesEnding) Append(dst []byte, in, out int64) []byte {
+	r := responseReplay{out: dst, number: e.number}
+	output := []byte{'['}
+	for i := range e.items {
+		it := &e.items[i]
+		if !it.done {
+			r.index = it.index
+			r.cutItem(it)
+		}
+		if i > 0 {
+			output = append(output, ',')
+		}
+		output = append(output, it.raw...)
+	}
+	output = append(output, ']')
+	r.open("response.incomplete")
+	r.field("response", e.whole(output, in, out))
+	r.close()
+	return r.out
+}
+
+// whole is the response as it is when it ends here.
+func (e *ResponsesEnding) whole(output []byte, in, out int64) []byte {
+	usage := append(strconv.AppendInt([]byte(`{"input_tokens":`), in, 10), `,"input_tokens_details":{"cached_tokens":0},"output_tokens":`...)
+	usage = append(strconv.AppendInt(usage, out, 10), `,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":`...)
+	usage = append(strconv.AppendInt(usage, in+out, 10), '}')
+	return replaced(e.response, []pair{
+		{[]byte("status"), []byte(`"incomplete"`)},
+		{[]byte("incomplete_details"), []byte(`{"reason":"max_output_tokens"}`)},
+		{[]byte("output"), output},
+		{[]byte("usage"), usage},
+	})
+}
+
+// replaced is an object with other values for some of its members, or those added.
+func replaced(raw []byte, with []pair) []byte {
+	return appendObject(nil, func(b []byte) []byte {
+		var there [8]bool // with is short
+		if raw != nil {
+			_ = members(raw, func(key, value []byte) error { // checked before
+				for i, p := range with {
+					if string(p.key) == string(key) {
+						value, there[i] = p.value, true
+					}
+				}
+				b = appendPairs(b, []pair{{key, value}})
+				return nil
+			})
+		}
+		for i, p := range with {
+			if !there[i] {
+				b = appendPairs(b, []pair{p})
+			}
+		}
+		return b
+	})
+}
+
+// cutItem tells that an item is done as far as it was written, and leaves it so.
+func (r *responseReplay) cutItem(it *endedItem) {
+	text := slices.Concat([]byte{'"'}, it.text, []byte{'"'})
+	changed := []pair{{[]byte("status"), []byte(`"incomplete"`)}}
+	switch it.kind {
+	case "message":
+		if it.part != nil {
+			it.content = append(it.content, r.cutPart(it, text))
+		}
+		content := append(append([]byte{'['}, slices.Concat(separated(it.content)...)...), ']')
+		changed = append(changed, pair{[]byte("content"), content})
+	case "function_call":
+		r.cutWhole(it.id, text, "response.function_call_arguments", "arguments")
+		changed = append(changed, pair{[]byte("arguments"), text})
+	case "custom_tool_call":
+		r.cutWhole(it.id, text, "response.custom_tool_call_input", "input")
+		changed = append(changed, pair{[]byte("input"), text})
+	}
+	it.raw = replaced(it.raw, changed)
+	r.open("response.output_item.done")
+	r.count("output_index", r.index)
+	r.field("item", it.raw)
+	r.close()
+}
+
+// cutPart tells that the open part of a message is done, and gives it so.
+func (r *responseReplay) cutPart(it *endedItem, text []byte) []byte {
+	kind := ""
+	_ = members(it.part, func(key, value []byte) error { // checked before
+		if string(key) == "type" {
+			kind = string(value)
+		}
+		return nil
+	})
+	told := contentText(kind)
+	if told.field == "" {
+		return it.part
+	}
+	part := replaced(it.part, []pair{{[]byte(told.field), text}})
+	at := func(kind string) {
+		r.open(kind)
+		r.field("item_id", it.id)
+		r.count("output_index", r.index)
+		r.count("content_index", int64(len(it.content)))
+	}
+	at(told.event + ".done")
+	r.field(told.field, text)
+	r.logprobs(told)
+	r.close()
+	at("response.content_part.done")
+	r.field("part", part)
+	r.close()
+	return part
+}
+
+func (r *responseReplay) cutWhole(id, text []byte, event, field string) {
+	r.open(event + ".done")
+	r.field("item_id", id)
+	r.count("output_index", r.index)
+	r.field(field, text)
+	r.close()
+}
+
+// separated puts commas between the elements of an array.
+func separated(list [][]byte) [][]byte {
+	var out [][]byte
+	for i, v := range list {
+		if i > 0 {
+			out = append(out, []byte{','})
+		}
+		out = append(out, v)
+	}
+	return out
+}

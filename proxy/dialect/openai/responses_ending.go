@@ -32,6 +32,7 @@ type endedItem struct {
 	content [][]byte // parts that are done
 	part    []byte   // the open one; nil for none
 	text    []byte
+	told    bool // that the text is done
 }
 
 // Reset implements dialect.Ending.
@@ -64,23 +65,28 @@ func (e *ResponsesEnding) See(data []byte) {
 		e.parts++
 		e.add(v)
 	case "response.output_item.done":
-		if it := e.at(v); it != nil {
+		if it := e.at(v); it != nil && v["item"] != nil {
 			it.raw, it.done = slices.Clone(v["item"]), true
-			it.content, it.part, it.text = nil, nil, nil
+			it.content, it.part, it.text, it.told = nil, nil, nil, false
 		}
 	case "response.content_part.added":
 		e.parts++
 		if it := e.at(v); it != nil {
-			it.part, it.text = slices.Clone(v["part"]), nil
+			it.part, it.text, it.told = slices.Clone(v["part"]), nil, false
 		}
 	case "response.content_part.done":
-		if it := e.at(v); it != nil {
+		if it := e.at(v); it != nil && v["part"] != nil {
 			it.content, it.part, it.text = append(it.content, slices.Clone(v["part"])), nil, nil
 		}
 	case "response.output_text.delta", "response.refusal.delta", "response.function_call_arguments.delta",
 		"response.custom_tool_call_input.delta":
 		if it := e.at(v); it != nil {
 			it.text = append(it.text, inside(v["delta"])...)
+		}
+	case "response.output_text.done", "response.refusal.done", "response.function_call_arguments.done",
+		"response.custom_tool_call_input.done":
+		if it := e.at(v); it != nil {
+			it.told = true
 		}
 	}
 }
@@ -99,7 +105,7 @@ func (e *ResponsesEnding) add(v map[string][]byte) {
 		return
 	}
 	it, err := takeItem(v["item"])
-	if err != nil {
+	if err != nil || it.id == nil || it.kind == nil {
 		return
 	}
 	e.items = append(e.items, endedItem{index: index, raw: slices.Clone(v["item"]), id: slices.Clone(it.id), kind: inside(it.kind)})
@@ -121,10 +127,10 @@ func (e *ResponsesEnding) Append(dst []byte, in, out int64) []byte {
 	r := responseReplay{out: dst, number: e.number}
 	output := []byte{'['}
 	for i := range e.items {
-		it := &e.items[i]
+		it := e.items[i] // a copy: the stream is not changed by a look at its end
 		if !it.done {
-			r.index = it.index
-			r.cutItem(it)
+			r.index, it.content = it.index, slices.Clip(it.content)
+			r.cutItem(&it)
 		}
 		if i > 0 {
 			output = append(output, ',')
@@ -187,10 +193,10 @@ func (r *responseReplay) cutItem(it *endedItem) {
 		content := append(append([]byte{'['}, slices.Concat(separated(it.content)...)...), ']')
 		changed = append(changed, pair{[]byte("content"), content})
 	case "function_call":
-		r.cutWhole(it.id, text, "response.function_call_arguments", "arguments")
+		r.cutWhole(it, text, "response.function_call_arguments.done", "arguments")
 		changed = append(changed, pair{[]byte("arguments"), text})
 	case "custom_tool_call":
-		r.cutWhole(it.id, text, "response.custom_tool_call_input", "input")
+		r.cutWhole(it, text, "response.custom_tool_call_input.done", "input")
 		changed = append(changed, pair{[]byte("input"), text})
 	}
 	it.raw = replaced(it.raw, changed)
@@ -220,19 +226,24 @@ func (r *responseReplay) cutPart(it *endedItem, text []byte) []byte {
 		r.count("output_index", r.index)
 		r.count("content_index", int64(len(it.content)))
 	}
-	at(told.event + ".done")
-	r.field(told.field, text)
-	r.logprobs(told)
-	r.close()
+	if !it.told {
+		at(told.event + ".done")
+		r.field(told.field, text)
+		r.logprobs(told)
+		r.close()
+	}
 	at("response.content_part.done")
 	r.field("part", part)
 	r.close()
 	return part
 }
 
-func (r *responseReplay) cutWhole(id, text []byte, event, field string) {
-	r.open(event + ".done")
-	r.field("item_id", id)
+func (r *responseReplay) cutWhole(it *endedItem, text []byte, event, field string) {
+	if it.told {
+		return
+	}
+	r.open(event)
+	r.field("item_id", it.id)
 	r.count("output_index", r.index)
 	r.field(field, text)
 	r.close()

@@ -37,10 +37,6 @@ type Slicing struct {
 // headerHold asks for a hold: "sliced" or "whole".
 const headerHold = headerPrefix + "hold"
 
-// partTokens bounds what is billed for a part of an answer beside its text: its
-// frame, and for the call of a tool the name, which has at most 128 bytes.
-const partTokens = 160
-
 // sliced is the part of an attempt whose hold grows with its stream.
 type sliced struct {
 	on      bool
@@ -89,8 +85,6 @@ func (x *exchange) showsAll() bool {
 		return false
 	case x.route_.wire == Gemini && c.Tools > 0: // the arguments of calls are JSON that is not seen as it is billed
 		return false
-	case c.Meters.Has(price.AudioOut) || c.Meters.Has(price.ImageOut):
-		return false
 	}
 	return x.wholeOutput() == x.route_.cap // nothing beside it
 }
@@ -124,7 +118,7 @@ func (x *exchange) cover() bool {
 
 // seen bounds the output tokens until now: no token is shorter than a byte.
 func (x *exchange) seen() int64 {
-	return x.stream.meter.Report().OutputBytes + partTokens*x.attempt.sliced.ending.Parts()
+	return x.stream.meter.Report().OutputBytes + x.attempt.sliced.ending.Frames()
 }
 
 // extend makes the hold cover so many output tokens. Where it cannot, the record

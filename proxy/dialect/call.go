@@ -144,8 +144,8 @@ type Call struct {
 	// it; NoThinking, that the request turns it off where a model can do without.
 	Thinks, NoThinking bool
 
-	// Conceals says that the request sets how the model reasons, or how much: the
-	// answer may have output in it that is billed within the cap and not shown.
+	// Conceals says that the request sets how the model reasons, or how much, or
+	// that it asks for media: output may be billed that does not show as text.
 	Conceals bool
 
 	// PredictionBytes is the predicted output, which is billed as output where

@@ -103,13 +103,18 @@ type Ending interface {
 	Reset(c *Call)
 	// See takes the data of the stream's next event.
 	See(data []byte)
-	// Parts is how many parts of the answer have begun: messages, blocks of one,
-	// calls of tools. Each has a frame that is billed and not shown.
-	Parts() int64
+	// Frames bounds the tokens that are billed and are not in the text that the
+	// stream's meter counts: [FrameTokens] for each part of the answer that has
+	// begun, such as a message or the call of a tool, and the names of tools.
+	Frames() int64
 	// Append appends the events that end the stream now, as the provider would
 	// send them, with the tokens that it came to.
 	Append(dst []byte, in, out int64) []byte
 }
+
+// FrameTokens bounds what is billed for a part of an answer beside its text. The
+// formats that models are known to write have at most half a dozen.
+const FrameTokens = 16
 
 // Endings are the ends that a stream of a dialect can be given, where it is one of
 // server-sent events.

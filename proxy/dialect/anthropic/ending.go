@@ -11,15 +11,16 @@ import (
 // come message_delta, with the stop reason max_tokens, and message_stop. The zero
 // Ending needs Reset.
 type Ending struct {
-	open  []int64 // blocks
-	parts int64
+	open   []int64 // blocks
+	frames int64
 }
 
 // Reset implements dialect.Ending.
 func (e *Ending) Reset(*dialect.Call) { *e = Ending{open: e.open[:0]} }
 
-// Parts implements dialect.Ending: the message and its blocks.
-func (e *Ending) Parts() int64 { return e.parts }
+// Frames implements dialect.Ending: for the message and its blocks, with the
+// names of tools.
+func (e *Ending) Frames() int64 { return e.frames }
 
 // maxOpen bounds the blocks that are open at once. Anthropic has one at a time.
 const maxOpen = 64
@@ -28,7 +29,7 @@ const maxOpen = 64
 func (e *Ending) See(data []byte) {
 	cur := jsonscan.Cursor{Doc: data, LoneSurrogates: true}
 	var kind string
-	index := int64(-1)
+	index, named := int64(-1), int64(0)
 	err := cur.EachMember(func(key jsonscan.Str) error {
 		switch name := string(data[key.Start:key.End]); {
 		case name == "type" && cur.Kind() == jsonscan.String:
@@ -41,6 +42,15 @@ func (e *Ending) See(data []byte) {
 				index = n
 			}
 			return err
+		case name == "content_block" && cur.Kind() == jsonscan.Object:
+			return cur.EachMember(func(key jsonscan.Str) error {
+				if string(data[key.Start:key.End]) == "name" && cur.Kind() == jsonscan.String {
+					s, err := cur.String()
+					named = int64(s.Len)
+					return err
+				}
+				return cur.Skip()
+			})
 		}
 		return cur.Skip()
 	})
@@ -49,9 +59,9 @@ func (e *Ending) See(data []byte) {
 	}
 	switch kind {
 	case "message_start":
-		e.parts++
+		e.frames += dialect.FrameTokens
 	case "content_block_start":
-		e.parts++
+		e.frames += dialect.FrameTokens + named
 		if len(e.open) < maxOpen {
 			e.open = append(e.open, index)
 		}

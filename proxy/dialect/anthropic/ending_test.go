@@ -66,8 +66,8 @@ func TestACutMessageIsAWholeAnswer(t *testing.T) {
 			t.Errorf("cut %d: the client read %s, %v", cut, all.RawJSON(), err)
 		}
 	}
-	if e.Parts() != 4 {
-		t.Errorf("%d parts, want the message and three blocks", e.Parts())
+	if want := int64(4*dialect.FrameTokens + len("look_up")); e.Frames() != want {
+		t.Errorf("%d tokens, want %d: of the message and three blocks", e.Frames(), want)
 	}
 }
 

@@ -12,15 +12,15 @@ import (
 type Ending struct {
 	report dialect.Report // for the id and the model
 	ends   ends
-	parts  int64
 }
 
 // Reset implements dialect.Ending.
 func (e *Ending) Reset(*dialect.Call) { *e = Ending{} }
 
-// Parts implements dialect.Ending: the candidates. What a call of a function is
-// billed at does not show in it, so a call with tools is never ended so.
-func (e *Ending) Parts() int64 { return e.parts }
+// Frames implements dialect.Ending: one for each candidate. What a call of a
+// function is billed at does not show in it: the arguments come as JSON that the
+// meter does not count whole.
+func (e *Ending) Frames() int64 { return dialect.FrameTokens * int64(e.report.Choices) }
 
 // See implements dialect.Ending.
 func (e *Ending) See(data []byte) {
@@ -29,7 +29,7 @@ func (e *Ending) See(data []byte) {
 		return
 	}
 	a.commit()
-	e.ends, e.parts = a.ends, int64(e.report.Choices)
+	e.ends = a.ends
 }
 
 // Append implements dialect.Ending.

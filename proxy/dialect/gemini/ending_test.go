@@ -48,8 +48,8 @@ func TestACutStreamIsAWholeAnswer(t *testing.T) {
 			t.Errorf("after chunk %d: %v\n%s", i, err, answer)
 		}
 	}
-	if e.Parts() != 2 {
-		t.Errorf("%d parts, want two candidates", e.Parts())
+	if e.Frames() != 2*dialect.FrameTokens {
+		t.Errorf("%d tokens, want those of two candidates", e.Frames())
 	}
 }
 

@@ -269,7 +269,7 @@ func (d *decoder) responseModalities() error {
 		switch d.modalities = true; string(d.cur.Name(s)) {
 		case "TEXT":
 		case "IMAGE", "AUDIO":
-			d.media = true
+			d.media, d.call.Conceals = true, true // it is in the stream, and its tokens are not
 		default:
 			return unbounded(fmt.Sprintf("%s[%d]", at, i))
 		}

@@ -15,7 +15,7 @@ type Ending struct {
 	head        []byte // of every chunk: the members of the first but for choices and usage
 	usage       bool   // the client asked for it: chunks have the member
 	text        bool   // of a legacy completion
-	parts       int64
+	parts       int64  // that have begun
 	seen, ended choiceSet
 }
 
@@ -24,8 +24,9 @@ func (e *Ending) Reset(c *dialect.Call) {
 	*e = Ending{head: e.head[:0], usage: c.IncludeUsage, text: c.Endpoint == dialect.Completions}
 }
 
-// Parts implements dialect.Ending: the choices, and the calls of tools.
-func (e *Ending) Parts() int64 { return e.parts }
+// Frames implements dialect.Ending: for the choices and the calls of tools, whose
+// names the meter counts.
+func (e *Ending) Frames() int64 { return dialect.FrameTokens * e.parts }
 
 // See implements dialect.Ending.
 func (e *Ending) See(data []byte) {

@@ -127,8 +127,8 @@ func TestACutCompletionIsAWholeAnswer(t *testing.T) {
 func TestCallsOfToolsAreParts(t *testing.T) {
 	e := &Ending{}
 	cuts(t, toolStream, &dialect.Call{}, e, `"finish_reason":"`)
-	if e.Parts() != 3 {
-		t.Errorf("%d parts, want the message and two calls", e.Parts())
+	if e.Frames() != 3*dialect.FrameTokens {
+		t.Errorf("%d tokens, want those of the message and two calls", e.Frames())
 	}
 }
 

@@ -18,7 +18,7 @@ type ResponsesEnding struct {
 	response []byte // as the last event with one gave it
 	number   int64  // of the next event
 	items    []endedItem
-	parts    int64
+	frames   int64
 }
 
 // endedItem is an item of the output. Of one that is not done, text is what was
@@ -38,8 +38,9 @@ type endedItem struct {
 // Reset implements dialect.Ending.
 func (e *ResponsesEnding) Reset(*dialect.Call) { *e = ResponsesEnding{} }
 
-// Parts implements dialect.Ending: the items of the output, and their parts.
-func (e *ResponsesEnding) Parts() int64 { return e.parts }
+// Frames implements dialect.Ending: for the items of the output and their parts,
+// with the names of tools.
+func (e *ResponsesEnding) Frames() int64 { return e.frames }
 
 // maxItems bounds the items kept of a response, far above what a model without
 // tools of the provider makes.
@@ -62,7 +63,7 @@ func (e *ResponsesEnding) See(data []byte) {
 	case "response.created", "response.in_progress", "response.queued":
 		e.response = slices.Clone(v["response"])
 	case "response.output_item.added":
-		e.parts++
+		e.frames += dialect.FrameTokens
 		e.add(v)
 	case "response.output_item.done":
 		if it := e.at(v); it != nil && v["item"] != nil {
@@ -70,7 +71,7 @@ func (e *ResponsesEnding) See(data []byte) {
 			it.content, it.part, it.text, it.told = nil, nil, nil, false
 		}
 	case "response.content_part.added":
-		e.parts++
+		e.frames += dialect.FrameTokens
 		if it := e.at(v); it != nil {
 			it.part, it.text, it.told = slices.Clone(v["part"]), nil, false
 		}
@@ -100,6 +101,12 @@ func inside(value []byte) string {
 }
 
 func (e *ResponsesEnding) add(v map[string][]byte) {
+	_ = members(v["item"], func(key, value []byte) error { // checked before, or not there
+		if string(key) == "name" {
+			e.frames += int64(len(value))
+		}
+		return nil
+	})
 	index, err := strconv.ParseInt(string(v["output_index"]), 10, 64)
 	if err != nil || len(e.items) == maxItems {
 		return

@@ -78,6 +78,9 @@ func (u *UpstreamConfig) setDefaults() {
 	if u.Hold == "" {
 		u.Hold = holdModes[proxy.HoldWhole]
 	}
+	if u.SlicedModels == nil {
+		u.SlicedModels = []string{} // as it is read again where it was written down
+	}
 	u.SliceTokens, u.AheadTokens = cmp.Or(u.SliceTokens, 1024), cmp.Or(u.AheadTokens, 1024)
 	for field, value := range map[*time.Duration]time.Duration{&u.Connect: 5 * time.Second, &u.FirstByte: 5 * time.Minute, &u.Idle: 2 * time.Minute} {
 		if *field == 0 {

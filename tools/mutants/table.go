@@ -55,6 +55,12 @@ var table = []mutant{
 		"internal/purse/exchange.go", "	done := a.closing && a.unused()", "	done := a.closing", explore, "TestExploration/windows", ""},
 	{"marks are lowered in memory after they are on disk",
 		"internal/purse/marks.go", "	a.mark = min(a.mark, goal)\n", "", sim, simulate, few},
+	{"a slice that was joined to a hold is forgotten",
+		"internal/purse/join.go", "		o.legs[i].held += l.held\n", "", sim, simulate, few},
+	{"a call is charged in full in every window it was held in",
+		"internal/purse/hold.go", "		actual = actual.minus(within)\n", "", sim, simulate, few},
+	{"a hold that was joined to another can still be given back",
+		"internal/purse/join.go", "	more.end(\"Join\")\n", "", purse, "TestJoined", ""},
 
 	// The ledger.
 	{"settling by deltas: spent is added, not merged",

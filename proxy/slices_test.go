@@ -465,3 +465,52 @@ func TestASlicedStreamIsThatOfTheProvider(t *testing.T) {
 		}
 	}
 }
+
+// TestATranslatedStreamIsCutInTheClientsDialect: it is ended as its upstream would
+// end it, and told as any of its answers.
+func TestATranslatedStreamIsCutInTheClientsDialect(t *testing.T) {
+	event := func(text string) string {
+		return `data: {"responseId":"up-1","modelVersion":"gemini-2.0-flash","candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"` + text + `"}]}}],"usageMetadata":{"promptTokenCount":20,"totalTokenCount":20}}` + "\n\n"
+	}
+	for path, c := range map[string]struct{ body, finish, end string }{
+		"/v1/chat/completions": {strings.Replace(longStream, "gpt-4o-mini", "gemini-2.0-flash", 1), `"finish_reason":"length"`, "data: [DONE]\n\n"},
+		"/v1/responses":        {`{"model":"gemini-2.0-flash","stream":true,"max_output_tokens":4000,"input":"hi","store":false}`, `"incomplete_details":{"reason":"max_output_tokens"}`, "\n\n"},
+	} {
+		more, gone := make(chan struct{}), make(chan struct{})
+		s := small
+		s.Models = []string{"gemini-2.0-flash"}
+		w := slicing(t, func(rw http.ResponseWriter, r *http.Request) {
+			defer close(gone)
+			rw.Header().Set("Content-Type", "text/event-stream")
+			rw.(http.Flusher).Flush()
+			for _, text := range []string{"short", strings.Repeat("long", 40)} {
+				_, _ = io.WriteString(rw, event(text))
+				rw.(http.Flusher).Flush()
+				select {
+				case <-more:
+				case <-r.Context().Done():
+				}
+			}
+			<-r.Context().Done()
+		}, s)
+		w.gateway.upstreams = w.gateway.upstreams[2:] // Google's alone
+		a := w.gateway.Serve(&Request{Method: "POST", Path: path, Body: []byte(c.body), Header: headerList{"Authorization", "Bearer pk_good"}})
+		if a.Stream == nil || a.header(headerHold) != "sliced" {
+			t.Fatalf("%s: %d %s %v", path, a.Status, a.Body, a.Header)
+		}
+		said := read(t, a, "short")
+		w.purse.mu.Lock()
+		w.purse.free = 0
+		w.purse.mu.Unlock()
+		close(more)
+		said += read(t, a, "")
+		a.Stream.Close()
+		<-gone
+		if !strings.Contains(said, "longlong") || !strings.Contains(said, c.finish) || !strings.HasSuffix(said, c.end) {
+			t.Errorf("%s: the client got %s", path, said)
+		}
+		if rec := w.last(); rec.Outcome != record.CutShort || rec.Basis != record.Estimated || rec.Cost != w.purse.held[0] {
+			t.Errorf("%s: %+v", path, rec)
+		}
+	}
+}

@@ -10,7 +10,8 @@
 //
 // A [Chain] is the accounts that one request is charged to. [Purse.TryReserve]
 // sets a [Claim] aside in all accounts of one [Part] of it, or in none: a
-// [Hold]. A hold ends exactly once, by Settle or Release. When the allowance
+// [Hold]. A hold ends exactly once, by Settle or Release; one that is joined to
+// another ends with it. When the allowance
 // here is too small the request is parked, at most for the admission wait, while
 // the node asks for more; then it has its hold, a [Refusal] (a decision), or an
 // error (no decision could be made, and nothing was spent).
@@ -23,7 +24,8 @@
 //     again with the same Seq, and nothing is concluded from its failure.
 //   - L5: nothing here gives back what a hold covers, whatever any clock says.
 //   - L6: a hold is charged to the account it was taken from, in whatever
-//     window it ends. A new window is another account.
+//     window it ends. A new window is another account, also for what is joined
+//     to a hold of the window before.
 //   - Marks: for every lease, spent + held + free never passes the durable mark,
 //     but by an overrun. So after a crash, granted - mark was never used.
 //   - All or nothing: a hold has every account of its part or none.

@@ -264,6 +264,9 @@ func TestValidate(t *testing.T) {
 		"cache.bytes":            func(c *Config) { c.Cache.Bytes = 1 },
 		"usage.retention":        func(c *Config) { c.Usage.Retention = time.Minute },
 		"log.level":              func(c *Config) { c.Log.Level = "loud" },
+		"hold: Bedrock": func(c *Config) {
+			c.Upstreams[0].API, c.Upstreams[0].Hold, c.Upstreams[0].SlicedModels = "converse", "sliced", []string{"*"}
+		},
 	} {
 		t.Run(key, func(t *testing.T) {
 			c := valid()

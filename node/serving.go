@@ -59,7 +59,7 @@ func (n *Node) openUpstreams(ctx context.Context) error {
 		}
 		n.upstreams = append(n.upstreams, &proxy.Upstream{
 			Name: u.Name, Provider: provider, Region: region, Costs: costs, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks, ChatOnly: chatOnly,
-			Form: u.form(),
+			Form:    u.form(),
 			Slicing: u.slicing(),
 		})
 	}

@@ -136,6 +136,9 @@ func (u *UpstreamConfig) validateHold() error {
 	if (u.Hold != holdModes[proxy.HoldWhole]) != (len(u.SlicedModels) > 0) {
 		errs = append(errs, errors.New("sliced_models says which models show all the output that they bill: it goes with hold offered or sliced, and they with it"))
 	}
+	if w, _, ok := u.speaks(); ok && w == proxy.Converse && len(u.SlicedModels) > 0 {
+		errs = append(errs, errors.New("hold: Bedrock bills a stream to its end whoever closes it, so it is held whole"))
+	}
 	for _, m := range u.SlicedModels {
 		if _, err := path.Match(m, ""); err != nil {
 			errs = append(errs, fmt.Errorf("sliced_models: %q is not a pattern", m))

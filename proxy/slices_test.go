@@ -195,7 +195,7 @@ func TestASlicedStreamEndsWhenNoMoreIsToBeHad(t *testing.T) {
 	} {
 		p := newTeller()
 		w := slicing(t, p.ServeHTTP, small)
-		a := w.start(strings.Replace(longStream, `"stream":true`, `"stream":true,"stream_options":{"include_usage":true}`, 1))
+		a := w.start(strings.Replace(longStream, `"stream":true`, `"stream":true,"stream_options":{"include_usage":true}`, 1), headerUsageCost, "true")
 		first := w.purse.held[0]
 		w.purse.mu.Lock()
 		w.purse.fail = c.fail
@@ -221,6 +221,10 @@ func TestASlicedStreamEndsWhenNoMoreIsToBeHad(t *testing.T) {
 		}
 		if rec.Outcome != record.CutShort || rec.Code != c.code || rec.Basis != record.Estimated || rec.Cost != first || rec.Hold != first || rec.Overrun != 0 || rec.Status != 200 {
 			t.Errorf("%s: %+v", name, rec)
+		}
+		cost := string(appendUSD(nil, first))
+		if !strings.Contains(said, `"cost":`+cost) || len(a.Trailer) != 2 || a.Trailer[1].Value != cost {
+			t.Errorf("%s: it cost %s, and the client got %v after %s", name, cost, a.Trailer, said)
 		}
 		if w.purse.spent != first {
 			t.Errorf("%s: %d spent of %d held", name, w.purse.spent, first)

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/conversation"
@@ -110,7 +111,7 @@ func TestArranged(t *testing.T) {
 		t.Errorf("%+v, left out %v, %v", turns, q.Left, e)
 	}
 	q.Turns[0].Name, q.Turns[0].At = "bob", "messages[0]"
-	if _, e := q.Arranged(said); e == nil || e.Param != "messages[0].name" {
+	if _, e := q.Arranged(said); e == nil || e.Param != "messages[2].name" {
 		t.Errorf("two of one role with names: %v", e)
 	}
 	q.Turns = q.Turns[1:2]
@@ -229,5 +230,36 @@ func TestStreamEndsOnceItsUsageIsKnown(t *testing.T) {
 	failing.Reset(&dialect.Call{})
 	if out, err := failing.Feed([]byte("b")); err == nil || out != nil {
 		t.Errorf("%q %v", out, err)
+	}
+}
+
+// TestLongConversations: a call with very many turns, names and hints takes no more
+// than its size.
+func TestLongConversations(t *testing.T) {
+	const n = 100_000
+	q := &conversation.Request{Turns: make([]conversation.Turn, n)}
+	for i := range q.Turns {
+		at := fmt.Sprint("messages.", i)
+		q.Turns[i] = conversation.Turn{Role: conversation.User, Name: "ann", At: at, Parts: []conversation.Part{{Kind: conversation.Text, Text: "x"}}}
+		q.Leave(at)
+	}
+	began := time.Now()
+	turns, e := q.Arranged(func(*conversation.Part) bool { return true })
+	if e != nil || len(turns) != 1 || len(turns[0].Parts) != n || len(q.Left) > 100 {
+		t.Errorf("%d turns, %d left out, %v", len(turns), len(q.Left), e)
+	}
+	if text, ok := conversation.PlainText(turns[0].Parts); !ok || len(text) != 2*n-1 {
+		t.Errorf("a text of %d bytes, %v", len(text), ok)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestShortIDs(t *testing.T) {
+	long := strings.Repeat("x", 65)
+	short := conversation.ShortID(long, 64)
+	if conversation.ShortID("a.b", 64) != "a.b" || len(short) > 40 || short != conversation.PlainID(short) || short == conversation.ShortID(long+"y", 64) {
+		t.Error(short)
 	}
 }

@@ -1,5 +1,7 @@
 package conversation
 
+import "slices"
+
 // Request is a call in no dialect.
 type Request struct {
 	Model  string // as the client named it
@@ -35,19 +37,19 @@ type Request struct {
 	// User stands for the end user, for the provider's abuse detection.
 	User Word
 
-	// Left are the places of hints that are left out. Whoever reads or writes adds
-	// to it; the client is told.
+	// Left are the places of hints that are left out, the first of them where there
+	// are many. Whoever reads or writes adds to it; the client is told.
 	Left []string
 }
 
+// maxLeft bounds the places that are noted: agents mark each of thousands of blocks.
+const maxLeft = 64
+
 // Leave notes that the hint at a place is left out, once.
 func (r *Request) Leave(at string) {
-	for _, l := range r.Left {
-		if l == at {
-			return
-		}
+	if len(r.Left) < maxLeft && !slices.Contains(r.Left, at) {
+		r.Left = append(r.Left, at)
 	}
-	r.Left = append(r.Left, at)
 }
 
 // Number is a number as the client wrote it, and where; unset where Digits is "".

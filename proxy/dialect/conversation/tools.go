@@ -1,6 +1,8 @@
 package conversation
 
 import (
+	"strings"
+
 	"purser/proxy/dialect"
 )
 
@@ -31,11 +33,13 @@ func (r *Request) NameResults() *dialect.Error {
 func Joined(turns []Turn) []Turn {
 	var out []Turn
 	for _, t := range turns {
-		if n := len(out); n > 0 && out[n-1].Role == t.Role && out[n-1].Name == t.Name {
-			out[n-1].Parts = append(out[n-1].Parts[:len(out[n-1].Parts):len(out[n-1].Parts)], t.Parts...)
+		n := len(out)
+		if n == 0 || out[n-1].Role != t.Role || out[n-1].Name != t.Name {
+			t.Parts = t.Parts[:len(t.Parts):len(t.Parts)] // what is joined to it goes elsewhere
+			out = append(out, t)
 			continue
 		}
-		out = append(out, t)
+		out[n-1].Parts = append(out[n-1].Parts, t.Parts...)
 	}
 	return out
 }
@@ -43,14 +47,12 @@ func Joined(turns []Turn) []Turn {
 // PlainText joins the texts of parts, each after the first on a line of its own,
 // for dialects that have one string there. ok is false if there is another part.
 func PlainText(parts []Part) (text string, ok bool) {
+	texts := make([]string, len(parts))
 	for i := range parts {
 		if parts[i].Kind != Text {
 			return "", false
 		}
-		if i > 0 {
-			text += "\n"
-		}
-		text += parts[i].Text
+		texts[i] = parts[i].Text
 	}
-	return text, true
+	return strings.Join(texts, "\n"), true
 }

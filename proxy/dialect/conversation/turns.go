@@ -1,6 +1,8 @@
 package conversation
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 
 	"purser/proxy/dialect"
@@ -12,12 +14,12 @@ import (
 // false for, without turns that have none, without names, and joined. A name may be
 // left out where it tells nobody apart.
 func (r *Request) Arranged(keeps func(*Part) bool) ([]Turn, *dialect.Error) {
+	if e := r.LeaveNames(); e != nil {
+		return nil, e
+	}
 	var turns []Turn
 	for i := range r.Turns {
 		t := &r.Turns[i]
-		if e := r.leaveName(t); e != nil {
-			return nil, e
-		}
 		var parts []Part
 		for j := range t.Parts {
 			if keeps(&t.Parts[j]) {
@@ -38,17 +40,22 @@ func (r *Request) Arranged(keeps func(*Part) bool) ([]Turn, *dialect.Error) {
 	return turns, nil
 }
 
-func (r *Request) leaveName(t *Turn) *dialect.Error {
-	if t.Name == "" {
-		return nil
-	}
-	at := t.At + ".name"
+// LeaveNames leaves the names of participants out, for dialects that have none. It
+// refuses one that tells two of a role apart.
+func (r *Request) LeaveNames() *dialect.Error {
+	names := map[Role]string{}
 	for i := range r.Turns {
-		if other := &r.Turns[i]; other.Role == t.Role && other.Name != "" && other.Name != t.Name {
+		t := &r.Turns[i]
+		if t.Name == "" {
+			continue
+		}
+		at := t.At + ".name"
+		if other, ok := names[t.Role]; ok && other != t.Name {
 			return jsontree.Untranslatable(at, "it tells participants apart, who have no names there")
 		}
+		names[t.Role] = t.Name
+		r.Leave(at)
 	}
-	r.Leave(at)
 	return nil
 }
 
@@ -62,6 +69,17 @@ func resultsFirst(parts []Part) []Part {
 		}
 	}
 	return append(results, others...)
+}
+
+// ShortID is the id of a call in at most so many bytes, 40 or more, for dialects that
+// limit it: a longer one, as those are that have a signature in them, is told by its
+// hash. The same id becomes the same.
+func ShortID(id string, most int) string {
+	if len(id) <= most {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return "call_" + hex.EncodeToString(sum[:16])
 }
 
 // PlainID is the id of a call in letters, digits, '-' and '_', for dialects that take

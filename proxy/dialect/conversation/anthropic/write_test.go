@@ -76,8 +76,8 @@ func TestWhatMessagesCannotSayIsNamed(t *testing.T) {
 		"picture shown": {Turns: append(says(text("x")), conversation.Turn{Role: conversation.Assistant, Parts: []conversation.Part{
 			{Kind: conversation.Image, Media: conversation.Media{URL: "https://example.com"}, At: "there"}}})},
 		"names": {Turns: []conversation.Turn{
-			{Role: conversation.User, Name: "ann", Parts: []conversation.Part{text("x")}, At: "there"},
-			{Role: conversation.User, Name: "bob", Parts: []conversation.Part{text("y")}, At: "here"},
+			{Role: conversation.User, Name: "ann", Parts: []conversation.Part{text("x")}, At: "here"},
+			{Role: conversation.User, Name: "bob", Parts: []conversation.Part{text("y")}, At: "there"},
 		}},
 	} {
 		if q.Turns == nil {

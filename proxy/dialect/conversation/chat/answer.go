@@ -15,7 +15,7 @@ func (Dialect) ReadAnswer(body []byte) (*conversation.Answer, error) {
 	var r jsontree.Reader
 	top := r.ReadAnswer(body, jsontree.Brackets)
 	a := &conversation.Answer{ID: top.Get("id").String(), Model: top.Get("model").String()}
-	rd := reading{q: &conversation.Request{}}
+	rd := reading{q: &conversation.Request{}, answer: true}
 	top.Get("choices").Each(func(i int, c jsontree.Node) {
 		if i > 0 {
 			a.Left = append(a.Left, c.At())
@@ -24,6 +24,13 @@ func (Dialect) ReadAnswer(body []byte) (*conversation.Answer, error) {
 		m := c.Get("message")
 		m.Ignore("role")
 		a.Parts = rd.assistant(m)
+		calls := 0
+		for i := range a.Parts {
+			if p := &a.Parts[i]; p.Kind == conversation.ToolUse {
+				p.Call.ID = idOf(p.Call.ID, a.ID, calls)
+				calls++
+			}
+		}
 		a.Stop = stopOf(c.Get("finish_reason").String(), a.Parts)
 		a.Left = append(append(a.Left, rd.q.Left...), m.Untaken()...)
 	})

@@ -163,9 +163,8 @@ func TestUntranslatableIsNamed(t *testing.T) {
 func TestWhatChatCannotSayIsNamed(t *testing.T) {
 	image := conversation.Part{Kind: conversation.Image, Media: conversation.Media{URL: "https://example.com"}, At: "there"}
 	for name, q := range map[string]*conversation.Request{
-		"top k": {TopK: conversation.Number{Digits: "3", At: "there"}},
-		"image in a result": {Turns: []conversation.Turn{{Role: conversation.User, Parts: []conversation.Part{
-			{Kind: conversation.ToolResult, Result: conversation.Result{Parts: []conversation.Part{image}}}}}}},
+		"top k":               {TopK: conversation.Number{Digits: "3", At: "there"}},
+		"image of the system": {System: []conversation.Part{image}},
 		"linked document": {Turns: []conversation.Turn{{Role: conversation.User, Parts: []conversation.Part{
 			{Kind: conversation.Document, Media: conversation.Media{URL: "https://example.com/a.pdf"}, At: "there"}, {Kind: conversation.Text}}}}},
 	} {
@@ -190,6 +189,50 @@ func TestHintsLeftOut(t *testing.T) {
 	want := "system.0.cache_control messages.0.content.0 messages.1.content.0.is_error tools.0.cache_control"
 	if got := strings.Join(q.Left, " "); got != want {
 		t.Errorf("left out: %s", got)
+	}
+}
+
+// TestWhatAgentsSend: calls and results that are turns of their own, as items of
+// Responses are, thoughts that stand alone, results with pictures, ids with signatures
+// in them, and long names of users.
+func TestWhatAgentsSend(t *testing.T) {
+	say := func(r conversation.Role, p ...conversation.Part) conversation.Turn {
+		return conversation.Turn{Role: r, Parts: p}
+	}
+	call := func(id string) conversation.Turn {
+		return say(conversation.Assistant, conversation.Part{Kind: conversation.ToolUse, Call: conversation.Call{ID: id, Name: "f", Arguments: []byte("{}")}})
+	}
+	result := func(id string, p ...conversation.Part) conversation.Turn {
+		return say(conversation.User, conversation.Part{Kind: conversation.ToolResult, Result: conversation.Result{ID: id, Parts: p}})
+	}
+	text := func(s string) conversation.Part { return conversation.Part{Kind: conversation.Text, Text: s} }
+	long := "call_r_0-gemini-" + strings.Repeat("s", 4000)
+	q := &conversation.Request{Model: "m", User: conversation.Word{Text: strings.Repeat("u", 65), At: "metadata.user_id"}, Turns: []conversation.Turn{
+		say(conversation.User, text("a")), say(conversation.User, text("b")),
+		say(conversation.Assistant, conversation.Part{Kind: conversation.Thought, Text: "hm", At: "thought"}), say(conversation.Assistant, text("c")), call("1"), call(long),
+		result("1", conversation.Part{Kind: conversation.Image, Media: conversation.Media{URL: "https://example.com/a.png"}}), result(long, text("r")),
+		say(conversation.User, text("d")), say(conversation.Assistant, conversation.Part{Kind: conversation.Thought, Text: "hm", At: "alone"}),
+	}}
+	body, e := Dialect{}.AppendRequest(nil, q)
+	id := conversation.ShortID(long, maxCallID)
+	want := `{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","content":"b"},` +
+		`{"role":"assistant","content":"c","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"` + id + `","type":"function","function":{"name":"f","arguments":"{}"}}]},` +
+		`{"role":"tool","tool_call_id":"1","content":"The result is in the message that follows."},{"role":"tool","tool_call_id":"` + id + `","content":"r"},` +
+		`{"role":"user","content":[{"type":"text","text":"The result of the tool call 1 has this:"},{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}]},` +
+		`{"role":"user","content":"d"}]}`
+	if e != nil || string(body) != want || len(id) > maxCallID {
+		t.Errorf("%v\n%s\n%s", e, body, want)
+	}
+	if got := strings.Join(q.Left, " "); got != "thought alone metadata.user_id" {
+		t.Errorf("left out: %s", got)
+	}
+}
+
+// TestCallsCutOff: an answer that came to its cap within a call is an answer.
+func TestCallsCutOff(t *testing.T) {
+	a, err := Dialect{}.ReadAnswer([]byte(`{"id":"up","choices":[{"message":{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{\"a\":"}}]},"finish_reason":"length"}]}`))
+	if err != nil || a.Stop != conversation.StopLength || len(a.Parts) != 1 || string(a.Parts[0].Call.Arguments) != `{"a":` || a.Parts[0].Call.ID != "call_up_0" {
+		t.Errorf("%+v %v", a, err)
 	}
 }
 

@@ -49,12 +49,7 @@ func (rd *reading) assistant(m jsontree.Node) (parts []conversation.Part) {
 			kind.Refuse("", "")
 		}
 		f := c.Get("function")
-		text := f.Get("arguments")
-		arguments, ok := conversation.Arguments(text.String())
-		if !ok {
-			text.Invalid("is not a JSON object.")
-		}
-		call := conversation.Call{ID: c.Get("id").String(), Name: f.Get("name").String(), Arguments: arguments}
+		call := conversation.Call{ID: c.Get("id").String(), Name: f.Get("name").String(), Arguments: rd.arguments(f.Get("arguments"))}
 		f.Rest()
 		c.Ignore("index") // of the stream that it was put together from
 		c.Rest()
@@ -64,6 +59,19 @@ func (rd *reading) assistant(m jsontree.Node) (parts []conversation.Part) {
 		rd.q.Leave(n.At())
 	}
 	return parts
+}
+
+// arguments reads those of a call. Only an answer may have some that are cut off, or
+// broken by the model: whoever tells it has to look at them.
+func (rd *reading) arguments(n jsontree.Node) []byte {
+	arguments, ok := conversation.Arguments(n.String())
+	switch {
+	case ok:
+		return arguments
+	case !rd.answer:
+		n.Invalid("is not a JSON object.")
+	}
+	return []byte(n.String())
 }
 
 // thought is the reasoning of a message or a delta. Some providers give it under

@@ -51,8 +51,11 @@ func onOff(n jsontree.Node) conversation.Switch {
 	return conversation.Switch{Set: n.Has(), On: n.Bool(), At: n.At()}
 }
 
-// reading is a request being read.
-type reading struct{ q *conversation.Request }
+// reading is a request being read, or an answer, whose form is that of a message.
+type reading struct {
+	q      *conversation.Request
+	answer bool
+}
 
 // only takes the fields of which just the usual value can be translated, and the
 // hints.
@@ -61,6 +64,9 @@ func (rd *reading) only(top jsontree.Node) {
 		n.Refuse("", "the upstream gives one answer")
 	}
 	if n := top.Get("logprobs"); n.Bool() {
+		n.Refuse("", "")
+	}
+	if n := top.Get("verbosity"); n.Has() && n.String() != "medium" {
 		n.Refuse("", "")
 	}
 	if n := top.Get("logit_bias"); n.Len() > 0 {

@@ -1,7 +1,9 @@
 package chat
 
 import (
+	"cmp"
 	"errors"
+	"strconv"
 
 	"purser/proxy/dialect/conversation"
 	"purser/proxy/dialect/jsontree"
@@ -14,8 +16,10 @@ type reader struct {
 	begun bool
 	over  bool // the choice has finished, or failed
 	open  conversation.PartKind
-	tool  int64 // index of the tool call that is open, or was the last
-	tools bool  // there was one
+	tool  int64  // index of the tool call that is open, or was the last
+	id    string // of the answer
+	call  string // id of that tool call
+	calls int    // how many there were
 	event conversation.Event
 }
 
@@ -64,8 +68,8 @@ func (r *reader) take(e sse.Event, emit func(*conversation.Event)) error {
 		return nil
 	}
 	if !r.begun {
-		r.begun = true
-		r.tell(emit, conversation.Event{Kind: conversation.Begin, ID: top.Get("id").String(), Model: top.Get("model").String()})
+		r.begun, r.id = true, top.Get("id").String()
+		r.tell(emit, conversation.Event{Kind: conversation.Begin, ID: r.id, Model: top.Get("model").String()})
 	}
 	var err error
 	top.Get("choices").Each(func(_ int, c jsontree.Node) {
@@ -87,7 +91,7 @@ func (r *reader) choice(c jsontree.Node, emit func(*conversation.Event)) error {
 	var err error
 	d.Get("tool_calls").Each(func(i int, t jsontree.Node) {
 		if err == nil {
-			err = r.call(i, t, emit)
+			err = r.use(i, t, emit)
 		}
 	})
 	if err != nil {
@@ -97,7 +101,7 @@ func (r *reader) choice(c jsontree.Node, emit func(*conversation.Event)) error {
 		r.close(emit)
 		r.over = true
 		stop := stopOf(reason, nil)
-		if stop == conversation.StopEnd && r.tools {
+		if stop == conversation.StopEnd && r.calls > 0 {
 			stop = conversation.StopTools
 		}
 		r.tell(emit, conversation.Event{Kind: conversation.Finish, Stop: stop})
@@ -125,20 +129,24 @@ func (r *reader) close(emit func(*conversation.Event)) {
 	}
 }
 
-// call tells a piece of a tool's call. One that comes back to an earlier call
-// cannot be told: the parts of an answer come one after the other.
-func (r *reader) call(i int, t jsontree.Node, emit func(*conversation.Event)) error {
+// use tells a piece of a tool's call. One that comes back to an earlier call
+// cannot be told: the parts of an answer come one after the other. Some providers
+// give every call the same index: another id with a name is another call.
+func (r *reader) use(i int, t jsontree.Node, emit func(*conversation.Event)) error {
 	index := int64(i)
 	if n := t.Get("index"); n.Has() { // some providers leave it out of calls that come whole
 		index = n.Int()
 	}
 	f := t.Get("function")
+	id, name := t.Get("id").String(), f.Get("name").String()
+	another := index == r.tool && id != "" && id != r.call && name != ""
 	switch {
-	case index == r.tool && r.open == conversation.ToolUse:
-	case index > r.tool:
+	case index == r.tool && r.open == conversation.ToolUse && !another:
+	case index > r.tool || another:
 		r.close(emit)
-		r.open, r.tool, r.tools = conversation.ToolUse, index, true
-		call := conversation.Call{ID: t.Get("id").String(), Name: f.Get("name").String()}
+		r.open, r.tool, r.call = conversation.ToolUse, index, id
+		call := conversation.Call{ID: idOf(id, r.id, r.calls), Name: name}
+		r.calls++
 		r.tell(emit, conversation.Event{Kind: conversation.PartBegin, Part: conversation.Part{Kind: conversation.ToolUse, Call: call}})
 	default:
 		return errors.New("chat: a piece of a tool call that is closed")
@@ -147,4 +155,10 @@ func (r *reader) call(i int, t jsontree.Node, emit func(*conversation.Event)) er
 		r.tell(emit, conversation.Event{Kind: conversation.PartMore, Text: text})
 	}
 	return nil
+}
+
+// idOf is the id of a call, made up from the answer's and its place where the
+// provider gives none.
+func idOf(given, answer string, n int) string {
+	return cmp.Or(given, "call_"+answer+"_"+strconv.Itoa(n))
 }

@@ -50,6 +50,34 @@ func TestStreamsThatCannotBeTold(t *testing.T) {
 	}
 }
 
+// TestCallsOfOneIndex: providers that give every call the same index, or none, and no
+// id, but an id for each piece of a call.
+func TestCallsOfOneIndex(t *testing.T) {
+	for _, x := range []struct{ stream, want string }{
+		{`{"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}},{"index":0,"id":"b","function":{"name":"g","arguments":"{}"}}`, `a f {"x":1}, b g {}`},
+		{`{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}},{"index":0,"id":"another","function":{"arguments":":1}"}}`, `a f {"x":1}`},
+		{`{"index":0,"function":{"name":"f","arguments":"{}"}},{"index":1,"function":{"name":"g","arguments":"{}"}}`, `call_up_0 f {}, call_up_1 g {}`},
+	} {
+		stream := ""
+		for _, piece := range strings.SplitAfter(x.stream, "}},") {
+			stream += `data: {"id":"up","choices":[{"index":0,"delta":{"tool_calls":[` + strings.TrimSuffix(piece, ",") + "]}}]}\n\n"
+		}
+		stream += `data: {"choices":[{"delta":{},"finish_reason":"stop"}]}` + "\n\n"
+		events, err := conversationtest.Read(Dialect{}.NewReader(), []byte(stream), 0)
+		var a conversation.Answer
+		for i := range events {
+			a.Add(&events[i])
+		}
+		var got []string
+		for _, p := range a.Parts {
+			got = append(got, p.Call.ID+" "+p.Call.Name+" "+string(p.Call.Arguments))
+		}
+		if err != nil || strings.Join(got, ", ") != x.want || a.Stop != conversation.StopTools {
+			t.Errorf("%q %v %d, want %q", got, err, a.Stop, x.want)
+		}
+	}
+}
+
 func TestWriter(t *testing.T) {
 	for _, x := range []struct {
 		file   string

@@ -62,8 +62,15 @@ func (w *writing) options() {
 	}
 	w.Optional("reasoning_effort", effort(&q.Reasoning))
 	w.Optional("service_tier", q.Tier.Text)
-	w.Optional("user", q.User.Text)
+	if len(q.User.Text) > maxUser {
+		q.Leave(q.User.At)
+	} else {
+		w.Optional("user", q.User.Text)
+	}
 }
+
+// maxUser is the longest name of an end user that OpenAI takes.
+const maxUser = 64
 
 // The budgets of reasoning up to which an effort is meant. A budget is a limit and
 // an effort a wish: this is no more than a likeness.
@@ -172,44 +179,18 @@ func (w *writing) messages() {
 	if len(w.q.System) > 0 {
 		w.message("system", "", w.q.System)
 	}
-	for i := range w.q.Turns {
-		switch t := &w.q.Turns[i]; t.Role {
+	for turns := w.q.Turns; len(turns) > 0; {
+		n := sides(turns)
+		switch turns[0].Role {
 		case conversation.System:
-			w.message("system", t.Name, t.Parts)
+			w.message("system", turns[0].Name, turns[0].Parts)
 		case conversation.Assistant:
-			w.assistant(t)
+			w.assistant(turns[:n])
 		default:
-			w.user(t)
+			w.user(turns[:n])
 		}
+		turns = turns[n:]
 	}
-}
-
-// user writes the results of a turn, each a message of its own and next to the
-// calls, and then what else it says.
-func (w *writing) user(t *conversation.Turn) {
-	var said []conversation.Part
-	for i := range t.Parts {
-		if p := &t.Parts[i]; p.Kind == conversation.ToolResult {
-			w.result(p)
-		} else {
-			said = append(said, *p)
-		}
-	}
-	if len(said) > 0 || len(t.Parts) == 0 {
-		w.message("user", t.Name, said)
-	}
-}
-
-func (w *writing) result(p *conversation.Part) {
-	w.uncached(p.Cache, p.At)
-	if p.Result.Failed {
-		w.q.Leave(p.At + ".is_error") // a tool that failed says so in its text as well
-	}
-	w.Object(func() {
-		w.Field("role", "tool")
-		w.Field("tool_call_id", p.Result.ID)
-		w.content(p.Result.Parts, true)
-	})
 }
 
 func (w *writing) message(role, name string, parts []conversation.Part) {
@@ -298,47 +279,4 @@ func (w *writing) document(p *conversation.Part) {
 			w.Field("file_data", p.Media.DataURL())
 		})
 	}
-}
-
-func (w *writing) assistant(t *conversation.Turn) {
-	var said, calls []conversation.Part
-	refusal := ""
-	for _, p := range t.Parts {
-		switch p.Kind {
-		case conversation.ToolUse:
-			calls = append(calls, p)
-		case conversation.Thought:
-			w.q.Leave(p.At)
-		case conversation.Refusal:
-			refusal += p.Text
-		default:
-			said = append(said, p)
-		}
-	}
-	w.Object(func() {
-		w.Field("role", "assistant")
-		w.Optional("name", t.Name)
-		if len(said) > 0 || len(calls) == 0 && refusal == "" {
-			w.content(said, true)
-		}
-		w.Optional("refusal", refusal)
-		if len(calls) > 0 {
-			w.Key("tool_calls").Array(func() {
-				for i := range calls {
-					w.call(&calls[i].Call)
-				}
-			})
-		}
-	})
-}
-
-func (w *writing) call(c *conversation.Call) {
-	w.Object(func() {
-		w.Field("id", c.ID)
-		w.Field("type", "function")
-		w.Key("function").Object(func() {
-			w.Field("name", c.Name)
-			w.Field("arguments", string(c.Arguments))
-		})
-	})
 }

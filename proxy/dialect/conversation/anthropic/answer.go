@@ -110,19 +110,39 @@ func reasonOf(s conversation.Stop, refused bool) string {
 // AppendAnswer implements conversation.Client.
 func (Dialect) AppendAnswer(dst []byte, a *conversation.Answer, s *conversation.Setting, r *dialect.Report) []byte {
 	w := jsontree.Writer{Buf: dst}
-	refused := false
+	refused, calls, broken, stop := false, false, false, a.Stop
 	w.Object(func() {
 		head(&w, a.ID, a.Model, s)
 		w.Key("content").Array(func() {
 			for i := range a.Parts {
-				refused = refused || a.Parts[i].Kind == conversation.Refusal
-				block(&w, &a.Parts[i])
+				p := &a.Parts[i]
+				refused = refused || p.Kind == conversation.Refusal
+				if usable(p) {
+					block(&w, p)
+					calls = calls || p.Kind == conversation.ToolUse
+				} else {
+					broken = true
+				}
 			}
 		})
-		ending(&w, a.Stop, a.Sequence, refused)
+		if stop == conversation.StopTools && broken && !calls {
+			stop = conversation.StopEnd
+		}
+		ending(&w, stop, a.Sequence, refused)
 		usage(&w, r)
 	})
 	return w.Buf
+}
+
+// usable says whether a part can be told whole. Half a call is not one to run: one
+// whose arguments are cut off, or that the model has broken, is left out, and no call
+// is waited for where there is no other.
+func usable(p *conversation.Part) bool {
+	if p.Kind != conversation.ToolUse {
+		return true
+	}
+	_, ok := conversation.Arguments(string(p.Call.Arguments))
+	return ok
 }
 
 // head writes the members that a message begins with.

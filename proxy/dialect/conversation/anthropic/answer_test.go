@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -156,4 +157,40 @@ func FuzzReadAnswer(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestCallsThatCannotBeRun: a call whose arguments are cut off or broken is not told,
+// and not waited for.
+func TestCallsThatCannotBeRun(t *testing.T) {
+	call := func(arguments string) conversation.Part {
+		return conversation.Part{Kind: conversation.ToolUse, Call: conversation.Call{ID: "c", Name: "f", Arguments: []byte(arguments)}}
+	}
+	for _, x := range []struct {
+		stop  conversation.Stop
+		parts []conversation.Part
+		calls int
+		want  string
+	}{
+		{conversation.StopLength, []conversation.Part{call(`{"a":`)}, 0, `"stop_reason":"max_tokens"`},
+		{conversation.StopTools, []conversation.Part{call(`{"a":`)}, 0, `"stop_reason":"end_turn"`},
+		{conversation.StopTools, []conversation.Part{call(`{"a":`), call(`{}`)}, 1, `"stop_reason":"tool_use"`},
+	} {
+		body := Dialect{}.AppendAnswer(nil, &conversation.Answer{Parts: x.parts, Stop: x.stop}, &conversation.Setting{Call: &dialect.Call{}}, conversationtest.Usage())
+		if !json.Valid(body) || !strings.Contains(string(body), x.want) || strings.Count(string(body), `"tool_use","id"`) != x.calls {
+			t.Errorf("%s", body)
+		}
+	}
+}
+
+func TestLongIDsOfCalls(t *testing.T) {
+	long := "call_r_0-gemini-" + strings.Repeat("s", 4000)
+	q := &conversation.Request{Turns: []conversation.Turn{
+		{Role: conversation.Assistant, Parts: []conversation.Part{{Kind: conversation.ToolUse, Call: conversation.Call{ID: long, Name: "f"}}}},
+		{Role: conversation.User, Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: conversation.Result{ID: long}}}},
+	}}
+	body, e := Dialect{}.AppendRequest(nil, q)
+	id := conversation.ShortID(long, maxCallID)
+	if e != nil || len(body) > 500 || strings.Count(string(body), `id":"`+id+`"`) != 2 {
+		t.Errorf("%v %s", e, body)
+	}
 }

@@ -67,7 +67,7 @@ func (w *writing) part(role conversation.Role, p *conversation.Part) {
 		w.document(p)
 	case conversation.ToolUse:
 		out.Field("type", "tool_use")
-		out.Field("id", conversation.PlainID(p.Call.ID))
+		out.Field("id", callID(p.Call.ID))
 		out.Field("name", p.Call.Name)
 		out.Key("input")
 		if len(p.Call.Arguments) == 0 {
@@ -86,6 +86,14 @@ func (w *writing) part(role conversation.Role, p *conversation.Part) {
 	w.cache(p.Cache)
 }
 
+// maxCallID is longer than any id of a call that the API gives itself. One with
+// another provider's signature in it would be paid for as a part of each prompt.
+const maxCallID = 64
+
+func callID(id string) string {
+	return conversation.PlainID(conversation.ShortID(id, maxCallID))
+}
+
 func (w *writing) cache(l conversation.Lifetime) {
 	if l == conversation.NotCached {
 		return
@@ -100,7 +108,7 @@ func (w *writing) cache(l conversation.Lifetime) {
 
 func (w *writing) result(p *conversation.Part) {
 	w.out.Field("type", "tool_result")
-	w.out.Field("tool_use_id", conversation.PlainID(p.Result.ID))
+	w.out.Field("tool_use_id", callID(p.Result.ID))
 	if len(p.Result.Parts) > 0 {
 		w.out.Key("content").Array(func() { w.parts(conversation.User, p.Result.Parts) })
 	}

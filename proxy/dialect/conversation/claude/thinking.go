@@ -153,28 +153,35 @@ func PlanOf(q *conversation.Request, own string) (Plan, *dialect.Error) {
 
 // budgetFits says whether a call may think by a budget: not where a tool has to be
 // used, nor in the middle of a turn that has begun without a thought of Claude's, as
-// turns have that came through a client without a word for its seal.
+// turns have that came through a client without a word for its seal. What the user
+// says after results is of the same message as these.
 func budgetFits(q *conversation.Request, own string) bool {
 	if q.Choice.Kind == conversation.Required || q.Choice.Kind == conversation.Named {
 		return false
 	}
-	calls := false
-	for i := len(q.Turns) - 1; i >= 0; i-- {
-		t, results := &q.Turns[i], false
-		for j := range t.Parts {
-			switch p := &t.Parts[j]; p.Kind {
+	turns := conversation.Joined(q.Turns)
+	calls, earlier := false, false
+	for i := len(turns) - 1; i >= 0; i-- {
+		results, others := false, false
+		for j := range turns[i].Parts {
+			switch p := &turns[i].Parts[j]; p.Kind {
 			case conversation.ToolResult:
 				results = true
 			case conversation.ToolUse:
 				calls = true
 			case conversation.Thought:
-				if strings.HasPrefix(p.Seal, own+":") {
+				if !earlier && strings.HasPrefix(p.Seal, own+":") {
 					return true
 				}
+			default:
+				others = true
 			}
 		}
-		if t.Role == conversation.User && !results {
-			break
+		if turns[i].Role == conversation.User {
+			if !results {
+				break
+			}
+			earlier = earlier || others && i+1 < len(turns)
 		}
 	}
 	return !calls

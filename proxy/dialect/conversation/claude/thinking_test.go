@@ -31,6 +31,7 @@ func TestBudgetsWhereTheAPITakesThem(t *testing.T) {
 		}
 		return turn
 	}
+	answer := conversation.Turn{Role: conversation.Assistant, Parts: said.Parts}
 	results := conversation.Turn{Role: conversation.User, Parts: []conversation.Part{{Kind: conversation.ToolResult}}}
 	for i, x := range []struct {
 		choice conversation.ChoiceKind
@@ -46,7 +47,9 @@ func TestBudgetsWhereTheAPITakesThem(t *testing.T) {
 		{conversation.Unset, []conversation.Turn{said, calls("other:s"), results}, false},
 		{conversation.Unset, []conversation.Turn{said, calls("own:s"), results, calls(""), results}, true}, // one turn, begun with a thought
 		{conversation.Unset, []conversation.Turn{said, calls("own:s"), results, said, calls(""), results}, false},
-		{conversation.Unset, []conversation.Turn{said, calls(""), results, said}, true}, // an earlier turn
+		{conversation.Unset, []conversation.Turn{said, calls(""), results, said}, false},              // joined to the results
+		{conversation.Unset, []conversation.Turn{said, calls(""), results, said, answer, said}, true}, // an earlier turn
+		{conversation.Unset, []conversation.Turn{said, calls(""), said, results}, false},
 	} {
 		q := &conversation.Request{
 			Model: "claude-haiku-4-5", Turns: x.turns, Choice: conversation.Choice{Kind: x.choice},

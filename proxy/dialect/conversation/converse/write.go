@@ -123,7 +123,7 @@ func (w *writing) inference(limit string) {
 func (w *writing) tools() {
 	q, out := w.q, &w.out
 	if q.Parallel.Set && !q.Parallel.On && len(q.Tools) > 0 {
-		w.refuse(q.Parallel.At, "models may always call several tools there")
+		q.Leave(q.Parallel.At) // there is no such switch; agents set it as a matter of course
 	}
 	if len(q.Tools) == 0 || w.withoutTools() {
 		return

@@ -64,7 +64,7 @@ func (w *writing) part(role conversation.Role, p *conversation.Part) {
 		w.document(p)
 	case conversation.ToolUse:
 		out.Key("toolUse").Object(func() {
-			out.Field("toolUseId", conversation.PlainID(p.Call.ID))
+			out.Field("toolUseId", callID(p.Call.ID))
 			out.Field("name", p.Call.Name)
 			out.Key("input")
 			if len(p.Call.Arguments) == 0 {
@@ -75,7 +75,7 @@ func (w *writing) part(role conversation.Role, p *conversation.Part) {
 		})
 	case conversation.ToolResult:
 		out.Key("toolResult").Object(func() {
-			out.Field("toolUseId", conversation.PlainID(p.Result.ID))
+			out.Field("toolUseId", callID(p.Result.ID))
 			out.Key("content").Array(func() { w.parts(conversation.User, p.Result.Parts) })
 			if p.Result.Failed {
 				out.Field("status", "error")
@@ -86,6 +86,13 @@ func (w *writing) part(role conversation.Role, p *conversation.Part) {
 	default:
 		w.refuse(p.At, "")
 	}
+}
+
+// maxCallID is the longest id of a call that the API takes.
+const maxCallID = 64
+
+func callID(id string) string {
+	return conversation.PlainID(conversation.ShortID(id, maxCallID))
 }
 
 func (w *writing) thought(p *conversation.Part) {

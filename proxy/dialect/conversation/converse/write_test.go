@@ -145,7 +145,6 @@ func TestWhatConverseCannotSayIsNamed(t *testing.T) {
 		"top k":            {TopK: at("7"), Model: "amazon.nova-pro-v1:0"},
 		"JSON of any kind": {Format: conversation.Format{Kind: conversation.JSONObject, At: "there"}},
 		"tier":             {Tier: conversation.Word{Text: "scale", At: "there"}},
-		"one at a time":    {Tools: tools, Parallel: conversation.Switch{Set: true, At: "there"}},
 		"not to think":     {Model: "amazon.nova-pro-v1:0", Reasoning: conversation.Reasoning{Kind: conversation.ReasoningOff, At: "there"}},
 		"no such effort":   {Reasoning: conversation.Reasoning{Kind: conversation.ReasoningEffort, Effort: "enormous", At: "there"}},
 		"no room to think": {Model: "anthropic.claude-haiku-4-5", MaxOutput: num("1000"), Reasoning: conversation.Reasoning{Kind: conversation.ReasoningEffort, Effort: "low", At: "there"}},
@@ -184,11 +183,12 @@ func TestHintsLeftOut(t *testing.T) {
 	q := &conversation.Request{
 		Turns: says(foreign, picture), User: conversation.Word{Text: "u", At: "metadata.user_id"},
 		Format: conversation.Format{Kind: conversation.JSONSchema, Schema: []byte("{}"), Strict: conversation.Switch{Set: true, At: "strict"}},
+		Tools:  []conversation.Tool{{Name: "f"}}, Parallel: conversation.Switch{Set: true, At: "parallel"},
 	}
 	if _, e := (Dialect{}).AppendRequest(nil, q); e != nil {
 		t.Fatal(e)
 	}
-	if got := strings.Join(q.Left, " "); got != "messages.0.content.0 messages.0.content.1.detail strict metadata.user_id" {
+	if got := strings.Join(q.Left, " "); got != "messages.0.content.0 messages.0.content.1.detail parallel strict metadata.user_id" {
 		t.Errorf("left out: %s", got)
 	}
 }

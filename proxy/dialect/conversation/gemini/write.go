@@ -52,17 +52,19 @@ func (w *writing) refuse(at, why string) {
 // turns are the turns that say something in this dialect, alternating.
 func (w *writing) turns() []conversation.Turn {
 	var out []conversation.Turn
+	if err := w.q.LeaveNames(); w.err == nil {
+		w.err = err
+	}
 	for _, t := range w.q.Turns {
+		t.Name, t.Parts = "", w.kept(t.Parts)
+		if len(t.Parts) == 0 {
+			continue
+		}
 		if t.Role == conversation.System {
-			w.refuse(t.At, "Gemini takes instructions before the conversation alone")
+			w.q.Leave(t.At + ".role")
+			t.Role, t.Parts = conversation.User, marked(t.Parts)
 		}
-		if t.Name != "" {
-			w.refuse(t.At+".name", "")
-		}
-		t.Parts = w.kept(t.Parts)
-		if len(t.Parts) > 0 {
-			out = append(out, t)
-		}
+		out = append(out, t)
 	}
 	if len(out) == 0 {
 		at := ""
@@ -74,13 +76,25 @@ func (w *writing) turns() []conversation.Turn {
 	return conversation.Joined(out)
 }
 
-// kept are parts without the thoughts of others and without hints.
+// marked are the texts of the system in the middle of a conversation, where Gemini
+// knows the user and the model alone: in the user's turn, and told from what the user
+// says by their marks. Agents send them with every call.
+func marked(texts []conversation.Part) []conversation.Part {
+	mark := func(s string) conversation.Part { return conversation.Part{Kind: conversation.Text, Text: s} }
+	return append(append([]conversation.Part{mark("<system>")}, texts...), mark("</system>"))
+}
+
+// kept are parts without the thoughts of others, without hints, and without empty
+// texts, which the API refuses.
 func (w *writing) kept(parts []conversation.Part) []conversation.Part {
 	out := make([]conversation.Part, 0, len(parts))
 	for _, p := range parts {
 		w.uncached(p.Cache, p.At)
 		if p.Kind == conversation.Thought && ownSignature(p.Seal) == "" {
 			w.q.Leave(p.At)
+			continue
+		}
+		if (p.Kind == conversation.Text || p.Kind == conversation.Refusal) && p.Text == "" && ownSignature(p.Seal) == "" {
 			continue
 		}
 		out = append(out, p)
@@ -97,14 +111,14 @@ func (w *writing) uncached(l conversation.Lifetime, at string) {
 }
 
 func (w *writing) system() {
-	if len(w.q.System) == 0 {
+	said := w.kept(w.q.System)
+	if len(said) == 0 {
 		return
 	}
 	w.Key("systemInstruction").Object(func() {
 		w.Key("parts").Array(func() {
-			for i := range w.q.System {
-				p := &w.q.System[i]
-				w.uncached(p.Cache, p.At)
+			for i := range said {
+				p := &said[i]
 				if p.Kind != conversation.Text {
 					w.refuse(p.At, "instructions are text")
 				}
@@ -223,6 +237,9 @@ func (w *writing) format() {
 // budget.
 var budgets = map[string]int64{"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 
+// maxBudget is the largest that each model takes which knows no levels.
+const maxBudget = 24576
+
 var levels = map[string]string{"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
 
 func (w *writing) thinking() {
@@ -238,7 +255,11 @@ func (w *writing) thinking() {
 		case conversation.ReasoningByModel:
 			w.Key("thinkingBudget").Int(-1)
 		case conversation.ReasoningBudget:
-			w.Key("thinkingBudget").Int(t.Budget)
+			budget := t.Budget
+			if older(w.q.Model) {
+				budget = min(budget, maxBudget) // it is a limit: less is within it
+			}
+			w.Key("thinkingBudget").Int(budget)
 		case conversation.ReasoningEffort:
 			w.effort(t)
 		}

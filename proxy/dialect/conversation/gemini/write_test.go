@@ -255,10 +255,10 @@ func TestWriteRefuses(t *testing.T) {
 		"system": func(q *request) {
 			q.Turns, q.System = nil, []conversation.Part{{Kind: conversation.Text, Text: "x", At: "system"}}
 		},
-		"late": func(q *request) {
-			q.Turns = append(q.Turns, conversation.Turn{Role: conversation.System, At: "late", Parts: []conversation.Part{text("x")}})
+		"m.name": func(q *request) {
+			q.Turns = []conversation.Turn{user(text("x")), user(text("y"))}
+			q.Turns[0].Name, q.Turns[1].Name, q.Turns[1].At = "ann", "bob", "m"
 		},
-		"m.name":       func(q *request) { q.Turns[0].Name, q.Turns[0].At = "ann", "m" },
 		"instructions": func(q *request) { q.System = []conversation.Part{{Kind: conversation.Image, At: "instructions"}} },
 		"stop":         func(q *request) { q.Stop, q.StopAt = make([]string, 6), "stop" },
 		"effort": func(q *request) {
@@ -273,15 +273,45 @@ func TestWriteRefuses(t *testing.T) {
 		"untyped": func(q *request) {
 			q.Turns[0].Parts[0] = conversation.Part{Kind: conversation.Image, Media: conversation.Media{Data: "AAAA"}, At: "untyped"}
 		},
-		"mixed": func(q *request) {
-			q.Model = "gemini-2.5-pro"
-			q.Turns = append(q.Turns, model(use("a", "f", "{}")), user(result("a", conversation.Part{Kind: conversation.Image, Media: conversation.Media{Type: "image/png", Data: "AAAA"}, At: "mixed"})))
-		},
 	} {
 		q := written["plain"]()
 		change(q)
 		if body, e := (Dialect{}).AppendRequest(nil, q); e == nil || e.Param != at || body != nil {
 			t.Errorf("%s: %+v %s", at, e, body)
+		}
+	}
+}
+
+// TestWhatAgentsSend: texts of the system in the middle, names, empty texts, results
+// with pictures, and budgets above the largest.
+func TestWhatAgentsSend(t *testing.T) {
+	picture := conversation.Part{Kind: conversation.Image, Media: conversation.Media{Type: "image/png", Data: "AAAA"}}
+	ask := func(name string) *request {
+		q := &request{
+			Model: name, System: []conversation.Part{text("")}, Reasoning: conversation.Reasoning{Kind: conversation.ReasoningBudget, Budget: 31_999},
+			Turns: []conversation.Turn{
+				user(text("x"), text("")), {Role: conversation.System, At: "messages.1", Parts: []conversation.Part{text("now")}},
+				model(use("a", "f", "{}"), use("b", "g", "{}")), user(result("a", picture), result("b", text("ok")), text("go on")),
+			},
+		}
+		q.Turns[0].Name, q.Turns[0].At = "ann", "messages.0"
+		return q
+	}
+	for name, want := range map[string]string{
+		"gemini-2.5-flash": `{"contents":[{"role":"user","parts":[{"text":"x"},{"text":"<system>"},{"text":"now"},{"text":"</system>"}]},` +
+			`{"role":"model","parts":[{"functionCall":{"id":"a","name":"f","args":{}}},{"functionCall":{"id":"b","name":"g","args":{}}}]},` +
+			`{"role":"user","parts":[{"functionResponse":{"id":"a","name":"f","response":{}}},{"functionResponse":{"id":"b","name":"g","response":{"output":"ok"}}},{"text":"go on"},` +
+			`{"text":"The result of f has this:"},{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}],` +
+			`"generationConfig":{"thinkingConfig":{"thinkingBudget":24576},"responseModalities":["TEXT"]}}`,
+		"gemini-3-pro": `{"contents":[{"role":"user","parts":[{"text":"x"},{"text":"<system>"},{"text":"now"},{"text":"</system>"}]},` +
+			`{"role":"model","parts":[{"functionCall":{"id":"a","name":"f","args":{}},"thoughtSignature":"skip_thought_signature_validator"},{"functionCall":{"id":"b","name":"g","args":{}}}]},` +
+			`{"role":"user","parts":[{"functionResponse":{"id":"a","name":"f","response":{},"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}},{"functionResponse":{"id":"b","name":"g","response":{"output":"ok"}}},{"text":"go on"}]}],` +
+			`"generationConfig":{"thinkingConfig":{"thinkingBudget":31999},"responseModalities":["TEXT"]}}`,
+	} {
+		q := ask(name)
+		body, e := Dialect{}.AppendRequest(nil, q)
+		if e != nil || string(body) != want || strings.Join(q.Left, " ") != "messages.0.name messages.1.role" {
+			t.Errorf("%v, left out %v\n%s\n%s", e, q.Left, body, want)
 		}
 	}
 }

@@ -24,6 +24,11 @@ func (w *writing) content(t *conversation.Turn) {
 					calls++
 				}
 			}
+			if older(w.q.Model) {
+				for i := range t.Parts {
+					w.shown(&t.Parts[i])
+				}
+			}
 		})
 	})
 }
@@ -76,18 +81,10 @@ func (w *writing) call(p *conversation.Part, first bool) (signature string) {
 
 // result writes what a function gave: its texts as the response, its media beside.
 func (w *writing) result(p *conversation.Part) {
-	var texts, media []conversation.Part
-	for _, part := range p.Result.Parts {
-		w.uncached(part.Cache, part.At)
-		if part.Kind == conversation.Text {
-			texts = append(texts, part)
-		} else {
-			media = append(media, part)
-		}
+	for i := range p.Result.Parts {
+		w.uncached(p.Result.Parts[i].Cache, p.Result.Parts[i].At)
 	}
-	if len(media) > 0 && older(w.q.Model) {
-		w.refuse(media[0].At, "results of functions with media want a later model of Gemini's")
-	}
+	texts, media := split(p.Result.Parts)
 	stem, _ := unsealedID(p.Result.ID)
 	w.Key("functionResponse").Object(func() {
 		w.Optional("id", stem)
@@ -95,7 +92,7 @@ func (w *writing) result(p *conversation.Part) {
 		text, _ := conversation.PlainText(texts)
 		w.Key("response")
 		w.response(text, len(texts) == 0, p.Result.Failed)
-		if len(media) == 0 {
+		if len(media) == 0 || older(w.q.Model) {
 			return
 		}
 		w.Key("parts").Array(func() {
@@ -104,6 +101,34 @@ func (w *writing) result(p *conversation.Part) {
 			}
 		})
 	})
+}
+
+// shown writes the media of a result as what the user shows, for models that take
+// none in a result: after all of the results, which have to follow the calls.
+func (w *writing) shown(p *conversation.Part) {
+	if p.Kind != conversation.ToolResult {
+		return
+	}
+	_, media := split(p.Result.Parts)
+	if len(media) == 0 {
+		return
+	}
+	w.Object(func() { w.Field("text", "The result of "+p.Result.Name+" has this:") })
+	for i := range media {
+		w.Object(func() { w.media(&media[i]) })
+	}
+}
+
+// split are the texts of a result and what else it has.
+func split(parts []conversation.Part) (texts, media []conversation.Part) {
+	for _, p := range parts {
+		if p.Kind == conversation.Text {
+			texts = append(texts, p)
+		} else {
+			media = append(media, p)
+		}
+	}
+	return texts, media
 }
 
 // response writes a result's text. A JSON object stays one, unless it would be read

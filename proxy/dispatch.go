@@ -209,7 +209,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: body}
 	x.closeResponse()
 	if x.translated() {
-		if answer.Body, err = x.tell(body, &report); err != nil {
+		if err := x.tell(answer, body, &report); err != nil {
 			x.g.log.Warn("upstream answer cannot be translated", "request", x.rec.ID, "upstream", x.route_.up.Name, "error", err)
 			return x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the answer of the upstream %s cannot be translated", x.route_.up.Name)), 0
 		}

@@ -75,7 +75,6 @@ func (x *exchange) translate() *dialect.Error {
 	if e != nil {
 		return e
 	}
-	q.Model = x.route_.model                                       // some models of a dialect know fields that others refuse
 	q.Model, q.UsualOutput = x.route_.model, x.g.cfg.DefaultOutput // what can be said differs between models
 	body, e := answering[x.route_.wire].AppendRequest(nil, q)
 	if e != nil {
@@ -90,14 +89,18 @@ func (x *exchange) setting() conversation.Setting {
 	return conversation.Setting{Call: &x.original, ID: x.rec.ID, Unix: x.began.Unix()}
 }
 
-// tell gives a whole answer of the upstream in the client's dialect.
-func (x *exchange) tell(body []byte, r *dialect.Report) ([]byte, error) {
+// tell puts a whole answer of the upstream into the client's dialect.
+func (x *exchange) tell(answer *Answer, body []byte, r *dialect.Report) error {
 	a, err := answering[x.route_.wire].ReadAnswer(body)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	set := x.setting()
-	return asking[x.endpoint.speaks].AppendAnswer(nil, a, &set, r), nil
+	answer.Body = asking[x.endpoint.speaks].AppendAnswer(nil, a, &set, r)
+	if len(a.Left) > 0 {
+		answer.Header = append(answer.Header, HeaderField{headerUntold, places(a.Left)})
+	}
+	return nil
 }
 
 // interpreter meters a stream in the upstream's dialect and tells it in the client's.
@@ -140,6 +143,7 @@ func codeOf(status int) dialect.Code {
 const (
 	headerTranslated = headerPrefix + "translated" // the upstream's dialect
 	headerLeft       = headerPrefix + "left-out"   // places of hints that it has no word for
+	headerUntold     = headerPrefix + "untold"     // places in its answer that the client's has no word for
 )
 
 // maxLeft bounds the bytes of the list of hints that were left out.
@@ -154,13 +158,29 @@ func (x *exchange) translatedHeaders(h []HeaderField) []HeaderField {
 	}
 	h = append(h, HeaderField{"Content-Type", kind}, HeaderField{headerTranslated, x.route_.wire.String()})
 	if len(x.left) > 0 {
-		list := strings.Join(x.left, ", ")
-		if len(list) > maxLeft {
-			list = list[:strings.LastIndex(list[:maxLeft], ",")] + ", …"
-		}
-		h = append(h, HeaderField{headerLeft, list})
+		h = append(h, HeaderField{headerLeft, places(x.left)})
 	}
 	return h
+}
+
+// places are what a header says of places in a body, whose names may be any text.
+func places(list []string) string {
+	var b strings.Builder
+	for i, at := range list {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if b.Len()+len(at) > maxLeft {
+			return b.String() + "..."
+		}
+		b.WriteString(strings.Map(func(r rune) rune {
+			if r < ' ' || r > '~' {
+				return '?'
+			}
+			return r
+		}, at))
+	}
+	return b.String()
 }
 
 // neutral says whether a client's header means the same to an upstream of another

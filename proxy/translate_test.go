@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -327,6 +328,67 @@ func TestWhatIsSaidIsForTheModelServed(t *testing.T) {
 		}
 		if r := w.last(); r.Model != "quick" {
 			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// TestPlacesAreAnyText: the name of a member is the client's, and goes into a header.
+func TestPlacesAreAnyText(t *testing.T) {
+	w, _ := translating(t, OpenAI)
+	body := `{"model":"gpt-4o-mini","max_tokens":9,"messages":[{"role":"user","content":"x"}],"metadata":{"%s":"y"}}`
+	for name, want := range map[string]string{`é\u0001`: "metadata.??", strings.Repeat("x", 2000): "..."} {
+		a, answer := w.send("POST", "/v1/messages", fmt.Sprintf(body, name))
+		if got := sent(a, headerLeft); a.Status != 200 || got != want {
+			t.Errorf("%d %s, left out %q, want %q", a.Status, answer, got, want)
+		}
+	}
+}
+
+// TestWhatAnAnswerHasBesideIsTold: parts of an answer that the client's dialect has no
+// word for are named to it.
+func TestWhatAnAnswerHasBesideIsTold(t *testing.T) {
+	w, p := translating(t, Gemini)
+	p.whole = strings.Replace(geminiSays, `"finishReason"`, `"groundingMetadata":{"webSearchQueries":["q"]},"finishReason"`, 1)
+	a, body := w.send("POST", "/v1/chat/completions", ask(speakers[OpenAI].of("gemini-2.0-flash"), false))
+	if got := sent(a, headerUntold); a.Status != 200 || got != "candidates[0].groundingMetadata" {
+		t.Errorf("%d %s, untold: %q", a.Status, body, got)
+	}
+}
+
+// TestAnAnswerCutOffWithinACallIsTold: its tokens were paid for.
+func TestAnAnswerCutOffWithinACallIsTold(t *testing.T) {
+	w, p := translating(t, OpenAI)
+	p.whole = strings.NewReplacer(`{\"a\":1}`, `{\"a\":`, "tool_calls\"}]", "length\"}]").Replace(p.whole)
+	for here, want := range map[Wire]string{Anthropic: `"stop_reason":"max_tokens"`, Gemini: `"finishReason":"MAX_TOKENS"`, OpenAIResponses: `"incomplete_details":{"reason":"max_output_tokens"}`} {
+		s := speakers[here].of("gpt-4o-mini")
+		if a, body := w.send("POST", s.path, ask(s, false)); a.Status != 200 || !strings.Contains(body, want) || !strings.Contains(body, "Looking.") || !json.Valid([]byte(body)) {
+			t.Errorf("%d %s", a.Status, body)
+		}
+	}
+}
+
+// claudeCode is what Claude Code 2.1.197 sends after a tool has shown it a picture,
+// with its texts and all but one of its tools cut.
+const claudeCode = `{"model":"MODEL","messages":[{"role":"user","content":[{"type":"text","text":"look at a.png"}]},{"role":"system","content":"Available agent types"},
+{"role":"assistant","content":[{"type":"tool_use","id":"toolu_1","name":"Read","input":{"file_path":"a.png"}}]},
+{"role":"user","content":[{"tool_use_id":"toolu_1","type":"tool_result","content":[{"type":"image","source":{"type":"base64","data":"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==","media_type":"image/png"}}],"cache_control":{"type":"ephemeral"}}]}],
+"system":[{"type":"text","text":"x-anthropic-billing-header: cc_version=2"},{"type":"text","text":"You are an agent","cache_control":{"type":"ephemeral"}}],
+"tools":[{"name":"Read","description":"reads","input_schema":{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","properties":{"file_path":{"type":"string"}},"required":["file_path"],"additionalProperties":false}}],
+"metadata":{"user_id":"{\"device_id\":\"506924dca8f7f6dcd1ffc1b7095a25e5149a80968d8da55fa577428971e8cf78\",\"account_uuid\":\"\",\"session_id\":\"00c7e31e-cc5b-4455-8d1d-aefd761d7bc4\"}"},
+"max_tokens":8192,"thinking":{"type":"adaptive"},"context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"}]},"output_config":{"effort":"high"},"stream":true}`
+
+func TestClaudeCodeReachesEveryUpstream(t *testing.T) {
+	for there := range foreigners {
+		if there == Anthropic {
+			continue
+		}
+		w, p := translating(t, there)
+		a, body := w.send("POST", "/v1/messages?beta=true", strings.ReplaceAll(claudeCode, "MODEL", serving[there]), "anthropic-beta", "claude-code-20250219,context-management-2025-06-27,effort-2025-11-24")
+		if a.Status != 200 || !strings.Contains(body, "message_stop") || !strings.Contains(p.asked, "iVBORw0KGgo") || strings.Contains(p.asked, "device_id") {
+			t.Errorf("%s: %d %s\n%s", there, a.Status, body, p.asked)
+		}
+		if got := sent(a, headerLeft); !strings.Contains(got, "metadata.user_id") || !strings.Contains(got, "anthropic-beta") {
+			t.Errorf("%s: left out %q", there, got)
 		}
 	}
 }

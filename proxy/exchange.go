@@ -27,9 +27,10 @@ type exchange struct {
 	model    string // that the path names, "" where the body does
 	client   dialect.Client
 	key      *Principal
-	call     dialect.Call // as it goes upstream
-	original dialect.Call // as the client made it, of a call that is translated
-	left     []string     // places in it of hints that the translation left out
+	call     dialect.Call      // as it goes upstream
+	original dialect.Call      // as the client made it, of a call that is translated
+	left     []string          // places in it of hints that the translation left out
+	groups   map[string]string // of its tools, by their names as they go upstream
 	route_   chosen
 	limits   Hold // requests and slots, from govern on
 

@@ -80,13 +80,13 @@ func (x *exchange) translate() *dialect.Error {
 	if e != nil {
 		return e
 	}
-	x.left = q.Left
+	x.left, x.groups = q.Left, q.Groups
 	return x.there().Decode(&x.call, spoken(x.route_.wire, q), body)
 }
 
 // setting is what the client's answer says of its call.
 func (x *exchange) setting() conversation.Setting {
-	return conversation.Setting{Call: &x.original, ID: x.rec.ID, Unix: x.began.Unix()}
+	return conversation.Setting{Call: &x.original, Groups: x.groups, ID: x.rec.ID, Unix: x.began.Unix()}
 }
 
 // tell puts a whole answer of the upstream into the client's dialect.

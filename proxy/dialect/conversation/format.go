@@ -25,6 +25,8 @@ type Client interface {
 // Setting is what a client's answer says of its call and of its time.
 type Setting struct {
 	Call *dialect.Call // as the client made it
+	// Groups are those of the request.
+	Groups map[string]string
 	ID   string        // of the request, for answers without one
 	Unix int64         // seconds, when the answer began
 }

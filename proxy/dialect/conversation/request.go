@@ -11,6 +11,9 @@ type Request struct {
 	Turns  []Turn
 	Tools  []Tool
 	Choice Choice
+	// Groups are the groups that tools stand in, by the names of the tools, which begin
+	// with that of the group: see [Grouped]. Only a client's dialect knows them.
+	Groups map[string]string
 
 	// Parallel says whether the model may call several tools at once.
 	Parallel Switch

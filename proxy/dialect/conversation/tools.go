@@ -28,6 +28,19 @@ func (r *Request) NameResults() *dialect.Error {
 	return nil
 }
 
+// Grouped is the name of a tool of a group, for dialects whose tools all stand beside
+// each other.
+func Grouped(group, name string) string { return group + "__" + name }
+
+// Ungrouped is Grouped the other way, for a call of a tool: group is "" for one that
+// is in none.
+func (s *Setting) Ungrouped(tool string) (group, name string) {
+	if group = s.Groups[tool]; group == "" {
+		return "", tool
+	}
+	return group, tool[len(Grouped(group, "")):]
+}
+
 // Joined gives the turns with neighbours of the same role joined, for dialects in
 // which the roles alternate.
 func Joined(turns []Turn) []Turn {

@@ -69,7 +69,7 @@ func appendResponse(w *jsontree.Writer, a *conversation.Answer, s *conversation.
 		w.Field("model", cmp.Or(a.Model, s.Call.Model))
 		w.Key("output").Array(func() {
 			for i := range a.Parts {
-				appendItem(w, &a.Parts[i], id, i, completed)
+				appendItem(w, s, &a.Parts[i], id, i, completed)
 			}
 		})
 		w.Key("parallel_tool_calls").Bool(true)
@@ -105,7 +105,7 @@ func itemID(kind conversation.PartKind, response string, i int) string {
 }
 
 // appendItem writes an item of the output: each part of an answer is one.
-func appendItem(w *jsontree.Writer, p *conversation.Part, response string, i int, status string) {
+func appendItem(w *jsontree.Writer, s *conversation.Setting, p *conversation.Part, response string, i int, status string) {
 	w.Object(func() {
 		w.Field("id", itemID(p.Kind, response, i))
 		switch p.Kind {
@@ -113,7 +113,9 @@ func appendItem(w *jsontree.Writer, p *conversation.Part, response string, i int
 			w.Field("type", "function_call")
 			w.Field("status", status)
 			w.Field("call_id", p.Call.ID)
-			w.Field("name", p.Call.Name)
+			group, name := s.Ungrouped(p.Call.Name)
+			w.Optional("namespace", group)
+			w.Field("name", name)
 			w.Field("arguments", string(p.Call.Arguments))
 		case conversation.Thought:
 			w.Field("type", "reasoning")

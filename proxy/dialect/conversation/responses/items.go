@@ -27,6 +27,8 @@ func (rd *reading) input(n jsontree.Node) {
 			rd.say(conversation.User, item, conversation.Part{Kind: conversation.ToolResult, Result: result})
 		case name == "reasoning":
 			rd.thought(item)
+		case name == "item_reference":
+			kind.Refuse("", "nothing is kept that it could name: with store false clients send the items themselves")
 		default:
 			kind.Refuse("", "")
 		}
@@ -69,8 +71,12 @@ func (rd *reading) call(item jsontree.Node) {
 	if !ok {
 		text.Invalid("is not a JSON object.")
 	}
+	name := item.Get("name").String()
+	if group := item.Get("namespace").String(); group != "" {
+		name = conversation.Grouped(group, name)
+	}
 	rd.say(conversation.Assistant, item, conversation.Part{Kind: conversation.ToolUse, Call: conversation.Call{
-		ID: item.Get("call_id").String(), Name: item.Get("name").String(), Arguments: arguments,
+		ID: item.Get("call_id").String(), Name: name, Arguments: arguments,
 	}})
 }
 

@@ -1,6 +1,8 @@
 package responses
 
 import (
+	"strings"
+
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/conversation"
 	"purser/proxy/dialect/jsonscan"
@@ -29,7 +31,7 @@ func (Client) ReadRequest(body []byte, _ dialect.Target) (*conversation.Request,
 		Tier:        word(top.Get("service_tier")),
 		User:        word(top.Either("user", "safety_identifier")),
 	}
-	rd := reading{q: q}
+	rd := reading{q: q, named: map[string]bool{}}
 	if n := top.Get("instructions"); n.String() != "" {
 		q.System = []conversation.Part{{Kind: conversation.Text, Text: n.String(), At: n.At()}}
 	}
@@ -59,7 +61,10 @@ func onOff(n jsontree.Node) conversation.Switch {
 }
 
 // reading is a request being read.
-type reading struct{ q *conversation.Request }
+type reading struct {
+	q     *conversation.Request
+	named map[string]bool // tools
+}
 
 // only takes the fields of which just the usual value can be translated, and the
 // hints.
@@ -92,14 +97,62 @@ func (rd *reading) only(top jsontree.Node) {
 }
 
 func (rd *reading) tool(t jsontree.Node) {
-	if kind := t.Get("type"); kind.String() != "function" {
+	switch kind := t.Get("type"); kind.String() {
+	case "function":
+		rd.function(t, "")
+	case "namespace":
+		rd.group(t)
+	case "web_search":
+		if live := t.Get("external_web_access"); live.Has() && !live.Bool() {
+			rd.q.Leave(t.At()) // what Codex offers with every call: to look into an index that OpenAI keeps
+			return
+		}
+		fallthrough
+	default:
 		kind.Refuse("", "only functions that the client runs are known to every provider")
-		return
 	}
-	rd.q.Tools = append(rd.q.Tools, conversation.Tool{
+}
+
+func (rd *reading) function(t jsontree.Node, group string) {
+	tool := conversation.Tool{
 		Name: t.Get("name").String(), Description: t.Get("description").String(),
 		Schema: t.Get("parameters").Object(), Strict: onOff(t.Get("strict")), At: t.At(),
+	}
+	if group != "" {
+		tool.Name = conversation.Grouped(group, tool.Name)
+		rd.q.Groups[tool.Name] = group
+	}
+	if rd.named[tool.Name] {
+		t.Invalid("has the name of another tool.")
+	}
+	rd.named[tool.Name] = true
+	t.Rest()
+	rd.q.Tools = append(rd.q.Tools, tool)
+}
+
+// group reads functions that stand in a namespace. What is said of that is said of
+// the first of them.
+func (rd *reading) group(t jsontree.Node) {
+	name, about := t.Get("name"), t.Get("description").String()
+	if name.String() == "" {
+		t.Missing("name")
+		return
+	}
+	if rd.q.Groups == nil {
+		rd.q.Groups = map[string]string{}
+	}
+	first := len(rd.q.Tools)
+	t.Get("tools").Each(func(_ int, f jsontree.Node) {
+		if kind := f.Get("type"); kind.String() != "function" {
+			kind.Refuse("", "only functions that the client runs are known to every provider")
+			return
+		}
+		rd.function(f, name.String())
 	})
+	if about != "" && first < len(rd.q.Tools) {
+		f := &rd.q.Tools[first]
+		f.Description = strings.TrimSpace(about + "\n\n" + f.Description)
+	}
 	t.Rest()
 }
 

@@ -78,7 +78,7 @@ func (w *writer) item(dst []byte, kind, status string) []byte {
 	p, i := w.part()
 	return w.event(dst, kind, func(j *jsontree.Writer) {
 		j.Key("output_index").Int(int64(i))
-		appendItem(j.Key("item"), p, w.id, i, status)
+		appendItem(j.Key("item"), w.set, p, w.id, i, status)
 	})
 }
 
@@ -161,7 +161,8 @@ func (w *writer) end(dst []byte) []byte {
 	dst = w.within(dst, n.text+".done", func(j *jsontree.Writer) {
 		j.Field(n.field, text)
 		if p.Kind == conversation.ToolUse {
-			j.Field("name", p.Call.Name)
+			_, name := w.set.Ungrouped(p.Call.Name)
+			j.Field("name", name)
 		}
 		logprobs(j, p.Kind)
 	})

@@ -22,10 +22,10 @@ type codexRun struct {
 
 // codex runs the Codex CLI once against a node, as a custom provider of wire_api
 // "responses" that a user would configure.
-func codex(t *testing.T, dir, url, key, prompt string) codexRun {
+func codex(t *testing.T, dir, url, key, model, prompt string) codexRun {
 	t.Helper()
 	home, work := t.TempDir(), t.TempDir()
-	config := fmt.Sprintf("model = \"gpt-5\"\nmodel_provider = \"purser\"\n[model_providers.purser]\nname = \"purser\"\nbase_url = %q\nenv_key = \"PURSER_KEY\"\nwire_api = \"responses\"\n", url+"/v1")
+	config := fmt.Sprintf("model = %q\nmodel_provider = \"purser\"\n[model_providers.purser]\nname = \"purser\"\nbase_url = %q\nenv_key = \"PURSER_KEY\"\nwire_api = \"responses\"\n", model, url+"/v1")
 	if err := os.WriteFile(filepath.Join(home, "config.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +64,13 @@ func TestCodex(t *testing.T) {
 	r.budget(usd("cap", "500"))
 	counted := countBefore(t, r.url)
 	key := r.key(admin.NewKey{Name: "codex"}).Secret
-	if seen := codex(t, dir, counted.url, key, "Say hello"); !seen.ended || len(seen.messages) == 0 || seen.messages[0] == "" {
+	if seen := codex(t, dir, counted.url, key, "gpt-5", "Say hello"); !seen.ended || len(seen.messages) == 0 || seen.messages[0] == "" {
 		t.Errorf("a turn: %s", seen.raw)
 	}
 	if n := counted.count.Load(); n != 1 {
 		t.Errorf("one turn made %d requests", n)
 	}
-	if seen := codex(t, dir, counted.url, key, "Use the tool exec_command"); !seen.ended || len(seen.messages) == 0 {
+	if seen := codex(t, dir, counted.url, key, "gpt-5", "Use the tool exec_command"); !seen.ended || len(seen.messages) == 0 {
 		t.Errorf("a turn with a tool: %s", seen.raw)
 	}
 	if n := counted.count.Load(); n < 3 {
@@ -80,7 +80,7 @@ func TestCodex(t *testing.T) {
 	b.Match = map[string][]string{"customer": {"broke"}}
 	r.budget(b)
 	broke := countBefore(t, r.url)
-	seen := codex(t, dir, broke.url, r.key(admin.NewKey{Name: "broke", Bound: map[string]string{"customer": "broke"}}).Secret, "Say hello")
+	seen := codex(t, dir, broke.url, r.key(admin.NewKey{Name: "broke", Bound: map[string]string{"customer": "broke"}}).Secret, "gpt-5", "Say hello")
 	if !seen.failed || !slices.ContainsFunc(seen.errors, func(m string) bool { return bytes.Contains([]byte(m), []byte("usage limit")) }) {
 		t.Errorf("the refusal: %s", seen.raw)
 	}
@@ -92,4 +92,24 @@ func TestCodex(t *testing.T) {
 	if got := compare(t, r.billRows(), r.records()); got.billed == 0 || got.billed != got.recorded {
 		t.Errorf("records and bill differ: %+v", got)
 	}
+}
+
+// TestCodexReachesAnyModel runs the Codex CLI, with nothing configured but where to ask,
+// for models that upstreams of other dialects alone serve: with a call of its tools.
+func TestCodexReachesAnyModel(t *testing.T) {
+	dir := npm(t, "js-codex")
+	r := newRig(t, rigOptions{api: "openai-chat", config: eachItsOwn})
+	r.budget(usd("cap", "500"))
+	counted := countBefore(t, r.url)
+	key := r.key(admin.NewKey{Name: "codex"}).Secret
+	for _, model := range []string{"gpt-5-mini", "claude-haiku-4-5", "claude-opus-4-8", "gemini-2.5-flash"} {
+		before := counted.count.Load()
+		if seen := codex(t, dir, counted.url, key, model, "Use the tool exec_command"); !seen.ended || len(seen.messages) == 0 {
+			t.Errorf("%s: %s", model, seen.raw)
+		}
+		if n := counted.count.Load() - before; n < 2 {
+			t.Errorf("%s: a turn that calls a tool made %d requests", model, n)
+		}
+	}
+	r.agree(t)
 }

@@ -94,19 +94,23 @@ func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheS
 }
 
 // keep readies a complete answer for the store and for whoever waits for it.
-// raw is the JSON answer, or the whole stream as the upstream sent it.
+// raw is the JSON answer, or the whole stream as the upstream sent it; of a stream
+// that was translated, what it amounts to is kept.
 func (x *exchange) keep(raw []byte, r *dialect.Report) {
 	if !x.store || !r.Complete() && x.endpoint.kind.Generates() || len(raw) > x.g.cfg.CacheEntry {
 		return
 	}
 	var body []byte
-	if x.call.Stream {
+	switch {
+	case x.call.Stream && x.translated():
+		body = x.route_.up.Client.Withhold(x.streamed(r))
+	case x.call.Stream:
 		folded, err := x.wire().Fold(nil, raw)
 		if err != nil {
 			return
 		}
 		body = x.route_.up.Client.Withhold(folded)
-	} else {
+	default:
 		body = append([]byte(nil), raw...)
 	}
 	x.fill = &Fill{Key: x.cacheKey, Answer: &Cached{Body: body, Model: r.Model, Usage: r.Usage, Cost: x.rec.Cost}}

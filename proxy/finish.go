@@ -64,7 +64,7 @@ func (x *exchange) recycle() {
 	x.route_, x.attempt = chosen{}, attempt{}
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.resume, x.ended = "", false, false, false
-	x.earlier, x.costInUsage, x.stream.answer = 0, false, nil
+	x.earlier, x.costInUsage, x.stream.answer, x.stream.kept = 0, false, nil, nil
 	x.body, x.scratch, x.stream.raw = kept(x.body), kept(x.scratch), kept(x.stream.raw)
 	x.stream.out = kept(x.stream.out)
 	g := x.g

@@ -7,6 +7,7 @@ import (
 
 	"purser/internal/record"
 	"purser/proxy/dialect"
+	"purser/proxy/dialect/conversation"
 	"purser/proxy/dialect/sse"
 )
 
@@ -17,10 +18,11 @@ type stream struct {
 	meter dialect.Meter
 	raw   []byte // the stream as it came, while the answer may still be kept
 	tee   bool
-	over  bool  // the upstream has nothing more to give
-	err   error // why it ended, nil for its clean end
-	tail  bool  // Finish was called
-	noted bool  // the answer is remembered, if it is one to be
+	kept  *conversation.Stream // of a translated one, while the answer may be kept
+	over  bool                 // the upstream has nothing more to give
+	err   error                // why it ended, nil for its clean end
+	tail  bool                 // Finish was called
+	noted bool                 // the answer is remembered, if it is one to be
 
 	answer *Answer     // whose trailer is to have the cost
 	events sse.Scanner // of a stream whose usage is to have it
@@ -165,7 +167,8 @@ func (x *exchange) withhold(out []byte) []byte {
 }
 
 // copy keeps what came, for the store: as it came, with the usage that the client
-// may not have asked for, or as the client gets it where that is another dialect.
+// may not have asked for. Of a stream that is translated this is but a measure: what
+// is stored is the answer that it amounts to.
 func (x *exchange) copy(came, told []byte) {
 	s := &x.stream
 	if x.translated() {
@@ -174,7 +177,9 @@ func (x *exchange) copy(came, told []byte) {
 	switch {
 	case !s.tee:
 	case len(s.raw)+len(came) > x.g.cfg.CacheEntry:
-		s.tee, s.raw = false, s.raw[:0]
+		if s.tee, s.raw = false, s.raw[:0]; s.kept != nil {
+			s.kept.Forget()
+		}
 	default:
 		s.raw = append(s.raw, came...)
 	}

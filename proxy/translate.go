@@ -107,7 +107,18 @@ func (x *exchange) tell(answer *Answer, body []byte, r *dialect.Report) error {
 func (x *exchange) interpreter(meter dialect.Meter) dialect.Meter {
 	s := conversation.NewStream(meter, answering[x.route_.wire].NewReader(), asking[x.endpoint.speaks].NewWriter())
 	s.For(x.setting())
+	if x.stream.kept = nil; x.store {
+		s.Keep()
+		x.stream.kept = s
+	}
 	return s
+}
+
+// streamed is the whole answer that a translated stream told, with the usage that the
+// client may not have asked for.
+func (x *exchange) streamed(r *dialect.Report) []byte {
+	set := x.setting()
+	return asking[x.endpoint.speaks].AppendAnswer(nil, x.stream.kept.Told(), &set, r)
 }
 
 // told is an upstream's error for a client of another dialect: its status, and its

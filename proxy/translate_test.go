@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"purser/internal/record"
+	"purser/proxy/dialect"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 )
@@ -391,4 +392,52 @@ func TestClaudeCodeReachesEveryUpstream(t *testing.T) {
 			t.Errorf("%s: left out %q", there, got)
 		}
 	}
+}
+
+// TestTranslatedAnswersAreKept: what was told in a stream is told again, as a stream
+// and whole, with its usage, though no stream said it to the client who asked first.
+func TestTranslatedAnswersAreKept(t *testing.T) {
+	for here, s := range speakers {
+		for there := range foreigners {
+			if here == there {
+				continue
+			}
+			t.Run(fmt.Sprintf("%d to %d", here, there), func(t *testing.T) {
+				w, p := translating(t, there)
+				cache := fakeCache{}
+				w.gateway.seams.Cache, w.gateway.seams.Journal = cache, filling{w.journal, cache}
+				s := s.of(serving[there])
+				zero := strings.Replace(ask(s, true), `{`, `{`+cold[here], 1)
+				if a, body := w.send("POST", s.streamPath, zero); a.Status != 200 || sent(a, headerCache) != "miss" {
+					t.Fatalf("%d %v %s", a.Status, a.Header, body)
+				}
+				p.asked = ""
+				again, stream := w.send("POST", s.streamPath, zero)
+				whole, body := w.send("POST", s.path, strings.Replace(ask(s, false), `{`, `{`+cold[here], 1))
+				if p.asked != "" || sent(again, headerCache) != "hit" || sent(whole, headerCache) != "hit" {
+					t.Fatalf("asked again: %s", p.asked)
+				}
+				for _, want := range s.says {
+					if !strings.Contains(stream, want) || !strings.Contains(body, want) {
+						t.Errorf("%s is not in\n%s\nor\n%s", want, stream, body)
+					}
+				}
+				var r dialect.Report
+				kind := dialect.Chat
+				if here == OpenAIResponses {
+					kind = dialect.Responses
+				}
+				formats[here].ReadAnswer(&r, kind, []byte(body))
+				if !strings.Contains(stream, s.ends) || r.State != dialect.UsageReported || r.Usage.TotalInput() != 20 || r.Usage.TotalOutput() != 9 {
+					t.Errorf("usage %+v in\n%s\n%s", r.Usage, body, stream)
+				}
+			})
+		}
+	}
+}
+
+// cold are the fields by which a call asks for the same answer each time, and for one
+// that its provider does not keep.
+var cold = map[Wire]string{
+	OpenAI: `"temperature":0,`, OpenAIResponses: `"temperature":0,"store":false,`, Anthropic: `"temperature":0,`, Gemini: `"generationConfig":{"temperature":0},`,
 }

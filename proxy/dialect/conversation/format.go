@@ -27,8 +27,8 @@ type Setting struct {
 	Call *dialect.Call // as the client made it
 	// Groups are those of the request.
 	Groups map[string]string
-	ID   string        // of the request, for answers without one
-	Unix int64         // seconds, when the answer began
+	ID     string // of the request, for answers without one
+	Unix   int64  // seconds, when the answer began
 }
 
 // Writer writes one stream for a client. It may be used again after Reset.

@@ -11,6 +11,7 @@ type Stream struct {
 	set    Setting
 	out    []byte
 	state  streamState
+	kept   *Answer // nil where it is not wanted
 }
 
 type streamState uint8
@@ -29,6 +30,16 @@ func NewStream(meter dialect.Meter, reader Reader, writer Writer) *Stream {
 
 // For says whose stream comes next. It comes before Reset.
 func (s *Stream) For(set Setting) { s.set = set }
+
+// Keep says that the answer of the stream that comes next is wanted whole as well. It
+// comes before Reset.
+func (s *Stream) Keep() { s.kept = &Answer{} }
+
+// Forget takes Keep back.
+func (s *Stream) Forget() { s.kept = nil }
+
+// Told is the answer that the stream amounts to, nil where it is not wanted.
+func (s *Stream) Told() *Answer { return s.kept }
 
 // Reset implements dialect.Meter; c is the call as it was sent upstream.
 func (s *Stream) Reset(c *dialect.Call) {
@@ -79,6 +90,9 @@ func (s *Stream) event(e *Event) {
 		s.state = ended
 	}
 	s.out = s.writer.Append(s.out, e)
+	if s.kept != nil && e.Kind != Fail {
+		s.kept.Add(e)
+	}
 }
 
 func (s *Stream) end() {

@@ -30,11 +30,11 @@ func (r *reading) request(top jsontree.Node) {
 	q := r.q
 	q.Model = top.Get("model").String()
 	q.Stream = top.Get("stream").Bool()
-	q.MaxOutput = number(top.Get("max_tokens"))
+	q.MaxOutput = conversation.NumberOf(top.Get("max_tokens"))
 	if q.MaxOutput.Digits == "0" {
 		top.Refuse("max_tokens", "a cap of 0 asks for a warm prompt cache")
 	}
-	q.Temperature, q.TopP, q.TopK = number(top.Get("temperature")), number(top.Get("top_p")), number(top.Get("top_k"))
+	q.Temperature, q.TopP, q.TopK = conversation.NumberOf(top.Get("temperature")), conversation.NumberOf(top.Get("top_p")), conversation.NumberOf(top.Get("top_k"))
 	stop := top.Get("stop_sequences")
 	stop.Each(func(_ int, s jsontree.Node) { q.Stop = append(q.Stop, s.String()) })
 	q.StopAt = stop.At()
@@ -68,12 +68,12 @@ func (r *reading) bookkeeping(top jsontree.Node) {
 	q := r.q
 	top.Get("metadata").Members(func(name string, m jsontree.Node) {
 		if name == "user_id" {
-			q.User = word(m)
+			q.User = conversation.WordOf(m)
 		} else if m.Has() {
 			q.Leave(m.At())
 		}
 	})
-	q.Tier = word(top.Get("service_tier"))
+	q.Tier = conversation.WordOf(top.Get("service_tier"))
 	if q.Tier.Text == "standard_only" {
 		q.Tier.Text = "default"
 	}
@@ -141,7 +141,7 @@ func (r *reading) tool(n jsontree.Node) {
 	}
 	t := conversation.Tool{
 		Name: n.Get("name").String(), Description: n.Get("description").String(), Schema: n.Get("input_schema").Object(),
-		Strict: toggle(n.Get("strict")), Cache: r.lifetime(n.Get("cache_control")), At: n.At(),
+		Strict: conversation.SwitchOf(n.Get("strict")), Cache: r.lifetime(n.Get("cache_control")), At: n.At(),
 	}
 	if n.Get("eager_input_streaming").Has() {
 		r.q.Leave(n.Get("eager_input_streaming").At())
@@ -178,7 +178,7 @@ func (r *reading) choice(n jsontree.Node) {
 	default:
 		kind.Refuse("", "")
 	}
-	if single := toggle(n.Get("disable_parallel_tool_use")); single.Set {
+	if single := conversation.SwitchOf(n.Get("disable_parallel_tool_use")); single.Set {
 		r.q.Parallel = conversation.Switch{Set: true, On: !single.On, At: single.At}
 	}
 	n.Rest()
@@ -197,19 +197,4 @@ func (r *reading) format(n jsontree.Node) {
 		n.Missing("schema")
 	}
 	n.Rest()
-}
-
-func number(n jsontree.Node) conversation.Number {
-	return conversation.Number{Digits: n.Number(), At: n.At()}
-}
-
-func word(n jsontree.Node) conversation.Word {
-	return conversation.Word{Text: n.String(), At: n.At()}
-}
-
-func toggle(n jsontree.Node) conversation.Switch {
-	if !n.Has() {
-		return conversation.Switch{}
-	}
-	return conversation.Switch{Set: true, On: n.Bool(), At: n.At()}
 }

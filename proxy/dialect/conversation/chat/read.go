@@ -14,15 +14,15 @@ func (Dialect) ReadRequest(body []byte, _ dialect.Target) (*conversation.Request
 	q := &conversation.Request{
 		Model:            top.Get("model").String(),
 		Stream:           top.Get("stream").Bool(),
-		MaxOutput:        number(top.Either("max_completion_tokens", "max_tokens")),
-		Temperature:      number(top.Get("temperature")),
-		TopP:             number(top.Get("top_p")),
-		Seed:             number(top.Get("seed")),
-		PresencePenalty:  number(top.Get("presence_penalty")),
-		FrequencyPenalty: number(top.Get("frequency_penalty")),
-		Parallel:         onOff(top.Get("parallel_tool_calls")),
-		Tier:             word(top.Get("service_tier")),
-		User:             word(top.Either("user", "safety_identifier")),
+		MaxOutput:        conversation.NumberOf(top.Either("max_completion_tokens", "max_tokens")),
+		Temperature:      conversation.NumberOf(top.Get("temperature")),
+		TopP:             conversation.NumberOf(top.Get("top_p")),
+		Seed:             conversation.NumberOf(top.Get("seed")),
+		PresencePenalty:  conversation.NumberOf(top.Get("presence_penalty")),
+		FrequencyPenalty: conversation.NumberOf(top.Get("frequency_penalty")),
+		Parallel:         conversation.SwitchOf(top.Get("parallel_tool_calls")),
+		Tier:             conversation.WordOf(top.Get("service_tier")),
+		User:             conversation.WordOf(top.Either("user", "safety_identifier")),
 	}
 	rd := reading{q: q}
 	top.Get("messages").Each(func(_ int, m jsontree.Node) { rd.message(m) })
@@ -37,18 +37,6 @@ func (Dialect) ReadRequest(body []byte, _ dialect.Target) (*conversation.Request
 		return nil, r.Err
 	}
 	return q, nil
-}
-
-func number(n jsontree.Node) conversation.Number {
-	return conversation.Number{Digits: n.Number(), At: n.At()}
-}
-
-func word(n jsontree.Node) conversation.Word {
-	return conversation.Word{Text: n.String(), At: n.At()}
-}
-
-func onOff(n jsontree.Node) conversation.Switch {
-	return conversation.Switch{Set: n.Has(), On: n.Bool(), At: n.At()}
 }
 
 // reading is a request being read, or an answer, whose form is that of a message.
@@ -102,7 +90,7 @@ func (rd *reading) tool(t jsontree.Node) {
 	f := t.Get("function")
 	tool := conversation.Tool{
 		Name: f.Get("name").String(), Description: f.Get("description").String(),
-		Schema: f.Get("parameters").Object(), Strict: onOff(f.Get("strict")), At: t.At(),
+		Schema: f.Get("parameters").Object(), Strict: conversation.SwitchOf(f.Get("strict")), At: t.At(),
 		Cache: lifetime(t.Get("cache_control")),
 	}
 	f.Rest()
@@ -149,7 +137,7 @@ func (rd *reading) format(n jsontree.Node) {
 	case "json_schema":
 		s := n.Get("json_schema")
 		f.Kind, f.Name, f.Description = conversation.JSONSchema, s.Get("name").String(), s.Get("description").String()
-		f.Schema, f.Strict = s.Get("schema").Object(), onOff(s.Get("strict"))
+		f.Schema, f.Strict = s.Get("schema").Object(), conversation.SwitchOf(s.Get("strict"))
 		s.Rest()
 	default:
 		kind.Refuse("", "")

@@ -24,12 +24,12 @@ func (Client) ReadRequest(body []byte, _ dialect.Target) (*conversation.Request,
 	q := &conversation.Request{
 		Model:       top.Get("model").String(),
 		Stream:      top.Get("stream").Bool(),
-		MaxOutput:   number(top.Get("max_output_tokens")),
-		Temperature: number(top.Get("temperature")),
-		TopP:        number(top.Get("top_p")),
-		Parallel:    onOff(top.Get("parallel_tool_calls")),
-		Tier:        word(top.Get("service_tier")),
-		User:        word(top.Either("user", "safety_identifier")),
+		MaxOutput:   conversation.NumberOf(top.Get("max_output_tokens")),
+		Temperature: conversation.NumberOf(top.Get("temperature")),
+		TopP:        conversation.NumberOf(top.Get("top_p")),
+		Parallel:    conversation.SwitchOf(top.Get("parallel_tool_calls")),
+		Tier:        conversation.WordOf(top.Get("service_tier")),
+		User:        conversation.WordOf(top.Either("user", "safety_identifier")),
 	}
 	rd := reading{q: q, named: map[string]bool{}}
 	if n := top.Get("instructions"); n.String() != "" {
@@ -46,18 +46,6 @@ func (Client) ReadRequest(body []byte, _ dialect.Target) (*conversation.Request,
 		return nil, r.Err
 	}
 	return q, nil
-}
-
-func number(n jsontree.Node) conversation.Number {
-	return conversation.Number{Digits: n.Number(), At: n.At()}
-}
-
-func word(n jsontree.Node) conversation.Word {
-	return conversation.Word{Text: n.String(), At: n.At()}
-}
-
-func onOff(n jsontree.Node) conversation.Switch {
-	return conversation.Switch{Set: n.Has(), On: n.Bool(), At: n.At()}
 }
 
 // reading is a request being read.
@@ -116,7 +104,7 @@ func (rd *reading) tool(t jsontree.Node) {
 func (rd *reading) function(t jsontree.Node, group string) {
 	tool := conversation.Tool{
 		Name: t.Get("name").String(), Description: t.Get("description").String(),
-		Schema: t.Get("parameters").Object(), Strict: onOff(t.Get("strict")), At: t.At(),
+		Schema: t.Get("parameters").Object(), Strict: conversation.SwitchOf(t.Get("strict")), At: t.At(),
 	}
 	if group != "" {
 		tool.Name = conversation.Grouped(group, tool.Name)
@@ -197,7 +185,7 @@ func (rd *reading) text(n jsontree.Node) {
 			form.Kind = conversation.JSONObject
 		case "json_schema":
 			form.Kind, form.Name, form.Description = conversation.JSONSchema, f.Get("name").String(), f.Get("description").String()
-			form.Schema, form.Strict = f.Get("schema").Object(), onOff(f.Get("strict"))
+			form.Schema, form.Strict = f.Get("schema").Object(), conversation.SwitchOf(f.Get("strict"))
 		default:
 			kind.Refuse("", "")
 		}

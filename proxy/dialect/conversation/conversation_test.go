@@ -10,6 +10,7 @@ import (
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/conversation"
+	"purser/proxy/price"
 )
 
 func TestMediaOf(t *testing.T) {
@@ -261,5 +262,18 @@ func TestShortIDs(t *testing.T) {
 	short := conversation.ShortID(long, 64)
 	if conversation.ShortID("a.b", 64) != "a.b" || len(short) > 40 || short != conversation.PlainID(short) || short == conversation.ShortID(long+"y", 64) {
 		t.Error(short)
+	}
+}
+
+// TestTokensOfAnAnswerWithoutUsage are what was seen of it, not none.
+func TestTokensOfAnAnswerWithoutUsage(t *testing.T) {
+	r := &dialect.Report{State: dialect.UsageUnusable, OutputBytes: 30, Deltas: 4}
+	r.Usage[price.InputText] = 99 // contradicts itself, and is not repeated
+	if got := conversation.TokensIn(r); got != (conversation.Tokens{Output: 10}) {
+		t.Errorf("%+v", got)
+	}
+	r.State = dialect.UsageReported
+	if got := conversation.TokensIn(r); got.Input != 99 || got.Output != 0 {
+		t.Errorf("%+v", got)
 	}
 }

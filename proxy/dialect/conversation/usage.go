@@ -1,6 +1,9 @@
 package conversation
 
-import "purser/proxy/price"
+import (
+	"purser/proxy/dialect"
+	"purser/proxy/price"
+)
 
 // Tokens are the sums of a usage that dialects report, of its disjoint meters.
 type Tokens struct {
@@ -22,6 +25,15 @@ func TokensOf(u *price.Usage) Tokens {
 		Output:    u.TotalOutput(),
 		Reasoning: u[price.OutputReasoning],
 	}
+}
+
+// TokensIn are those that an answer reported, or what was seen of its output where it
+// reported none: a stream may end so, and is charged otherwise.
+func TokensIn(r *dialect.Report) Tokens {
+	if r.State != dialect.UsageReported {
+		return Tokens{Output: r.EstimatedOutput()}
+	}
+	return TokensOf(&r.Usage)
 }
 
 // Written is what was written to caches.

@@ -197,13 +197,9 @@ func block(w *jsontree.Writer, p *conversation.Part) {
 	})
 }
 
-// usage writes the usage, in which the counts of input are disjoint. What was not
-// reported is stated as what was seen of the output.
+// usage writes the usage, in which the counts of input are disjoint.
 func usage(w *jsontree.Writer, r *dialect.Report) {
-	t := conversation.Tokens{Output: r.EstimatedOutput()}
-	if r.State == dialect.UsageReported {
-		t = conversation.TokensOf(&r.Usage)
-	}
+	t := conversation.TokensIn(r)
 	w.Key("usage").Object(func() {
 		counts(w, t)
 		w.Key("output_tokens_details").Object(func() { w.Key("thinking_tokens").Int(t.Reasoning) })

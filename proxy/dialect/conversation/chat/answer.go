@@ -157,7 +157,7 @@ func appendMessage(w *jsontree.Writer, parts []conversation.Part) {
 // appendUsage writes what the answer consumed, with OpenAI's inclusion: cached
 // tokens within the prompt, reasoning within the completion.
 func appendUsage(w *jsontree.Writer, r *dialect.Report) {
-	t := conversation.TokensOf(&r.Usage)
+	t := conversation.TokensIn(r)
 	w.Object(func() {
 		w.Key("prompt_tokens").Int(t.Input)
 		w.Key("completion_tokens").Int(t.Output)

@@ -164,7 +164,7 @@ func appendContent(w *jsontree.Writer, kind conversation.PartKind, text string) 
 
 // appendUsage writes what the answer consumed, with OpenAI's inclusion.
 func appendUsage(w *jsontree.Writer, r *dialect.Report) {
-	t := conversation.TokensOf(&r.Usage)
+	t := conversation.TokensIn(r)
 	w.Object(func() {
 		w.Key("input_tokens").Int(t.Input)
 		w.Key("input_tokens_details").Object(func() {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -201,7 +202,7 @@ func load(file string, expanded func(string) (string, error)) (Config, error) {
 			return c, fmt.Errorf("%s: %w", file, err)
 		}
 		if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.Strict()); err != nil {
-			return c, fmt.Errorf("%s: %s", file, yaml.FormatError(err, false, false))
+			return c, fmt.Errorf("%s: %s", file, misread(err))
 		}
 	}
 	for name, field := range map[string]*string{
@@ -216,6 +217,15 @@ func load(file string, expanded func(string) (string, error)) (Config, error) {
 		c.Upstreams[i].setDefaults()
 	}
 	return c, nil
+}
+
+// misread says where the file, [line:column], is not what a configuration is.
+func misread(err error) string {
+	text := yaml.FormatError(err, false, false)
+	if wrong := (*yaml.TypeError)(nil); errors.As(err, &wrong) && wrong.DstType == reflect.TypeFor[time.Duration]() {
+		return text + "; write a duration with its unit, such as 250ms, 30s, 5m or 2h"
+	}
+	return text
 }
 
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(:-([^}]*))?\}`)
@@ -255,6 +265,11 @@ func (c *Config) Validate() error {
 	bad := func(key, format string, args ...any) {
 		errs = append(errs, fmt.Errorf(key+": "+format, args...))
 	}
+	under := func(key string, err error) {
+		for _, e := range apart(err) {
+			bad(key, "%w", e)
+		}
+	}
 	if !nodeID.MatchString(c.Node.ID) {
 		bad("node.id", "%q is not 1 to 63 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit", c.Node.ID)
 	}
@@ -286,9 +301,7 @@ func (c *Config) Validate() error {
 			bad(fmt.Sprintf("upstreams[%d].name", i), "%q is there twice", u.Name)
 		}
 		names[u.Name] = true
-		if err := u.validate(); err != nil {
-			bad(fmt.Sprintf("upstreams[%d] (%s)", i, u.Name), "%w", err)
-		}
+		under(fmt.Sprintf("upstreams[%d] (%s)", i, u.Name), u.validate())
 	}
 	if c.Cache.TTL < time.Second {
 		bad("cache.ttl", "%v is shorter than 1s; set cache.enabled: false to turn the cache off", c.Cache.TTL)
@@ -305,20 +318,30 @@ func (c *Config) Validate() error {
 	if c.Listen.DrainTime <= 0 {
 		bad("listen.drain_time", "%v is not positive", c.Listen.DrainTime)
 	}
-	if err := c.Cluster.validate(c.Node.ID); err != nil {
-		bad("cluster", "%w", err)
-	}
 	gateway, wallet := c.gateway(), c.purse()
-	if err := gateway.Validate(); err != nil {
-		bad("requests", "%w", err)
-	}
-	if err := wallet.Validate(); err != nil {
-		bad("purse", "%w", err)
-	}
+	under("cluster", c.Cluster.validate(c.Node.ID))
+	under("requests", gateway.Validate())
+	under("purse", wallet.Validate())
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "%q is not debug, info, warn or error", c.Log.Level)
 	}
 	return errors.Join(errs...)
+}
+
+// apart gives the errors that were joined into one, or none for nil: each is a line
+// of its own, and needs its key before it.
+func apart(err error) (list []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		if err != nil {
+			list = append(list, err)
+		}
+		return list
+	}
+	for _, e := range joined.Unwrap() {
+		list = append(list, apart(e)...)
+	}
+	return list
 }
 
 func (c *ClusterConfig) validate(node string) error {

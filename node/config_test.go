@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -166,13 +167,14 @@ func TestLoadRefuses(t *testing.T) {
 	unset(t, ours...)
 	unset(t, "PURSER_TEST_A", "PURSER_TEST_B")
 	for name, c := range map[string]struct{ text, says string }{
-		"an unknown key":         {"cache: {tll: 5m}\n", "tll"},
-		"an unknown section":     {"cash: {}\n", "cash"},
-		"a key twice":            {"log: {level: info}\nlog: {level: warn}\n", "log"},
-		"a word for a number":    {"requests: {attempts: many}\n", "1:22"},
-		"a duration without one": {"cache: {ttl: soon}\n", "soon"},
-		"what is not YAML":       {"cache: [\n", "purser.yaml"},
-		"unset variables, all":   {"node: {id: '${PURSER_TEST_A}', data_dir: '${PURSER_TEST_B}'}\n", "PURSER_TEST_A, PURSER_TEST_B"},
+		"an unknown key":              {"cache: {tll: 5m}\n", "tll"},
+		"an unknown section":          {"cash: {}\n", "cash"},
+		"a key twice":                 {"log: {level: info}\nlog: {level: warn}\n", "log"},
+		"a word for a number":         {"requests: {attempts: many}\n", "1:22"},
+		"a duration without its unit": {"\nlisten: {drain_time: 30}\n", "[2:22] cannot unmarshal uint64 into Go struct field Config.Listen of type time.Duration; write a duration with its unit"},
+		"a duration without one":      {"cache: {ttl: soon}\n", "soon"},
+		"what is not YAML":            {"cache: [\n", "purser.yaml"},
+		"unset variables, all":        {"node: {id: '${PURSER_TEST_A}', data_dir: '${PURSER_TEST_B}'}\n", "PURSER_TEST_A, PURSER_TEST_B"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(written(t, c.text))
@@ -220,7 +222,7 @@ func TestValidate(t *testing.T) {
 		"node.data_dir":        func(c *Config) { c.Node.DataDir = "" },
 		"listen.client":        func(c *Config) { c.Listen.Client = "7070" },
 		"requests":             func(c *Config) { c.Requests.Attempts = 11 },
-		"count_milliseconds":   func(c *Config) { c.Requests.CountTime = 0 },
+		"count_time":           func(c *Config) { c.Requests.CountTime = 0 },
 		"extra_output":         func(c *Config) { c.Upstreams[0].ExtraOutput = -1 },
 		"count_tokens: Vertex": func(c *Config) { u := &c.Upstreams[0]; u.Auth, u.Key, u.CountTokens = "google", "", true },
 		"default_tool_calls":   func(c *Config) { c.Requests.DefaultCalls = 1001 },
@@ -324,6 +326,27 @@ func TestValidateReportsEverythingAtOnce(t *testing.T) {
 	for _, key := range []string{"node.id", "log.level", "admin.token", "upstreams"} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%v does not name %s", err, key)
+		}
+	}
+}
+
+// TestEveryLineOfAReportHasItsKey: also where one part of the configuration has
+// several things wrong.
+func TestEveryLineOfAReportHasItsKey(t *testing.T) {
+	c := valid()
+	u := &c.Upstreams[0]
+	u.Name, u.BaseURL, u.Protocol, u.Auth, u.ExtraOutput = "main", "ftp://host", "smoke", "none", -1
+	c.Cluster.Profile, c.Cluster.Stable = "home", -1
+	c.Requests.DrainTime, c.Requests.CoalesceWait, c.Requests.CountTime = 0, -1, 0
+	c.Purse.Idle, c.Purse.AuthorityTTL = 0, 0
+	lines := strings.Split(c.Validate().Error(), "\n")
+	if len(lines) != 11 {
+		t.Errorf("%d lines, not 11", len(lines))
+	}
+	keyed := regexp.MustCompile(`^(upstreams\[0\] \(main\): (base_url|protocol|auth|extra_output)|cluster: (profile|stable)|requests: (drain_time|coalesce_wait|count_time)|purse: (idle|authority_ttl)):? `)
+	for _, line := range lines {
+		if !keyed.MatchString(line) {
+			t.Errorf("%q does not begin with its key", line)
 		}
 	}
 }

@@ -76,9 +76,14 @@ func (c Config) Validate() error {
 	in("max_answer_bytes", int64(c.MaxAnswer), 1<<10, 1<<30)
 	in("cache.entry_bytes", int64(c.CacheEntry), 0, 64<<20)
 	in("drains", int64(c.Drains), 0, 1<<16)
-	in("drain_seconds", int64(c.DrainTime/time.Second), 1, 3600)
-	in("coalesce_seconds", int64(c.CoalesceWait/time.Second), 0, 600)
-	in("count_milliseconds", c.CountTime.Milliseconds(), 1, 60_000)
+	span := func(name string, v, low, high time.Duration) {
+		if v < low || v > high {
+			errs = append(errs, fmt.Errorf("%s is %v, not within %v to %v", name, v, low, high))
+		}
+	}
+	span("drain_time", c.DrainTime, time.Second, time.Hour)
+	span("coalesce_wait", c.CoalesceWait, 0, 10*time.Minute)
+	span("count_time", c.CountTime, time.Millisecond, time.Minute)
 	if !slices.Contains(denyStatuses, c.DenyStatus) {
 		errs = append(errs, fmt.Errorf("deny_status is %d, not one of %v", c.DenyStatus, denyStatuses))
 	}

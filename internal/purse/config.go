@@ -93,8 +93,5 @@ func (c Config) Validate() error {
 	count("max_parked", c.MaxParked, 1, 1<<16)
 	count("max_rows", c.MaxRows, MaxChain, 4096)
 	count("max_needs", c.MaxNeeds, 1, 4096)
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("purse configuration: %w", err)
-	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package purse
 
 import (
+	"fmt"
 	"iter"
 
 	"purser/ledger"
@@ -28,7 +29,7 @@ type Driver struct {
 // seams only Marks and Proofs are used.
 func NewDriver(cfg Config, seams Seams, now Moment, register func(ledger.Register) (uint32, error)) (*Driver, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("purse configuration: %w", err)
 	}
 	incarnation, seq, err := enrol(cfg, seams, register)
 	if err != nil {

@@ -49,7 +49,7 @@ const (
 // are to be set next: until then no budget constrains anything.
 func Open(ctx context.Context, cfg Config, seams Seams) (*Purse, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("purse configuration: %w", err)
 	}
 	if seams.Log == nil {
 		seams.Log = slog.Default()

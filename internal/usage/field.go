@@ -97,6 +97,9 @@ func (f Field) of(r *record.Record) string {
 	case rate:
 		return r.RateID
 	case basis:
+		if r.Basis == 0 {
+			return "" // ended before there was anything to charge
+		}
 		return r.Basis.String()
 	case bound:
 		return r.Bound.String()

@@ -166,6 +166,10 @@ func TestFieldsParseBack(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, f.of(r), want)
 		}
 	}
+	r.Basis = 0 // of a request that was denied before anything could be charged
+	if f, _ := ParseField("basis"); f.of(r) != "" {
+		t.Errorf("no basis is %q", f.of(r))
+	}
 }
 
 // naive adds up what is selected, one request after the other.

@@ -201,10 +201,11 @@ func (g *Gateway) talks(u *Upstream, id string, at ledger.Instant) bool {
 	return ok && rate.Prices(price.OutputText)
 }
 
-// amount writes an amount for a person.
+// amount writes an amount for a person, exactly: rounded, what is needed can look
+// like what is left.
 func amount(u ledger.Unit, a ledger.Amount) string {
 	if u == ledger.USD {
-		return fmt.Sprintf("%d.%06d USD", a/ledger.NanoPerUSD, a%ledger.NanoPerUSD/1000)
+		return string(appendUSD(nil, a)) + " USD"
 	}
 	return fmt.Sprintf("%d %s", a, u)
 }

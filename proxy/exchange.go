@@ -225,12 +225,26 @@ func (x *exchange) route() *dialect.Error {
 		return e
 	}
 	if !x.choose(home, x.native) && (home != nil || !x.choose(nil, x.foreign)) {
-		return dialect.NewError(dialect.CodeModelNotFound, "model", "no upstream of this gateway serves the model %q; GET /v1/models lists what there is", x.call.Model)
+		return x.unserved(home)
 	}
 	x.rec.Upstream = c.up.Name
 	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
 	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
 	return nil
+}
+
+// unserved says why no upstream takes the call. Lists of models have what can be
+// talked to, so that a model of theirs may be none of this route's.
+func (x *exchange) unserved(home *Upstream) *dialect.Error {
+	if home != nil {
+		return dialect.NewError(dialect.CodeModelNotFound, "model", "the upstream %s, which keeps the answer that this request refers to, does not serve the model %q: ask for one of its models, or send the conversation itself", home.Name, x.call.Model)
+	}
+	for _, u := range x.g.upstreams {
+		if _, serves := u.serves(x.call.Model); serves && !u.native(x.endpoint.speaks) {
+			return dialect.NewError(dialect.CodeModelNotFound, "model", "the upstream %s serves the model %q in another dialect, and calls of %s are not translated into it; ask for a model of this dialect's, or in the upstream's own", u.Name, x.call.Model, x.endpoint.path)
+		}
+	}
+	return dialect.NewError(dialect.CodeModelNotFound, "model", "no upstream of this gateway serves the model %q; GET /v1/models lists what there is", x.call.Model)
 }
 
 // choose takes the first upstream that serves the model and that as accepts, in the

@@ -204,6 +204,21 @@ func TestKeptAnswersAreTheirOwners(t *testing.T) {
 	}
 }
 
+// TestAnAnswerIsTakenUpWhereItIsKept: a model that only another upstream serves cannot
+// go on from it.
+func TestAnAnswerIsTakenUpWhereItIsKept(t *testing.T) {
+	w, p := responding(t, nil)
+	w.send("POST", "/v1/responses", `{"model":"gpt-4o-mini","input":"hello"}`)
+	for _, u := range w.gateway.upstreams {
+		u.Models = []string{"gpt-4o-mini"}
+	}
+	sent := len(p.seen)
+	a, body := w.send("POST", "/v1/responses", `{"model":"gpt-4o","input":"more","previous_response_id":"resp_1"}`)
+	if a.Status != 404 || errorOf(body) != "model_not_found model" || !strings.Contains(body, "which keeps the answer") || len(p.seen) != sent {
+		t.Errorf("%d %s, sent %v", a.Status, body, p.seen[sent:])
+	}
+}
+
 // TestAStreamIsRememberedWithItsEnd: a client may go on from a response when it
 // has seen its last event, before the stream is closed.
 func TestAStreamIsRememberedWithItsEnd(t *testing.T) {

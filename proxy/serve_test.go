@@ -241,6 +241,15 @@ func TestRateLimitsAreGenuine(t *testing.T) {
 	}
 }
 
+// TestARefusalNamesExactAmounts: what is needed and what there is may differ by less
+// than a millionth of a dollar.
+func TestARefusalNamesExactAmounts(t *testing.T) {
+	e := refused(&Refusal{Account: ledger.AccountKey{Budget: "small"}, Unit: ledger.USD, Limit: 27_700, Spent: 1, Held: 2, Unreachable: 3, Needed: 27_750, ResetsAt: ledger.MaxInstant}, 0)
+	if want := "needs up to 0.00002775 USD, and of 0.0000277 USD there are 0.000000001 USD spent and 0.000000005 USD held"; !strings.Contains(e.Message, want) {
+		t.Errorf("%q does not say %q", e.Message, want)
+	}
+}
+
 // TestAPanicGivesTheHoldBack: whatever breaks, no hold outlives its request.
 func TestAPanicGivesTheHoldBack(t *testing.T) {
 	w := newWorld(t, answerJSON, nil)

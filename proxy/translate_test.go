@@ -305,6 +305,24 @@ func sent(a *Answer, name string) string {
 	return ""
 }
 
+// TestARouteThatIsNotTranslatedSaysSo: the model is served, and its name is no mistake.
+func TestARouteThatIsNotTranslatedSaysSo(t *testing.T) {
+	w, p := translating(t, OpenAI)
+	w.gateway.upstreams[0].Models = []string{"gpt-*"}
+	for path, says := range map[string]string{
+		"/v1/messages/count_tokens":              "calls of /v1/messages/count_tokens are not translated",
+		"/v1beta/models/gpt-4o-mini:countTokens": "calls of /v1beta/models/{model}:countTokens are not translated",
+	} {
+		a, body := w.send("POST", path, `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x"}]}`)
+		if a.Status != 404 || !strings.Contains(body, says) || p.path != "" {
+			t.Errorf("%s: %d %s, asked at %q", path, a.Status, body, p.path)
+		}
+	}
+	if a, body := w.send("POST", "/v1/messages/count_tokens", `{"model":"nothing-of-ours","messages":[{"role":"user","content":"x"}]}`); a.Status != 404 || !strings.Contains(body, "no upstream of this gateway serves") {
+		t.Errorf("%d %s", a.Status, body)
+	}
+}
+
 func TestHintsLeftOutAreTold(t *testing.T) {
 	w, _ := translating(t, OpenAI)
 	a, _ := w.send("POST", "/v1/responses", ask(speakers[OpenAIResponses].of("gpt-4o-mini"), false))

@@ -200,7 +200,7 @@ func writePrices(out io.Writer, r *price.Rate, title string) error {
 
 type priceDiffCmd struct {
 	Before string `arg:"" help:"A catalogue (JSON), price overrides (YAML), or embedded."`
-	After  string `arg:"" help:"The same." optional:"" default:"embedded"`
+	After  string `arg:"" help:"The same; embedded where it is left out." optional:"" default:"embedded"`
 }
 
 // Run compares.

@@ -42,18 +42,23 @@ func (c *priceImportCmd) write(stdout, report io.Writer) error {
 	if len(c.Provider) > 0 {
 		models = slices.DeleteFunc(models, func(m price.Model) bool { return !slices.Contains(c.Provider, m.Provider) })
 	}
-	text := overrides.Write(models)
-	if _, err := overrides.Apply(price.Embedded(), "what was made of "+c.File, text); err != nil {
-		return err
-	}
-	if err := c.save(stdout, text); err != nil {
-		return err
+	if len(models) > 0 {
+		text := overrides.Write(models)
+		if _, err := overrides.Apply(price.Embedded(), "what was made of "+c.File, text); err != nil {
+			return err
+		}
+		if err := c.save(stdout, text); err != nil {
+			return err
+		}
 	}
 	for _, l := range result.Left {
 		fmt.Fprintf(report, "%s (%d)\n", l.Why, len(l.What))
 		for _, what := range l.What {
 			fmt.Fprintf(report, "  %s\n", what)
 		}
+	}
+	if len(models) == 0 {
+		return fmt.Errorf("%s: no model was taken and nothing written: is its form that of %s, and has it models of --provider?", c.File, c.Format)
 	}
 	fmt.Fprintf(report, "%s: models taken: %d\n", c.File, len(models))
 	return nil

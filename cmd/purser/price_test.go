@@ -117,7 +117,8 @@ func TestPriceCommandsSayWhatIsWrong(t *testing.T) {
 		{[]string{"check", wrong}, []string{":3: providers.openai.one", ":5: discounts[0].percent"}},
 		{[]string{"diff", "embedded", "absent.yaml"}, []string{"absent.yaml"}},
 		{[]string{"import", "--format", "litellm", wrong}, []string{"wrong.yaml: reading LiteLLM's prices: not a JSON object"}},
-		{[]string{"import", "--format", "models.dev", "-o", taken, written(t, "api.json", `{"x":{"models":{}}}`)}, []string{"is there already"}},
+		{[]string{"import", "--format", "models.dev", "-o", taken, written(t, "api.json", `{"x":{"models":{"m":{"cost":{"input":1,"output":1}}}}}`)}, []string{"is there already"}},
+		{[]string{"import", "--format", "models.dev", "-o", taken, written(t, "prices.json", `{"gpt-9":{"litellm_provider":"openai"}}`)}, []string{"a provider without models (1)", "no model was taken and nothing written: is its form that of models.dev"}},
 		{[]string{"import", "--format", "excel", wrong}, []string{"litellm"}},
 	} {
 		out := purser(t, append([]string{"price"}, x.args...)...)

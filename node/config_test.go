@@ -109,7 +109,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	known := map[string]bool{}
 	for _, key := range keysOf(t, reflect.TypeFor[Config](), "") {
 		known[key] = true
-		if !strings.Contains(string(reference), "| `"+key+"` |") {
+		if !strings.Contains(string(reference), "\n| `"+key+"` |") {
 			t.Errorf("%s has no row for %s", referenceFile, key)
 		}
 		if name := key[strings.LastIndex(key, ".")+1:]; !strings.Contains(string(sample), name+":") {

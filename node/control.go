@@ -166,7 +166,7 @@ func (c control) changeBudgets(ctx context.Context, cmd ledger.Command) error {
 	case ledger.UnknownBudget:
 		return admin.NotFound("no such budget")
 	case ledger.BudgetImmutable:
-		return admin.Conflict("unit, each and window of a budget cannot change, also after it was deleted; use another id")
+		return admin.Conflict("unit, each and window of a budget cannot change, also after it was deleted; say those it was made with, or use another id")
 	case ledger.LimitReached:
 		return admin.Conflict("there are as many budgets as the ledger takes; delete some")
 	default:

@@ -39,6 +39,7 @@ var expected = map[string]struct{ path, header, model, capField string }{
 	"azure-dated":       {"/openai", "Api-Key", "gpt-4o-mini", "max_completion_tokens"},
 	"vertex":            {"/v1/projects/our-project/locations/europe-west4/publishers/google", "Authorization", "gemini-2.5-flash", "max_tokens"},
 	"bedrock":           {"/openai/v1", "Authorization", "openai.gpt-oss-120b-1:0", "max_tokens"},
+	"bedrock-converse":  {"", "Authorization", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "max_tokens"},
 	"bedrock-key":       {"/openai/v1", "Authorization", "openai.gpt-oss-120b-1:0", "max_tokens"},
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 type budgetCmd struct {
-	Set     budgetSetCmd     `cmd:"" help:"Create or change a budget."`
+	Set     budgetSetCmd     `cmd:"" help:"Create a budget, or say an existing one anew: what is left out takes its default, not what it was."`
 	List    budgetListCmd    `cmd:"" help:"List the budgets with what is left of each account."`
 	Show    budgetShowCmd    `cmd:"" help:"Show one budget, and where its money is."`
 	Delete  budgetDeleteCmd  `cmd:"" help:"Close a budget; its accounts are kept."`

@@ -144,6 +144,7 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	readable := err == nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
 	gaveUp := status == 408 || status == 499 || status == 502 || status == 504 || status >= 500 && !readable
 	if gaveUp {
+		x.g.log.Warn("upstream gave up on a call, or what stands before it did; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name, "status", status)
 		x.settleHold(record.FullHold)
 	} else {
 		x.release()
@@ -191,7 +192,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	if err != nil {
 		x.closeResponse()
 		x.settleHold(record.FullHold)
-		x.g.log.Warn("upstream answer broke off", "request", x.rec.ID, "upstream", x.route_.up.Name, "error", err)
+		x.g.log.Warn("upstream answer broke off or is too large; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name, "error", err)
 		e := x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the answer of the upstream %s broke off or is too large", x.route_.up.Name))
 		x.rec.Outcome = record.Truncated
 		return e, 0
@@ -229,15 +230,18 @@ func (x *exchange) settleReport(r *dialect.Report) {
 	x.rec.Tier = r.ServiceTier
 	x.remember(r)
 	if r.State != dialect.UsageReported || x.endpoint.kind.Free() {
-		if r.State == dialect.UsageUnusable {
-			x.g.log.Warn("upstream reported impossible usage", "request", x.rec.ID, "upstream", x.route_.up.Name, "why", r.Why)
+		switch {
+		case r.State == dialect.UsageUnusable:
+			x.g.log.Warn("upstream reported impossible usage; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name, "why", r.Why)
+		case x.endpoint.kind.Generates():
+			x.g.log.Warn("upstream reported no usage; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name)
 		}
 		x.settleHold(record.FullHold)
 		return
 	}
 	b := x.bill(r)
 	if b.basis == record.FullHold {
-		x.g.log.Warn("upstream reported a cost that is no amount", "request", x.rec.ID, "upstream", x.route_.up.Name)
+		x.g.log.Warn("upstream reported a cost that is no amount; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name)
 		x.settleHold(record.FullHold)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -112,8 +113,13 @@ func TestUnknownUsageIsChargedTheWholeHold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, handler, func(c *Config) { c.Attempts = 1 })
+			var log strings.Builder
+			w.gateway.log = slog.New(slog.NewTextHandler(&log, nil))
 			w.ask(question)
 			r := w.last()
+			if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "the hold is charged") || !strings.Contains(got, r.ID) {
+				t.Errorf("the log says %q", got)
+			}
 			if r.Basis != record.FullHold || r.Cost != r.Hold || r.Cost == 0 || w.purse.spent != r.Cost {
 				t.Errorf("record %+v, spent %d", r, w.purse.spent)
 			}
@@ -200,12 +206,18 @@ func TestAStreamThatBreaksOffIsSeenAndCharged(t *testing.T) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	}, nil)
+	var log strings.Builder
+	w.gateway.log = slog.New(slog.NewTextHandler(&log, nil))
 	_, body := w.ask(strings.Replace(question, `{"model"`, `{"stream":true,"model"`, 1))
 	if !strings.HasSuffix(body, "<broken off>") {
 		t.Errorf("the stream ended as if it were whole: %s", body)
 	}
-	if r := w.last(); r.Outcome != record.Truncated || r.Basis != record.FullHold || r.Cost != r.Hold {
+	r := w.last()
+	if r.Outcome != record.Truncated || r.Basis != record.FullHold || r.Cost != r.Hold {
 		t.Errorf("record %+v", r)
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "broke off; the hold is charged") || !strings.Contains(got, r.ID) {
+		t.Errorf("the log says %q", got)
 	}
 }
 

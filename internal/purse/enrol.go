@@ -91,6 +91,7 @@ func withOverruns(marks []Mark, seams Seams) ([]Mark, error) {
 // failed may have been applied all the same: then the next one learns by
 // StaleIncarnation which incarnation to follow.
 func register(ctx context.Context, cfg Config, seams Seams, r ledger.Register) (uint32, error) {
+	corrected := false
 	for wait := backoffFirst; ; wait = min(2*wait, backoffMax) {
 		once, cancel := context.WithTimeout(ctx, cfg.ExchangeTimeout)
 		out, err := seams.Exchanger.Register(once, r)
@@ -103,6 +104,10 @@ func register(ctx context.Context, cfg Config, seams Seams, r ledger.Register) (
 			return out.Incarnation, nil
 		case err == nil && out.Code == ledger.StaleIncarnation:
 			r.Previous = out.Incarnation
+			if !corrected { // usual: a node that returned its leases has no mark to know its incarnation by
+				corrected = true
+				continue
+			}
 			err = errors.New("another incarnation was registered in between")
 		case err == nil:
 			return 0, &RejectedError{Code: out.Code}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -240,6 +241,27 @@ func TestOpenTriesAgain(t *testing.T) {
 		defer cancel()
 		if _, err := Open(ctx, cfg, seams); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, errLost) {
 			t.Errorf("opened with %v", err)
+		}
+	})
+}
+
+// TestARestartAfterACleanStopIsNoWarning: no mark is left to name the incarnation,
+// which the ledger then tells.
+func TestARestartAfterACleanStopIsNoWarning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		cfg := Default()
+		cfg.Node = "n1"
+		seams := Seams{Exchanger: newWire(dollars("cap", 100)), Marks: &memoryMarks{}, Proofs: noProof, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		for range 2 {
+			p, err := Open(t.Context(), cfg, seams)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Close()
+		}
+		if log.Len() > 0 {
+			t.Errorf("the log says %s", &log)
 		}
 	})
 }

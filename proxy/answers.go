@@ -152,7 +152,7 @@ func (x *exchange) models() *Answer {
 			}
 			if (len(x.key.Models) == 0 || slices.Contains(x.key.Models, id)) &&
 				!slices.ContainsFunc(list, func(m dialect.Listed) bool { return m.ID == id }) {
-				list = append(list, dialect.Listed{ID: id, Owner: u.Provider})
+				list = append(list, dialect.Listed{ID: id, Owner: u.Provider, Translated: foreign})
 			}
 		}
 	}

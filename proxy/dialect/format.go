@@ -47,7 +47,8 @@ type Meter interface {
 
 // Listed is one entry of a list of models.
 type Listed struct {
-	ID, Owner string
+	ID, Owner  string
+	Translated bool // its upstream speaks another dialect: it can be talked to, and nothing else
 }
 
 // Requests are the calls of a dialect.

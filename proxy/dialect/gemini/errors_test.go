@@ -110,8 +110,8 @@ func TestModels(t *testing.T) {
 			SupportedGenerationMethods []string
 		}
 	}
-	raw := AppendModels(nil, []dialect.Listed{{ID: "a"}, {ID: `b"`}})
-	if err := json.Unmarshal(raw, &list); err != nil || len(list.Models) != 2 || list.Models[1].Name != `models/b"` || len(list.Models[0].SupportedGenerationMethods) == 0 {
+	raw := AppendModels(nil, []dialect.Listed{{ID: "a"}, {ID: `b"`, Translated: true}})
+	if err := json.Unmarshal(raw, &list); err != nil || len(list.Models) != 2 || list.Models[1].Name != `models/b"` || len(list.Models[0].SupportedGenerationMethods) != 3 || len(list.Models[1].SupportedGenerationMethods) != 1 {
 		t.Errorf("%v %s", err, raw)
 	}
 	if raw := AppendModels(nil, nil); string(raw) != `{"models":[]}` {

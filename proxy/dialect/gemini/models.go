@@ -23,5 +23,8 @@ func AppendModel(dst []byte, m dialect.Listed) []byte {
 	dst = jsonscan.AppendString(dst, modelPrefix+m.ID)
 	dst = append(dst, `,"version":"","displayName":`...)
 	dst = jsonscan.AppendString(dst, m.ID)
+	if m.Translated {
+		return append(dst, `,"supportedGenerationMethods":["generateContent"]}`...)
+	}
 	return append(dst, `,"supportedGenerationMethods":["generateContent","countTokens","embedContent"]}`...)
 }

@@ -28,6 +28,11 @@ func (c control) CreateKey(ctx context.Context, in admin.NewKey) (admin.CreatedK
 	}
 	slices.SortFunc(bound.Tags, func(a, b ledger.Tag) int { return strings.Compare(a.Name, b.Name) })
 	k := directory.Key{ID: directory.KeyID(newKeyID()), Name: in.Name, Bound: bound, AllowModels: in.Models, CacheOff: in.CacheOff}
+	for _, m := range in.Models {
+		if strings.ContainsAny(m, "*?") {
+			return admin.CreatedKey{}, admin.Invalid(fmt.Sprintf("models: %q is no model's name; patterns are not taken here, name each model", m))
+		}
+	}
 	for _, name := range in.Required {
 		ref, err := ledger.ParseDimRef(name)
 		if err != nil {

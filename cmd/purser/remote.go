@@ -51,7 +51,7 @@ type keyCreateCmd struct {
 	Name     string            `arg:"" help:"What the key is for."`
 	Bind     map[string]string `help:"Fix a dimension: --bind customer=acme. Requests cannot override it."`
 	Require  []string          `help:"Dimensions each request must carry."`
-	Model    []string          `help:"Models the key may use (default all)."`
+	Model    []string          `help:"Models the key may use, by their whole names as clients write them (default all)."`
 	Expires  string            `help:"When it ends, RFC 3339."`
 	CacheOff bool              `help:"Never answer this key from a cache."`
 }

@@ -277,3 +277,18 @@ func TestTokensOfAnAnswerWithoutUsage(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestFailuresHaveAStatus(t *testing.T) {
+	for _, x := range []struct {
+		kind, code string
+		want       int
+	}{
+		{"overloaded_error", "", 503}, {"server_error", "503 service unavailable", 503}, {"", "UNAVAILABLE", 503}, {"serviceUnavailableException", "", 503},
+		{"requests", "rate_limit_exceeded", 429}, {"", "RESOURCE_EXHAUSTED", 429}, {"throttlingException", "", 429},
+		{"validationException", "", 400}, {"timeout_error", "", 504}, {"api_error", "", 500}, {"", "", 500},
+	} {
+		if got := conversation.StatusOf(&dialect.UpstreamError{Type: x.kind, Code: x.code}); got != x.want {
+			t.Errorf("%s %s: %d", x.kind, x.code, got)
+		}
+	}
+}

@@ -35,6 +35,9 @@ type Request struct {
 
 	Reasoning Reasoning
 
+	// Verbosity is how long an answer is wished for: "low", "medium" or "high".
+	Verbosity Word
+
 	// Tier is the service tier as OpenAI names them; "" and "auto" leave it open.
 	Tier Word
 	// User stands for the end user, for the provider's abuse detection.
@@ -52,6 +55,20 @@ const maxLeft = 64
 func (r *Request) Leave(at string) {
 	if len(r.Left) < maxLeft && !slices.Contains(r.Left, at) {
 		r.Left = append(r.Left, at)
+	}
+}
+
+// LeaveWord and LeaveNumber note that a wish is left out, if the client had it.
+func (r *Request) LeaveWord(w Word) {
+	if w.Text != "" {
+		r.Leave(w.At)
+	}
+}
+
+// LeaveNumber is LeaveWord for a number.
+func (r *Request) LeaveNumber(n Number) {
+	if n.Set() {
+		r.Leave(n.At)
 	}
 }
 

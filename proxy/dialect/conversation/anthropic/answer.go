@@ -220,5 +220,8 @@ func counts(w *jsontree.Writer, t conversation.Tokens) {
 // failure is how an error of an upstream is told in a stream.
 func failure(dst []byte, e *dialect.UpstreamError) []byte {
 	told := dialect.NewError(dialect.CodeUpstream, "", "%s", e.Message)
+	if told.Status = conversation.StatusOf(e); told.Status == 503 {
+		told.Code = dialect.CodeOverloaded
+	}
 	return wire.AppendError(dst, told)
 }

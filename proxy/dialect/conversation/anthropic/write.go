@@ -14,6 +14,7 @@ import (
 // AppendRequest implements conversation.Provider.
 func (Dialect) AppendRequest(dst []byte, q *conversation.Request) ([]byte, *dialect.Error) {
 	w := writing{q: q, out: jsontree.Writer{Buf: dst}}
+	q.LeaveWord(q.Verbosity)
 	w.out.Object(w.request)
 	return w.out.Buf, w.err
 }

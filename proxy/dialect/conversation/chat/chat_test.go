@@ -41,7 +41,7 @@ func golden(t *testing.T, file string, got []byte) {
 var words = conversationtest.Words{
 	ImageURLs: true, Documents: true, LateSystem: true, Seed: true, Penalties: true, MaxTemperature: 2,
 	Stop: true, Strict: true, Parallel: true, JSONObject: true, JSONSchema: true, User: true,
-	Efforts: []string{"minimal", "low", "medium", "high", "xhigh"}, Tiers: []string{"auto", "default", "flex", "priority"},
+	Efforts: []string{"minimal", "low", "medium", "high", "xhigh"}, Verbosity: true, Tiers: []string{"auto", "default", "flex", "priority"},
 }
 
 func TestARequestComesBack(t *testing.T) {
@@ -131,7 +131,6 @@ func TestUntranslatableIsNamed(t *testing.T) {
 		`"modalities": ["text", "audio"]`:                           "modalities[1]",
 		`"audio": {"voice": "alloy"}`:                               "audio",
 		`"web_search_options": {}`:                                  "web_search_options",
-		`"verbosity": "low"`:                                        "verbosity",
 		`"functions": [{"name": "f"}]`:                              "functions",
 		`"some_extension": 1`:                                       "some_extension",
 		`"reasoning_effort": "enormous"`:                            "reasoning_effort",
@@ -163,7 +162,6 @@ func TestUntranslatableIsNamed(t *testing.T) {
 func TestWhatChatCannotSayIsNamed(t *testing.T) {
 	image := conversation.Part{Kind: conversation.Image, Media: conversation.Media{URL: "https://example.com"}, At: "there"}
 	for name, q := range map[string]*conversation.Request{
-		"top k":               {TopK: conversation.Number{Digits: "3", At: "there"}},
 		"image of the system": {System: []conversation.Part{image}},
 		"linked document": {Turns: []conversation.Turn{{Role: conversation.User, Parts: []conversation.Part{
 			{Kind: conversation.Document, Media: conversation.Media{URL: "https://example.com/a.pdf"}, At: "there"}, {Kind: conversation.Text}}}}},
@@ -176,6 +174,7 @@ func TestWhatChatCannotSayIsNamed(t *testing.T) {
 
 func TestHintsLeftOut(t *testing.T) {
 	q := &conversation.Request{
+		TopK:   conversation.Number{Digits: "64", At: "top_k"},
 		System: []conversation.Part{{Kind: conversation.Text, Text: "s", Cache: conversation.Hour, At: "system.0"}},
 		Tools:  []conversation.Tool{{Name: "f", Cache: conversation.Briefly, At: "tools.0"}},
 		Turns: []conversation.Turn{
@@ -186,7 +185,7 @@ func TestHintsLeftOut(t *testing.T) {
 	if _, e := (Dialect{}).AppendRequest(nil, q); e != nil {
 		t.Fatal(e)
 	}
-	want := "system.0.cache_control messages.0.content.0 messages.1.content.0.is_error tools.0.cache_control"
+	want := "top_k system.0.cache_control messages.0.content.0 messages.1.content.0.is_error tools.0.cache_control"
 	if got := strings.Join(q.Left, " "); got != want {
 		t.Errorf("left out: %s", got)
 	}

@@ -24,6 +24,7 @@ func (Dialect) ReadRequest(body []byte, _ dialect.Target) (*conversation.Request
 		Tier:             conversation.WordOf(top.Get("service_tier")),
 		User:             conversation.WordOf(top.Either("user", "safety_identifier")),
 	}
+	q.Verbosity = conversation.WordOf(top.Get("verbosity"))
 	rd := reading{q: q}
 	top.Get("messages").Each(func(_ int, m jsontree.Node) { rd.message(m) })
 	rd.stop(top.Get("stop"))
@@ -52,9 +53,6 @@ func (rd *reading) only(top jsontree.Node) {
 		n.Refuse("", "the upstream gives one answer")
 	}
 	if n := top.Get("logprobs"); n.Bool() {
-		n.Refuse("", "")
-	}
-	if n := top.Get("verbosity"); n.Has() && n.String() != "medium" {
 		n.Refuse("", "")
 	}
 	if n := top.Get("logit_bias"); n.Len() > 0 {

@@ -12,9 +12,7 @@ import (
 // max_completion_tokens; the gateway renames it for upstreams that know the other
 // name.
 func (Dialect) AppendRequest(dst []byte, q *conversation.Request) ([]byte, *dialect.Error) {
-	if q.TopK.Set() {
-		return nil, jsontree.Untranslatable(q.TopK.At, "")
-	}
+	q.LeaveNumber(q.TopK)
 	w := writing{Writer: jsontree.Writer{Buf: dst}, q: q}
 	w.Object(func() {
 		w.Field("model", q.Model)
@@ -61,6 +59,7 @@ func (w *writing) options() {
 		})
 	}
 	w.Optional("reasoning_effort", effort(&q.Reasoning))
+	w.Optional("verbosity", q.Verbosity.Text)
 	w.Optional("service_tier", q.Tier.Text)
 	if len(q.User.Text) > maxUser {
 		q.Leave(q.User.At)

@@ -65,7 +65,7 @@ func plain(q *conversation.Request) *conversation.Request {
 	if len(c.Stop) == 0 {
 		c.Stop = nil
 	}
-	c.Choice.At, c.Parallel.At, c.Format.At, c.Format.Strict.At, c.Reasoning.At, c.Tier.At, c.User.At = "", "", "", "", "", "", ""
+	c.Choice.At, c.Parallel.At, c.Format.At, c.Format.Strict.At, c.Reasoning.At, c.Tier.At, c.User.At, c.Verbosity.At = "", "", "", "", "", "", "", ""
 	c.Format.Schema = plainJSON(c.Format.Schema)
 	return &c
 }

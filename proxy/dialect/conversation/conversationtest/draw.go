@@ -26,6 +26,7 @@ type Words struct {
 	JSONObject, JSONSchema      bool
 	Efforts                     []string
 	Budgets                     bool
+	Verbosity                   bool
 	User                        bool
 	Tiers                       []string
 }
@@ -218,6 +219,9 @@ func (d *drawing) options(q *conversation.Request) {
 	}
 	d.format(q)
 	d.reasoning(q)
+	if d.w.Verbosity && d.yes("verbosity") {
+		q.Verbosity.Text = rapid.SampledFrom([]string{"low", "medium", "high"}).Draw(d.T, "v")
+	}
 	if d.w.User && d.yes("user") {
 		q.User.Text = "user-1"
 	}

@@ -13,6 +13,7 @@ import (
 // AppendRequest implements conversation.Provider.
 func (Dialect) AppendRequest(dst []byte, q *conversation.Request) ([]byte, *dialect.Error) {
 	w := writing{q: q, out: jsontree.Writer{Buf: dst}, named: map[string]bool{}}
+	q.LeaveWord(q.Verbosity)
 	w.out.Object(w.request)
 	return w.out.Buf, w.err
 }
@@ -232,17 +233,19 @@ func (w *writing) output(effort string) {
 // ofTheModel writes what one family of models alone is told.
 func (w *writing) ofTheModel(plan *claude.Plan) {
 	q, out := w.q, &w.out
-	if q.TopK.Set() && !claude.Named(q.Model) {
-		w.refuse(q.TopK.At, "only Claude is known to take it there")
+	topK := q.TopK.Digits
+	if !claude.Named(q.Model) { // others are not known to take it there
+		q.LeaveNumber(q.TopK)
+		topK = ""
 	}
-	if !plan.Thinks() && !q.TopK.Set() {
+	if !plan.Thinks() && topK == "" {
 		return
 	}
 	out.Key("additionalModelRequestFields").Object(func() {
 		if plan.Thinks() {
 			plan.WriteThinking(out.Key("thinking"))
 		}
-		out.Number("top_k", q.TopK.Digits)
+		out.Number("top_k", topK)
 	})
 }
 

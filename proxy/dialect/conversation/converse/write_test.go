@@ -142,7 +142,6 @@ func TestWhatConverseCannotSayIsNamed(t *testing.T) {
 		"hot":              {Temperature: at("1.5")},
 		"seed":             {Seed: at("7")},
 		"penalty":          {FrequencyPenalty: at("1")},
-		"top k":            {TopK: at("7"), Model: "amazon.nova-pro-v1:0"},
 		"JSON of any kind": {Format: conversation.Format{Kind: conversation.JSONObject, At: "there"}},
 		"tier":             {Tier: conversation.Word{Text: "scale", At: "there"}},
 		"not to think":     {Model: "amazon.nova-pro-v1:0", Reasoning: conversation.Reasoning{Kind: conversation.ReasoningOff, At: "there"}},
@@ -184,11 +183,12 @@ func TestHintsLeftOut(t *testing.T) {
 		Turns: says(foreign, picture), User: conversation.Word{Text: "u", At: "metadata.user_id"},
 		Format: conversation.Format{Kind: conversation.JSONSchema, Schema: []byte("{}"), Strict: conversation.Switch{Set: true, At: "strict"}},
 		Tools:  []conversation.Tool{{Name: "f"}}, Parallel: conversation.Switch{Set: true, At: "parallel"},
+		Model: "amazon.nova-pro-v1:0", TopK: conversation.Number{Digits: "7", At: "top_k"}, Verbosity: conversation.Word{Text: "low", At: "verbosity"},
 	}
 	if _, e := (Dialect{}).AppendRequest(nil, q); e != nil {
 		t.Fatal(e)
 	}
-	if got := strings.Join(q.Left, " "); got != "messages.0.content.0 messages.0.content.1.detail parallel strict metadata.user_id" {
+	if got := strings.Join(q.Left, " "); got != "verbosity messages.0.content.0 messages.0.content.1.detail parallel strict top_k metadata.user_id" {
 		t.Errorf("left out: %s", got)
 	}
 }

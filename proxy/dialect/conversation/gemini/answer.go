@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"math"
-	"strings"
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/conversation"
@@ -195,33 +194,19 @@ func appendFailure(dst []byte, e *dialect.UpstreamError) []byte {
 	if e == nil {
 		e = &dialect.UpstreamError{}
 	}
-	code, status := statusOf(e)
+	code := conversation.StatusOf(e)
 	w := jsontree.Writer{Buf: dst}
 	w.Object(func() {
 		w.Key("error").Object(func() {
-			w.Key("code").Int(code)
+			w.Key("code").Int(int64(code))
 			w.Field("message", first(e.Message, "The upstream broke off its answer."))
-			w.Field("status", status)
+			w.Field("status", statuses[code])
 		})
 	})
 	return w.Buf
 }
 
-// statusOf is Google's name of what a provider calls its error.
-func statusOf(e *dialect.UpstreamError) (code int64, status string) {
-	kind := strings.ToLower(e.Type + " " + e.Code)
-	for _, x := range [...]struct {
-		part   string
-		code   int64
-		status string
-	}{
-		{"rate_limit", 429, "RESOURCE_EXHAUSTED"}, {"insufficient_quota", 429, "RESOURCE_EXHAUSTED"},
-		{"overloaded", 503, "UNAVAILABLE"}, {"unavailable", 503, "UNAVAILABLE"}, {"timeout", 504, "DEADLINE_EXCEEDED"},
-		{"invalid_request", 400, "INVALID_ARGUMENT"}, {"permission", 403, "PERMISSION_DENIED"},
-	} {
-		if strings.Contains(kind, x.part) {
-			return x.code, x.status
-		}
-	}
-	return 500, "INTERNAL"
+// statuses are Google's names of the states that conversation.StatusOf tells apart.
+var statuses = map[int]string{
+	400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
 }

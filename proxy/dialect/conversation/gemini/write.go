@@ -13,6 +13,7 @@ func (Dialect) AppendRequest(dst []byte, q *conversation.Request) ([]byte, *dial
 	if err := q.NameResults(); err != nil {
 		return nil, err
 	}
+	q.LeaveWord(q.Verbosity)
 	w := writing{Writer: jsontree.Writer{Buf: dst}, q: q}
 	turns := w.turns()
 	w.Object(func() {

@@ -172,9 +172,7 @@ func (rd *reading) text(n jsontree.Node) {
 	if !n.Has() {
 		return
 	}
-	if v := n.Get("verbosity"); v.Has() && v.String() != "medium" {
-		v.Refuse("", "")
-	}
+	rd.q.Verbosity = conversation.WordOf(n.Get("verbosity"))
 	f := n.Get("format")
 	form := &rd.q.Format
 	form.At = f.At()

@@ -72,6 +72,7 @@ func TestReadRequest(t *testing.T) {
 		Parallel: conversation.Switch{Set: true}, Choice: conversation.Choice{Kind: conversation.Named, Name: "f"}, Tier: conversation.Word{Text: "flex"}, User: conversation.Word{Text: "u"},
 		System:    []conversation.Part{text("be brief"), text("first")},
 		Reasoning: conversation.Reasoning{Kind: conversation.ReasoningEffort, Effort: "high", Shown: true},
+		Verbosity: conversation.Word{Text: "medium"},
 		Format:    conversation.Format{Kind: conversation.JSONSchema, Name: "n", Schema: []byte(`{"type":"object"}`), Strict: conversation.Switch{Set: true, On: true}},
 		Tools:     []conversation.Tool{{Name: "f", Description: "d", Schema: []byte(`{"type":"object"}`), Strict: conversation.Switch{Set: true}}},
 		Turns: []conversation.Turn{
@@ -111,7 +112,6 @@ func TestUntranslatableIsNamed(t *testing.T) {
 		`"include": ["web_search_call.results"]`:                         "include[0]",
 		`"context_management": [{}]`:                                     "context_management",
 		`"moderation": {}`:                                               "moderation",
-		`"text": {"verbosity": "low"}`:                                   "text.verbosity",
 		`"text": {"format": {"type": "grammar"}}`:                        "text.format.type",
 		`"reasoning": {"effort": "enormous"}`:                            "reasoning.effort",
 		`"reasoning": {"context": "all_turns"}`:                          "reasoning.context",

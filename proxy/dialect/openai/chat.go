@@ -172,9 +172,9 @@ func (d *decoder) chatMember(f int, key jsonscan.Str, name []byte) (err error) {
 	case fToolChoice, fFunctionCall, fResponseFormat:
 		return d.addRaw()
 	case fPrediction:
+		given := d.cur.Kind() != jsonscan.Null
 		var span dialect.Span
-		span, err = d.span()
-		if c.Raw[span.Start] != 'n' {
+		if span, err = d.span(); given {
 			c.PredictionBytes = int64(span.End - span.Start)
 		}
 	case fModalities:

@@ -75,6 +75,18 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestABodyCutAnywhereIsRefused, also before the value of any field.
+func TestABodyCutAnywhereIsRefused(t *testing.T) {
+	c := new(dialect.Call)
+	for _, body := range []string{fullBody, `{"prediction":{"type":"content","content":"x"},"metadata":null,"stream_options":null}`} {
+		for n := range body {
+			if err := Decode(c, dialect.Chat, []byte(body[:n])); err == nil || err.Code != dialect.CodeInvalidJSON && err.Code != dialect.CodeInvalidType {
+				t.Fatalf("%s: %v", body[:n], err)
+			}
+		}
+	}
+}
+
 func user(content string) string {
 	return `{"model":"m","messages":[{"role":"user","content":` + content + `}]}`
 }

@@ -79,7 +79,7 @@ func (d *decoder) oneMessage() error {
 			return err
 		}
 		// Whatever else a message carries may end up in the prompt.
-		return d.deepText()
+		return d.call.AddStrings(&d.cur)
 	})
 	d.block = -1
 	if err == nil && !seen.has(bRole) {
@@ -103,7 +103,7 @@ func (d *decoder) role() error {
 func (d *decoder) content(field string) error {
 	switch d.cur.Kind() {
 	case jsonscan.String:
-		return d.text()
+		return d.call.AddStrings(&d.cur)
 	case jsonscan.Null:
 		return d.cur.Null()
 	case jsonscan.Array:
@@ -143,9 +143,9 @@ func (d *decoder) oneBlock() (b block, err error) {
 			if err := lookalike(name, "type", "content", "source", "cache_control", "file_id", "text"); err != nil {
 				return err
 			}
-			d.addText(key)
+			d.call.AddText(key)
 			d.call.RawMembers++
-			return d.deepText()
+			return d.call.AddStrings(&d.cur)
 		}
 		if err := d.once(&seen, f, blockNames[f]); err != nil {
 			return err
@@ -176,8 +176,8 @@ func (d *decoder) blockMember(f int, b *block) (err error) {
 	case bCacheControl:
 		return d.cacheControl()
 	case bFileID:
-		if !d.null() {
-			d.hide(d.at(".file_id"))
+		if !d.cur.TakeNull() {
+			d.call.Hide(d.at(".file_id"))
 			return d.cur.Skip()
 		}
 		return nil
@@ -185,7 +185,7 @@ func (d *decoder) blockMember(f int, b *block) (err error) {
 		b.transformed = d.cur.Kind() != jsonscan.Null
 		return d.cur.Skip()
 	}
-	return d.deepText()
+	return d.call.AddStrings(&d.cur)
 }
 
 // nested reads the content of a block: a text, one block, or several.
@@ -197,7 +197,7 @@ func (d *decoder) nested() error {
 	case jsonscan.Array:
 		return d.elements("", d.nested)
 	}
-	return d.deepText()
+	return d.call.AddStrings(&d.cur)
 }
 
 // source is where an image or a document comes from.
@@ -220,7 +220,7 @@ func (d *decoder) source() (s source, err error) {
 			if err := lookalike(name, sourceFields[:]...); err != nil {
 				return err
 			}
-			return d.deepText()
+			return d.call.AddStrings(&d.cur)
 		}
 		if err := d.once(&seen, f, ".source"); err != nil {
 			return err
@@ -237,7 +237,7 @@ func (d *decoder) source() (s source, err error) {
 		case "content":
 			err = d.nested()
 		case "file_id":
-			d.hide(d.at(".source.file_id"))
+			d.call.Hide(d.at(".source.file_id"))
 			err = d.cur.Skip()
 		default:
 			err = d.cur.Skip()
@@ -257,17 +257,17 @@ func (d *decoder) take(b *block) error {
 	s := &b.source
 	switch {
 	case s.kind == "text":
-		d.addText(s.data)
+		d.call.AddText(s.data)
 	case s.kind == "content":
 	case s.kind == "file":
-		d.hide(d.at(".source"))
+		d.call.Hide(d.at(".source"))
 	case b.kind == "image" && (s.kind == "base64" || s.kind == "url"):
 		return d.image(b)
 	case b.kind == "document" && s.kind == "base64":
 		d.call.Files++
-		d.hide(d.at(".source"))
+		d.call.Hide(d.at(".source"))
 	case b.kind == "document" && s.kind == "url":
-		d.hide(d.at(".source.url"))
+		d.call.Hide(d.at(".source.url"))
 	default:
 		return dialect.NewError(dialect.CodeUnsupportedPart, d.at(".source.type"),
 			"%s: supported are base64, url, file, text and content.", d.at(".source.type"))

@@ -117,13 +117,8 @@ func (d *decoder) expect(k jsonscan.Kind, field, what string) error {
 		return d.cur.Skip() // for the reason
 	default:
 		param := d.at(field)
-		return dialect.NewError(dialect.CodeInvalidType, param, "%s: Input should be %s, not %s.", param, what, kindNames[got])
+		return dialect.NewError(dialect.CodeInvalidType, param, "%s: Input should be %s, not %s.", param, what, got)
 	}
-}
-
-var kindNames = [...]string{
-	jsonscan.Invalid: "nothing", jsonscan.Null: "null", jsonscan.Bool: "a boolean", jsonscan.Number: "a number",
-	jsonscan.String: "a string", jsonscan.Object: "an object", jsonscan.Array: "an array",
 }
 
 func invalid(param, format string, args ...any) error {
@@ -141,11 +136,6 @@ func missing(param string) error {
 // unbounded refuses a feature whose cost the request does not bound.
 func unbounded(param, why string) error {
 	return dialect.NewError(dialect.CodeUnsupported, param, "%s: this is not supported here: %s.", param, why)
-}
-
-// null reads a null if one is ahead.
-func (d *decoder) null() bool {
-	return d.cur.Kind() == jsonscan.Null && d.cur.Null() == nil
 }
 
 // members reads the object ahead and calls do with each key; do reads the value.
@@ -166,7 +156,7 @@ func (d *decoder) elements(field string, do func() error) error {
 
 // word reads a short string that the gateway compares; null gives "".
 func (d *decoder) word(field string, limit int) (string, error) {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return "", nil
 	}
 	if err := d.expect(jsonscan.String, field, "a string"); err != nil {
@@ -232,82 +222,9 @@ func (d *decoder) count(field string, low, high int64) (int64, error) {
 	return n, nil
 }
 
-// text counts a string of the request into the prompt.
-func (d *decoder) text() error {
-	s, err := d.cur.String()
-	if err == nil {
-		d.addText(s)
-	}
-	return err
-}
-
-func (d *decoder) addText(s jsonscan.Str) {
-	if s.Len == 0 {
-		return
-	}
-	kind := dialect.PlainText
-	if s.Escaped {
-		kind = dialect.EscapedText
-	}
-	d.call.TextBytes += int64(s.Len)
-	d.call.Texts = append(d.call.Texts, dialect.Text{Span: dialect.Span{Start: s.Start, End: s.End}, Kind: kind})
-}
-
-// raw counts a value into the prompt by its JSON, as the provider renders it in
-// a way of its own.
-func (d *decoder) raw() error {
-	d.cur.Kind() // goes past white space
-	start, before := d.cur.Pos, d.cur.Members
-	if err := d.cur.Skip(); err != nil {
-		return err
-	}
-	d.noteRaw(start, d.cur.Members-before)
-	return nil
-}
-
-func (d *decoder) noteRaw(start, members int) {
-	span := dialect.Span{Start: start, End: d.cur.Pos}
-	d.call.RawMembers += int64(members)
-	d.call.ToolBytes += int64(span.End - span.Start)
-	d.call.Texts = append(d.call.Texts, dialect.Text{Span: span, Kind: dialect.RawJSON})
-}
-
-// deepText counts every string and number inside a value into the prompt.
-func (d *decoder) deepText() error {
-	switch d.cur.Kind() {
-	case jsonscan.String:
-		return d.text()
-	case jsonscan.Number:
-		start, end, err := d.cur.Number()
-		if err == nil {
-			d.addText(jsonscan.Str{Start: start, End: end, Len: end - start})
-		}
-		return err
-	case jsonscan.Object:
-		return d.members("", func(key jsonscan.Str, _ []byte) error {
-			d.addText(key)
-			d.call.RawMembers++
-			return d.deepText()
-		})
-	case jsonscan.Array:
-		return d.elements("", func() error {
-			d.call.RawMembers++
-			return d.deepText()
-		})
-	}
-	return d.cur.Skip()
-}
-
-// hide notes a field that refers to content outside the request.
-func (d *decoder) hide(param string) {
-	if d.call.HiddenContext == "" {
-		d.call.HiddenContext = param
-	}
-}
-
 // cacheControl reads a cache_control: the lifetime it asks for may be billed.
 func (d *decoder) cacheControl() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	lifetime := price.CacheWrite5m

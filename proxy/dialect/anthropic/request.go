@@ -157,7 +157,7 @@ func (d *decoder) requestMember(f int, key jsonscan.Str, name []byte) (err error
 		d.list = "system"
 		return d.content("")
 	case fStream:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			if err = d.expect(jsonscan.Bool, "stream", "a boolean"); err == nil {
 				c.Stream, err = d.cur.Bool()
 			}
@@ -166,11 +166,11 @@ func (d *decoder) requestMember(f int, key jsonscan.Str, name []byte) (err error
 	case fTools:
 		return d.tools()
 	case fToolChoice:
-		return d.raw()
+		return d.call.AddRaw(&d.cur)
 	case fFormat:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			c.Added += addedByFormat
-			return d.raw()
+			return d.call.AddRaw(&d.cur)
 		}
 	case fMetadata:
 		return d.metadata()
@@ -185,14 +185,14 @@ func (d *decoder) requestMember(f int, key jsonscan.Str, name []byte) (err error
 	case fContextManagement:
 		return d.contextManagement()
 	case fCompaction:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			c.Compacts = true
-			return d.raw()
+			return d.call.AddRaw(&d.cur)
 		}
 	case fThread:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			c.Store = true
-			d.hide("thread")
+			d.call.Hide("thread")
 			return d.cur.Skip()
 		}
 	case fRefused:
@@ -204,14 +204,14 @@ func (d *decoder) requestMember(f int, key jsonscan.Str, name []byte) (err error
 		return d.cur.Skip()
 	default:
 		// An extension of some provider: it may end up in the prompt.
-		return d.raw()
+		return d.call.AddRaw(&d.cur)
 	}
 	return nil
 }
 
 // refused refuses a field that is neither null nor an empty list.
 func (d *decoder) refused(name string) error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	if d.cur.Kind() == jsonscan.Array {
@@ -261,7 +261,7 @@ func (d *decoder) maxTokens(key jsonscan.Str) error {
 }
 
 func (d *decoder) metadata() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	var seen fields
@@ -332,7 +332,7 @@ func (d *decoder) geo() error {
 // contextManagement reads the edits: those that clear make a prompt shorter, one
 // that compacts is a run of the model of its own.
 func (d *decoder) contextManagement() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	d.cur.Kind()
@@ -341,7 +341,7 @@ func (d *decoder) contextManagement() error {
 		if string(name) != "edits" {
 			return d.other(name, "edits")
 		}
-		if d.null() {
+		if d.cur.TakeNull() {
 			return nil
 		}
 		return d.elements("context_management.edits", d.edit)
@@ -349,7 +349,7 @@ func (d *decoder) contextManagement() error {
 	if err != nil {
 		return err
 	}
-	d.noteRaw(start, d.cur.Members-before)
+	d.call.AddSpan(dialect.Span{Start: start, End: d.cur.Pos}, d.cur.Members-before)
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 // tools reads the definitions of tools.
 func (d *decoder) tools() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	d.list = "tools"
@@ -57,7 +57,7 @@ func (d *decoder) tool() error {
 	if err != nil {
 		return err
 	}
-	d.noteRaw(start, d.cur.Members-before)
+	d.call.AddSpan(dialect.Span{Start: start, End: d.cur.Pos}, d.cur.Members-before)
 	if d.call.Endpoint == dialect.CountTokens {
 		return nil
 	}
@@ -74,13 +74,13 @@ func (d *decoder) toolMember(param string, t *tool) (err error) {
 	case ".type":
 		t.kind, err = d.word(param, maxWord)
 	case ".max_uses":
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			t.uses, err = d.count(param, 1, MaxUses)
 		}
 	case ".cache_control":
 		err = d.cacheControl()
 	case ".allowed_callers":
-		if d.null() {
+		if d.cur.TakeNull() {
 			return nil
 		}
 		t.callers = true
@@ -131,7 +131,7 @@ func (d *decoder) serverTool(t *tool, m price.Meter, plain string) error {
 	c.Paid = append(c.Paid, dialect.PaidTool{Meter: m, Param: d.at(".type")})
 	c.Meters |= price.Meters(m)
 	c.Added += addedByServer
-	d.hide(d.at(""))
+	d.call.Hide(d.at(""))
 	return nil
 }
 

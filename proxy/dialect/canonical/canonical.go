@@ -56,9 +56,8 @@ func (k *writer) value() error {
 		}
 		return err
 	}
-	start := k.cur.Pos
-	err := k.cur.Skip()
-	k.out = append(k.out, k.cur.Doc[start:k.cur.Pos]...)
+	start, end, err := k.cur.Value()
+	k.out = append(k.out, k.cur.Doc[start:end]...)
 	return err
 }
 

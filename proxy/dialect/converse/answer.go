@@ -60,10 +60,8 @@ func (a *reader) member(name []byte) error {
 	case "stopReason":
 		return a.word(&a.stop)
 	case "usage":
-		a.cur.Kind() // goes past white space
-		start := a.cur.Pos
-		err := a.cur.Skip()
-		a.usage = dialect.Span{Start: start, End: a.cur.Pos}
+		start, end, err := a.cur.Value()
+		a.usage = dialect.Span{Start: start, End: end}
 		return err
 	case "serviceTier":
 		return a.object(func(name []byte) error {

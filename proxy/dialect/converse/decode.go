@@ -77,7 +77,7 @@ type fields map[string]func(*decoder) error
 
 // object reads an object that has no other members than f. A null is an absent one.
 func (d *decoder) object(f fields) error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	if err := d.expect(jsonscan.Object, "an object"); err != nil {
@@ -108,7 +108,7 @@ func clip(name string) string { return name[:min(len(name), maxWord)] }
 
 // array reads an array; do reads each element.
 func (d *decoder) array(do func() error) error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	if err := d.expect(jsonscan.Array, "an array"); err != nil {
@@ -136,9 +136,6 @@ func (d *decoder) expect(k jsonscan.Kind, what string) error {
 	}
 }
 
-// null reads a null if one is ahead.
-func (d *decoder) null() bool { return d.cur.Kind() == jsonscan.Null && d.cur.Null() == nil }
-
 // word reads a short string that is compared.
 func (d *decoder) word() (string, error) {
 	if err := d.expect(jsonscan.String, "a string"); err != nil {
@@ -164,34 +161,10 @@ func (d *decoder) text() error {
 	}
 	s, err := d.cur.String()
 	if err == nil {
-		d.addText(s)
+		d.call.AddText(s)
 	}
 	return err
 }
 
-func (d *decoder) addText(s jsonscan.Str) {
-	if s.Len == 0 {
-		return
-	}
-	kind := dialect.PlainText
-	if s.Escaped {
-		kind = dialect.EscapedText
-	}
-	d.call.TextBytes += int64(s.Len)
-	d.call.Texts = append(d.call.Texts, dialect.Text{Span: dialect.Span{Start: s.Start, End: s.End}, Kind: kind})
-}
-
-// raw counts a value into the prompt by its JSON, as the provider renders it in a
-// way of its own.
-func (d *decoder) raw() error {
-	d.cur.Kind() // goes past white space
-	start, before := d.cur.Pos, d.cur.Members
-	if err := d.cur.Skip(); err != nil {
-		return err
-	}
-	span := dialect.Span{Start: start, End: d.cur.Pos}
-	d.call.RawMembers += int64(d.cur.Members - before)
-	d.call.ToolBytes += int64(span.End - span.Start)
-	d.call.Texts = append(d.call.Texts, dialect.Text{Span: span, Kind: dialect.RawJSON})
-	return nil
-}
+// raw counts a value into the prompt by its JSON.
+func (d *decoder) raw() error { return d.call.AddRaw(&d.cur) }

@@ -37,7 +37,7 @@ var contentNames = newNames("parts")
 func (d *decoder) oneContent() error {
 	_, err := d.object(contentNames, place{of: thisContent}, func(field int, _ []byte) error {
 		if field != cParts {
-			return d.deepText() // the role, and what is unknown
+			return d.call.AddStrings(&d.cur) // the role, and what is unknown
 		}
 		return d.each(d.within, MaxParts, func(i int) error {
 			d.part = i
@@ -65,7 +65,7 @@ func (d *decoder) onePart() error {
 }
 
 func (d *decoder) partMember(field int) error {
-	if field != 0 && d.null() {
+	if field != 0 && d.cur.TakeNull() {
 		return nil
 	}
 	switch field {
@@ -77,7 +77,7 @@ func (d *decoder) partMember(field int) error {
 		return d.blob()
 	case pFile:
 		d.call.Files++
-		d.hide(d.atPart(".fileData"))
+		d.call.Hide(d.atPart(".fileData"))
 		return d.cur.Skip()
 	case pCall:
 		d.call.ToolCalls++
@@ -88,7 +88,7 @@ func (d *decoder) partMember(field int) error {
 		return d.mediaResolution()
 	}
 	// Whatever else a part carries may end up in the prompt.
-	return d.deepText()
+	return d.call.AddStrings(&d.cur)
 }
 
 const fParts = 1
@@ -99,7 +99,7 @@ var responseNames = newNames("parts")
 func (d *decoder) functionResponse() error {
 	_, err := d.object(responseNames, place{".functionResponse", thisPart}, func(field int, _ []byte) error {
 		if field != fParts {
-			return d.deepText()
+			return d.call.AddStrings(&d.cur)
 		}
 		return d.each(d.within, MaxParts, func(int) error { return d.onePart() })
 	})
@@ -115,8 +115,8 @@ func (d *decoder) mediaResolution() error {
 		return d.cur.Skip()
 	}
 	_, err := d.object(resolutionNames, place{".mediaResolution", thisPart}, func(field int, _ []byte) error {
-		if field != 0 && !d.null() {
-			d.hide(d.atPart(".mediaResolution.numTokens"))
+		if field != 0 && !d.cur.TakeNull() {
+			d.call.Hide(d.atPart(".mediaResolution.numTokens"))
 		}
 		return d.cur.Skip()
 	})
@@ -142,7 +142,7 @@ func (d *decoder) blob() error {
 		case iType:
 			kind, err = d.short(d.atPart(".inlineData.mimeType"), 256)
 		default:
-			err = d.deepText()
+			err = d.call.AddStrings(&d.cur)
 		}
 		return err
 	})
@@ -182,7 +182,7 @@ func (d *decoder) tools(at string) error {
 		here := fmt.Sprintf("%s[%d]", at, i)
 		_, err := d.object(toolNames, place{name: here}, func(field int, key []byte) error {
 			switch {
-			case d.null():
+			case d.cur.TakeNull():
 				return nil
 			case field != tFunctions:
 				return unbounded(param(here, string(key[:min(len(key), maxName)])))
@@ -191,7 +191,7 @@ func (d *decoder) tools(at string) error {
 				if d.call.Tools++; d.call.Tools > MaxTools {
 					return tooMany(at, MaxTools)
 				}
-				return d.addRaw()
+				return d.call.AddRaw(&d.cur)
 			})
 		})
 		return err

@@ -224,11 +224,6 @@ func (d *decoder) expect(k jsonscan.Kind, param, what string) error {
 	}
 }
 
-// null reads a null if one is ahead: to Google it is as good as an absent field.
-func (d *decoder) null() bool {
-	return d.cur.Kind() == jsonscan.Null && d.cur.Null() == nil
-}
-
 func (d *decoder) string(param string) (jsonscan.Str, error) {
 	if err := d.expect(jsonscan.String, param, "a string"); err != nil {
 		return jsonscan.Str{}, err
@@ -238,7 +233,7 @@ func (d *decoder) string(param string) (jsonscan.Str, error) {
 
 // short reads a string of at most limit bytes into a new string; null gives "".
 func (d *decoder) short(param string, limit int) (string, error) {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return "", nil
 	}
 	s, err := d.string(param)
@@ -252,7 +247,7 @@ func (d *decoder) short(param string, limit int) (string, error) {
 }
 
 func (d *decoder) bool(param string) (bool, error) {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return false, nil
 	}
 	if err := d.expect(jsonscan.Bool, param, "a boolean"); err != nil {
@@ -281,7 +276,7 @@ func (d *decoder) count(param string, low, high int64) (int64, error) {
 
 // modelValue reads a field that names the model again.
 func (d *decoder) modelValue(at string) error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	if err := d.expect(jsonscan.String, at, "a string"); err != nil {

@@ -25,7 +25,7 @@ func (d *decoder) embedRequest(at string) error {
 		case eTaskType, eDimensions:
 			return d.cur.Skip()
 		}
-		return d.addRaw() // a title, and what is unknown
+		return d.call.AddRaw(&d.cur) // a title, and what is unknown
 	})
 	if err == nil && !met.has(eContent) {
 		return missing(param(at, "content"))
@@ -41,7 +41,7 @@ var batchNames = newNames("requests")
 func (d *decoder) embedBatch() error {
 	met, err := d.object(batchNames, place{}, func(field int, _ []byte) error {
 		if field != rRequests {
-			return d.addRaw()
+			return d.call.AddRaw(&d.cur)
 		}
 		return d.each("requests", MaxInputs, func(i int) error {
 			return d.embedRequest(fmt.Sprintf("requests[%d]", i))
@@ -66,7 +66,7 @@ func (d *decoder) countTokens() error {
 		switch {
 		case field == nModel:
 			return d.modelValue("model")
-		case field == nRequest && !d.null():
+		case field == nRequest && !d.cur.TakeNull():
 			_, err := d.object(countNames, place{name: "generateContentRequest"}, func(field int, _ []byte) error {
 				if field == nModel {
 					return d.modelValue("generateContentRequest.model")

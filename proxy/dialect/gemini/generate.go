@@ -74,8 +74,8 @@ func (d *decoder) bodyMember(field int, _ []byte) (err error) {
 	case bConfig:
 		return d.generationConfig()
 	case bCached:
-		if !d.null() {
-			d.hide("cachedContent")
+		if !d.cur.TakeNull() {
+			d.call.Hide("cachedContent")
 			_, err = d.string("cachedContent")
 		}
 	case bTier:
@@ -87,15 +87,15 @@ func (d *decoder) bodyMember(field int, _ []byte) (err error) {
 	case bModel:
 		return d.modelValue("model")
 	case bContinuation:
-		if !d.null() {
-			d.hide("continuationToken")
-			return d.addRaw()
+		if !d.cur.TakeNull() {
+			d.call.Hide("continuationToken")
+			return d.call.AddRaw(&d.cur)
 		}
 	case bToolConfig, 0:
 		// A field unknown to us may end up in the prompt.
-		return d.addRaw()
+		return d.call.AddRaw(&d.cur)
 	default:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			return unbounded(bodyNames.camel[field-1])
 		}
 	}
@@ -109,7 +109,7 @@ func (d *decoder) system(at string) error {
 		return d.cur.Null()
 	case jsonscan.String: // refused by Google, and a text in any case
 		d.call.Messages++
-		return d.deepText()
+		return d.call.AddStrings(&d.cur)
 	}
 	d.within, d.content = at, -1
 	d.call.Messages++
@@ -134,7 +134,7 @@ func (d *decoder) tier() error {
 
 // labels keeps the client's labels.
 func (d *decoder) labels() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	if err := d.expect(jsonscan.Object, "labels", "an object"); err != nil {
@@ -184,7 +184,7 @@ const configAt = "generationConfig"
 func (d *decoder) generationConfig() error {
 	d.cur.Kind()
 	start := d.cur.Pos
-	if d.null() {
+	if d.cur.TakeNull() {
 		d.call.Sites.CapParent = dialect.Span{Start: start, End: d.cur.Pos}
 		return nil
 	}
@@ -199,7 +199,7 @@ func (d *decoder) configMember(field int, _ []byte) (err error) {
 	case field == gCap:
 		return d.outputCap()
 	case field == gCandidates:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			c.N, err = d.count(configAt+".candidateCount", 1, MaxAnswers)
 		}
 		return err
@@ -210,18 +210,18 @@ func (d *decoder) configMember(field int, _ []byte) (err error) {
 	case field >= gHarmless:
 		return d.cur.Skip()
 	case field >= gRouting:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			return unbounded(param(configAt, configNames.camel[field-1]))
 		}
 		return nil
 	}
-	return d.addRaw() // schemas, and what is unknown
+	return d.call.AddRaw(&d.cur) // schemas, and what is unknown
 }
 
 func (d *decoder) outputCap() (err error) {
 	d.cur.Kind()
 	start := d.cur.Pos
-	if !d.null() {
+	if !d.cur.TakeNull() {
 		d.call.MaxOutput, err = d.count(configAt+".maxOutputTokens", 1, MaxCap)
 	}
 	d.call.Sites.CapValue = dialect.Span{Start: start, End: d.cur.Pos}
@@ -233,12 +233,12 @@ var thinkingNames = newNames("thinkingBudget")
 // thinking reads the thinkingConfig. Of its budgets only 0 is a promise, and
 // only of some models; others are what the model aims at.
 func (d *decoder) thinking() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	const at = configAt + ".thinkingConfig"
 	_, err := d.object(thinkingNames, place{name: at}, func(field int, _ []byte) error {
-		if field == 0 || d.null() {
+		if field == 0 || d.cur.TakeNull() {
 			if field == 0 {
 				return d.cur.Skip()
 			}
@@ -254,7 +254,7 @@ func (d *decoder) thinking() error {
 // responseModalities says what the answer is made of; where it says nothing, the
 // model decides.
 func (d *decoder) responseModalities() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	const at = configAt + ".responseModalities"

@@ -20,6 +20,14 @@ const (
 	Array
 )
 
+var kindNames = [...]string{
+	Invalid: "nothing", Null: "null", Bool: "a boolean", Number: "a number",
+	String: "a string", Object: "an object", Array: "an array",
+}
+
+// String names the kind as a sentence does: "a number".
+func (k Kind) String() string { return kindNames[k] }
+
 // SyntaxError says what is wrong with a document, and where.
 type SyntaxError struct {
 	Offset int
@@ -205,6 +213,14 @@ func (c *Cursor) Skip() error {
 	return c.fail("expected a value")
 }
 
+// Value reads over one value of any kind, as Skip does, and gives its span.
+func (c *Cursor) Value() (start, end int, err error) {
+	c.space()
+	start = c.Pos
+	err = c.Skip()
+	return start, c.Pos, err
+}
+
 func (c *Cursor) skipObject() error {
 	if err := c.Open(); err != nil {
 		return err
@@ -259,6 +275,9 @@ func (c *Cursor) Null() error {
 	c.space()
 	return c.literal("null")
 }
+
+// TakeNull reads a null if one is ahead.
+func (c *Cursor) TakeNull() bool { return c.Kind() == Null && c.Null() == nil }
 
 // Number reads a number and gives its span.
 func (c *Cursor) Number() (start, end int, err error) {

@@ -241,6 +241,36 @@ func BenchmarkSkip(b *testing.B) {
 	}
 }
 
+func TestValue(t *testing.T) {
+	c := Cursor{Doc: []byte(`  [1, {"a":"]"}]  x`)}
+	if start, end, err := c.Value(); start != 2 || end != 16 || err != nil || c.Members != 3 {
+		t.Errorf("%d to %d with %d members, %v", start, end, c.Members, err)
+	}
+	if _, _, err := c.Value(); err == nil {
+		t.Error("x is a value")
+	}
+}
+
+func TestTakeNull(t *testing.T) {
+	for doc, want := range map[string]int{`null`: 4, " null ": 5, `nul`: 0, `0`: 0, ``: 0, ` "null"`: 1} {
+		c := Cursor{Doc: []byte(doc)}
+		if got := c.TakeNull(); got != (want > 3) || c.Pos != want {
+			t.Errorf("%q: %t at %d", doc, got, c.Pos)
+		}
+	}
+}
+
+func TestKindsHaveNames(t *testing.T) {
+	for doc, want := range map[string]string{
+		``: "nothing", `null`: "null", `true`: "a boolean", `-1`: "a number", `""`: "a string", `{}`: "an object", `[]`: "an array",
+	} {
+		c := Cursor{Doc: []byte(doc)}
+		if got := c.Kind().String(); got != want {
+			t.Errorf("%q is %s, want %s", doc, got, want)
+		}
+	}
+}
+
 func TestEach(t *testing.T) {
 	read := func(doc string) (seen string, err error) {
 		c := Cursor{Doc: []byte(doc)}

@@ -10,9 +10,8 @@ func AppendMembers(dst, doc []byte, keep func(name []byte) bool) ([]byte, bool) 
 	}
 	out, first := dst, true
 	err := c.EachMember(func(key Str) error {
-		c.space()
-		from := c.Pos
-		if err := c.Skip(); err != nil || !keep(c.Name(key)) {
+		from, to, err := c.Value()
+		if err != nil || !keep(c.Name(key)) {
 			return err
 		}
 		if !first {
@@ -21,7 +20,7 @@ func AppendMembers(dst, doc []byte, keep func(name []byte) bool) ([]byte, bool) 
 		first = false
 		out = append(out, doc[key.Start-1:key.End+1]...)
 		out = append(out, ':')
-		out = append(out, doc[from:c.Pos]...)
+		out = append(out, doc[from:to]...)
 		return nil
 	})
 	if err != nil || c.End() != nil {

@@ -159,7 +159,7 @@ func (d *decoder) chatMember(f int, key jsonscan.Str, name []byte) (err error) {
 	case fStreamOptions:
 		return d.streamOptions()
 	case fN:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			c.N, err = d.count("n", 1, MaxAnswers)
 		}
 	case fMaxTokens, fMaxCompletionTokens:
@@ -170,12 +170,12 @@ func (d *decoder) chatMember(f int, key jsonscan.Str, name []byte) (err error) {
 		}
 		return d.tools("functions")
 	case fToolChoice, fFunctionCall, fResponseFormat:
-		return d.addRaw()
+		return d.call.AddRaw(&d.cur)
 	case fPrediction:
-		given := d.cur.Kind() != jsonscan.Null
-		var span dialect.Span
-		if span, err = d.span(); given {
-			c.PredictionBytes = int64(span.End - span.Start)
+		if !d.cur.TakeNull() {
+			var start, end int
+			start, end, err = d.cur.Value()
+			c.PredictionBytes = int64(end - start)
 		}
 	case fModalities:
 		return d.modalities()
@@ -188,13 +188,13 @@ func (d *decoder) chatMember(f int, key jsonscan.Str, name []byte) (err error) {
 	case fStore:
 		c.Store, err = d.bool("store")
 	case fAudio, fUnpriced:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			return unpriced(name)
 		}
 	case fHidden:
-		if !d.null() {
-			d.hide(string(name))
-			return d.addRaw()
+		if !d.cur.TakeNull() {
+			d.call.Hide(string(name))
+			return d.call.AddRaw(&d.cur)
 		}
 	case fHarmless:
 		if string(name) == "reasoning_effort" {
@@ -204,16 +204,9 @@ func (d *decoder) chatMember(f int, key jsonscan.Str, name []byte) (err error) {
 	default:
 		c.Conceals = c.Conceals || f == fUnknown // providers have names of their own for reasoning
 		// An extension of some provider: it may end up in the prompt.
-		return d.addRaw()
+		return d.call.AddRaw(&d.cur)
 	}
 	return err
-}
-
-// hide notes a field that refers to content outside the request.
-func (d *decoder) hide(param string) {
-	if d.call.HiddenContext == "" {
-		d.call.HiddenContext = param
-	}
 }
 
 // outputCap reads max_tokens or max_completion_tokens.
@@ -298,7 +291,7 @@ func (d *decoder) streamOption(name []byte) error {
 }
 
 func (d *decoder) modalities() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	if err := d.expect(jsonscan.Array, "modalities", "an array"); err != nil {
@@ -326,7 +319,7 @@ func (d *decoder) modalities() error {
 // metadata keeps the client's labels that are strings; other values go
 // upstream without being looked at.
 func (d *decoder) metadata() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	if err := d.expect(jsonscan.Object, "metadata", "an object"); err != nil {

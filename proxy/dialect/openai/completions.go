@@ -54,7 +54,7 @@ func (d *decoder) completionsMember(f int, key jsonscan.Str, name []byte) error 
 	if f != fMessages {
 		return d.chatMember(f, key, name)
 	}
-	if d.null() {
+	if d.cur.TakeNull() {
 		d.call.Messages = 1 // as if it were the end of a text
 		return nil
 	}

@@ -126,12 +126,7 @@ func (d *decoder) expect(k jsonscan.Kind, param, what string) error {
 
 func invalidType(param, what string, got jsonscan.Kind) error {
 	return dialect.NewError(dialect.CodeInvalidType, param,
-		"Invalid type for '%s': expected %s, but got %s instead.", param, what, kindNames[got])
-}
-
-var kindNames = [...]string{
-	jsonscan.Invalid: "nothing", jsonscan.Null: "null", jsonscan.Bool: "a boolean", jsonscan.Number: "a number",
-	jsonscan.String: "a string", jsonscan.Object: "an object", jsonscan.Array: "an array",
+		"Invalid type for '%s': expected %s, but got %s instead.", param, what, got)
 }
 
 func invalidValue(param, format string, args ...any) error {
@@ -147,11 +142,6 @@ func missing(param string) error {
 	return dialect.NewError(dialect.CodeMissingField, param, "Missing required parameter: '%s'.", param)
 }
 
-// null reads a null if one is ahead.
-func (d *decoder) null() bool {
-	return d.cur.Kind() == jsonscan.Null && d.cur.Null() == nil
-}
-
 func (d *decoder) string(param string) (jsonscan.Str, error) {
 	if err := d.expect(jsonscan.String, param, "a string"); err != nil {
 		return jsonscan.Str{}, err
@@ -161,7 +151,7 @@ func (d *decoder) string(param string) (jsonscan.Str, error) {
 
 // short reads a string of at most limit bytes into a new string; null gives "".
 func (d *decoder) short(param string, limit int) (string, error) {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return "", nil
 	}
 	s, err := d.string(param)
@@ -175,7 +165,7 @@ func (d *decoder) short(param string, limit int) (string, error) {
 }
 
 func (d *decoder) bool(param string) (bool, error) {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return false, nil
 	}
 	if err := d.expect(jsonscan.Bool, param, "a boolean"); err != nil {
@@ -202,94 +192,32 @@ func (d *decoder) count(param string, low, high int64) (int64, error) {
 	return n, nil
 }
 
-// span reads over a value and gives where it is.
-func (d *decoder) span() (dialect.Span, error) {
-	d.cur.Kind() // goes past white space
-	start := d.cur.Pos
-	err := d.cur.Skip()
-	return dialect.Span{Start: start, End: d.cur.Pos}, err
-}
-
-// addText counts a string into the prompt.
-func (d *decoder) addText(s jsonscan.Str) {
-	if s.Len == 0 {
-		return
-	}
-	kind := dialect.PlainText
-	if s.Escaped {
-		kind = dialect.EscapedText
-	}
-	d.call.TextBytes += int64(s.Len)
-	d.call.Texts = append(d.call.Texts, dialect.Text{Span: dialect.Span{Start: s.Start, End: s.End}, Kind: kind})
-}
-
-// addRaw counts a value into the prompt by its JSON, as the provider renders it
-// in a way of its own.
-func (d *decoder) addRaw() error {
-	before := d.cur.Members
-	span, err := d.span()
-	if err != nil {
-		return err
-	}
-	d.noteRaw(span, d.cur.Members-before)
-	return nil
-}
-
-func (d *decoder) noteRaw(span dialect.Span, members int) {
-	d.call.RawMembers += int64(members)
-	d.call.ToolBytes += int64(span.End - span.Start)
-	d.call.Texts = append(d.call.Texts, dialect.Text{Span: span, Kind: dialect.RawJSON})
-}
-
-// deepText counts every string and number inside a value into the prompt.
+// deepText counts every key, string and number inside a value into the prompt, as
+// [dialect.Call.AddStrings] does, and sealed text apart from them.
 func (d *decoder) deepText() error {
 	switch d.cur.Kind() {
 	case jsonscan.String:
 		s, err := d.cur.String()
 		if err == nil {
-			d.addText(s)
+			d.call.AddText(s)
 		}
 		return err
 	case jsonscan.Number:
-		start, end, err := d.cur.Number()
-		if err == nil {
-			d.addText(jsonscan.Str{Start: start, End: end, Len: end - start})
-		}
-		return err
+		return d.call.AddNumber(&d.cur)
 	case jsonscan.Object:
-		if err := d.cur.Open(); err != nil {
-			return err
-		}
-		for first := true; ; first = false {
-			key, more, err := d.cur.Member(first)
-			if !more || err != nil {
-				return err
-			}
-			d.addText(key)
+		return d.cur.EachMember(func(key jsonscan.Str) error {
+			d.call.AddText(key)
 			d.call.RawMembers++
 			if string(d.cur.Name(key)) == sealedField {
-				err = d.sealed()
-			} else {
-				err = d.deepText()
+				return d.sealed()
 			}
-			if err != nil {
-				return err
-			}
-		}
+			return d.deepText()
+		})
 	case jsonscan.Array:
-		if err := d.cur.Open(); err != nil {
-			return err
-		}
-		for first := true; ; first = false {
-			more, err := d.cur.Element(first)
-			if !more || err != nil {
-				return err
-			}
+		return d.cur.EachElement(func(int) error {
 			d.call.RawMembers++
-			if err := d.deepText(); err != nil {
-				return err
-			}
-		}
+			return d.deepText()
+		})
 	}
 	return d.cur.Skip()
 }

@@ -140,13 +140,12 @@ func ReadError(body []byte) dialect.UpstreamError {
 			if !more || err != nil {
 				break
 			}
-			cur.Kind()
-			start := cur.Pos
-			if cur.Skip() != nil {
+			start, end, err := cur.Value()
+			if err != nil {
 				break
 			}
 			if string(cur.Name(key)) == "error" {
-				return readErrorValue(body[start:cur.Pos])
+				return readErrorValue(body[start:end])
 			}
 		}
 	}

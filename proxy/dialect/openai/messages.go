@@ -130,17 +130,17 @@ func (d *decoder) messageMember(f int) error {
 	case fToolCalls:
 		return d.toolCalls()
 	case fMessageAudio:
-		if d.null() {
+		if d.cur.TakeNull() {
 			return nil
 		}
-		d.hide(d.at("audio"))
+		d.call.Hide(d.at("audio"))
 	}
 	// Whatever else a message carries may end up in the prompt.
 	return d.deepText()
 }
 
 func (d *decoder) toolCalls() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	if d.cur.Kind() != jsonscan.Array {
@@ -166,7 +166,7 @@ func (d *decoder) content() error {
 	case jsonscan.String:
 		s, err := d.cur.String()
 		if err == nil {
-			d.addText(s)
+			d.call.AddText(s)
 		}
 		return err
 	case jsonscan.Null:
@@ -301,7 +301,7 @@ func (d *decoder) partMember(f int) error {
 		}
 		s, err := d.cur.String()
 		if err == nil {
-			d.addText(s)
+			d.call.AddText(s)
 		}
 		return err
 	case fImageURL:
@@ -310,7 +310,7 @@ func (d *decoder) partMember(f int) error {
 		return d.noAudio()
 	case fFile:
 		d.call.Files++
-		d.hide(d.atPart(".file"))
+		d.call.Hide(d.atPart(".file"))
 		return d.cur.Skip()
 	}
 	return d.deepText()

@@ -156,7 +156,7 @@ func (d *decoder) responsesMember(f int, key jsonscan.Str, name []byte) (err err
 	case rMetadata:
 		return d.metadata()
 	case rStore:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			c.Store, err = d.bool("store")
 		}
 	case rBackground:
@@ -166,13 +166,13 @@ func (d *decoder) responsesMember(f int, key jsonscan.Str, name []byte) (err err
 	case rConversation:
 		return d.conversation()
 	case rPrompt:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			d.template = true
-			d.hide("prompt")
+			d.call.Hide("prompt")
 			return d.deepText()
 		}
 	case rUnpriced:
-		if !d.null() {
+		if !d.cur.TakeNull() {
 			return unpriced(name)
 		}
 	case rHarmless:
@@ -183,7 +183,7 @@ func (d *decoder) responsesMember(f int, key jsonscan.Str, name []byte) (err err
 	default:
 		c.Conceals = c.Conceals || f == fUnknown // providers have names of their own for reasoning
 		// Formats, choices, and extensions of some provider: they may end up in the prompt.
-		return d.addRaw()
+		return d.call.AddRaw(&d.cur)
 	}
 	return err
 }
@@ -196,7 +196,7 @@ func unpriced(name []byte) error {
 
 // instructions reads the system message of a request.
 func (d *decoder) instructions() error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	d.call.Messages++
@@ -206,7 +206,7 @@ func (d *decoder) instructions() error {
 	default:
 		s, err := d.string("instructions")
 		if err == nil {
-			d.addText(s)
+			d.call.AddText(s)
 		}
 		return err
 	}
@@ -238,7 +238,7 @@ func (d *decoder) callLimit() (err error) {
 
 // refer notes the id of an earlier answer that the field names.
 func (d *decoder) refer(param string) error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	id, err := d.short(param, MaxID)
@@ -249,7 +249,7 @@ func (d *decoder) refer(param string) error {
 }
 
 func (d *decoder) referTo(id, param string) error {
-	d.hide(param)
+	d.call.Hide(param)
 	if len(d.call.References) == MaxReferences {
 		return tooMany(param, MaxReferences)
 	}

@@ -16,7 +16,7 @@ func (d *decoder) items() error {
 		d.call.Messages++
 		s, err := d.cur.String()
 		if err == nil {
-			d.addText(s)
+			d.call.AddText(s)
 		}
 		return err
 	case jsonscan.Array:
@@ -152,7 +152,7 @@ func (d *decoder) item(kind itemKind) error {
 	case itemCall:
 		d.call.ToolCalls++
 	case itemHidden:
-		d.hide(d.atItem(""))
+		d.call.Hide(d.atItem(""))
 	}
 	var seen, given fields
 	var id jsonscan.Str
@@ -193,7 +193,7 @@ func (d *decoder) itemMember(kind itemKind, f int, id *jsonscan.Str) error {
 	case f == iRole && kind == itemMessage:
 		return d.role()
 	case f == iID:
-		if d.null() {
+		if d.cur.TakeNull() {
 			return nil
 		}
 		s, err := d.string(d.atItem(".id"))
@@ -299,7 +299,7 @@ func (d *decoder) itemPart() error {
 		return missing(d.atItemPart(".type"))
 	case given.has(pFileID) || given.has(pFileURL) || given.has(pFileData):
 		d.call.Files++
-		d.hide(d.atItemPart(""))
+		d.call.Hide(d.atItemPart(""))
 	}
 	if given.has(pImage) {
 		if len(d.call.Images) == MaxImages {
@@ -315,7 +315,7 @@ func (d *decoder) itemPartMember(f int, img *dialect.Image) error {
 	case pType:
 		return d.itemPartType()
 	case pImage:
-		if d.null() {
+		if d.cur.TakeNull() {
 			return nil
 		}
 		return d.imageURL(img, d.atItemPart(".image_url"))

@@ -10,7 +10,7 @@ import (
 
 // responseTools reads definitions of tools.
 func (d *decoder) responseTools(param string) error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	if err := d.expect(jsonscan.Array, param, "an array of objects"); err != nil {
@@ -73,7 +73,7 @@ func (d *decoder) responseTool(at string) error {
 	case seen.has(tEnvironment) && seen.has(tExecution):
 		return ambiguous(at, "has both an environment and an execution")
 	}
-	d.noteRaw(dialect.Span{Start: start, End: d.cur.Pos}, d.cur.Members-before)
+	d.call.AddSpan(dialect.Span{Start: start, End: d.cur.Pos}, d.cur.Members-before)
 	return d.toolOf(kind, where, at)
 }
 
@@ -116,11 +116,11 @@ func (d *decoder) toolOf(kind, where, at string) error {
 	case "function", "custom", "namespace":
 		return nil
 	case "computer", "computer_use_preview", "local_shell", "apply_patch":
-		d.hide(at)
+		d.call.Hide(at)
 		return nil
 	case "shell", "tool_search":
 		if where == "local" || where == "client" {
-			d.hide(at)
+			d.call.Hide(at)
 			return nil
 		}
 	case "web_search", "web_search_2025_08_26":
@@ -139,7 +139,7 @@ func (d *decoder) toolOf(kind, where, at string) error {
 
 // paid notes a tool of the provider's. What it finds becomes part of the prompt.
 func (d *decoder) paid(m price.Meter, at string) error {
-	d.hide(at)
+	d.call.Hide(at)
 	d.call.Paid = append(d.call.Paid, dialect.PaidTool{Meter: m, Param: at + ".type"})
 	return nil
 }

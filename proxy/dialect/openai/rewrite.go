@@ -88,11 +88,11 @@ func memberAround(raw []byte, value dialect.Span) dialect.Span {
 			return value // not of this body
 		}
 		from := key.Start - 1
-		cur.Kind() // goes to the value
-		here := cur.Pos == value.Start
-		if cur.Skip() != nil {
+		start, _, err := cur.Value()
+		if err != nil {
 			return value
 		}
+		here := start == value.Start
 		switch {
 		case here && !first:
 			return dialect.Span{Start: before, End: cur.Pos}

@@ -9,7 +9,7 @@ import (
 
 // tools reads the definitions of tools, or of functions in their older form.
 func (d *decoder) tools(param string) error {
-	if d.null() {
+	if d.cur.TakeNull() {
 		return nil
 	}
 	if err := d.expect(jsonscan.Array, param, "an array"); err != nil {
@@ -70,7 +70,7 @@ func (d *decoder) tool(typed bool) error {
 	if typed && !found {
 		return missing(d.toolParam())
 	}
-	d.noteRaw(dialect.Span{Start: start, End: d.cur.Pos}, d.cur.Members-before)
+	d.call.AddSpan(dialect.Span{Start: start, End: d.cur.Pos}, d.cur.Members-before)
 	return nil
 }
 

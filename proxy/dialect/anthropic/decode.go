@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -97,13 +96,10 @@ func ambiguous(param, how string) error {
 	return dialect.NewError(dialect.CodeAmbiguous, param, "%s: it %s. Send it once, in lower case.", param, how)
 }
 
-// lookalike refuses a key that some parsers take for one of names though it is
-// not the same: Go's encoding/json compares without case, by Unicode folding.
+// lookalike refuses a key that some parsers take for one of names.
 func lookalike(key []byte, names ...string) error {
-	for _, name := range names {
-		if len(key) >= len(name) && len(key) <= 3*len(name) && bytes.EqualFold(key, []byte(name)) {
-			return ambiguous(name, "is given in another case")
-		}
+	if name, ok := jsonscan.Lookalike(key, names...); ok {
+		return ambiguous(name, "is given in another case")
 	}
 	return nil
 }

@@ -1,5 +1,7 @@
 package jsonscan
 
+import "bytes"
+
 // AppendMembers appends those members of the object doc whose names keep accepts,
 // byte for byte and joined by commas, without braces. It is false, and appends
 // nothing, if doc is not one object.
@@ -45,4 +47,15 @@ func Count(doc []byte, name string) (n int64, ok bool) {
 		return err
 	})
 	return n, ok && err == nil && c.End() == nil
+}
+
+// Lookalike gives the one of names that some parsers take key for, which is none
+// of them: Go's encoding/json compares without case, by Unicode folding.
+func Lookalike(key []byte, names ...string) (name string, ok bool) {
+	for _, name := range names {
+		if len(key) >= len(name) && len(key) <= 3*len(name) && bytes.EqualFold(key, []byte(name)) {
+			return name, true
+		}
+	}
+	return "", false
 }

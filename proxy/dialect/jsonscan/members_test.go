@@ -63,3 +63,11 @@ func TestCount(t *testing.T) {
 		}
 	}
 }
+
+func TestLookalike(t *testing.T) {
+	for key, want := range map[string]string{"Model": "model", "\u212aey": "key", "max_toKENS": "max_tokens", "models": "", "mode": "", "": ""} {
+		if got, ok := Lookalike([]byte(key), "model", "key", "max_tokens"); got != want || ok != (want != "") {
+			t.Errorf("%q is taken for %q", key, got)
+		}
+	}
+}

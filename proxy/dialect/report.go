@@ -84,3 +84,19 @@ func (r *Report) EstimatedOutput() int64 {
 type UpstreamError struct {
 	Type, Code, Param, Message string
 }
+
+// MaxErrorText bounds what is kept of each text of a provider's error, in bytes.
+const MaxErrorText = 2_048
+
+// ClipError shortens a text of a provider's error to MaxErrorText, at a rune's
+// border.
+func ClipError(s string) string {
+	if len(s) <= MaxErrorText {
+		return s
+	}
+	n := MaxErrorText
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}

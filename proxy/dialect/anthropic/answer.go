@@ -168,14 +168,11 @@ func (a *reader) identity(r *dialect.Report) {
 	}
 }
 
-// maxErrorText bounds what is kept of each text of a provider's error.
-const maxErrorText = 2_048
-
 // readError reads an error body or event.
 func readError(body []byte) (e dialect.UpstreamError) {
 	a := reader{cur: jsonscan.Cursor{Doc: body, LoneSurrogates: true}}
 	if a.object(a.member) != nil || a.failure.Empty() {
-		return dialect.UpstreamError{Message: clip(string(body[:min(len(body), maxErrorText)]))}
+		return dialect.UpstreamError{Message: dialect.ClipError(string(body[:min(len(body), dialect.MaxErrorText)]))}
 	}
 	in := reader{cur: jsonscan.Cursor{Doc: a.value(a.failure), LoneSurrogates: true}}
 	_ = in.object(func(name []byte) error { // read before without error
@@ -185,23 +182,11 @@ func readError(body []byte) (e dialect.UpstreamError) {
 		s, err := in.cur.String()
 		switch string(name) {
 		case "type":
-			e.Type = clip(in.cur.Text(s))
+			e.Type = dialect.ClipError(in.cur.Text(s))
 		case "message":
-			e.Message = clip(in.cur.Text(s))
+			e.Message = dialect.ClipError(in.cur.Text(s))
 		}
 		return err
 	})
 	return e
-}
-
-// clip shortens s to maxErrorText bytes, at a rune's border.
-func clip(s string) string {
-	if len(s) <= maxErrorText {
-		return s
-	}
-	n := maxErrorText
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }

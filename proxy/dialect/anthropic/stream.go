@@ -61,7 +61,7 @@ func (m *Meter) event(e sse.Event) {
 	a := reader{cur: jsonscan.Cursor{Doc: e.Data, LoneSurrogates: true}}
 	if a.object(a.member) != nil || a.cur.End() != nil {
 		if string(e.Type) == "error" {
-			r.Failed = &dialect.UpstreamError{Message: clip(string(bytes.TrimSpace(e.Data[:min(len(e.Data), maxErrorText)])))}
+			r.Failed = &dialect.UpstreamError{Message: dialect.ClipError(string(bytes.TrimSpace(e.Data[:min(len(e.Data), dialect.MaxErrorText)])))}
 		}
 		return
 	}

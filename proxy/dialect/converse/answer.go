@@ -128,9 +128,6 @@ func (a *reader) metered(r *dialect.Report) {
 	}
 }
 
-// maxErrorText bounds what is kept of each text of a provider's error.
-const maxErrorText = 2_048
-
 // ReadError reads the body of an error, or of an exception in a stream. What kind it
 // is of is not in it.
 func ReadError(body []byte) (e dialect.UpstreamError) {
@@ -141,24 +138,12 @@ func ReadError(body []byte) (e dialect.UpstreamError) {
 		}
 		s, err := a.cur.String()
 		if err == nil {
-			e.Message = clipText(a.cur.Text(s))
+			e.Message = dialect.ClipError(a.cur.Text(s))
 		}
 		return err
 	})
 	if err != nil || e.Message == "" {
-		e.Message = clipText(string(body[:min(len(body), maxErrorText)]))
+		e.Message = dialect.ClipError(string(body[:min(len(body), dialect.MaxErrorText)]))
 	}
 	return e
-}
-
-// clipText shortens s to maxErrorText bytes, at a rune's border.
-func clipText(s string) string {
-	if len(s) <= maxErrorText {
-		return s
-	}
-	n := maxErrorText
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }

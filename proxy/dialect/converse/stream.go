@@ -72,7 +72,7 @@ func Failed(e eventstream.Event) (failed dialect.UpstreamError, ok bool) {
 	case eventstream.Exception:
 		failed = ReadError(e.Payload)
 	case eventstream.Failure:
-		failed.Message = clipText(e.Message)
+		failed.Message = dialect.ClipError(e.Message)
 	case eventstream.Data:
 		return failed, false
 	}

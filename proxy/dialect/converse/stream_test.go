@@ -189,10 +189,10 @@ func TestUsage(t *testing.T) {
 }
 
 func TestReadError(t *testing.T) {
-	long := strings.Repeat("é", maxErrorText)
+	long := strings.Repeat("é", dialect.MaxErrorText)
 	for body, want := range map[string]string{
 		`{"message":"no"}`: "no", `{"Message":"no"}`: "no", `<html>`: "<html>", `{"other":1}`: `{"other":1}`,
-		`{"message":"` + long + `"}`: long[:maxErrorText],
+		`{"message":"` + long + `"}`: long[:dialect.MaxErrorText],
 	} {
 		if got := ReadError([]byte(body)); got.Message != want {
 			t.Errorf("%.40s: %.40q", body, got.Message)

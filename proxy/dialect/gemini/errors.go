@@ -150,15 +150,12 @@ func appendBudget(dst []byte, b *dialect.Budget) []byte {
 	return dst
 }
 
-// maxErrorText bounds what is kept of each text of a provider's error.
-const maxErrorText = 2_048
-
 // readErrorValue reads the value of an error member.
 func readErrorValue(raw []byte) (e dialect.UpstreamError) {
 	a := reader{cur: jsonscan.Cursor{Doc: raw, LoneSurrogates: true}}
 	if a.cur.Kind() == jsonscan.String {
 		if s, err := a.cur.String(); err == nil {
-			e.Message = clip(a.cur.Text(s))
+			e.Message = dialect.ClipError(a.cur.Text(s))
 		}
 		return e
 	}
@@ -168,7 +165,7 @@ func readErrorValue(raw []byte) (e dialect.UpstreamError) {
 		name := string(key)
 		if k == jsonscan.Number && name == "code" {
 			err := a.cur.Skip()
-			e.Code = clip(string(raw[start:a.cur.Pos]))
+			e.Code = dialect.ClipError(string(raw[start:a.cur.Pos]))
 			return err
 		}
 		if k != jsonscan.String {
@@ -180,23 +177,11 @@ func readErrorValue(raw []byte) (e dialect.UpstreamError) {
 		}
 		switch name {
 		case "message":
-			e.Message = clip(a.cur.Text(s))
+			e.Message = dialect.ClipError(a.cur.Text(s))
 		case "status":
-			e.Type = clip(a.cur.Text(s))
+			e.Type = dialect.ClipError(a.cur.Text(s))
 		}
 		return nil
 	})
 	return e
-}
-
-// clip shortens s to maxErrorText bytes, at a rune's border.
-func clip(s string) string {
-	if len(s) <= maxErrorText {
-		return s
-	}
-	n := maxErrorText
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }

@@ -127,9 +127,6 @@ func AppendStreamError(dst []byte, e *dialect.Error) []byte {
 	return append(dst, "\n\n"...)
 }
 
-// maxErrorText bounds what is kept of each text of a provider's error.
-const maxErrorText = 2_048
-
 // ReadError reads the body of an answer whose status is not 2xx. A body of
 // another form gives its beginning as the message.
 func ReadError(body []byte) dialect.UpstreamError {
@@ -149,7 +146,7 @@ func ReadError(body []byte) dialect.UpstreamError {
 			}
 		}
 	}
-	return dialect.UpstreamError{Message: clip(string(bytes.TrimSpace(body[:min(len(body), maxErrorText)])))}
+	return dialect.UpstreamError{Message: dialect.ClipError(string(bytes.TrimSpace(body[:min(len(body), dialect.MaxErrorText)])))}
 }
 
 // readErrorValue reads the value of an error member: an object, or only a text.
@@ -157,7 +154,7 @@ func readErrorValue(raw []byte) (e dialect.UpstreamError) {
 	cur := jsonscan.Cursor{Doc: raw, LoneSurrogates: true}
 	if cur.Kind() == jsonscan.String {
 		if s, err := cur.String(); err == nil {
-			e.Message = clip(cur.Text(s))
+			e.Message = dialect.ClipError(cur.Text(s))
 		}
 		return e
 	}
@@ -194,22 +191,10 @@ func scalar(cur *jsonscan.Cursor) (string, bool) {
 		if err != nil {
 			return "", false
 		}
-		return clip(cur.Text(s)), true
+		return dialect.ClipError(cur.Text(s)), true
 	case jsonscan.Number:
 		start, end, err := cur.Number()
-		return clip(string(cur.Doc[start:end])), err == nil
+		return dialect.ClipError(string(cur.Doc[start:end])), err == nil
 	}
 	return "", cur.Skip() == nil
-}
-
-// clip shortens s to maxErrorText bytes, at a rune's border.
-func clip(s string) string {
-	if len(s) <= maxErrorText {
-		return s
-	}
-	n := maxErrorText
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }

@@ -94,7 +94,7 @@ func TestReadError(t *testing.T) {
 		}
 	}
 	long := ReadError([]byte(`{"error":{"message":"` + strings.Repeat("é", 5000) + `"}}`))
-	if len(long.Message) > maxErrorText || !strings.HasSuffix(long.Message, "é") {
+	if len(long.Message) > dialect.MaxErrorText || !strings.HasSuffix(long.Message, "é") {
 		t.Errorf("%d bytes", len(long.Message))
 	}
 }

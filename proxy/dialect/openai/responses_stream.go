@@ -108,7 +108,7 @@ func (m *ResponsesMeter) read(e sse.Event) {
 	x, err := readEvent(e.Data)
 	if err != nil {
 		if string(e.Type) == "error" {
-			m.report.Failed = &dialect.UpstreamError{Message: clip(string(e.Data[:min(len(e.Data), maxErrorText)]))}
+			m.report.Failed = &dialect.UpstreamError{Message: dialect.ClipError(string(e.Data[:min(len(e.Data), dialect.MaxErrorText)]))}
 		}
 		return
 	}

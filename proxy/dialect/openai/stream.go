@@ -137,7 +137,7 @@ func (m *Meter) read(e sse.Event) (cut dialect.Span) {
 	}
 	if a.chunk() != nil || a.cur.End() != nil {
 		if string(e.Type) == "error" {
-			m.report.Failed = &dialect.UpstreamError{Message: clip(string(e.Data[:min(len(e.Data), maxErrorText)]))}
+			m.report.Failed = &dialect.UpstreamError{Message: dialect.ClipError(string(e.Data[:min(len(e.Data), dialect.MaxErrorText)]))}
 		}
 		return cut
 	}

@@ -148,7 +148,7 @@ func FuzzReadAnswer(f *testing.F) {
 				t.Fatalf("%+v", r)
 			}
 		}
-		if e := ReadError(body); len(e.Message) > maxErrorText+3 {
+		if e := ReadError(body); len(e.Message) > dialect.MaxErrorText+3 {
 			t.Fatalf("%d bytes of message", len(e.Message))
 		}
 	})

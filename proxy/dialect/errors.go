@@ -1,6 +1,11 @@
 package dialect
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+
+	"purser/proxy/dialect/jsonscan"
+)
 
 // Code is the stable name of an error on the wire. Codes are never reused or
 // renamed; docs list them.
@@ -134,6 +139,32 @@ type Budget struct {
 // Left is what of the limit nobody has spent or set aside.
 func (b *Budget) Left() int64 { return max(0, b.Limit-b.Spent-b.Held-b.Unreachable) }
 
+// AppendJSON appends b as an object. Amounts are in the budget's own unit; resets_at
+// is null where the window never ends.
+func (b *Budget) AppendJSON(dst []byte) []byte {
+	for i, s := range [...]struct{ name, value string }{
+		{"id", b.ID}, {"account", b.Account}, {"unit", b.Unit}, {"window", b.Window},
+	} {
+		dst = append(dst, "{,"[min(i, 1)], '"')
+		dst = append(append(dst, s.name...), `":`...)
+		dst = jsonscan.AppendString(dst, s.value)
+	}
+	for _, n := range [...]struct {
+		name  string
+		value int64
+	}{
+		{"limit", b.Limit}, {"spent", b.Spent}, {"held", b.Held}, {"unreachable", b.Unreachable}, {"needed", b.Needed},
+	} {
+		dst = append(append(append(dst, `,"`...), n.name...), `":`...)
+		dst = strconv.AppendInt(dst, n.value, 10)
+	}
+	dst = append(dst, `,"resets_at":`...)
+	if b.ResetsAt == 0 {
+		return append(dst, "null}"...)
+	}
+	return append(strconv.AppendInt(dst, b.ResetsAt, 10), '}')
+}
+
 // RateLimit is the budget that e refuses a request by, if it is one of requests
 // or tokens: dialects have headers of their own for these. Else it is nil.
 func (e *Error) RateLimit() *Budget {
@@ -177,4 +208,18 @@ func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 // Header is one header of an answer.
 type Header struct {
 	Name, Value string
+}
+
+// AppendRetry appends the headers that say whether, and after what time, the
+// client may try again.
+func (e *Error) AppendRetry(header []Header) []Header {
+	if e.NoRetry {
+		header = append(header, Header{Name: "x-should-retry", Value: "false"})
+	}
+	if ms := e.RetryAfterMillis; ms > 0 {
+		header = append(header,
+			Header{Name: "retry-after", Value: strconv.FormatInt((ms+999)/1000, 10)},
+			Header{Name: "retry-after-ms", Value: strconv.FormatInt(ms, 10)})
+	}
+	return header
 }

@@ -19,14 +19,7 @@ func ErrorAnswer(e *dialect.Error) (int, []dialect.Header, []byte) {
 	if e.RequestID != "" {
 		header = append(header, dialect.Header{Name: "request-id", Value: e.RequestID})
 	}
-	if e.NoRetry {
-		header = append(header, dialect.Header{Name: "x-should-retry", Value: "false"})
-	}
-	if ms := e.RetryAfterMillis; ms > 0 {
-		header = append(header,
-			dialect.Header{Name: "retry-after", Value: strconv.FormatInt((ms+999)/1000, 10)},
-			dialect.Header{Name: "retry-after-ms", Value: strconv.FormatInt(ms, 10)})
-	}
+	header = e.AppendRetry(header)
 	if b := e.RateLimit(); b != nil {
 		header = appendRateLimit(header, b)
 	}
@@ -63,7 +56,7 @@ func AppendError(dst []byte, e *dialect.Error) []byte {
 		dst = jsonscan.AppendString(dst, e.Param)
 	}
 	if e.Budget != nil {
-		dst = appendBudget(append(dst, `,"budget":`...), e.Budget)
+		dst = e.Budget.AppendJSON(append(dst, `,"budget":`...))
 	}
 	dst = append(dst, "}}"...)
 	if e.RequestID != "" {
@@ -104,30 +97,4 @@ func typeOf(e *dialect.Error) string {
 		return "api_error"
 	}
 	return "invalid_request_error"
-}
-
-func appendBudget(dst []byte, b *dialect.Budget) []byte {
-	for i, s := range [...]struct{ name, value string }{
-		{"id", b.ID}, {"account", b.Account}, {"unit", b.Unit}, {"window", b.Window},
-	} {
-		dst = append(dst, "{,"[min(i, 1)], '"')
-		dst = append(append(dst, s.name...), `":`...)
-		dst = jsonscan.AppendString(dst, s.value)
-	}
-	for _, n := range [...]struct {
-		name  string
-		value int64
-	}{
-		{"limit", b.Limit}, {"spent", b.Spent}, {"held", b.Held}, {"unreachable", b.Unreachable}, {"needed", b.Needed},
-	} {
-		dst = append(append(append(dst, `,"`...), n.name...), `":`...)
-		dst = strconv.AppendInt(dst, n.value, 10)
-	}
-	dst = append(dst, `,"resets_at":`...)
-	if b.ResetsAt == 0 {
-		dst = append(dst, "null"...)
-	} else {
-		dst = strconv.AppendInt(dst, b.ResetsAt, 10)
-	}
-	return append(dst, '}')
 }

@@ -17,14 +17,7 @@ import (
 func ErrorAnswer(e *dialect.Error, _ dialect.Client) (int, []dialect.Header, []byte) {
 	header := make([]dialect.Header, 0, 4)
 	header = append(header, dialect.Header{Name: "content-type", Value: "application/json; charset=UTF-8"})
-	if e.NoRetry {
-		header = append(header, dialect.Header{Name: "x-should-retry", Value: "false"})
-	}
-	if ms := e.RetryAfterMillis; ms > 0 {
-		header = append(header,
-			dialect.Header{Name: "retry-after", Value: strconv.FormatInt((ms+999)/1000, 10)},
-			dialect.Header{Name: "retry-after-ms", Value: strconv.FormatInt(ms, 10)})
-	}
+	header = e.AppendRetry(header)
 	return e.Status, header, AppendError(make([]byte, 0, 512), e)
 }
 

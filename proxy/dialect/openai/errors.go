@@ -17,14 +17,7 @@ import (
 func ErrorAnswer(e *dialect.Error, c dialect.Client) (int, []dialect.Header, []byte) {
 	header := make([]dialect.Header, 0, 8)
 	header = append(header, dialect.Header{Name: "content-type", Value: "application/json"})
-	if e.NoRetry {
-		header = append(header, dialect.Header{Name: "x-should-retry", Value: "false"})
-	}
-	if ms := e.RetryAfterMillis; ms > 0 {
-		header = append(header,
-			dialect.Header{Name: "retry-after", Value: strconv.FormatInt((ms+999)/1000, 10)},
-			dialect.Header{Name: "retry-after-ms", Value: strconv.FormatInt(ms, 10)})
-	}
+	header = e.AppendRetry(header)
 	if b := e.RateLimit(); b != nil {
 		header = appendRateLimit(header, b, e.RetryAfterMillis)
 	}
@@ -73,39 +66,9 @@ func AppendError(dst []byte, e *dialect.Error) []byte {
 	dst = append(dst, `,"code":`...)
 	dst = jsonscan.AppendString(dst, code)
 	if e.Budget != nil {
-		dst = appendBudget(append(dst, `,"budget":`...), e.Budget)
+		dst = e.Budget.AppendJSON(append(dst, `,"budget":`...))
 	}
 	return append(dst, "}}"...)
-}
-
-func appendBudget(dst []byte, b *dialect.Budget) []byte {
-	for i, s := range [...]struct{ name, value string }{
-		{"id", b.ID}, {"account", b.Account}, {"unit", b.Unit}, {"window", b.Window},
-	} {
-		dst = append(dst, "{,"[min(i, 1)], '"')
-		dst = append(dst, s.name...)
-		dst = append(dst, `":`...)
-		dst = jsonscan.AppendString(dst, s.value)
-	}
-	for _, n := range [...]struct {
-		name  string
-		value int64
-	}{
-		{"limit", b.Limit}, {"spent", b.Spent}, {"held", b.Held},
-		{"unreachable", b.Unreachable}, {"needed", b.Needed},
-	} {
-		dst = append(dst, `,"`...)
-		dst = append(dst, n.name...)
-		dst = append(dst, `":`...)
-		dst = strconv.AppendInt(dst, n.value, 10)
-	}
-	dst = append(dst, `,"resets_at":`...)
-	if b.ResetsAt == 0 {
-		dst = append(dst, "null"...)
-	} else {
-		dst = strconv.AppendInt(dst, b.ResetsAt, 10)
-	}
-	return append(dst, '}')
 }
 
 // appendUsageLimit appends a refusal for money in Codex's form.

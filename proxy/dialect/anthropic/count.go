@@ -13,15 +13,7 @@ func (Format) AppendCount(dst []byte, c *dialect.Call, model string) ([]byte, bo
 	if c.Endpoint != dialect.Chat {
 		return dst, false
 	}
-	out := append(dst, `{"model":`...)
-	out = append(jsonscan.AppendString(out, model), ',')
-	whole := true
-	out, ok := jsonscan.AppendMembers(out, c.Raw, func(name []byte) bool {
-		in := inCount(name)
-		whole = whole && (in || besideCount(name))
-		return in
-	})
-	return append(out, '}'), ok && whole
+	return c.AppendCounted(dst, model, inCount, besideCount)
 }
 
 // inCount says whether a field is part of what is counted.
@@ -33,8 +25,7 @@ func inCount(name []byte) bool {
 	return false
 }
 
-// besideCount says whether a field adds nothing to the prompt. One that is in
-// neither list may add something that no count would show.
+// besideCount says whether a field adds nothing to the prompt.
 func besideCount(name []byte) bool {
 	switch string(name) {
 	case "model", "max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata", "service_tier", "inference_geo":

@@ -3,7 +3,8 @@
 // and the errors of the gateway with their stable codes. The dialects
 // themselves are sub-packages (openai, anthropic, gemini, and converse, which
 // upstreams alone speak); sse, eventstream and jsonscan are the parsers they share,
-// canonical is the form of a body that is hashed.
+// pieces is what takes their answers apart and puts them together, canonical the
+// form of a body that is hashed.
 //
 // It is pure wire code: no HTTP types, no sockets, no clocks, no money. A
 // dialect never decides whether a call may run, only what it says.

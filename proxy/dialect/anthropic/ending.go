@@ -5,6 +5,7 @@ import (
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 )
 
 // Ending ends a stream of a message in the middle: its open blocks stop, then
@@ -80,11 +81,11 @@ func (e *Ending) See(data []byte) {
 func (e *Ending) Append(dst []byte, _, out int64) []byte {
 	r := replaying{out: dst}
 	for _, n := range e.open {
-		r.event("content_block_stop", object{{[]byte("index"), strconv.AppendInt(nil, n, 10)}})
+		r.event("content_block_stop", object{pieces.Named("index", strconv.AppendInt(nil, n, 10))})
 	}
 	r.event("message_delta", object{
-		{[]byte("delta"), []byte(`{"stop_reason":"max_tokens","stop_sequence":null}`)},
-		{[]byte("usage"), append(strconv.AppendInt([]byte(`{"output_tokens":`), out, 10), '}')},
+		pieces.Named("delta", []byte(`{"stop_reason":"max_tokens","stop_sequence":null}`)),
+		pieces.Named("usage", append(strconv.AppendInt([]byte(`{"output_tokens":`), out, 10), '}')),
 	})
 	r.event("message_stop", nil)
 	return r.out

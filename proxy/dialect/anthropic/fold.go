@@ -4,34 +4,19 @@ import (
 	"strconv"
 
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 	"purser/proxy/dialect/sse"
 )
 
 // Fold appends to dst the JSON answer that a whole stream amounts to, up to
 // message_stop.
 func Fold(dst, stream []byte) ([]byte, error) {
-	var scan sse.Scanner
-	scan.Feed(stream)
 	var f folding
-	for {
-		e, ok, err := scan.Next()
-		if err != nil {
-			return nil, notFoldable(err.Error())
-		}
-		if !ok {
-			break
-		}
-		if err := f.event(e); err != nil {
-			return nil, err
-		}
-	}
-	if e, ok := scan.Rest(); ok {
-		if err := f.event(e); err != nil {
-			return nil, err
-		}
+	if err := pieces.Events(stream, f.event); err != nil {
+		return nil, err
 	}
 	if !f.done {
-		return nil, notFoldable("no message_stop")
+		return nil, pieces.NotFoldable("no message_stop")
 	}
 	return f.append(dst)
 }
@@ -68,13 +53,13 @@ func (f *folding) event(e sse.Event) error {
 	kind, ok := o.text("type")
 	switch {
 	case f.done:
-		return notFoldable("an event after message_stop")
+		return pieces.NotFoldable("an event after message_stop")
 	case !ok:
-		return notFoldable("an event without type")
+		return pieces.NotFoldable("an event without type")
 	case string(kind) == "ping":
 		return nil
 	case (f.message == nil) != (string(kind) == "message_start"):
-		return notFoldable("message_start is not first, or twice")
+		return pieces.NotFoldable("message_start is not first, or twice")
 	}
 	switch string(kind) {
 	case "message_start":
@@ -95,7 +80,7 @@ func (f *folding) event(e sse.Event) error {
 		f.done = true
 		return nil
 	}
-	return notFoldable("an event of another type")
+	return pieces.NotFoldable("an event of another type")
 }
 
 func (f *folding) start(o object) (err error) {
@@ -103,7 +88,7 @@ func (f *folding) start(o object) (err error) {
 		return err
 	}
 	if content, err := elementsOf(f.message.get("content")); err != nil || len(content) > 0 {
-		return notFoldable("message_start has content")
+		return pieces.NotFoldable("message_start has content")
 	}
 	f.usage, err = takeApart(f.message.get("usage"))
 	return err
@@ -111,7 +96,7 @@ func (f *folding) start(o object) (err error) {
 
 func (f *folding) open(o object) error {
 	if index, ok := indexOf(o); !ok || index != len(f.blocks) || index == maxBlocks {
-		return notFoldable("a block out of order")
+		return pieces.NotFoldable("a block out of order")
 	}
 	block, err := takeApart(o.get("content_block"))
 	if err != nil {
@@ -130,7 +115,7 @@ func indexOf(o object) (int, bool) {
 func (f *folding) block(o object) (*foldedBlock, error) {
 	index, ok := indexOf(o)
 	if !ok || index >= len(f.blocks) || f.blocks[index].ended {
-		return nil, notFoldable("an event of a block that is not open")
+		return nil, pieces.NotFoldable("an event of a block that is not open")
 	}
 	return f.blocks[index], nil
 }
@@ -155,14 +140,14 @@ func (f *folding) delta(o object) error {
 	case "input_json_delta":
 		piece, ok := d.text("partial_json")
 		if !ok {
-			return notFoldable("a piece of input that is not a string")
+			return pieces.NotFoldable("a piece of input that is not a string")
 		}
 		b.input = jsonscan.AppendText(b.input, piece)
 		return nil
 	case "citations_delta":
 		citation := d.get("citation")
 		if citation == nil {
-			return notFoldable("no citation")
+			return pieces.NotFoldable("no citation")
 		}
 		if len(b.list) > 0 {
 			b.list = append(b.list, ',')
@@ -170,14 +155,14 @@ func (f *folding) delta(o object) error {
 		b.list = append(b.list, citation...)
 		return nil
 	}
-	return notFoldable("a delta of another type")
+	return pieces.NotFoldable("a delta of another type")
 }
 
 // join appends the string of a delta to that of the block.
 func (b *foldedBlock) join(d object, key string) error {
 	piece, ok := d.text(key)
 	if !ok {
-		return notFoldable("a delta that is not a string")
+		return pieces.NotFoldable("a delta that is not a string")
 	}
 	if b.texts == nil {
 		b.texts = map[string][]byte{}
@@ -198,13 +183,13 @@ func (f *folding) end(o object) error {
 		return err
 	}
 	for _, p := range d {
-		f.message.set(string(p.key), p.value)
+		f.message.set(string(p.Key), p.Value)
 	}
 	for _, p := range o {
-		switch string(p.key) {
+		switch string(p.Key) {
 		case "type", "delta", "usage":
 		default:
-			f.message.set(string(p.key), p.value)
+			f.message.set(string(p.Key), p.Value)
 		}
 	}
 	u, err := takeApart(o.get("usage"))
@@ -212,8 +197,8 @@ func (f *folding) end(o object) error {
 		return err
 	}
 	for _, p := range u {
-		if !isNull(p.value) {
-			f.usage.set(string(p.key), p.value)
+		if !pieces.IsNull(p.Value) {
+			f.usage.set(string(p.Key), p.Value)
 		}
 	}
 	return nil
@@ -221,13 +206,13 @@ func (f *folding) end(o object) error {
 
 // append writes the answer.
 func (f *folding) append(dst []byte) ([]byte, error) {
-	if stop := f.message.get("stop_reason"); stop == nil || isNull(stop) {
-		return nil, notFoldable("the answer is not finished")
+	if stop := f.message.get("stop_reason"); stop == nil || pieces.IsNull(stop) {
+		return nil, pieces.NotFoldable("the answer is not finished")
 	}
 	content := []byte{'['}
 	for i, b := range f.blocks {
 		if !b.ended {
-			return nil, notFoldable("a block that is not closed")
+			return nil, pieces.NotFoldable("a block that is not closed")
 		}
 		if i > 0 {
 			content = append(content, ',')
@@ -250,15 +235,15 @@ func (b *foldedBlock) settle() error {
 		}
 	}
 	if len(b.list) > 0 {
-		if begun := b.object.get("citations"); begun != nil && !isNull(begun) && len(begun) > len("[]") {
-			return notFoldable("a block that begins with citations")
+		if begun := b.object.get("citations"); begun != nil && !pieces.IsNull(begun) && len(begun) > len("[]") {
+			return pieces.NotFoldable("a block that begins with citations")
 		}
 		b.object.set("citations", append(append([]byte{'['}, b.list...), ']'))
 	}
 	if len(b.input) > 0 {
 		cur := jsonscan.Cursor{Doc: b.input}
 		if cur.Skip() != nil || cur.End() != nil {
-			return notFoldable("an input that is not JSON")
+			return pieces.NotFoldable("an input that is not JSON")
 		}
 		b.object.set("input", b.input)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"purser/proxy/dialect/pieces"
+
 	"pgregory.net/rapid"
 )
 
@@ -109,7 +111,7 @@ func TestWhatCannotBeFolded(t *testing.T) {
 		"half a surrogate":  strings.Replace(aStream, `\ude00`, ``, 1),
 		"events without it": "data: {}\n\n" + aStream,
 	} {
-		if got, err := Fold(nil, []byte(stream)); !errors.Is(err, ErrNotFoldable) {
+		if got, err := Fold(nil, []byte(stream)); !errors.Is(err, pieces.ErrNotFoldable) {
 			t.Errorf("%s: %v %s", name, err, got)
 		}
 	}
@@ -117,7 +119,7 @@ func TestWhatCannotBeFolded(t *testing.T) {
 		if answer == folded {
 			t.Fatal("not changed")
 		}
-		if got, err := Replay(nil, []byte(answer)); !errors.Is(err, ErrNotFoldable) {
+		if got, err := Replay(nil, []byte(answer)); !errors.Is(err, pieces.ErrNotFoldable) {
 			t.Errorf("%s: %v %s", answer, err, got)
 		}
 	}

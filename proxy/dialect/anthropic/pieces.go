@@ -1,36 +1,18 @@
 package anthropic
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 )
 
-// ErrNotFoldable says that a stream is not a whole answer, or has in it what
-// cannot be put together or taken apart without guessing. Such an answer is not
-// stored.
-var ErrNotFoldable = errors.New("answer has no other form")
-
-func notFoldable(why string) error { return fmt.Errorf("%w: %s", ErrNotFoldable, why) }
-
-// pair is a member: its key without quotes, and its value.
-type pair struct {
-	key, value []byte
-}
-
-// maxPairs bounds the members of one object.
-const maxPairs = 64
-
 // object is a JSON object taken apart, in the order of its members.
-type object []pair
+type object []pieces.Pair
 
 // get gives the value under key, nil if there is none.
 func (o object) get(key string) []byte {
 	for i := range o {
-		if string(o[i].key) == key {
-			return o[i].value
+		if string(o[i].Key) == key {
+			return o[i].Value
 		}
 	}
 	return nil
@@ -39,12 +21,12 @@ func (o object) get(key string) []byte {
 // set puts value under key, keeping the place of a key that is there.
 func (o *object) set(key string, value []byte) {
 	for i := range *o {
-		if string((*o)[i].key) == key {
-			(*o)[i].value = value
+		if string((*o)[i].Key) == key {
+			(*o)[i].Value = value
 			return
 		}
 	}
-	*o = append(*o, pair{[]byte(key), value})
+	*o = append(*o, pieces.Named(key, value))
 }
 
 // text is the inside of the string under key; false if it is no string.
@@ -66,69 +48,50 @@ func (o object) is(key, want string) bool {
 func takeApart(raw []byte) (object, error) {
 	cur := jsonscan.Cursor{Doc: raw}
 	if cur.Kind() != jsonscan.Object {
-		return nil, notFoldable("something that is not an object")
+		return nil, pieces.NotFoldable("something that is not an object")
 	}
 	if err := cur.Open(); err != nil {
-		return nil, notFoldable(err.Error())
+		return nil, pieces.NotFoldable(err.Error())
 	}
 	o := make(object, 0, 8)
 	for first := true; ; first = false {
 		key, more, err := cur.Member(first)
 		if err != nil {
-			return nil, notFoldable(err.Error())
+			return nil, pieces.NotFoldable(err.Error())
 		}
 		if !more {
 			break
 		}
 		name := raw[key.Start:key.End]
-		if len(o) == maxPairs || o.get(string(name)) != nil {
-			return nil, notFoldable("an object with a key given twice, or too many")
+		if len(o) == pieces.MaxPairs || o.get(string(name)) != nil {
+			return nil, pieces.NotFoldable("an object with a key given twice, or too many")
 		}
-		cur.Kind()
-		start := cur.Pos
-		if err := cur.Skip(); err != nil {
-			return nil, notFoldable(err.Error())
+		start, end, err := cur.Value()
+		if err != nil {
+			return nil, pieces.NotFoldable(err.Error())
 		}
-		o = append(o, pair{name, raw[start:cur.Pos]})
+		o = append(o, pieces.Pair{Key: name, Value: raw[start:end]})
 	}
 	if err := cur.End(); err != nil {
-		return nil, notFoldable(err.Error())
+		return nil, pieces.NotFoldable(err.Error())
 	}
 	return o, nil
 }
 
-// elementsOf gives the elements of an array.
-func elementsOf(raw []byte) ([][]byte, error) {
-	cur := jsonscan.Cursor{Doc: raw}
-	if cur.Kind() != jsonscan.Array {
-		return nil, notFoldable("something that is not an array")
-	}
-	if err := cur.Open(); err != nil {
-		return nil, notFoldable(err.Error())
-	}
-	var list [][]byte
-	for first := true; ; first = false {
-		more, err := cur.Element(first)
-		if err != nil {
-			return nil, notFoldable(err.Error())
-		}
-		if !more {
-			return list, nil
-		}
-		cur.Kind()
-		start := cur.Pos
-		if err := cur.Skip(); err != nil {
-			return nil, notFoldable(err.Error())
-		}
-		list = append(list, raw[start:cur.Pos])
-	}
+// elementsOf gives the elements of an array that was part of an object taken apart.
+func elementsOf(raw []byte) (list [][]byte, err error) {
+	err = pieces.Elements(raw, func(value []byte) error {
+		list = append(list, value)
+		return nil
+	})
+	return list, err
 }
 
 func (o object) append(dst []byte) []byte {
 	for i, p := range o {
 		dst = append(dst, "{,"[min(i, 1)], '"')
-		dst = append(append(dst, p.key...), `":`...)
-		dst = append(dst, p.value...)
+		dst = append(append(dst, p.Key...), `":`...)
+		dst = append(dst, p.Value...)
 	}
 	if len(o) == 0 {
 		dst = append(dst, '{')
@@ -141,5 +104,3 @@ func quoted(inside []byte) []byte {
 }
 
 var null = []byte("null")
-
-func isNull(value []byte) bool { return bytes.Equal(value, null) }

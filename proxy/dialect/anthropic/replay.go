@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 )
 
 // Replay appends to dst the stream that tells a stored JSON answer: its blocks,
@@ -16,8 +17,8 @@ func Replay(dst, answer []byte) ([]byte, error) {
 		return nil, err
 	}
 	usage := message.get("usage")
-	if stop := message.get("stop_reason"); !message.is("type", "message") || usage == nil || stop == nil || isNull(stop) {
-		return nil, notFoldable("not a whole message")
+	if stop := message.get("stop_reason"); !message.is("type", "message") || usage == nil || stop == nil || pieces.IsNull(stop) {
+		return nil, pieces.NotFoldable("not a whole message")
 	}
 	blocks, err := elementsOf(message.get("content"))
 	if err != nil {
@@ -29,17 +30,17 @@ func Replay(dst, answer []byte) ([]byte, error) {
 	for _, key := range [...]string{"stop_reason", "stop_sequence", "stop_details", "container"} {
 		if v := message.get(key); v != nil {
 			start.set(key, null)
-			end = append(end, pair{[]byte(key), v})
+			end = append(end, pieces.Named(key, v))
 		}
 	}
 	r := replaying{out: dst}
-	r.event("message_start", object{{[]byte("message"), start.append(nil)}})
+	r.event("message_start", object{pieces.Named("message", start.append(nil))})
 	for i, raw := range blocks {
 		if err := r.block(i, raw); err != nil {
 			return nil, err
 		}
 	}
-	r.event("message_delta", object{{[]byte("delta"), end.append(nil)}, {[]byte("usage"), usage}})
+	r.event("message_delta", object{pieces.Named("delta", end.append(nil)), pieces.Named("usage", usage)})
 	r.event("message_stop", nil)
 	return r.out, nil
 }
@@ -52,13 +53,13 @@ type replaying struct {
 // event writes one event.
 func (r *replaying) event(kind string, members object) {
 	r.out = append(append(append(r.out, "event: "...), kind...), "\ndata: "...)
-	all := append(object{{[]byte("type"), quoted([]byte(kind))}}, members...)
+	all := append(object{pieces.Named("type", quoted([]byte(kind)))}, members...)
 	r.out = append(all.append(r.out), "\n\n"...)
 }
 
 func (r *replaying) delta(kind, key string, value []byte) {
-	d := object{{[]byte("type"), quoted([]byte(kind))}, {[]byte(key), value}}
-	r.event("content_block_delta", object{{[]byte("index"), r.index}, {[]byte("delta"), d.append(nil)}})
+	d := object{pieces.Named("type", quoted([]byte(kind))), pieces.Named(key, value)}
+	r.event("content_block_delta", object{pieces.Named("index", r.index), pieces.Named("delta", d.append(nil))})
 }
 
 func (r *replaying) block(index int, raw []byte) error {
@@ -78,7 +79,7 @@ func (r *replaying) block(index int, raw []byte) error {
 	}
 	switch string(kind) {
 	case "text":
-		if list := block.get("citations"); list != nil && !isNull(list) {
+		if list := block.get("citations"); list != nil && !pieces.IsNull(list) {
 			citations, err := elementsOf(list)
 			if err != nil {
 				return err
@@ -98,10 +99,10 @@ func (r *replaying) block(index int, raw []byte) error {
 			deltas = append(deltas, func() { r.delta("input_json_delta", "partial_json", jsonscan.AppendValid(nil, input)) })
 		}
 	}
-	r.event("content_block_start", object{{[]byte("index"), r.index}, {[]byte("content_block"), start.append(nil)}})
+	r.event("content_block_start", object{pieces.Named("index", r.index), pieces.Named("content_block", start.append(nil))})
 	for _, tell := range deltas {
 		tell()
 	}
-	r.event("content_block_stop", object{{[]byte("index"), r.index}})
+	r.event("content_block_stop", object{pieces.Named("index", r.index)})
 	return nil
 }

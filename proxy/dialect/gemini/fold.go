@@ -2,63 +2,31 @@ package gemini
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 	"purser/proxy/dialect/sse"
 )
-
-// ErrNotFoldable says that a stream is not a whole answer, or has in it what
-// cannot be put together or taken apart without guessing. Such an answer is not
-// stored.
-var ErrNotFoldable = errors.New("answer has no other form")
-
-func notFoldable(why string) error { return fmt.Errorf("%w: %s", ErrNotFoldable, why) }
 
 // Fold appends to dst the JSON answer that a whole stream amounts to: what
 // Google would have said had it not been asked to stream. The stream is the
 // upstream's own.
 func Fold(dst, stream []byte) ([]byte, error) {
-	var scan sse.Scanner
-	scan.Feed(stream)
 	f := folding{}
-	for {
-		e, ok, err := scan.Next()
-		if err != nil {
-			return nil, notFoldable(err.Error())
-		}
-		if !ok {
-			break
-		}
-		if err := f.event(e); err != nil {
-			return nil, err
-		}
-	}
-	if e, ok := scan.Rest(); ok {
-		if err := f.event(e); err != nil {
-			return nil, err
-		}
+	if err := pieces.Events(stream, f.event); err != nil {
+		return nil, err
 	}
 	return f.append(dst)
 }
-
-// pair is a member: its key without quotes, and its value.
-type pair struct {
-	key, value []byte
-}
-
-// maxPairs bounds the members kept of one object of a stream.
-const maxPairs = 64
 
 // folding is an answer being put together. Its slices are JSON, parts of the
 // stream or copies.
 type folding struct {
 	ends       ends
-	extra      []pair // members of the chunks but the candidates; the last value counts
+	extra      []pieces.Pair // members of the chunks but the candidates; the last value counts
 	candidates []*candidate
 }
 
@@ -67,7 +35,7 @@ type candidate struct {
 	role   []byte
 	parts  []part
 	finish []byte
-	extra  []pair
+	extra  []pieces.Pair
 }
 
 // part is one part of an answer: raw, or text that may grow.
@@ -82,7 +50,7 @@ func (f *folding) event(e sse.Event) error {
 	case e.Lines == 0:
 		return nil
 	case len(e.Type) > 0:
-		return notFoldable("an event of another type")
+		return pieces.NotFoldable("an event of another type")
 	}
 	data := e.Data
 	if e.DataAt < 0 { // joined in memory that the next event may use
@@ -91,52 +59,47 @@ func (f *folding) event(e sse.Event) error {
 	var report dialect.Report
 	a := reader{cur: jsonscan.Cursor{Doc: data}, report: &report, ends: f.ends}
 	if a.chunk() != nil || a.cur.End() != nil {
-		return notFoldable("an event that is not JSON")
+		return pieces.NotFoldable("an event that is not JSON")
 	}
 	f.ends = a.ends
-	return members(data, f.member)
+	return pieces.Members(data, f.member)
 }
 
 func (f *folding) member(key, value []byte) (err error) {
 	switch {
-	case isNull(value):
+	case pieces.IsNull(value):
 		return nil
 	case string(key) == "error":
-		return notFoldable("an error")
+		return pieces.NotFoldable("an error")
 	case string(key) == "candidates":
 		place := int64(0)
-		return elements(value, func(raw []byte) error {
+		return pieces.Elements(value, func(raw []byte) error {
 			place++
 			return f.candidate(raw, place-1)
 		})
 	}
-	f.extra, err = set(f.extra, key, value, true)
+	f.extra, err = pieces.Set(f.extra, key, value)
 	return err
 }
 
-// set puts value under key, keeping the place of a key that is there. Another
-// value takes the place of an earlier one only if it may.
-func set(list []pair, key, value []byte, replaces bool) ([]pair, error) {
+// agree puts value under key, where no other value is under it.
+func agree(list []pieces.Pair, key, value []byte) ([]pieces.Pair, error) {
 	for i := range list {
-		if !bytes.Equal(list[i].key, key) {
+		if !bytes.Equal(list[i].Key, key) {
 			continue
 		}
-		if !replaces && !bytes.Equal(list[i].value, value) {
-			return list, notFoldable("a member with two values")
+		if !bytes.Equal(list[i].Value, value) {
+			return list, pieces.NotFoldable("a member with two values")
 		}
-		list[i].value = value
 		return list, nil
 	}
-	if len(list) == maxPairs {
-		return list, notFoldable("too many members")
-	}
-	return append(list, pair{key, value}), nil
+	return pieces.Add(list, key, value)
 }
 
 func (f *folding) candidate(raw []byte, place int64) error {
-	index, err := indexOf(raw, place)
+	index, err := pieces.Index(raw, place)
 	if err != nil || index < 0 || index >= 64 {
-		return notFoldable("a candidate without index")
+		return pieces.NotFoldable("a candidate without index")
 	}
 	at := slices.IndexFunc(f.candidates, func(c *candidate) bool { return c.index == index })
 	if at < 0 {
@@ -144,15 +107,17 @@ func (f *folding) candidate(raw []byte, place int64) error {
 		f.candidates = append(f.candidates, &candidate{index: index})
 	}
 	c := f.candidates[at]
-	return members(raw, func(key, value []byte) (err error) {
+	return pieces.Members(raw, func(key, value []byte) (err error) {
 		switch name := string(key); {
-		case name == "index" || isNull(value):
+		case name == "index" || pieces.IsNull(value):
 		case name == "content":
-			return members(value, c.content)
+			return pieces.Members(value, c.content)
 		case name == "finishReason":
 			c.finish = value
+		case name == "safetyRatings":
+			c.extra, err = pieces.Set(c.extra, key, value)
 		default:
-			c.extra, err = set(c.extra, key, value, name == "safetyRatings")
+			c.extra, err = agree(c.extra, key, value)
 		}
 		return err
 	})
@@ -160,15 +125,15 @@ func (f *folding) candidate(raw []byte, place int64) error {
 
 func (c *candidate) content(key, value []byte) error {
 	switch {
-	case isNull(value):
+	case pieces.IsNull(value):
 		return nil
 	case string(key) == "role":
 		c.role = value
 		return nil
 	case string(key) == "parts":
-		return elements(value, c.part)
+		return pieces.Elements(value, c.part)
 	}
-	return notFoldable("a content with an unknown member")
+	return pieces.NotFoldable("a content with an unknown member")
 }
 
 // part adds a part, or its text to the part before it if both are of text alone.
@@ -176,7 +141,7 @@ func (c *candidate) part(raw []byte) error {
 	p := part{raw: raw}
 	var text []byte
 	plain, thought := true, false
-	err := members(raw, func(key, value []byte) error {
+	err := pieces.Members(raw, func(key, value []byte) error {
 		switch {
 		case string(key) == "text" && value[0] == '"':
 			text = value[1 : len(value)-1]
@@ -206,7 +171,7 @@ func (c *candidate) part(raw []byte) error {
 // append writes the answer.
 func (f *folding) append(dst []byte) ([]byte, error) {
 	if f.ends.blocked || f.ends.paused || !f.ends.whole() {
-		return nil, notFoldable("a candidate that is not finished")
+		return nil, pieces.NotFoldable("a candidate that is not finished")
 	}
 	slices.SortFunc(f.candidates, func(a, b *candidate) int { return int(a.index - b.index) })
 	dst = append(dst, `{"candidates":[`...)
@@ -215,11 +180,11 @@ func (f *folding) append(dst []byte) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		if c.finish == nil {
-			return nil, notFoldable("a candidate that is not finished")
+			return nil, pieces.NotFoldable("a candidate that is not finished")
 		}
 		dst = c.append(dst)
 	}
-	return append(appendPairs(append(dst, ']'), f.extra), '}'), nil
+	return append(pieces.AppendPairs(append(dst, ']'), f.extra), '}'), nil
 }
 
 func (c *candidate) append(dst []byte) []byte {
@@ -241,7 +206,7 @@ func (c *candidate) append(dst []byte) []byte {
 	dst = append(append(dst, `,"finishReason":`...), c.finish...)
 	dst = append(dst, `,"index":`...)
 	dst = strconv.AppendInt(dst, c.index, 10)
-	return append(appendPairs(dst, c.extra), '}')
+	return append(pieces.AppendPairs(dst, c.extra), '}')
 }
 
 func (p *part) append(dst []byte) []byte {
@@ -262,91 +227,11 @@ func Replay(dst, answer []byte, c *dialect.Call) ([]byte, error) {
 	var report dialect.Report
 	a := reader{cur: jsonscan.Cursor{Doc: answer}, report: &report}
 	if a.chunk() != nil || a.cur.End() != nil || !a.failure.Empty() || !a.ends.whole() {
-		return nil, notFoldable("not a whole answer")
+		return nil, pieces.NotFoldable("not a whole answer")
 	}
 	if c.StreamType != "" {
 		return append(append(append(dst, '['), bytes.TrimSpace(answer)...), ']'), nil
 	}
-	dst = appendCompact(append(dst, "data: "...), answer)
+	dst = pieces.AppendCompact(append(dst, "data: "...), answer)
 	return append(dst, "\r\n\r\n"...), nil
-}
-
-// appendCompact appends JSON, which was checked before, without the white space
-// between its tokens: an event's data has no line breaks.
-func appendCompact(dst, raw []byte) []byte {
-	quoted := false
-	for i := 0; i < len(raw); i++ {
-		switch b := raw[i]; {
-		case quoted && b == '\\':
-			dst = append(dst, b)
-			i++
-		case b == '"':
-			quoted = !quoted
-		case !quoted && (b == ' ' || b == '\t' || b == '\n' || b == '\r'):
-			continue
-		}
-		dst = append(dst, raw[i])
-	}
-	return dst
-}
-
-// The helpers below work on JSON that has been checked before.
-
-// members calls do with each member of the object raw: its key as written,
-// without quotes, and its value.
-func members(raw []byte, do func(key, value []byte) error) error {
-	cur := jsonscan.Cursor{Doc: raw}
-	if cur.Kind() != jsonscan.Object {
-		return notFoldable("something that is not an object")
-	}
-	return cur.EachMember(func(key jsonscan.Str) error {
-		cur.Kind()
-		start := cur.Pos
-		if err := cur.Skip(); err != nil {
-			return err
-		}
-		return do(raw[key.Start:key.End], raw[start:cur.Pos])
-	})
-}
-
-// elements calls do with each element of the array raw.
-func elements(raw []byte, do func(value []byte) error) error {
-	cur := jsonscan.Cursor{Doc: raw}
-	if cur.Kind() != jsonscan.Array {
-		return notFoldable("something that is not an array")
-	}
-	return cur.EachElement(func(int) error {
-		cur.Kind()
-		start := cur.Pos
-		if err := cur.Skip(); err != nil {
-			return err
-		}
-		return do(raw[start:cur.Pos])
-	})
-}
-
-// indexOf gives the index member of the object raw, or none.
-func indexOf(raw []byte, none int64) (int64, error) {
-	index := none
-	err := members(raw, func(key, value []byte) error {
-		if string(key) == "index" {
-			cur := jsonscan.Cursor{Doc: value}
-			if n, whole, err := cur.Int(); err == nil && whole {
-				index = n
-			}
-		}
-		return nil
-	})
-	return index, err
-}
-
-func isNull(value []byte) bool { return value[0] == 'n' }
-
-// appendPairs appends members, each after a comma.
-func appendPairs(dst []byte, list []pair) []byte {
-	for _, p := range list {
-		dst = append(append(append(dst, `,"`...), p.key...), `":`...)
-		dst = append(dst, p.value...)
-	}
-	return dst
 }

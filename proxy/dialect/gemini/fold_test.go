@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"purser/proxy/dialect"
+	"purser/proxy/dialect/pieces"
 
 	"pgregory.net/rapid"
 )
@@ -26,12 +27,12 @@ func TestNotFoldable(t *testing.T) {
 		"new content":  event(`{"candidates":[{"content":{"novel":1},"finishReason":"STOP"}]}`),
 		"half a glyph": event(`{"candidates":[{"content":{"parts":[{"text":"\ud83d"}]},"finishReason":"STOP"}]}`),
 	} {
-		if got, err := Fold(nil, []byte(stream)); !errors.Is(err, ErrNotFoldable) {
+		if got, err := Fold(nil, []byte(stream)); !errors.Is(err, pieces.ErrNotFoldable) {
 			t.Errorf("%s: %s, %v", name, got, err)
 		}
 	}
 	for _, answer := range []string{``, `[]`, `{}`, `{"candidates":[]}`, `{"error":{}}`, `{"candidates":[{"content":{}}]}`, `{"candidates":[{"finishReason":"STOP"}]} x`} {
-		if got, err := Replay(nil, []byte(answer), &dialect.Call{}); !errors.Is(err, ErrNotFoldable) {
+		if got, err := Replay(nil, []byte(answer), &dialect.Call{}); !errors.Is(err, pieces.ErrNotFoldable) {
 			t.Errorf("%q: %s, %v", answer, got, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 )
 
 // Ending ends a chat stream, or one of a legacy completion, in the middle: each
@@ -47,11 +48,11 @@ func (e *Ending) See(data []byte) {
 
 // commonMembers appends the members of a chunk that all of a stream have.
 func commonMembers(dst, data []byte) []byte {
-	_ = members(oneLine(data), func(key, value []byte) error { // read before without error
+	_ = pieces.Members(pieces.OneLine(data), func(key, value []byte) error { // read before without error
 		switch string(key) {
 		case "choices", "usage", "obfuscation":
 		default:
-			dst = appendPairs(dst, []pair{{key, value}})
+			dst = pieces.AppendPair(dst, key, value)
 		}
 		return nil
 	})

@@ -2,45 +2,21 @@ package openai
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 	"purser/proxy/dialect/sse"
 )
-
-// ErrNotFoldable says that a stream is not a whole answer, or has in it what
-// cannot be put together or taken apart without guessing. Such an answer is not
-// stored.
-var ErrNotFoldable = errors.New("answer has no other form")
-
-func notFoldable(why string) error { return fmt.Errorf("%w: %s", ErrNotFoldable, why) }
 
 // Fold appends to dst the JSON answer that a whole stream amounts to: what the
 // provider would have said had it not been asked to stream. The stream is the
 // upstream's own, usage chunk included, up to [DONE].
 func Fold(dst, stream []byte) ([]byte, error) {
-	var scan sse.Scanner
-	scan.Feed(stream)
 	f := folding{}
-	for {
-		e, ok, err := scan.Next()
-		if err != nil {
-			return nil, notFoldable(err.Error())
-		}
-		if !ok {
-			break
-		}
-		if err := f.event(e); err != nil {
-			return nil, err
-		}
-	}
-	if e, ok := scan.Rest(); ok {
-		if err := f.event(e); err != nil {
-			return nil, err
-		}
+	if err := pieces.Events(stream, f.event); err != nil {
+		return nil, err
 	}
 	return f.append(dst)
 }
@@ -51,53 +27,31 @@ type folding struct {
 	done    bool
 	id      []byte
 	usage   []byte
-	extra   []pair // other members of the chunks, in order of first appearance; the last value counts
+	extra   []pieces.Pair // other members of the chunks, in order of first appearance; the last value counts
 	choices []*foldedChoice
 	joins   int      // what the event at hand appends to texts and lists of the answer
 	last    template // of the event before, if it can serve as one
-}
-
-// pair is a member: its key without quotes, and its value.
-type pair struct {
-	key, value []byte
-}
-
-// maxPairs bounds the members kept of one object of a stream.
-const maxPairs = 64
-
-// set puts value under key, keeping the place of a key that is there.
-func set(list []pair, key, value []byte) ([]pair, error) {
-	for i := range list {
-		if bytes.Equal(list[i].key, key) {
-			list[i].value = value
-			return list, nil
-		}
-	}
-	if len(list) == maxPairs {
-		return list, notFoldable("too many members")
-	}
-	return append(list, pair{key, value}), nil
 }
 
 type foldedChoice struct {
 	of       *folding
 	index    int64
 	role     []byte
-	texts    []pair // string members; the value is the inside of the string
-	arrays   []pair // array members; the value is the inside of the array
+	texts    []pieces.Pair // string members; the value is the inside of the string
+	arrays   []pieces.Pair // array members; the value is the inside of the array
 	tools    []*foldedTool
 	function *foldedTool // the deprecated function_call
-	logprobs []pair
+	logprobs []pieces.Pair
 	finish   []byte
-	extra    []pair
+	extra    []pieces.Pair
 }
 
 // foldedTool is a tool call: inner is its function or custom member.
 type foldedTool struct {
 	index int64
-	outer []pair
+	outer []pieces.Pair
 	kind  []byte
-	inner []pair // string members; the value is the inside of the string
+	inner []pieces.Pair // string members; the value is the inside of the string
 }
 
 func (f *folding) event(e sse.Event) error {
@@ -106,12 +60,12 @@ func (f *folding) event(e sse.Event) error {
 	case e.Lines == 0:
 		return nil
 	case f.done:
-		return notFoldable("an event after [DONE]")
+		return pieces.NotFoldable("an event after [DONE]")
 	case string(data) == "[DONE]":
 		f.done = true
 		return nil
 	case len(e.Type) > 0:
-		return notFoldable("an event of another type")
+		return pieces.NotFoldable("an event of another type")
 	}
 	if text, ok := f.last.match(data); ok {
 		c := f.last.choice
@@ -121,10 +75,10 @@ func (f *folding) event(e sse.Event) error {
 	}
 	cur := jsonscan.Cursor{Doc: data}
 	if cur.Skip() != nil || cur.End() != nil {
-		return notFoldable("an event that is not JSON")
+		return pieces.NotFoldable("an event that is not JSON")
 	}
 	f.joins, f.last = 0, template{}
-	if err := members(data, f.member); err != nil {
+	if err := pieces.Members(data, f.member); err != nil {
 		return err
 	}
 	if f.joins == 1 && f.last.choice != nil {
@@ -140,36 +94,36 @@ func (f *folding) member(key, value []byte) (err error) {
 	case "object", "obfuscation":
 		return nil
 	case "error":
-		if isNull(value) {
+		if pieces.IsNull(value) {
 			return nil
 		}
-		return notFoldable("an error")
+		return pieces.NotFoldable("an error")
 	case "usage":
-		if !isNull(value) {
+		if !pieces.IsNull(value) {
 			f.usage = value
 		}
 		return nil
 	case "choices":
-		if isNull(value) {
+		if pieces.IsNull(value) {
 			return nil
 		}
-		return elements(value, f.choice)
+		return pieces.Elements(value, f.choice)
 	case "id":
 		if f.id == nil {
 			f.id = value
 		}
 		return nil
 	}
-	if !isNull(value) {
-		f.extra, err = set(f.extra, key, value)
+	if !pieces.IsNull(value) {
+		f.extra, err = pieces.Set(f.extra, key, value)
 	}
 	return err
 }
 
 func (f *folding) choice(raw []byte) error {
-	index, err := indexOf(raw, -1)
+	index, err := pieces.Index(raw, -1)
 	if err != nil || index < 0 || index >= MaxAnswers {
-		return notFoldable("a choice without index")
+		return pieces.NotFoldable("a choice without index")
 	}
 	at := slices.IndexFunc(f.choices, func(c *foldedChoice) bool { return c.index == index })
 	if at < 0 {
@@ -177,28 +131,28 @@ func (f *folding) choice(raw []byte) error {
 		f.choices = append(f.choices, &foldedChoice{index: index, of: f})
 	}
 	c := f.choices[at]
-	return members(raw, func(key, value []byte) (err error) {
+	return pieces.Members(raw, func(key, value []byte) (err error) {
 		switch string(key) {
 		case "index":
 		case "delta":
-			if !isNull(value) {
-				return members(value, c.delta)
+			if !pieces.IsNull(value) {
+				return pieces.Members(value, c.delta)
 			}
 		case "finish_reason":
-			if !isNull(value) {
+			if !pieces.IsNull(value) {
 				c.finish = value
 			}
 		case "logprobs":
-			if !isNull(value) {
+			if !pieces.IsNull(value) {
 				f.joins++
-				return members(value, func(key, value []byte) (err error) {
+				return pieces.Members(value, func(key, value []byte) (err error) {
 					c.logprobs, err = joinArray(c.logprobs, key, value)
 					return err
 				})
 			}
 		default:
-			if !isNull(value) {
-				c.extra, err = set(c.extra, key, value)
+			if !pieces.IsNull(value) {
+				c.extra, err = pieces.Set(c.extra, key, value)
 			}
 		}
 		return err
@@ -208,30 +162,30 @@ func (f *folding) choice(raw []byte) error {
 func (c *foldedChoice) delta(key, value []byte) (err error) {
 	switch string(key) {
 	case "role":
-		if c.role == nil && !isNull(value) {
+		if c.role == nil && !pieces.IsNull(value) {
 			c.role = value
 		}
 		return nil
 	case "tool_calls":
-		if isNull(value) {
+		if pieces.IsNull(value) {
 			return nil
 		}
 		c.of.joins++
-		return elements(value, c.tool)
+		return pieces.Elements(value, c.tool)
 	case "function_call":
-		if isNull(value) {
+		if pieces.IsNull(value) {
 			return nil
 		}
 		c.of.joins++
 		if c.function == nil {
 			c.function = &foldedTool{}
 		}
-		return members(value, func(key, value []byte) error {
+		return pieces.Members(value, func(key, value []byte) error {
 			c.function.inner, err = joinText(c.function.inner, key, value)
 			return err
 		})
 	case "content", "refusal", "reasoning_content", "reasoning":
-		if isNull(value) {
+		if pieces.IsNull(value) {
 			return nil
 		}
 		c.of.joins++
@@ -241,15 +195,15 @@ func (c *foldedChoice) delta(key, value []byte) (err error) {
 		c.texts, err = joinText(c.texts, key, value)
 		return err
 	case "annotations":
-		if isNull(value) {
+		if pieces.IsNull(value) {
 			return nil
 		}
 		c.of.joins++
 		c.arrays, err = joinArray(c.arrays, key, value)
 		return err
 	}
-	if !isNull(value) {
-		return notFoldable("a delta with an unknown member")
+	if !pieces.IsNull(value) {
+		return pieces.NotFoldable("a delta with an unknown member")
 	}
 	return nil
 }
@@ -258,9 +212,9 @@ func (c *foldedChoice) delta(key, value []byte) (err error) {
 const maxToolCalls = 1_024
 
 func (c *foldedChoice) tool(raw []byte) error {
-	index, err := indexOf(raw, -1)
+	index, err := pieces.Index(raw, -1)
 	if err != nil || index < 0 || index >= maxToolCalls {
-		return notFoldable("a tool call without index")
+		return pieces.NotFoldable("a tool call without index")
 	}
 	at := slices.IndexFunc(c.tools, func(t *foldedTool) bool { return t.index == index })
 	if at < 0 {
@@ -268,76 +222,73 @@ func (c *foldedChoice) tool(raw []byte) error {
 		c.tools = append(c.tools, &foldedTool{index: index})
 	}
 	t := c.tools[at]
-	return members(raw, func(key, value []byte) (err error) {
+	return pieces.Members(raw, func(key, value []byte) (err error) {
 		switch {
-		case string(key) == "index" || isNull(value):
+		case string(key) == "index" || pieces.IsNull(value):
 			return nil
 		case value[0] == '{':
 			if t.kind != nil && !bytes.Equal(t.kind, key) {
-				return notFoldable("a tool call of two kinds")
+				return pieces.NotFoldable("a tool call of two kinds")
 			}
 			t.kind = key
-			return members(value, func(key, value []byte) (err error) {
+			return pieces.Members(value, func(key, value []byte) (err error) {
 				t.inner, err = joinText(t.inner, key, value)
 				return err
 			})
 		}
-		t.outer, err = set(t.outer, key, value)
+		t.outer, err = pieces.Set(t.outer, key, value)
 		return err
 	})
 }
 
 // joinText appends the text of a string value to that under key.
-func joinText(list []pair, key, value []byte) ([]pair, error) {
-	if isNull(value) {
+func joinText(list []pieces.Pair, key, value []byte) ([]pieces.Pair, error) {
+	if pieces.IsNull(value) {
 		return list, nil
 	}
 	if value[0] != '"' {
-		return list, notFoldable("a text that is not a string")
+		return list, pieces.NotFoldable("a text that is not a string")
 	}
 	return join(list, key, value[1:len(value)-1], "")
 }
 
 // joinArray appends the elements of an array value to those under key.
-func joinArray(list []pair, key, value []byte) ([]pair, error) {
-	if isNull(value) {
+func joinArray(list []pieces.Pair, key, value []byte) ([]pieces.Pair, error) {
+	if pieces.IsNull(value) {
 		return list, nil
 	}
 	if value[0] != '[' {
-		return list, notFoldable("a list that is not an array")
+		return list, pieces.NotFoldable("a list that is not an array")
 	}
 	return join(list, key, bytes.TrimSpace(value[1:len(value)-1]), ",")
 }
 
 // join appends part to the value under key, with between in the middle of two
 // that are not empty. The stream's own bytes are never written to.
-func join(list []pair, key, part []byte, between string) ([]pair, error) {
+func join(list []pieces.Pair, key, part []byte, between string) ([]pieces.Pair, error) {
 	for i := range list {
-		if !bytes.Equal(list[i].key, key) {
+		if !bytes.Equal(list[i].Key, key) {
 			continue
 		}
-		v := list[i].value
+		v := list[i].Value
 		if len(v) > 0 && len(part) > 0 {
 			v = append(v, between...)
 		}
-		list[i].value = append(v, part...)
+		list[i].Value = append(v, part...)
 		return list, nil
 	}
-	if len(list) == maxPairs {
-		return list, notFoldable("too many members")
-	}
-	return append(list, pair{key, append(make([]byte, 0, 2*len(part)+64), part...)}), nil
+	return pieces.Add(list, key, append(make([]byte, 0, 2*len(part)+64), part...))
 }
 
 // append writes the answer.
 func (f *folding) append(dst []byte) ([]byte, error) {
 	switch {
 	case !f.done:
-		return nil, notFoldable("no [DONE]")
+		return nil, pieces.NotFoldable("no [DONE]")
 	case len(f.choices) == 0:
-		return nil, notFoldable("no choices")
+		return nil, pieces.NotFoldable("no choices")
 	case f.id == nil:
-		return nil, notFoldable("no id")
+		return nil, pieces.NotFoldable("no id")
 	}
 	slices.SortFunc(f.choices, func(a, b *foldedChoice) int { return int(a.index - b.index) })
 	dst = append(append(dst, `{"id":`...), f.id...)
@@ -347,7 +298,7 @@ func (f *folding) append(dst []byte) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		if c.finish == nil {
-			return nil, notFoldable("a choice that is not finished")
+			return nil, pieces.NotFoldable("a choice that is not finished")
 		}
 		dst = c.append(dst)
 	}
@@ -355,7 +306,7 @@ func (f *folding) append(dst []byte) ([]byte, error) {
 	if f.usage != nil {
 		dst = append(append(dst, `,"usage":`...), f.usage...)
 	}
-	return append(appendPairs(dst, f.extra), '}'), nil
+	return append(pieces.AppendPairs(dst, f.extra), '}'), nil
 }
 
 func (c *foldedChoice) append(dst []byte) []byte {
@@ -367,7 +318,7 @@ func (c *foldedChoice) append(dst []byte) []byte {
 	}
 	dst = append(dst, c.role...)
 	for _, name := range []string{"content", "refusal"} {
-		if !slices.ContainsFunc(c.texts, func(p pair) bool { return string(p.key) == name }) {
+		if !slices.ContainsFunc(c.texts, func(p pieces.Pair) bool { return string(p.Key) == name }) {
 			dst = append(append(append(dst, `,"`...), name...), `":null`...)
 		}
 	}
@@ -395,12 +346,12 @@ func (c *foldedChoice) append(dst []byte) []byte {
 		dst = appendObject(dst, func(dst []byte) []byte { return appendWrapped(dst, c.logprobs, '[', ']') })
 	}
 	dst = append(append(dst, `,"finish_reason":`...), c.finish...)
-	return append(appendPairs(dst, c.extra), '}')
+	return append(pieces.AppendPairs(dst, c.extra), '}')
 }
 
 func (t *foldedTool) append(dst []byte) []byte {
 	return appendObject(dst, func(dst []byte) []byte {
-		dst = appendPairs(dst, t.outer)
+		dst = pieces.AppendPairs(dst, t.outer)
 		if t.kind != nil {
 			dst = append(append(append(dst, `,"`...), t.kind...), `":`...)
 			dst = appendObject(dst, func(dst []byte) []byte { return appendWrapped(dst, t.inner, '"', '"') })

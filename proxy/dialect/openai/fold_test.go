@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"purser/proxy/dialect"
+	"purser/proxy/dialect/pieces"
 
 	"pgregory.net/rapid"
 )
@@ -68,14 +69,14 @@ func TestNotFoldable(t *testing.T) {
 		"half a rune":       head + `[{"index":0,"delta":{"content":"\ud83d"}}]}` + "\n\n" + finished + done,
 		"tool of two kinds": head + `[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{},"custom":{}}]}}]}` + "\n\n" + finished + done,
 	} {
-		if got, err := Fold(nil, []byte(stream)); !errors.Is(err, ErrNotFoldable) {
+		if got, err := Fold(nil, []byte(stream)); !errors.Is(err, pieces.ErrNotFoldable) {
 			t.Errorf("%s: %s %v", name, got, err)
 		}
 	}
 	for _, answer := range []string{``, `[]`, `{}`, `{"choices":[]`, `{"choices":[{"index":0,"message":{"content":"x"}}]}`, `{"choices":[{"index":0,"finish_reason":"stop"}]}`,
 		`{"error":{"message":"x"},"choices":[]}`, `{"choices":[{"index":0,"message":{"audio":{}},"finish_reason":"stop"}]}`, `{"choices":{}}`,
 		`{"choices":[{"index":0,"message":{"content":[]},"finish_reason":"stop"}]}`} {
-		if got, err := Replay(nil, []byte(answer), true); !errors.Is(err, ErrNotFoldable) {
+		if got, err := Replay(nil, []byte(answer), true); !errors.Is(err, pieces.ErrNotFoldable) {
 			t.Errorf("%s: %s %v", answer, got, err)
 		}
 	}
@@ -256,7 +257,7 @@ func FuzzFoldAndReplay(f *testing.F) {
 		for _, usage := range []bool{true, false} {
 			stream, err := Replay(nil, raw, usage)
 			if err != nil {
-				if !errors.Is(err, ErrNotFoldable) {
+				if !errors.Is(err, pieces.ErrNotFoldable) {
 					t.Fatal(err)
 				}
 				break
@@ -269,7 +270,7 @@ func FuzzFoldAndReplay(f *testing.F) {
 		}
 		folded, err := Fold(nil, raw)
 		if err != nil {
-			if !errors.Is(err, ErrNotFoldable) {
+			if !errors.Is(err, pieces.ErrNotFoldable) {
 				t.Fatal(err)
 			}
 			return

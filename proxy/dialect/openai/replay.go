@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 )
 
 // Replay appends to dst the stream that tells a stored JSON answer: for each
@@ -14,17 +15,17 @@ import (
 func Replay(dst, answer []byte, usage bool) ([]byte, error) {
 	cur := jsonscan.Cursor{Doc: answer}
 	if cur.Kind() != jsonscan.Object || cur.Skip() != nil || cur.End() != nil {
-		return nil, notFoldable("not a JSON object")
+		return nil, pieces.NotFoldable("not a JSON object")
 	}
-	answer = oneLine(answer)
+	answer = pieces.OneLine(answer)
 	r := replaying{out: dst, usage: usage}
 	if err := r.envelope(answer); err != nil {
 		return nil, err
 	}
 	if r.choices == nil {
-		return nil, notFoldable("no choices")
+		return nil, pieces.NotFoldable("no choices")
 	}
-	if err := elements(r.choices, r.choice); err != nil {
+	if err := pieces.Elements(r.choices, r.choice); err != nil {
 		return nil, err
 	}
 	if usage && r.tokens != nil {
@@ -47,22 +48,22 @@ type replaying struct {
 // envelope takes apart what all chunks share.
 func (r *replaying) envelope(answer []byte) error {
 	r.head = append(r.head, `data: {"object":"chat.completion.chunk"`...)
-	return members(answer, func(key, value []byte) error {
+	return pieces.Members(answer, func(key, value []byte) error {
 		switch string(key) {
 		case "object":
 		case "choices":
 			r.choices = value
 		case "usage":
-			if !isNull(value) {
+			if !pieces.IsNull(value) {
 				r.tokens = value
 			}
 		case "error":
-			if !isNull(value) {
-				return notFoldable("an error")
+			if !pieces.IsNull(value) {
+				return pieces.NotFoldable("an error")
 			}
 		default:
-			if !isNull(value) {
-				r.head = appendPairs(r.head, []pair{{key, value}})
+			if !pieces.IsNull(value) {
+				r.head = pieces.AppendPair(r.head, key, value)
 			}
 		}
 		return nil
@@ -75,7 +76,7 @@ func (r *replaying) open() {
 }
 
 // chunk writes a chunk with one choice.
-func (r *replaying) chunk(delta func([]byte) []byte, finish, logprobs []byte, extra []pair) {
+func (r *replaying) chunk(delta func([]byte) []byte, finish, logprobs []byte, extra []pieces.Pair) {
 	r.open()
 	r.out = append(r.out, `{"index":`...)
 	r.out = strconv.AppendInt(r.out, r.index, 10)
@@ -83,7 +84,7 @@ func (r *replaying) chunk(delta func([]byte) []byte, finish, logprobs []byte, ex
 	r.out = appendObject(r.out, delta)
 	r.out = append(append(r.out, `,"logprobs":`...), orNull(logprobs)...)
 	r.out = append(append(r.out, `,"finish_reason":`...), orNull(finish)...)
-	r.out = append(appendPairs(r.out, extra), "}]"...)
+	r.out = append(pieces.AppendPairs(r.out, extra), "}]"...)
 	if r.usage {
 		r.out = append(r.out, `,"usage":null`...)
 	}
@@ -99,14 +100,14 @@ func orNull(value []byte) []byte {
 
 func (r *replaying) choice(raw []byte) error {
 	var message, finish, logprobs []byte
-	var extra []pair
-	err := members(raw, func(key, value []byte) error {
+	var extra []pieces.Pair
+	err := pieces.Members(raw, func(key, value []byte) error {
 		switch string(key) {
 		case "index":
 			cur := jsonscan.Cursor{Doc: value}
 			n, whole, err := cur.Int()
 			if err != nil || !whole || n < 0 || n >= MaxAnswers {
-				return notFoldable("a choice without index")
+				return pieces.NotFoldable("a choice without index")
 			}
 			r.index = n
 		case "message":
@@ -116,31 +117,31 @@ func (r *replaying) choice(raw []byte) error {
 		case "logprobs":
 			logprobs = value
 		default:
-			extra = append(extra, pair{key, value})
+			extra = append(extra, pieces.Pair{Key: key, Value: value})
 		}
 		return nil
 	})
 	switch {
 	case err != nil:
 		return err
-	case message == nil || finish == nil || isNull(finish):
-		return notFoldable("a choice that is not whole")
+	case message == nil || finish == nil || pieces.IsNull(finish):
+		return pieces.NotFoldable("a choice that is not whole")
 	}
 	return r.message(message, finish, logprobs, extra)
 }
 
 // message writes the chunks of one choice.
-func (r *replaying) message(raw, finish, logprobs []byte, extra []pair) error {
+func (r *replaying) message(raw, finish, logprobs []byte, extra []pieces.Pair) error {
 	var text, tools, function []byte
-	var opening []pair
-	err := members(raw, func(key, value []byte) error {
+	var opening []pieces.Pair
+	err := pieces.Members(raw, func(key, value []byte) error {
 		switch string(key) {
 		case "content":
 			text = value
 			if value[0] == '"' {
 				value = []byte(`""`)
-			} else if !isNull(value) {
-				return notFoldable("content that is not a string")
+			} else if !pieces.IsNull(value) {
+				return pieces.NotFoldable("content that is not a string")
 			}
 		case "tool_calls":
 			tools = value
@@ -150,30 +151,30 @@ func (r *replaying) message(raw, finish, logprobs []byte, extra []pair) error {
 			return nil
 		case "role", "refusal", "reasoning_content", "reasoning", "annotations":
 		default:
-			if !isNull(value) {
-				return notFoldable("a message with an unknown member")
+			if !pieces.IsNull(value) {
+				return pieces.NotFoldable("a message with an unknown member")
 			}
 		}
-		opening = append(opening, pair{key, value})
+		opening = append(opening, pieces.Pair{Key: key, Value: value})
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	pairs := func(list ...pair) func([]byte) []byte {
-		return func(dst []byte) []byte { return appendPairs(dst, list) }
+	pairs := func(list ...pieces.Pair) func([]byte) []byte {
+		return func(dst []byte) []byte { return pieces.AppendPairs(dst, list) }
 	}
 	r.chunk(pairs(opening...), nil, logprobs, nil)
 	if len(text) > len(`""`) && text[0] == '"' {
-		r.chunk(pairs(pair{[]byte("content"), text}), nil, nil, nil)
+		r.chunk(pairs(pieces.Named("content", text)), nil, nil, nil)
 	}
-	if tools != nil && !isNull(tools) {
+	if tools != nil && !pieces.IsNull(tools) {
 		if err := r.tools(tools); err != nil {
 			return err
 		}
 	}
-	if function != nil && !isNull(function) {
-		r.chunk(pairs(pair{[]byte("function_call"), function}), nil, nil, nil)
+	if function != nil && !pieces.IsNull(function) {
+		r.chunk(pairs(pieces.Named("function_call", function)), nil, nil, nil)
 	}
 	r.chunk(pairs(), finish, nil, extra)
 	return nil
@@ -182,16 +183,16 @@ func (r *replaying) message(raw, finish, logprobs []byte, extra []pair) error {
 // tools writes one chunk for each tool call.
 func (r *replaying) tools(raw []byte) error {
 	index := int64(0)
-	return elements(raw, func(call []byte) error {
+	return pieces.Elements(raw, func(call []byte) error {
 		if call[0] != '{' {
-			return notFoldable("a tool call that is not an object")
+			return pieces.NotFoldable("a tool call that is not an object")
 		}
 		r.chunk(func(dst []byte) []byte {
 			dst = append(dst, `,"tool_calls":[{"index":`...)
 			dst = strconv.AppendInt(dst, index, 10)
-			_ = members(call, func(key, value []byte) error { // checked before
+			_ = pieces.Members(call, func(key, value []byte) error { // checked before
 				if string(key) != "index" {
-					dst = appendPairs(dst, []pair{{key, value}})
+					dst = pieces.AppendPair(dst, key, value)
 				}
 				return nil
 			})

@@ -3,6 +3,7 @@ package openai
 import (
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 	"purser/proxy/price"
 )
 
@@ -96,11 +97,11 @@ func (a *response) toolUsage() error {
 	if err := a.cur.Skip(); err != nil {
 		return err
 	}
-	return members(a.cur.Doc[raw.Pos:a.cur.Pos], func(key, value []byte) error {
+	return pieces.Members(a.cur.Doc[raw.Pos:a.cur.Pos], func(key, value []byte) error {
 		if string(key) != "web_search" || value[0] != '{' {
 			return nil
 		}
-		return members(value, func(key, value []byte) error {
+		return pieces.Members(value, func(key, value []byte) error {
 			if string(key) == "num_requests" {
 				cur := jsonscan.Cursor{Doc: value}
 				if n, whole, err := cur.Int(); err == nil && whole && n >= 0 && n <= maxCount {
@@ -244,7 +245,7 @@ func (a *response) ended() bool {
 // incomplete is why a response was broken off.
 func (a *response) incomplete() string {
 	reason := "incomplete"
-	_ = members(a.cur.Doc[a.reason.Start:a.reason.End], func(key, value []byte) error { // absent: as it is
+	_ = pieces.Members(a.cur.Doc[a.reason.Start:a.reason.End], func(key, value []byte) error { // absent: as it is
 		if string(key) == "reason" && value[0] == '"' && len(value) <= maxTier {
 			reason = string(value[1 : len(value)-1])
 		}

@@ -6,6 +6,7 @@ import (
 
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 )
 
 // ResponsesEnding ends the stream of a response in the middle: what is open of its
@@ -53,7 +54,7 @@ func (e *ResponsesEnding) See(data []byte) {
 		return
 	}
 	v := map[string][]byte{}
-	if members(oneLine(data), func(key, value []byte) error { v[string(key)] = value; return nil }) != nil {
+	if pieces.Members(pieces.OneLine(data), func(key, value []byte) error { v[string(key)] = value; return nil }) != nil {
 		return
 	}
 	if n, err := strconv.ParseInt(string(v["sequence_number"]), 10, 64); err == nil {
@@ -101,7 +102,7 @@ func inside(value []byte) string {
 }
 
 func (e *ResponsesEnding) add(v map[string][]byte) {
-	_ = members(v["item"], func(key, value []byte) error { // checked before, or not there
+	_ = pieces.Members(v["item"], func(key, value []byte) error { // checked before, or not there
 		if string(key) == "name" {
 			e.frames += int64(len(value))
 		}
@@ -156,32 +157,32 @@ func (e *ResponsesEnding) whole(output []byte, in, out int64) []byte {
 	usage := append(strconv.AppendInt([]byte(`{"input_tokens":`), in, 10), `,"input_tokens_details":{"cached_tokens":0},"output_tokens":`...)
 	usage = append(strconv.AppendInt(usage, out, 10), `,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":`...)
 	usage = append(strconv.AppendInt(usage, in+out, 10), '}')
-	return replaced(e.response, []pair{
-		{[]byte("status"), []byte(`"incomplete"`)},
-		{[]byte("incomplete_details"), []byte(`{"reason":"max_output_tokens"}`)},
-		{[]byte("output"), output},
-		{[]byte("usage"), usage},
+	return replaced(e.response, []pieces.Pair{
+		pieces.Named("status", []byte(`"incomplete"`)),
+		pieces.Named("incomplete_details", []byte(`{"reason":"max_output_tokens"}`)),
+		pieces.Named("output", output),
+		pieces.Named("usage", usage),
 	})
 }
 
 // replaced is an object with other values for some of its members, or those added.
-func replaced(raw []byte, with []pair) []byte {
+func replaced(raw []byte, with []pieces.Pair) []byte {
 	return appendObject(nil, func(b []byte) []byte {
 		var there [8]bool // with is short
 		if raw != nil {
-			_ = members(raw, func(key, value []byte) error { // checked before
+			_ = pieces.Members(raw, func(key, value []byte) error { // checked before
 				for i, p := range with {
-					if string(p.key) == string(key) {
-						value, there[i] = p.value, true
+					if string(p.Key) == string(key) {
+						value, there[i] = p.Value, true
 					}
 				}
-				b = appendPairs(b, []pair{{key, value}})
+				b = pieces.AppendPair(b, key, value)
 				return nil
 			})
 		}
 		for i, p := range with {
 			if !there[i] {
-				b = appendPairs(b, []pair{p})
+				b = pieces.AppendPair(b, p.Key, p.Value)
 			}
 		}
 		return b
@@ -191,20 +192,20 @@ func replaced(raw []byte, with []pair) []byte {
 // cutItem tells that an item is done as far as it was written, and leaves it so.
 func (r *responseReplay) cutItem(it *endedItem) {
 	text := slices.Concat([]byte{'"'}, it.text, []byte{'"'})
-	changed := []pair{{[]byte("status"), []byte(`"incomplete"`)}}
+	changed := []pieces.Pair{pieces.Named("status", []byte(`"incomplete"`))}
 	switch it.kind {
 	case "message":
 		if it.part != nil {
 			it.content = append(it.content, r.cutPart(it, text))
 		}
 		content := append(append([]byte{'['}, slices.Concat(separated(it.content)...)...), ']')
-		changed = append(changed, pair{[]byte("content"), content})
+		changed = append(changed, pieces.Named("content", content))
 	case "function_call":
 		r.cutWhole(it, text, "response.function_call_arguments.done", "arguments")
-		changed = append(changed, pair{[]byte("arguments"), text})
+		changed = append(changed, pieces.Named("arguments", text))
 	case "custom_tool_call":
 		r.cutWhole(it, text, "response.custom_tool_call_input.done", "input")
-		changed = append(changed, pair{[]byte("input"), text})
+		changed = append(changed, pieces.Named("input", text))
 	}
 	it.raw = replaced(it.raw, changed)
 	r.open("response.output_item.done")
@@ -216,7 +217,7 @@ func (r *responseReplay) cutItem(it *endedItem) {
 // cutPart tells that the open part of a message is done, and gives it so.
 func (r *responseReplay) cutPart(it *endedItem, text []byte) []byte {
 	kind := ""
-	_ = members(it.part, func(key, value []byte) error { // checked before
+	_ = pieces.Members(it.part, func(key, value []byte) error { // checked before
 		if string(key) == "type" {
 			kind = string(value)
 		}
@@ -226,7 +227,7 @@ func (r *responseReplay) cutPart(it *endedItem, text []byte) []byte {
 	if told.field == "" {
 		return it.part
 	}
-	part := replaced(it.part, []pair{{[]byte(told.field), text}})
+	part := replaced(it.part, []pieces.Pair{pieces.Named(told.field, text)})
 	at := func(kind string) {
 		r.open(kind)
 		r.field("item_id", it.id)

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"purser/proxy/dialect/jsonscan"
+	"purser/proxy/dialect/pieces"
 )
 
 // replayResponse appends the stream that tells a stored response: its creation,
@@ -12,9 +13,9 @@ import (
 func replayResponse(dst, answer []byte) ([]byte, error) {
 	cur := jsonscan.Cursor{Doc: answer}
 	if cur.Kind() != jsonscan.Object || cur.Skip() != nil || cur.End() != nil {
-		return nil, notFoldable("not a JSON object")
+		return nil, pieces.NotFoldable("not a JSON object")
 	}
-	answer = oneLine(answer)
+	answer = pieces.OneLine(answer)
 	r := responseReplay{out: dst}
 	output, opening, err := takeResponse(answer)
 	if err != nil {
@@ -25,7 +26,7 @@ func replayResponse(dst, answer []byte) ([]byte, error) {
 		r.field("response", opening)
 		r.close()
 	}
-	if err := elements(output, r.item); err != nil {
+	if err := pieces.Elements(output, r.item); err != nil {
 		return nil, err
 	}
 	r.open("response.completed")
@@ -39,7 +40,7 @@ func replayResponse(dst, answer []byte) ([]byte, error) {
 func takeResponse(answer []byte) (output, opening []byte, err error) {
 	status := ""
 	opening = appendObject(nil, func(b []byte) []byte {
-		err = members(answer, func(key, value []byte) error {
+		err = pieces.Members(answer, func(key, value []byte) error {
 			switch string(key) {
 			case "status":
 				status = string(value)
@@ -52,7 +53,7 @@ func takeResponse(answer []byte) (output, opening []byte, err error) {
 			case "output_text", "tool_usage":
 				return nil
 			}
-			b = appendPairs(b, []pair{{key, value}})
+			b = pieces.AppendPair(b, key, value)
 			return nil
 		})
 		return b
@@ -61,9 +62,9 @@ func takeResponse(answer []byte) (output, opening []byte, err error) {
 	case err != nil:
 		return nil, nil, err
 	case status != `"completed"`:
-		return nil, nil, notFoldable("a response that is not complete")
+		return nil, nil, pieces.NotFoldable("a response that is not complete")
 	case output == nil:
-		return nil, nil, notFoldable("no output")
+		return nil, nil, pieces.NotFoldable("no output")
 	}
 	return output, opening, nil
 }
@@ -100,7 +101,7 @@ type replayedItem struct {
 }
 
 func takeItem(raw []byte) (it replayedItem, err error) {
-	err = members(raw, func(key, value []byte) error {
+	err = pieces.Members(raw, func(key, value []byte) error {
 		switch string(key) {
 		case "id":
 			it.id = value
@@ -127,7 +128,7 @@ func (r *responseReplay) item(raw []byte) error {
 		return err
 	}
 	if it.id == nil || it.kind == nil {
-		return notFoldable("an item without id or type")
+		return pieces.NotFoldable("an item without id or type")
 	}
 	r.open("response.output_item.added")
 	r.count("output_index", r.index)
@@ -157,7 +158,7 @@ func (r *responseReplay) item(raw []byte) error {
 // emptied is an item as it was when nothing of it had been written.
 func emptied(raw []byte) []byte {
 	return appendObject(nil, func(b []byte) []byte {
-		_ = members(raw, func(key, value []byte) error { // checked before
+		_ = pieces.Members(raw, func(key, value []byte) error { // checked before
 			switch string(key) {
 			case "status":
 				value = []byte(`"in_progress"`)
@@ -170,7 +171,7 @@ func emptied(raw []byte) []byte {
 					value = []byte(`""`)
 				}
 			}
-			b = appendPairs(b, []pair{{key, value}})
+			b = pieces.AppendPair(b, key, value)
 			return nil
 		})
 		return b
@@ -209,10 +210,10 @@ func (r *responseReplay) parts(id, list []byte, index, event string, textOf func
 		r.count("output_index", r.index)
 		r.count(index, n)
 	}
-	return elements(list, func(part []byte) error {
+	return pieces.Elements(list, func(part []byte) error {
 		var kind string
 		texts := map[string][]byte{}
-		err := members(part, func(key, value []byte) error {
+		err := pieces.Members(part, func(key, value []byte) error {
 			if string(key) == "type" {
 				kind = string(value)
 			} else if value[0] == '"' {
@@ -226,7 +227,7 @@ func (r *responseReplay) parts(id, list []byte, index, event string, textOf func
 		told := textOf(kind)
 		text := texts[told.field]
 		if text == nil {
-			return notFoldable("a part of an unknown type")
+			return pieces.NotFoldable("a part of an unknown type")
 		}
 		at(event + ".added")
 		r.field("part", emptyPart(part, told.field))
@@ -259,14 +260,14 @@ func (r *responseReplay) logprobs(told textEvent) {
 // emptyPart is a part before its text was written.
 func emptyPart(raw []byte, text string) []byte {
 	return appendObject(nil, func(b []byte) []byte {
-		_ = members(raw, func(key, value []byte) error { // checked before
+		_ = pieces.Members(raw, func(key, value []byte) error { // checked before
 			switch {
 			case string(key) == text:
 				value = []byte(`""`)
 			case value[0] == '[':
 				value = []byte("[]")
 			}
-			b = appendPairs(b, []pair{{key, value}})
+			b = pieces.AppendPair(b, key, value)
 			return nil
 		})
 		return b

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"purser/proxy/dialect"
+	"purser/proxy/dialect/pieces"
 	"purser/proxy/dialect/sse"
 	"purser/proxy/price"
 
@@ -309,13 +310,13 @@ func TestFoldResponse(t *testing.T) {
 		"incomplete": event("response.incomplete", `,"response":{}`), "failed": event("response.failed", `,"response":{}`),
 		"an error": event("error", ``) + aResponse, "no response": event("response.completed", ""),
 	} {
-		if got, err := foldResponse(nil, []byte(stream)); !errors.Is(err, ErrNotFoldable) {
+		if got, err := foldResponse(nil, []byte(stream)); !errors.Is(err, pieces.ErrNotFoldable) {
 			t.Errorf("%s: %s %v", name, got, err)
 		}
 	}
 	for _, answer := range []string{``, `[]`, `{}`, `{"status":"completed"}`, `{"status":"incomplete","output":[]}`, `{"status":"completed","output":[{}]}`, `{"status":"completed","output":{}}`,
 		`{"status":"completed","output":[{"id":"x","type":"message","content":[{"type":"output_audio"}]}]}`} {
-		if got, err := replayResponse(nil, []byte(answer)); !errors.Is(err, ErrNotFoldable) {
+		if got, err := replayResponse(nil, []byte(answer)); !errors.Is(err, pieces.ErrNotFoldable) {
 			t.Errorf("%s: %s %v", answer, got, err)
 		}
 	}
@@ -404,7 +405,7 @@ func FuzzResponses(f *testing.F) {
 			return
 		}
 		again, err := foldResponse(nil, told)
-		if err != nil || !bytes.Equal(again, oneLine(answer)) {
+		if err != nil || !bytes.Equal(again, pieces.OneLine(answer)) {
 			t.Fatalf("%v: %q, want %q", err, again, answer)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"purser/proxy/dialect"
+	"purser/proxy/dialect/pieces"
 	"purser/proxy/dialect/sse"
 	"purser/proxy/price"
 
@@ -272,7 +273,7 @@ func FuzzMeter(f *testing.F) {
 		if len(cut) > len(stream)+2*bytes.Count(stream, []byte("\n"))*len("data: ")+16 {
 			t.Fatalf("%q grew to %q", stream, cut)
 		}
-		if _, err := Fold(nil, stream); err != nil && !errors.Is(err, ErrNotFoldable) {
+		if _, err := Fold(nil, stream); err != nil && !errors.Is(err, pieces.ErrNotFoldable) {
 			t.Fatal(err)
 		}
 	})

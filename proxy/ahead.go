@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -139,6 +140,9 @@ func (x *exchange) nextAhead() ([]byte, error) {
 		f.moved.Wait()
 	}
 	if len(f.queue) == 0 {
+		if errors.Is(f.err, io.EOF) {
+			x.trail()
+		}
 		return nil, f.err
 	}
 	f.queue, f.taken = f.taken[:0], f.queue

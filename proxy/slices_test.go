@@ -402,6 +402,33 @@ func TestASlowClientDoesNotKeepOutputFromBeingSeen(t *testing.T) {
 	}
 }
 
+// TestTheEdgeHasTheTrailerOfASlicedStreamToItself: it reads its names while the
+// stream is read ahead, maybe to its end. A test for the race detector.
+func TestTheEdgeHasTheTrailerOfASlicedStreamToItself(t *testing.T) {
+	p := newTeller()
+	w := slicing(t, p.ServeHTTP, small)
+	a := w.start(longStream)
+	defer a.Stream.Close()
+	f := a.Stream.(*exchange).stream.ahead
+	close(p.say)
+	for ended := false; !ended; {
+		if len(a.Trailer) != 2 || a.Trailer[0].Name != headerCost {
+			t.Errorf("the trailer is %v", a.Trailer)
+			return
+		}
+		f.mu.Lock()
+		ended = f.done
+		f.mu.Unlock()
+	}
+	if len(a.Trailer) != 2 || a.Trailer[0].Value != "" {
+		t.Errorf("the trailer is %v before the end was given", a.Trailer)
+	}
+	read(t, a, "")
+	if cost := a.Trailer[0].Value; cost == "" || cost == "0" {
+		t.Errorf("it cost %q", cost)
+	}
+}
+
 // TestAHangUpOnASlicedStream: it is read to its usage, and covered as it goes on.
 func TestAHangUpOnASlicedStream(t *testing.T) {
 	p := newTeller()

@@ -96,7 +96,9 @@ func (x *exchange) pull() ([]byte, error) {
 	s := &x.stream
 	if s.over {
 		x.settleStream()
-		s.answer.Trailer = appendCost(s.answer.Trailer[:0], x.cost())
+		if s.ahead == nil {
+			x.trail()
+		}
 		return nil, s.end()
 	}
 	chunk, err := x.attempt.res.Next()
@@ -114,6 +116,13 @@ func (x *exchange) pull() ([]byte, error) {
 	}
 	s.tail = true
 	return x.withhold(x.last()), nil
+}
+
+// trail puts the cost into the trailer, which is the edge's: only the edge's own
+// goroutine may.
+func (x *exchange) trail() {
+	a := x.stream.answer
+	a.Trailer = appendCost(a.Trailer[:0], x.cost())
 }
 
 // feed gives what the client gets of what came, and last what it gets at the end.

@@ -83,7 +83,10 @@ func (a *attempt) nearEnd(rest time.Duration) {
 func (x *exchange) slowClient(f *ahead) {
 	if x.attempt.sliced.covered < x.route_.cap && !x.extend(x.route_.cap) {
 		out, err := x.cutStream(nil)
-		f.put(x.withhold(out), err)
+		if err != nil {
+			x.stream.over, x.stream.err = true, err
+		}
+		f.put(x.withhold(out), nil)
 		return
 	}
 	f.mu.Lock()

@@ -174,7 +174,8 @@ func (x *exchange) cutStream(out []byte) ([]byte, error) {
 	s.cut = true
 	x.closeResponse()
 	out = append([]byte(nil), out...) // the meter's until it is fed again
-	tail, err := x.pass(s.ending.Append(nil, s.in, s.covered))
+	charged, _ := x.estimate(false)
+	tail, err := x.pass(s.ending.Append(nil, s.in, charged))
 	if err != nil {
 		return nil, err
 	}

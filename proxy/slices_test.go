@@ -12,6 +12,7 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
+	"purser/proxy/price"
 )
 
 // teller is an upstream whose stream the test tells, event by event.
@@ -372,7 +373,7 @@ func TestASlowClientDoesNotKeepOutputFromBeingSeen(t *testing.T) {
 			}
 			fmt.Fprintf(rw, "%s\n\n%s}\n\ndata: [DONE]\n\n", chunk(`[{"index":0,"delta":{},"finish_reason":"stop"}]}`), chunk(`[],"usage":{"prompt_tokens":9,"completion_tokens":400,"total_tokens":409}`))
 		}, Slicing{Hold: HoldSliced, Slice: 1000, Ahead: 1000})
-		a := w.start(strings.Replace(longStream, "4000", "16000", 1))
+		a := w.start(strings.Replace(longStream, `"max_tokens":4000`, `"stream_options":{"include_usage":true},"max_tokens":16000`, 1))
 		x := a.Stream.(*exchange)
 		first := w.purse.held[0]
 		if poor {
@@ -391,6 +392,8 @@ func TestASlowClientDoesNotKeepOutputFromBeingSeen(t *testing.T) {
 		}
 		rec := w.last()
 		switch {
+		case poor && !strings.Contains(said, fmt.Sprintf(`"completion_tokens":%d,`, rec.Usage[price.OutputText])):
+			t.Errorf("poor: charged %d tokens, and the client got %s", rec.Usage[price.OutputText], said[max(0, len(said)-400):])
 		case poor && (rec.Outcome != record.CutShort || rec.Cost > first || !strings.Contains(said, `"finish_reason":"length"`) || last > 300):
 			t.Errorf("poor: %d events, %+v", last, rec)
 		case !poor && (rec.Outcome != record.Completed || rec.Basis != record.Reported || last != 400):

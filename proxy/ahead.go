@@ -46,8 +46,26 @@ func (x *exchange) readAhead(a *Answer) {
 	go x.pump(f) // the gateway's Wait waits for the exchange, and so for this
 }
 
-// pump reads the stream to its end.
+// pump reads the stream and ends it, if that falls to it.
 func (x *exchange) pump(f *ahead) {
+	x.read(f)
+	drains := x.g.drains
+	if last, draining := f.finish(); last {
+		x.endStream(record.Disconnected)
+		if draining {
+			<-drains
+		}
+	}
+}
+
+// read reads the stream to its end.
+func (x *exchange) read(f *ahead) {
+	defer func() {
+		if v := recover(); v != nil {
+			x.broke(v)
+			f.put(nil, errBroke)
+		}
+	}()
 	near := false
 	for {
 		out, err := x.pull()
@@ -61,13 +79,6 @@ func (x *exchange) pump(f *ahead) {
 		}
 		if !f.roomy() && !x.stream.over {
 			x.slowClient(f)
-		}
-	}
-	drains := x.g.drains
-	if last, draining := f.finish(); last {
-		x.endStream(record.Disconnected)
-		if draining {
-			<-drains
 		}
 	}
 }

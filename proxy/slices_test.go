@@ -432,6 +432,40 @@ func TestTheEdgeHasTheTrailerOfASlicedStreamToItself(t *testing.T) {
 	}
 }
 
+// TestAPanicEndsOneStream, with its whole hold spent, and not the node.
+func TestAPanicEndsOneStream(t *testing.T) {
+	for _, s := range []Slicing{{}, small} {
+		p := newTeller()
+		w := slicing(t, p.ServeHTTP, s)
+		a := w.start(longStream)
+		p.say <- "one"
+		read(t, a, "one")
+		if s.Hold == HoldWhole {
+			x := a.Stream.(*exchange)
+			x.stream.meter = panicking{x.stream.meter}
+			a.Stream.Close()
+			p.say <- "two"
+		} else {
+			w.purse.mu.Lock()
+			w.purse.panics = true
+			w.purse.mu.Unlock()
+			p.say <- strings.Repeat("x", 150)
+			if said := read(t, a, ""); !strings.HasSuffix(said, "<broken off>") {
+				t.Errorf("the client got %s", said)
+			}
+			a.Stream.Close()
+		}
+		w.gateway.Wait()
+		if rec := w.last(); rec.Basis != record.FullHold || rec.Cost != rec.Hold || rec.Hold != w.purse.held[0] || w.purse.spent != rec.Hold {
+			t.Errorf("%+v", rec)
+		}
+	}
+}
+
+type panicking struct{ dialect.Meter }
+
+func (panicking) Feed([]byte) ([]byte, error) { panic("in a test") }
+
 // TestAHangUpOnASlicedStream: it is read to its usage, and covered as it goes on.
 func TestAHangUpOnASlicedStream(t *testing.T) {
 	p := newTeller()

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"purser/internal/record"
@@ -236,13 +238,33 @@ func (x *exchange) Close() {
 // drain reads an abandoned stream to its end, within limits: each read is
 // bounded by the upstream's idle timeout.
 func (x *exchange) drain() {
+	x.readOn()
+	x.endStream(record.Disconnected)
+}
+
+func (x *exchange) readOn() {
+	defer func() {
+		if v := recover(); v != nil {
+			x.broke(v)
+		}
+	}()
 	x.attempt.res.SetDeadline(time.Now().Add(x.g.cfg.DrainTime))
 	for !x.stream.over && x.g.base.Err() == nil {
 		if _, err := x.pull(); err != nil {
 			break
 		}
 	}
-	x.endStream(record.Disconnected)
+}
+
+var errBroke = errors.New("reading the stream panicked")
+
+// broke ends a stream at a panic of a goroutine of its own, as the edge ends one at
+// a panic of its: one upstream's bytes must not end the node, and with it all that
+// it holds. What was read is in doubt, and so the whole hold is spent. The value is
+// not logged: it could quote an answer.
+func (x *exchange) broke(v any) {
+	x.stream.over, x.stream.err = true, errBroke
+	x.g.log.Error("panic while reading a stream", "request", x.rec.ID, "upstream", x.route_.up.Name, "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
 }
 
 // settleStream ends the stream's hold by its usage, by what was seen of it where that
@@ -254,7 +276,7 @@ func (x *exchange) settleStream() {
 	s := &x.stream
 	report := s.meter.Report()
 	ended := s.over && s.err == nil && (report.Done || report.Choices > 0 && report.Finished == report.Choices)
-	if c := &x.attempt.sliced; c.on && (c.cut || !ended || report.State != dialect.UsageReported) {
+	if c := &x.attempt.sliced; c.on && !errors.Is(s.err, errBroke) && (c.cut || !ended || report.State != dialect.UsageReported) {
 		x.settleCounted(report, ended)
 		return
 	}

@@ -195,7 +195,8 @@ type fakePurse struct {
 	refuse Refusal // by which every hold of its part is refused, when it has a unit
 	held   []ledger.Amount
 
-	extended int // holds, how often
+	extended int  // holds, how often
+	panics   bool // Extend does
 }
 
 func (p *fakePurse) outstanding() int {
@@ -291,6 +292,9 @@ func (h *fakeHold) Extend(_ context.Context, c Claim) (*Refusal, error) {
 	}
 	if c.USD < 0 || c.Tokens < 0 {
 		h.p.t.Errorf("a hold is extended by %+v", c)
+	}
+	if h.p.panics {
+		panic("in a test")
 	}
 	if h.p.fail != nil {
 		return nil, h.p.fail

@@ -112,7 +112,10 @@ func (h *held) Extend(ctx context.Context, claim proxy.Claim) (*proxy.Refusal, e
 	if err != nil || refusal != nil {
 		return refusal, err
 	}
-	h.hold.Join(more)
+	if !h.hold.Join(more) {
+		more.Release()
+		return nil, undecided{purse.ErrBusy}
+	}
 	return nil, nil
 }
 

@@ -2,6 +2,11 @@ package purse
 
 import "purser/ledger"
 
+// maxLegs is how many accounts a hold and all that is joined to it may have: with
+// the accounts that limit the request, as many as its record has room for. One
+// account of sixteen by the minute reaches it in a quarter of an hour.
+const maxLegs = 15 * MaxChain
+
 // Join makes the hold larger by another one of the same part: more ends here,
 // and what it set aside ends with h, by its one Settle or Release. So a call
 // whose cost shows only as it goes on takes what it needs in slices, each by a
@@ -11,38 +16,54 @@ import "purser/ledger"
 // A hold keeps to the window it was taken in (L6): where a window has ended
 // between the two, each part of the hold is charged to the window it came from.
 // Parts that count requests or slots cannot be joined.
-func (h Hold) Join(more Hold) {
+//
+// It is false when the hold has come through too many windows: then nothing has
+// changed, and more has yet to end.
+func (h Hold) Join(more Hold) bool {
 	h.check("Join")
-	more.end("Join")
+	more.check("Join")
 	o := more.h
+	last, legs := h.h, h.h.n+o.n
+	for ; last.more != nil; legs += last.n {
+		last = last.more
+	}
+	same := last.isOf(o)
+	if !same && legs > maxLegs {
+		return false
+	}
+	more.end("Join")
 	for i := range o.n {
 		if u := o.legs[i].a.unit; u != ledger.USD && u != ledger.Tokens {
 			panic("purse: Join of a hold that counts " + u.String())
 		}
 	}
 	o.pool.out.Add(-1)
-	last := h.h
-	for last.more != nil {
-		last = last.more
-	}
-	if !last.absorb(o) {
+	if same {
+		last.absorb(o)
+	} else {
 		last.more = o
 	}
+	return true
 }
 
-// absorb takes over all of m if it is of the same accounts. It is false where it
-// cannot: then each keeps its own.
-func (o *hold) absorb(m *hold) bool {
-	sum := o.claim.plus(m.claim)
-	if o.n != m.n || !sum.valid() {
+// isOf says whether m can become a part of o: it is of the same accounts. A leg
+// that holds nothing goes with any.
+func (o *hold) isOf(m *hold) bool {
+	if o.n != m.n || !o.claim.plus(m.claim).valid() {
 		return false
 	}
 	for i := range o.n {
-		if o.legs[i].a != m.legs[i].a || o.legs[i].loose != m.legs[i].loose {
+		l := &m.legs[i]
+		if o.legs[i].a != l.a || o.legs[i].loose != l.loose && l.held > 0 {
 			return false
 		}
 	}
-	o.claim = sum
+	return true
+}
+
+// absorb takes over all of m.
+func (o *hold) absorb(m *hold) {
+	o.claim = o.claim.plus(m.claim)
 	for i := range o.n {
 		l := &m.legs[i]
 		o.legs[i].held += l.held
@@ -53,7 +74,6 @@ func (o *hold) absorb(m *hold) bool {
 	}
 	m.n = 0
 	m.pool.drop(m)
-	return true
 }
 
 // next drops o, whose legs have ended, and gives the one joined to it, which

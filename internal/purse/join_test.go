@@ -1,6 +1,7 @@
 package purse
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +131,59 @@ func TestJoinedHoldOfASoftBudget(t *testing.T) {
 		}
 		drain(t, r)
 		if v := w.account(t, whole("soft")); v.Spent != 55 {
+			t.Errorf("%+v", v)
+		}
+	})
+}
+
+// TestJoinedHoldsHaveALimit: what is joined to a hold of each of many windows still
+// fits into the record of its call, and what does not is not joined.
+func TestJoinedHoldsHaveALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budgets := []ledger.Budget{perMinute("cap", ledger.USD, 300)}
+		for i := range MaxChain - 1 {
+			budgets = append(budgets, dollars(ledger.BudgetID(fmt.Sprintf("b%d", i)), 100_000))
+		}
+		r := open(t, newWire(budgets...), &memoryMarks{}, nil)
+		part := &r.resolve(t, ledger.Dimensions{}).Money
+		h := r.must(t, part, Claim{USD: 10})
+		windows := 1
+		for ; ; windows++ {
+			time.Sleep(time.Minute)
+			more := r.must(t, part, Claim{USD: 10})
+			if !h.Join(more) {
+				more.Release()
+				break
+			}
+			h.Join(r.must(t, part, Claim{USD: 10})) // the same window: always
+		}
+		if got := len(h.Held(nil)); windows != maxLegs/MaxChain || got != maxLegs {
+			t.Errorf("%d windows, %d legs", windows, got)
+		}
+		if charges := h.Settle(Claim{USD: 35}, nil); len(charges) != maxLegs {
+			t.Errorf("%d charges", len(charges))
+		}
+		if n := r.Outstanding(); n != 0 {
+			t.Errorf("%d outstanding", n)
+		}
+	})
+}
+
+// TestASliceThatCostsNothingIsAbsorbed: of tokens alone, where output is free.
+func TestASliceThatCostsNothingIsAbsorbed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(dollars("usd", 100), ledger.Budget{ID: "t", Unit: ledger.Tokens, Limit: 1000, Window: ledger.Window{Kind: ledger.Total}})
+		r := open(t, w, &memoryMarks{}, nil)
+		part := &r.resolve(t, ledger.Dimensions{}).Money
+		h := r.must(t, part, Claim{USD: 60, Tokens: 5})
+		for range 3 {
+			h.Join(r.must(t, part, Claim{Tokens: 5}))
+		}
+		if charges := h.Settle(Claim{USD: 55, Tokens: 18}, nil); len(charges) != 2 || charges[0].Held != 20 || charges[0].Spent != 18 || charges[1].Held != 60 {
+			t.Errorf("%+v", charges)
+		}
+		drain(t, r)
+		if v := w.account(t, whole("usd")); v.Spent != 55 || v.Outstanding != 0 {
 			t.Errorf("%+v", v)
 		}
 	})

@@ -193,12 +193,15 @@ func (w *world) granted(n *node, q *waiting, h purse.Hold) {
 // extend makes a call's hold larger by what was granted. One that is with the
 // provider goes on, and is billed for what it then writes.
 func (w *world) extend(c *call, q *waiting, h purse.Hold) {
+	legs := h.Held(nil)
+	if !c.hold.Join(h) {
+		h.Release()
+		return
+	}
 	w.count.extensions++
 	if c.billed {
 		w.charge(c, -1)
 	}
-	legs := h.Held(nil)
-	c.hold.Join(h)
 	c.take(q.claim, legs)
 	c.actual.USD += q.actual.USD
 	c.actual.Tokens += q.actual.Tokens

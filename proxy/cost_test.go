@@ -49,7 +49,7 @@ func TestWhoseCostIsCharged(t *testing.T) {
 		{"the provider's", `,"cost":0.0000123`, ByProvider, record.ReportedCost, 12_300},
 		{"the provider's, rounded up", `,"cost":1.2300000001e-5,"is_byok":false,"cost_details":{"upstream_inference_cost":0.7}`, ByProvider, record.ReportedCost, 12_301},
 		{"the provider's, for a key of one's own", `,"cost":1e-6,"is_byok":true,"cost_details":{"upstream_inference_cost":0.000002}`, ByProvider, record.ReportedCost, 3_000},
-		{"the provider's, whose inference is not known", `,"cost":1e-6,"is_byok":true,"cost_details":{"upstream_inference_cost":null}`, ByProvider, record.ReportedCost, 1_000},
+		{"the hold, for a key of one's own whose inference is not known", `,"cost":1e-6,"is_byok":true,"cost_details":{"upstream_inference_cost":null}`, ByProvider, record.FullHold, 0},
 		{"the catalogue's, as the provider says none", ``, ByProvider, record.Reported, priced},
 		{"the catalogue's, as the provider says null", `,"cost":null,"cost_details":null`, ByProvider, record.Reported, priced},
 		{"the hold, for a cost that is none", `,"cost":-1`, ByProvider, record.FullHold, 0},

@@ -59,9 +59,11 @@ func (b *bill) amount() (dialect.CostState, ledger.Amount) {
 		return dialect.CostUnusable, 0
 	case b.cost == nil:
 		return dialect.CostMissing, 0
+	case b.ownKey && b.inference == nil:
+		return dialect.CostUnusable, 0 // the fee alone: most of the cost is not told
 	}
 	sum, _, err := price.Decimal(string(b.cost), nano)
-	if err == nil && b.ownKey && b.inference != nil {
+	if err == nil && b.ownKey {
 		var more int64
 		more, _, err = price.Decimal(string(b.inference), nano)
 		sum += more

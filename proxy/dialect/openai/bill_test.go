@@ -26,7 +26,7 @@ func TestCostsAreReadExactly(t *testing.T) {
 		`"cost":2,"is_byok":false,"cost_details":{"upstream_inference_cost":19},`:                                   {dialect.CostReported, 2_000_000_000},
 		`"cost_details":{"upstream_inference_cost":19,"upstream_inference_prompt_cost":1},"is_byok":true,"cost":2,`: {dialect.CostReported, 21_000_000_000},
 		`"cost_details":{"upstream_inference_cost":19},`:                                                            {dialect.CostMissing, 0},
-		`"cost":1,"is_byok":true,"cost_details":null,`:                                                              {dialect.CostReported, 1_000_000_000},
+		`"cost":1,"is_byok":true,"cost_details":null,`:                                                              {dialect.CostUnusable, 0},
 		`"cost":-0.1,`:              {dialect.CostUnusable, 0},
 		`"cost":1e300,`:             {dialect.CostUnusable, 0},
 		`"cost":"1",`:               {dialect.CostUnusable, 0},

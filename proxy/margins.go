@@ -31,6 +31,10 @@ type margin uint8
 // bills beyond that, no cap can be kept, and it gets no calls of that model.
 const maxMargin margin = 6
 
+// maxStep is how many doublings one bill teaches: a single absurd one makes holds
+// four times as large, and does not take a model out of service.
+const maxStep margin = 2
+
 // of is what is known of k.
 func (m *margins) of(k marginKey) margin {
 	if known := m.learned.Load(); known != nil {
@@ -43,7 +47,7 @@ func (m *margins) of(k marginKey) margin {
 // more, and says what calls of k hold from now on.
 func (m *margins) overran(k marginKey, used margin, held, cost Claim) (now margin, raised bool) {
 	now = used
-	for more := margin(1); now <= maxMargin && !covers(more-1, held, cost); more++ {
+	for step := margin(0); step < maxStep && now <= maxMargin && !covers(step, held, cost); step++ {
 		now++
 	}
 	m.mu.Lock()

@@ -25,6 +25,15 @@ func either(v gjson.Result, camel, snake string) gjson.Result {
 	return v.Get(snake)
 }
 
+// eitherSchema is a schema in Google's own words, or in those of JSON Schema, which
+// has a field of its own.
+func eitherSchema(v gjson.Result, camel, snake, jsonCamel, jsonSnake string) gjson.Result {
+	if s := either(v, camel, snake); s.Exists() {
+		return s
+	}
+	return either(v, jsonCamel, jsonSnake)
+}
+
 // list is the elements of an array, or one object as the only element.
 func list(v gjson.Result) []gjson.Result {
 	if v.IsObject() {
@@ -89,7 +98,7 @@ func (x *call) geminiPrompt(root, config gjson.Result) *apiError {
 	for _, t := range tools {
 		x.addPrompt(t.Raw, x.p.count(t.Raw))
 	}
-	schema := either(config, "responseSchema", "response_schema")
+	schema := eitherSchema(config, "responseSchema", "response_schema", "responseJsonSchema", "response_json_schema")
 	if schema.Exists() {
 		x.addPrompt(schema.Raw, x.p.count(schema.Raw))
 	}
@@ -113,7 +122,7 @@ func (x *call) geminiPrompt(root, config gjson.Result) *apiError {
 	var functions []tool
 	for _, t := range tools {
 		for _, f := range list(either(t, "functionDeclarations", "function_declarations")) {
-			functions = append(functions, tool{name: f.Get("name").Str, schema: f.Get("parameters")})
+			functions = append(functions, tool{name: f.Get("name").Str, schema: eitherSchema(f, "parameters", "parameters", "parametersJsonSchema", "parameters_json_schema")})
 		}
 	}
 	mode := either(either(root, "toolConfig", "tool_config"), "functionCallingConfig", "function_calling_config").Get("mode").Str

@@ -228,3 +228,31 @@ func FuzzGeminiRequests(f *testing.F) {
 		}
 	})
 }
+
+// TestGeminiFollowsSchemas in Google's words and in those of JSON Schema, for
+// answers and for what it calls functions with.
+func TestGeminiFollowsSchemas(t *testing.T) {
+	const google = `{"type":"OBJECT","properties":{"word":{"type":"STRING"},"grams":{"type":"INTEGER"}}}`
+	const json = `{"type":"object","properties":{"word":{"type":"string"},"grams":{"type":"integer"}}}`
+	_, addr := start(t, quick())
+	for name, body := range map[string]string{
+		"answer":             geminiAsk("x", `"generationConfig":{"responseMimeType":"application/json","responseSchema":`+google+`}`),
+		"answer, JSON":       geminiAsk("x", `"generationConfig":{"responseMimeType":"application/json","responseJsonSchema":`+json+`}`),
+		"answer, snake case": geminiAsk("x", `"generation_config":{"response_mime_type":"application/json","response_json_schema":`+json+`}`),
+		"function":           geminiAsk("look_up", `"tools":[{"functionDeclarations":[{"name":"look_up","parameters":`+google+`}]}]`),
+		"function, JSON":     geminiAsk("look_up", `"tools":[{"functionDeclarations":[{"name":"look_up","parametersJsonSchema":`+json+`}]}]`),
+	} {
+		resp, raw, err := geminiPost(t, addr, geminiTestModel+":generateContent", body)
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatalf("%s: %v %s", name, err, raw)
+		}
+		part := gjson.Get(raw, "candidates.0.content.parts.0")
+		made := part.Get("functionCall.args")
+		if !strings.HasPrefix(name, "function") {
+			made = gjson.Parse(part.Get("text").Str)
+		}
+		if made.Get("word").Type != gjson.String || made.Get("grams").Type != gjson.Number {
+			t.Errorf("%s: %s", name, part)
+		}
+	}
+}

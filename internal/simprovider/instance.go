@@ -39,7 +39,7 @@ func appendInstance(b []byte, schema gjson.Result, s *stream, depth int, root gj
 	if kind.IsArray() {
 		kind = kind.Get("0")
 	}
-	switch kind.Str {
+	switch strings.ToLower(kind.Str) { // Gemini's types are in capitals
 	case "string":
 		return appendText(b, schema.Get("format").Str, s)
 	case "integer", "number":

@@ -77,7 +77,7 @@ func TypeOf(status int) string {
 type codeRule struct {
 	status  int
 	kind    string
-	noRetry bool // tell the client's SDK not to try again
+	noRetry bool // tell the client not to try again: SDKs know by the status, agents try a 401 ten times
 }
 
 var codes = map[Code]codeRule{
@@ -87,9 +87,9 @@ var codes = map[Code]codeRule{
 	CodeTooLarge:        {413, typeInvalid, false},
 	CodeShuttingDown:    {503, typeServer, false},
 	CodeOverloaded:      {503, typeServer, false},
-	CodeInvalidKey:      {401, typeAuth, false},
-	CodeRevokedKey:      {401, typeAuth, false},
-	CodeExpiredKey:      {401, typeAuth, false},
+	CodeInvalidKey:      {401, typeAuth, true},
+	CodeRevokedKey:      {401, typeAuth, true},
+	CodeExpiredKey:      {401, typeAuth, true},
 	CodeInvalidJSON:     {400, typeInvalid, false},
 	CodeAmbiguous:       {400, typeInvalid, false},
 	CodeMissingField:    {400, typeInvalid, false},

@@ -44,7 +44,7 @@ func TestErrorsByTheirCode(t *testing.T) {
 				retry = h.Value
 			}
 		}
-		if (retry == "false") != (code == dialect.CodeQuota) || (got.Error.Details.Code == "spend_limit_reached") != (code == dialect.CodeQuota) {
+		if (retry == "false") != (code == dialect.CodeQuota || code == dialect.CodeInvalidKey) || (got.Error.Details.Code == "spend_limit_reached") != (code == dialect.CodeQuota) {
 			t.Errorf("%s: retry %q, %s", code, retry, body)
 		}
 	}

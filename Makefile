@@ -33,7 +33,7 @@ OVERRUN_SEED ?= 1
 CALLS ?= 150000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,15 +53,18 @@ test: ## Run every test but those of whole processes.
 race: ## Run the tests with the race detector.
 	$(GO) test -race $(UNIT)
 
-e2e: ## Test the binary from outside: caps, kills, saturation, hang-ups, SDKs, bad input (short; a seed and the command to repeat are printed on failure).
-	PURSER_E2E_JS=1 $(GO) test -count 1 ./e2e
+e2e: clients ## Test the binary from outside: clients, caps, kills, saturation, hang-ups, bad input (short; a seed and the command to repeat are printed on failure).
+	$(GO) test -count 1 -skip '^TestClients$$' ./e2e
 
-e2e-long: ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
-	PURSER_E2E_JS=1 $(GO) test -count 1 -v -timeout 60m ./e2e -kills 200 -saturate 60s -trials 1000
+e2e-long: clients ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
+	$(GO) test -count 1 -v -timeout 60m -skip '^TestClients$$' ./e2e -kills 200 -saturate 60s -trials 1000
+
+clients: ## Run SDKs, frameworks and agents of others against a node, and write docs/compatibility.md (installs them from their registries at first).
+	$(GO) test -count 1 -v -timeout 30m -run '^TestClients$$' ./e2e -install -table ../docs/compatibility.md
 
 oracle: ## Compare costs with another calculator's, which Node runs: ORACLE_ROUNDS of random answers of every provider, and calls that the simulated provider bills (ORACLE_SEED).
 	PURSER_ORACLE=1 $(GO) test ./proxy -count 1 -v -run '^TestOracle$$' -oracle.seed $(ORACLE_SEED) -oracle.rounds $(ORACLE_ROUNDS)
-	PURSER_E2E_JS=1 $(GO) test ./e2e -count 1 -v -run '^TestOracleBill$$' -seed $(ORACLE_SEED)
+	$(GO) test ./e2e -count 1 -v -run '^TestOracleBill$$' -install -seed $(ORACLE_SEED)
 
 overrun: ## Mixed calls of which one in a hundred bills three times its cap: what overruns, of CALLS calls (150000, about four minutes).
 	$(GO) test ./e2e -count 1 -v -timeout 30m -run '^TestOverrunIsBounded$$' -seed $(OVERRUN_SEED) -calls $(CALLS)
@@ -128,4 +131,4 @@ gen: prices ## Make every generated file again.
 	sh tools/proto/generate.sh
 
 clean: ## Remove what was built and what tests left.
-	rm -rf bin _fail
+	rm -rf bin _fail e2e/clients/.installed

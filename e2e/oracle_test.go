@@ -103,7 +103,10 @@ func TestOracleBill(t *testing.T) {
 	}
 	t.Logf("%d records, each equal to the provider's bill in usage and cost", len(records))
 
-	dir := npm(t, "../proxy/testdata/oracle")
+	dir, err := npmFolder("../proxy/testdata/oracle").install(t)
+	if err != nil {
+		t.Fatal(err)
+	}
 	costs := calculate(t, dir, calls)
 	compared := 0
 	for i, c := range calls {

@@ -29,8 +29,8 @@ type word struct {
 
 var (
 	gramsSchema = schema("word", "string", "grams", "integer")
-	lookUp     = schema("word", "string")
-	weigh      = schema("grams", "integer")
+	lookUp      = schema("word", "string")
+	weigh       = schema("grams", "integer")
 )
 
 // schema is that of an object with these properties, all required.

@@ -70,7 +70,9 @@ func TestClients(t *testing.T) {
 	}
 	r := newRig(t, rigOptions{config: "  - name: anthropic\n    api: anthropic\n    base_url: PROVIDER/v1\n    key: sk-e2e\n" + geminiUpstream})
 	r.budget(usd("cap", "500"))
-	b := usd("empty", "0.000000001")
+	// A refusal has the limit in it: with digits that look like a status, for clients
+	// that look for one in the text.
+	b := usd("empty", "0.000000429")
 	b.Match = map[string][]string{"customer": {"broke"}}
 	r.budget(b)
 	s := &clientSuite{rig: r, counted: countBefore(t, r.url), picture: drawPicture(t), away: map[compat.Kind]error{}}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"purser/internal/record"
@@ -55,7 +56,7 @@ func (x *exchange) admit() *dialect.Error {
 	case err != nil:
 		return undecided(err)
 	case refusal != nil:
-		return refused(refusal, x.rec.At)
+		return x.refused(refusal)
 	}
 	x.attempt.sliced.in = best.tokens
 	x.hold(hold, best.claim)
@@ -186,6 +187,17 @@ func (x *exchange) change() dialect.Change {
 	return ch
 }
 
+// refused is the refusal in a form on which the client stops. opencode takes any
+// number such as 429 or 500 in the text of an answer for a passing failure, and
+// amounts have such digits by chance: it gets none.
+func (x *exchange) refused(r *Refusal) *dialect.Error {
+	e := refused(r, x.rec.At)
+	if x.client == dialect.Opencode && e.Code == dialect.CodeQuota {
+		e.Message, e.Budget = fmt.Sprintf("the billing budget %s has no room for this request; %s", e.Budget.ID, resetsAt(e.Budget.ResetsAt)), nil
+	}
+	return e
+}
+
 // refused turns a decision of the ledger into the answer a client understands:
 // money is 402 and not tried again, rates and slots are a genuine 429.
 func refused(r *Refusal, now ledger.Instant) *dialect.Error {
@@ -193,11 +205,10 @@ func refused(r *Refusal, now ledger.Instant) *dialect.Error {
 		ID: string(r.Account.Budget), Account: accountName(r.Account), Unit: r.Unit.String(), Window: r.Window.String(),
 		Limit: int64(r.Limit), Spent: int64(r.Spent), Held: int64(r.Held), Unreachable: int64(r.Unreachable), Needed: int64(r.Needed),
 	}
-	resets := "it does not reset"
 	if r.ResetsAt < ledger.MaxInstant {
 		b.ResetsAt = int64(r.ResetsAt / ledger.Second)
-		resets = "it resets at " + time.Unix(b.ResetsAt, 0).UTC().Format(time.RFC3339)
 	}
+	resets := resetsAt(b.ResetsAt)
 	var e *dialect.Error
 	switch {
 	case r.Unit == ledger.Slots:
@@ -215,6 +226,14 @@ func refused(r *Refusal, now ledger.Instant) *dialect.Error {
 	}
 	e.Budget = b
 	return e
+}
+
+// resetsAt says when a window ends; seconds is 0 for one that never does.
+func resetsAt(seconds int64) string {
+	if seconds == 0 {
+		return "it does not reset"
+	}
+	return "it resets at " + time.Unix(seconds, 0).UTC().Format(time.RFC3339)
 }
 
 // longestRetryMillis is how long SDKs wait at most for a rate limit. Told of a

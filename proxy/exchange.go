@@ -363,7 +363,7 @@ func (x *exchange) govern() *dialect.Error {
 	case err != nil:
 		return undecided(err)
 	case refusal != nil:
-		return refused(refusal, x.rec.At)
+		return x.refused(refusal)
 	}
 	x.limits = hold
 	return nil

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -80,6 +81,26 @@ func TestRefusalsForMoney(t *testing.T) {
 				if gjson.Get(body, path).Raw != value {
 					t.Errorf("%s, %s: %s is not %s in %s", x.name, call.name, path, value, body)
 				}
+			}
+		}
+	}
+}
+
+// TestNoFiguresForOpencode, which takes these digits anywhere in an answer for the
+// status of a passing failure. Others are told how much is missing.
+func TestNoFiguresForOpencode(t *testing.T) {
+	status := regexp.MustCompile(`429|500|502|503|504|524`)
+	for agent, plain := range map[string]bool{"opencode/1.18.33 ai-sdk/provider-utils/4.0.23": true, "OpenAI/JS 7.57": false} {
+		w := newWorld(t, unasked(t), nil)
+		w.purse.refuse = Refusal{
+			Account: ledger.AccountKey{Budget: "b"}, Unit: ledger.USD, Window: ledger.PerMonth,
+			Limit: 500_000_000_000, Spent: 499_429_000_000, Held: 503_000_000, Needed: 524_000_000, ResetsAt: 1_795_000_000 * ledger.Second,
+		}
+		for _, call := range asked {
+			a, body := w.send("POST", call.path, call.body, "User-Agent", agent)
+			told := strings.ReplaceAll(body, sent(a, "request-id"), "") // is drawn
+			if found := status.FindString(told); a.Status != 402 || (found == "") != plain || plain && !strings.Contains(body, "it resets at 2026-11-18T") {
+				t.Errorf("%q, %s: found %q in %d %s", agent, call.name, found, a.Status, body)
 			}
 		}
 	}

@@ -144,17 +144,20 @@ type Client uint8
 const (
 	AnyClient Client = iota
 	Codex            // retries a 402, stops on its own 429
+	Opencode         // retries what has the digits of a status in its text
 )
 
 // ClientOf names the client from its User-Agent and originator headers.
 func ClientOf(userAgent, originator []byte) Client {
-	if codex(userAgent) || codex(originator) {
+	switch {
+	case isNamed(userAgent, "codex") || isNamed(originator, "codex"):
 		return Codex
+	case isNamed(userAgent, "opencode"):
+		return Opencode
 	}
 	return AnyClient
 }
 
-func codex(name []byte) bool {
-	const prefix = "codex"
-	return len(name) >= len(prefix) && bytes.EqualFold(name[:len(prefix)], []byte(prefix))
+func isNamed(header []byte, name string) bool {
+	return len(header) >= len(name) && bytes.EqualFold(header[:len(name)], []byte(name))
 }

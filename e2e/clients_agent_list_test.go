@@ -133,9 +133,10 @@ var opencode = agent{
 	noSchema: "`opencode run` takes no schema",
 	command: func(a *agent, x turn) (args, env []string, in string, err error) {
 		url, key := knobsOf("opencode", x)
+		model := cmp.Or(x.model, "gpt-4o-mini")
 		sees := map[string]any{"attachment": true, "modalities": map[string]any{"input": []string{"text", "image"}, "output": []string{"text"}}}
 		config, err := json.Marshal(map[string]any{"autoupdate": false, "share": "disabled", "provider": map[string]any{"purser": map[string]any{
-			"npm": "@ai-sdk/openai-compatible", "options": map[string]any{"baseURL": url, "apiKey": key}, "models": map[string]any{"gpt-4o-mini": sees, unpriced: sees},
+			"npm": "@ai-sdk/openai-compatible", "options": map[string]any{"baseURL": url, "apiKey": key}, "models": map[string]any{model: sees},
 		}}})
 		if err != nil {
 			return nil, nil, "", err
@@ -145,7 +146,7 @@ var opencode = agent{
 		}
 		// With a title it does not ask the model for one.
 		args = []string{filepath.Join(a.installed, "opencode-"+platform(), "bin", "opencode"), "run", "--format", "json", "--title", "hello",
-			"--model", "purser/" + cmp.Or(x.model, "gpt-4o-mini"), x.prompt}
+			"--model", "purser/" + model, x.prompt}
 		if x.picture != "" {
 			args = append(args, "--file", x.picture)
 		}

@@ -54,10 +54,10 @@ race: ## Run the tests with the race detector.
 	$(GO) test -race $(UNIT)
 
 e2e: clients ## Test the binary from outside: clients, caps, kills, saturation, hang-ups, bad input (short; a seed and the command to repeat are printed on failure).
-	$(GO) test -count 1 -skip '^TestClients$$' ./e2e
+	$(GO) test -count 1 -skip '^TestClients$$' ./e2e -install
 
 e2e-long: clients ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
-	$(GO) test -count 1 -v -timeout 60m -skip '^TestClients$$' ./e2e -kills 200 -saturate 60s -trials 1000
+	$(GO) test -count 1 -v -timeout 60m -skip '^TestClients$$' ./e2e -install -kills 200 -saturate 60s -trials 1000
 
 clients: ## Run SDKs, frameworks and agents of others against a node, and write docs/compatibility.md (installs them from their registries at first).
 	$(GO) test -count 1 -v -timeout 30m -run '^TestClients$$' ./e2e -install -table ../docs/compatibility.md

@@ -9,8 +9,8 @@ import (
 
 // TestAgentsReachAnyModel runs agents, with nothing set but where to ask and a key,
 // for models that upstreams of other dialects alone serve: with a call of a tool. Not
-// opencode: to models named after Claude it sends messages[].cache_control, which Chat
-// Completions do not have and which is refused by its name.
+// opencode for gpt-5-mini, which it reaches without translation, and to which it sends
+// a max_tokens that the provider refuses.
 func TestAgentsReachAnyModel(t *testing.T) {
 	dir, err := folders[compat.Agent].install(t)
 	if err != nil {
@@ -22,11 +22,14 @@ func TestAgentsReachAnyModel(t *testing.T) {
 	key := r.key(admin.NewKey{Name: "agent"}).Secret
 	for i := range compat.Clients {
 		c := &compat.Clients[i]
-		if c.ID != "codex" && c.ID != "claude-code" {
+		if c.Kind != compat.Agent {
 			continue
 		}
 		a := newAgent(t, c.ID, dir)
 		for _, model := range []string{"gpt-5-mini", "claude-haiku-4-5", "claude-opus-4-8", "gemini-2.5-flash"} {
+			if c.ID == "opencode" && model == "gpt-5-mini" {
+				continue
+			}
 			before := counted.answers.Load()
 			s, err := a.run(t.Context(), turn{
 				knobs: map[string]string{c.URL.Name: counted.url + c.URL.Path, c.Key.Name: key},

@@ -81,14 +81,14 @@ func TestReadRequest(t *testing.T) {
 		"user": "u", "store": true, "metadata": {"a": "b"}, "stream_options": {"include_usage": true}, "top_logprobs": null,
 		"tools": [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
 		"messages": [
-			{"role": "developer", "content": "d"},
+			{"role": "developer", "content": "d", "cache_control": {"type": "ephemeral"}},
 			{"role": "system", "content": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}]},
 			{"role": "user", "name": "ann", "content": [
 				{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}},
 				{"type": "input_audio", "input_audio": {"data": "BBBB", "format": "mp3"}},
 				{"type": "file", "file": {"filename": "f.pdf", "file_data": "data:application/pdf;base64,CCCC"}}]},
 			{"role": "assistant", "reasoning_content": "hm", "content": null, "refusal": "no", "audio": null,
-				"tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}]},
+				"tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}, "cache_control": {"type": "ephemeral"}}]},
 			{"role": "tool", "tool_call_id": "c1", "content": "r"}
 		]}`), dialect.Target{})
 	if e != nil {
@@ -96,7 +96,7 @@ func TestReadRequest(t *testing.T) {
 	}
 	want := &conversation.Request{
 		Model: "m", MaxOutput: conversation.Number{Digits: "7"}, Stop: []string{"x"}, User: conversation.Word{Text: "u"},
-		System: []conversation.Part{{Kind: conversation.Text, Text: "d"}, {Kind: conversation.Text, Text: "s", Cache: conversation.Briefly}},
+		System: []conversation.Part{{Kind: conversation.Text, Text: "d", Cache: conversation.Briefly}, {Kind: conversation.Text, Text: "s", Cache: conversation.Briefly}},
 		Tools:  []conversation.Tool{{Name: "f", Cache: conversation.Hour}},
 		Turns: []conversation.Turn{
 			{Role: conversation.User, Name: "ann", Parts: []conversation.Part{
@@ -106,7 +106,7 @@ func TestReadRequest(t *testing.T) {
 			}},
 			{Role: conversation.Assistant, Parts: []conversation.Part{
 				{Kind: conversation.Thought, Text: "hm"}, {Kind: conversation.Refusal, Text: "no"},
-				{Kind: conversation.ToolUse, Call: conversation.Call{ID: "c1", Name: "f", Arguments: []byte("{}")}},
+				{Kind: conversation.ToolUse, Call: conversation.Call{ID: "c1", Name: "f", Arguments: []byte("{}")}, Cache: conversation.Briefly},
 			}},
 			{Role: conversation.User, Parts: []conversation.Part{
 				{Kind: conversation.ToolResult, Result: conversation.Result{ID: "c1", Parts: []conversation.Part{{Kind: conversation.Text, Text: "r"}}}},

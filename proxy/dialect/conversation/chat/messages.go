@@ -9,9 +9,10 @@ import (
 func (rd *reading) message(m jsontree.Node) {
 	q := rd.q
 	turn := conversation.Turn{At: m.At(), Name: m.Get("name").String()}
+	cache := lifetime(m.Get("cache_control"))
 	switch role := m.Get("role"); role.String() {
 	case "system", "developer":
-		turn.Role, turn.Parts = conversation.System, rd.content(m.Get("content"))
+		turn.Role, turn.Parts = conversation.System, cached(rd.content(m.Get("content")), cache)
 		if len(q.Turns) == 0 {
 			if turn.Name != "" {
 				m.Refuse("name", "")
@@ -21,18 +22,26 @@ func (rd *reading) message(m jsontree.Node) {
 			return
 		}
 	case "user":
-		turn.Role, turn.Parts = conversation.User, rd.content(m.Get("content"))
+		turn.Role, turn.Parts = conversation.User, cached(rd.content(m.Get("content")), cache)
 	case "assistant":
-		turn.Role, turn.Parts = conversation.Assistant, rd.assistant(m)
+		turn.Role, turn.Parts = conversation.Assistant, cached(rd.assistant(m), cache)
 	case "tool":
 		turn.Role = conversation.User
 		result := conversation.Result{ID: m.Get("tool_call_id").String(), Parts: rd.content(m.Get("content"))}
-		turn.Parts = []conversation.Part{{Kind: conversation.ToolResult, Result: result, At: m.At(), Cache: lifetime(m.Get("cache_control"))}}
+		turn.Parts = []conversation.Part{{Kind: conversation.ToolResult, Result: result, At: m.At(), Cache: cache}}
 	default:
 		role.Refuse("", "")
 	}
 	m.Rest()
 	q.Turns = append(q.Turns, turn)
+}
+
+// cached has the hint of a message stand at its last part, up to which it is meant.
+func cached(parts []conversation.Part, l conversation.Lifetime) []conversation.Part {
+	if n := len(parts); n > 0 && l != conversation.NotCached {
+		parts[n-1].Cache = l
+	}
+	return parts
 }
 
 // assistant reads an earlier answer. What it thought came first.
@@ -50,10 +59,11 @@ func (rd *reading) assistant(m jsontree.Node) (parts []conversation.Part) {
 		}
 		f := c.Get("function")
 		call := conversation.Call{ID: c.Get("id").String(), Name: f.Get("name").String(), Arguments: rd.arguments(f.Get("arguments"))}
+		cache := lifetime(c.Get("cache_control"))
 		f.Rest()
 		c.Ignore("index") // of the stream that it was put together from
 		c.Rest()
-		parts = append(parts, conversation.Part{Kind: conversation.ToolUse, Call: call, At: c.At()})
+		parts = append(parts, conversation.Part{Kind: conversation.ToolUse, Call: call, Cache: cache, At: c.At()})
 	})
 	if n := m.Get("annotations"); n.Len() > 0 { // sources of what was said, told by the provider
 		rd.q.Leave(n.At())

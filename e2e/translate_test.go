@@ -15,6 +15,7 @@ import (
 	"google.golang.org/genai"
 
 	"purser/api/admin"
+	"purser/internal/record"
 )
 
 // talker is an SDK that holds a conversation, in the one way that all of them can.
@@ -324,6 +325,12 @@ const eachItsOwn = `    models: ["gpt-*"]
     base_url: PROVIDER/v1beta
     key: sk-e2e
     models: ["gemini-*"]
+  - name: bedrock
+    api: converse
+    auth: bearer
+    base_url: PROVIDER
+    key: sk-e2e
+    models: ["amazon.*", "global.anthropic.*"]
 `
 
 // TestAnySDKReachesAnyModel runs every SDK against models of which each is served in
@@ -339,7 +346,7 @@ func TestAnySDKReachesAnyModel(t *testing.T) {
 		"gemini":   geminiTalker{geminiClient(t, r.url, key)},
 	}
 	for name, sdk := range talkers {
-		for _, model := range []string{"gpt-4o-mini", "gpt-5-mini", "claude-haiku-4-5", "claude-opus-4-8", "gemini-2.5-flash"} {
+		for _, model := range []string{"gpt-4o-mini", "gpt-5-mini", "claude-haiku-4-5", "claude-opus-4-8", "gemini-2.5-flash", "global.anthropic.claude-haiku-4-5-20251001-v1:0", "amazon.nova-lite-v1:0"} {
 			t.Run(name+" "+model, func(t *testing.T) { talkWith(t, r, sdk, model) })
 		}
 	}
@@ -365,5 +372,35 @@ func talkWith(t *testing.T, r *rig, sdk talker, model string) {
 	word, err := sdk.shape(model)
 	if err != nil || !json.Valid([]byte(word)) {
 		t.Errorf("not JSON: %q, %v", word, err)
+	}
+}
+
+// TestBedrockThatFails streams from a Converse upstream that breaks off, says that it
+// failed, or tells no usage: the client sees it, and the hold is charged.
+func TestBedrockThatFails(t *testing.T) {
+	r := newRig(t, rigOptions{api: "openai-chat", config: eachItsOwn})
+	r.budget(usd("cap", "50"))
+	key := r.key(admin.NewKey{Name: "k"}).Secret
+	for mode, want := range map[string]string{"cut=2": "", "error-event=2": `"error"`, "no-usage": "[DONE]"} {
+		body := fmt.Sprintf(`{"model":"amazon.nova-lite-v1:0--sim-%s","stream":true,"max_tokens":300,"messages":[{"role":"user","content":%q}]}`, mode, mode)
+		status, answer, _, _ := r.try("/v1/chat/completions", key, body)
+		if status != 200 || !strings.Contains(answer, want) || want == "" && strings.Contains(answer, "[DONE]") {
+			t.Errorf("%s: %d %s", mode, status, answer)
+		}
+	}
+	r.settled("cap")
+	r.stopNode()
+	billed := map[string]int64{}
+	for _, row := range r.billRows() {
+		billed[row.ClientRequestID] = int64(row.Cost)
+	}
+	records := r.records()
+	if len(records) != 3 || len(billed) != 3 {
+		t.Fatalf("%d records, %d rows", len(records), len(billed))
+	}
+	for id, rec := range records {
+		if rec.Basis != record.FullHold || int64(rec.Cost) < billed[id] || rec.Overrun != 0 {
+			t.Errorf("%s, billed %d: %+v", id, billed[id], rec)
+		}
 	}
 }

@@ -92,6 +92,8 @@ func providerOf(model string) string {
 		return "anthropic"
 	case strings.HasPrefix(model, "gemini-"):
 		return "google"
+	case strings.HasPrefix(model, "global.anthropic."), strings.HasPrefix(model, "amazon."):
+		return "aws"
 	default:
 		return "openai"
 	}

@@ -46,6 +46,7 @@ type call struct {
 	echo         bool // a legacy completion begins with its prompt
 	reply        responseCall
 	gemini       geminiCall
+	pathModel    string // that Converse's path names
 }
 
 func (x *call) begin(c *conn) {
@@ -55,7 +56,7 @@ func (x *call) begin(c *conn) {
 	x.account, x.left = nil, shownRequestLimit
 	x.setPlan(&wellBehaved)
 	x.sent, x.thought, x.charged, x.includeUsage, x.echo = 0, 0, false, false, false
-	x.reply, x.gemini = responseCall{}, geminiCall{}
+	x.reply, x.gemini, x.pathModel = responseCall{}, geminiCall{}, ""
 	x.gen = generation{choices: x.gen.choices, prompt: x.gen.prompt[:0], marks: x.gen.marks[:0], writes: price.CacheWriteOther, n: 1}
 }
 
@@ -159,7 +160,12 @@ func (x *call) answer(e *endpoint) {
 // them, so that no caller can know the usage before the bill does.
 func (x *call) stream(e *endpoint) {
 	w := &x.w
-	w.head(200, "text/event-stream; charset=utf-8")
+	w.frames = x.d.frames
+	if w.frames {
+		w.head(200, "application/vnd.amazon.eventstream")
+	} else {
+		w.head(200, "text/event-stream; charset=utf-8")
+	}
 	x.d.headers(x)
 	w.header("Cache-Control", "no-cache")
 	w.stream()

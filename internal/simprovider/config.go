@@ -44,7 +44,7 @@ type Weighted struct {
 // Model is one model the provider offers.
 type Model struct {
 	ID            string
-	API           string // "" for OpenAI's, "anthropic" or "gemini"
+	API           string // "" for OpenAI's, "anthropic", "gemini" or "converse"
 	Served        string // the name in answers, such as a dated snapshot; "" is ID
 	ContextWindow int64  // tokens of prompt; more is refused with 400
 	MaxOutput     int64  // tokens; a cap above it is refused with 400
@@ -159,6 +159,8 @@ func DefaultModels() []Model {
 		{ID: "claude-haiku-4-5", API: "anthropic", Served: "claude-haiku-4-5-20251001", ContextWindow: 200_000, MaxOutput: 64_000},
 		{ID: "claude-sonnet-4-5", API: "anthropic", Served: "claude-sonnet-4-5-20250929", ContextWindow: 200_000, MaxOutput: 64_000},
 		{ID: "claude-opus-4-8", API: "anthropic", ContextWindow: 1_000_000, MaxOutput: 128_000},
+		{ID: "global.anthropic.claude-haiku-4-5-20251001-v1:0", API: "converse", ContextWindow: 200_000, MaxOutput: 64_000},
+		{ID: "amazon.nova-lite-v1:0", API: "converse", ContextWindow: 300_000, MaxOutput: 10_000},
 	}
 }
 
@@ -186,8 +188,8 @@ func (c *Config) Validate() error {
 			bad("models: %q is empty or there twice", m.ID)
 		case m.ContextWindow < 1 || m.MaxOutput < 1 && m.Dimensions == 0:
 			bad("models: %q needs a context window and a largest output", m.ID)
-		case m.API != "" && m.API != "anthropic" && m.API != "gemini":
-			bad("models: %q speaks %q, want nothing or anthropic", m.ID, m.API)
+		case m.API != "" && m.API != "anthropic" && m.API != "gemini" && m.API != "converse":
+			bad("models: %q speaks %q, want nothing, anthropic, gemini or converse", m.ID, m.API)
 		case m.Dimensions < 0 || m.Dimensions > 8192:
 			bad("models: %q has %d dimensions, want 0 to 8,192", m.ID, m.Dimensions)
 		}

@@ -1,6 +1,6 @@
 // Package simprovider is a provider double: an HTTP server that answers as
-// OpenAI does, as Anthropic does under /v1/messages and as Gemini does under
-// /v1beta, and writes a bill of its own. Demo, tests and benchmarks measure the
+// OpenAI does, as Anthropic does under /v1/messages, as Gemini does under /v1beta
+// and as Bedrock's Converse does under /model, and writes a bill of its own. Demo, tests and benchmarks measure the
 // gateway against that bill, never against the gateway's own books.
 //
 // It is not a model: answers are words drawn from a hash of the request. It is
@@ -35,7 +35,7 @@
 //
 // conn.go owns a connection and its request loop; call.go takes one call from
 // authentication to its bill row; wire.go puts bytes on the wire as the plan
-// says. These know no dialect. A dialect (openai*.go, gemini*.go) reads a request into a
+// says. These know no dialect. A dialect (openai*.go, gemini*.go, converse*.go) reads a request into a
 // [generation], and renders that back; another dialect is another set of
 // routes in the table of routes.go.
 //

@@ -13,6 +13,7 @@ type dialect struct {
 	errorBody  func(b []byte, e *apiError) []byte
 	errorEvent string        // the name of an error event, "" where events have none
 	cache      func(x *call) // reads and fills the prompt cache
+	frames     bool          // streams are AWS's event streams
 }
 
 // endpoint is one billable route of a dialect.
@@ -55,6 +56,9 @@ func (x *call) route(path string) *apiError {
 	method := unsafeString(x.c.req.Header.Method())
 	if strings.HasPrefix(path, geminiPrefix) {
 		return x.routeGemini(path, method)
+	}
+	if strings.HasPrefix(path, conversePrefix) {
+		return x.routeConverse(path, method)
 	}
 	r, known := routes[path]
 	models := path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")

@@ -33,6 +33,7 @@ type wire struct {
 	ended   ending
 	close   bool   // the connection must not be used again
 	name    string // of the next event, "" for none
+	frames  bool   // events are messages of AWS's event stream
 
 	out     []byte // head or framing, then payload: what goes to the kernel
 	pending []byte // events not yet written
@@ -46,7 +47,7 @@ type wire struct {
 func (w *wire) reset(c *conn, plan *Plan, cfg *Config) {
 	w.c, w.plan, w.perSend, w.gap = c, plan, cfg.ChunksPerWrite, cfg.ChunkGap+plan.chunkGap
 	w.ended, w.close = notEnded, plan.close || plan.idleClose
-	w.out, w.pending, w.waiting, w.events, w.name = w.out[:0], w.pending[:0], 0, 0, ""
+	w.out, w.pending, w.waiting, w.events, w.name, w.frames = w.out[:0], w.pending[:0], 0, 0, "", false
 	if plan.burst {
 		w.perSend, w.gap = 0, 0
 	}
@@ -144,6 +145,10 @@ func (w *wire) event(data []byte) bool {
 }
 
 func (w *wire) appendEvent(data []byte) {
+	if w.frames {
+		w.pending = appendFrame(w.pending, w.name, data)
+		return
+	}
 	end := "\n\n"
 	if w.plan.crlf {
 		end = "\r\n\r\n"

@@ -18,6 +18,7 @@ type shape struct {
 	model    string
 	request  object
 	stream   bool
+	foreign  bool // the upstream speaks Converse, which no client does
 	answer   string
 
 	rule rule
@@ -64,11 +65,11 @@ func shapes(seed uint64, rounds int) []shape {
 	for round := 0; round < rounds || round < 8*rounds && rare(all) > 0; round++ {
 		for _, one := range []func(draw) shape{
 			draw.chat, draw.chat, draw.sound, draw.searching, draw.reseller, draw.reseller, draw.completion, draw.embedding, draw.response, draw.response,
-			draw.message, draw.message, draw.message, draw.generated, draw.generated, draw.generated,
+			draw.message, draw.message, draw.message, draw.generated, draw.generated, draw.generated, draw.conversed,
 		} {
 			s := one(d)
 			all = append(all, s)
-			if s.flavor != "embeddings" {
+			if s.flavor != "embeddings" && !s.foreign {
 				all = append(all, s.streamed())
 			}
 		}

@@ -51,6 +51,16 @@ func (a *admission) Room(c proxy.Chain) (proxy.Room, bool) {
 	return proxy.Room(r), ok
 }
 
+// Rate implements proxy.Purse.
+func (a *admission) Rate(c proxy.Chain, u ledger.Unit) (proxy.Room, bool) {
+	part := &c.(*chain).chain.Limits
+	if u == ledger.Tokens {
+		part = &c.(*chain).chain.Money
+	}
+	r, ok := part.Rate(u)
+	return proxy.Room(r), ok
+}
+
 // chain is one request's accounts, and its one hold for each part.
 type chain struct {
 	admission *admission

@@ -47,6 +47,9 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 	if x.chain == nil {
 		return h
 	}
+	if a.Status < 400 {
+		h = x.rates(h)
+	}
 	room, ok := x.g.seams.Purse.Room(x.chain)
 	if !ok {
 		return h
@@ -64,6 +67,22 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 	h = append(h, HeaderField{headerBudget, accountName(room.Account)}, HeaderField{headerBudgetLimit, all[:limit]}, HeaderField{headerBudgetRemaining, all[limit:left]})
 	if left < len(all) {
 		h = append(h, HeaderField{headerBudgetResets, all[left:]})
+	}
+	return h
+}
+
+// rates adds what is left of the limits of requests and tokens, in the headers that
+// the dialect has for it. Refusals by them have their own.
+func (x *exchange) rates(h []HeaderField) []HeaderField {
+	for _, u := range [...]ledger.Unit{ledger.Requests, ledger.Tokens} {
+		room, ok := x.g.seams.Purse.Rate(x.chain, u)
+		if !ok {
+			continue
+		}
+		b := dialect.Budget{Unit: u.String(), Limit: int64(room.Limit), Spent: int64(room.Limit - room.Left), ResetsAt: int64(room.ResetsAt / ledger.Second)}
+		for _, f := range x.wire().AppendRateLimit(nil, &b, max(int64(room.ResetsAt-x.rec.At)/1_000_000, 1)) {
+			h = append(h, HeaderField{f.Name, f.Value})
+		}
 	}
 	return h
 }

@@ -42,6 +42,8 @@ type Purse interface {
 	// Room is the budget of money of a chain that has the least left, of those that
 	// refuse, as far as this node knows. It never waits.
 	Room(Chain) (Room, bool)
+	// Rate is the same of the limits of requests or tokens in a minute or an hour.
+	Rate(Chain, ledger.Unit) (Room, bool)
 }
 
 // Room is what is left of an account: the limit less what was spent. Holds are

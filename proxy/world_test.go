@@ -185,6 +185,7 @@ func (j *fakeJournal) Commit(r *record.Record, _ *Fill) {
 
 // fakePurse has one account of nano-dollars and checks that each hold ends once.
 type fakePurse struct {
+	rates map[ledger.Unit]Room
 	t     *testing.T
 	mu    sync.Mutex
 	free  ledger.Amount
@@ -210,6 +211,11 @@ func (p *fakePurse) Room(Chain) (Room, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Room{Account: ledger.AccountKey{Budget: "b"}, Limit: ledger.NanoPerUSD, Left: ledger.NanoPerUSD - p.spent, ResetsAt: 1_790_000_060 * ledger.Second}, true
+}
+
+func (p *fakePurse) Rate(_ Chain, u ledger.Unit) (Room, bool) {
+	r, ok := p.rates[u]
+	return r, ok
 }
 
 func (p *fakePurse) Chain(*ledger.Dimensions) (Chain, error) { return fakeChain{p}, nil }

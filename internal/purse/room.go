@@ -19,10 +19,23 @@ type Room struct {
 // Tightest is the account of money that has the least left, of those that refuse.
 // It is false where none does, or the ledger has not said yet. It takes no lock
 // and allocates nothing: it is told to people and decides nothing.
-func (p *Part) Tightest() (r Room, ok bool) {
+func (p *Part) Tightest() (Room, bool) {
+	return p.tightest(func(a *account) bool { return a.unit == ledger.USD })
+}
+
+// Rate is Tightest of the limits of a rate: accounts of the unit whose window is an
+// hour or less.
+func (p *Part) Rate(u ledger.Unit) (Room, bool) {
+	const hour = 3600 * ledger.Second
+	return p.tightest(func(a *account) bool {
+		return a.unit == u && a.end != ledger.MaxInstant && a.end-a.key.Start <= hour
+	})
+}
+
+func (p *Part) tightest(of func(*account) bool) (r Room, ok bool) {
 	for i := range p.n {
 		a := p.series[i].current.Load()
-		if a == nil || a.unit != ledger.USD || a.soft.Load() {
+		if a == nil || !of(a) || a.soft.Load() {
 			continue
 		}
 		heard := a.heard.Load()

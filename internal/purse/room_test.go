@@ -52,3 +52,28 @@ func TestTightestIsWhatHasTheLeastLeft(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestRateIsOfLimitsWithAShortWindow: a budget of tokens for a month is no rate.
+func TestRateIsOfLimitsWithAShortWindow(t *testing.T) {
+	all := []ledger.Budget{
+		{ID: "minute", Unit: ledger.Tokens, Window: ledger.Window{Kind: ledger.PerMinute}, Limit: 1000},
+		{ID: "hour", Unit: ledger.Tokens, Window: ledger.Window{Kind: ledger.PerHour}, Limit: 900},
+		{ID: "day", Unit: ledger.Tokens, Window: ledger.Window{Kind: ledger.PerDay}, Limit: 100},
+		{ID: "ever", Unit: ledger.Tokens, Window: ledger.Window{Kind: ledger.Total}, Limit: 90},
+	}
+	s := newStepped(t, all[0], nil)
+	for _, b := range all[1:] {
+		s.ledger.Apply(s.wall, ledger.PutBudget{Budget: b})
+	}
+	s.version++
+	s.SetRules(all, s.version, s.now())
+	money := s.money(ledger.Dimensions{})
+	s.must(money, Claim{Tokens: 50}).Settle(Claim{Tokens: 40}, nil)
+	r, ok := money.Rate(ledger.Tokens)
+	if !ok || r.Account.Budget != "hour" || r.Limit != 900 || r.Left != 860 || r.ResetsAt <= s.wall || r.ResetsAt > s.wall+3600*ledger.Second {
+		t.Errorf("%+v %v", r, ok)
+	}
+	if r, ok := money.Rate(ledger.Requests); ok {
+		t.Errorf("of requests: %+v", r)
+	}
+}

@@ -78,6 +78,13 @@ type Errors interface {
 	ErrorAnswer(e *Error, c Client) (status int, header []Header, body []byte)
 }
 
+// Limits are what clients are told of limits of a rate.
+type Limits interface {
+	// AppendRateLimit appends the dialect's headers of a limit of requests or tokens,
+	// if it has any; resetMillis is until it opens again.
+	AppendRateLimit(dst []Header, b *Budget, resetMillis int64) []Header
+}
+
 // Stored are the forms an answer is kept in.
 type Stored interface {
 	// Cacheable says whether a stored answer may serve this call, and if not, why.
@@ -133,6 +140,7 @@ type Provider interface {
 type Format interface {
 	Provider
 	Errors
+	Limits
 	Stored
 	Lists
 }

@@ -39,6 +39,11 @@ func (Format) ErrorAnswer(e *dialect.Error, _ dialect.Client) (int, []dialect.He
 	return ErrorAnswer(e)
 }
 
+// AppendRateLimit implements dialect.Limits.
+func (Format) AppendRateLimit(dst []dialect.Header, b *dialect.Budget, _ int64) []dialect.Header {
+	return appendRateLimit(dst, b)
+}
+
 // Cacheable implements dialect.Stored.
 func (Format) Cacheable(c *dialect.Call) (bool, string) { return Cacheable(c) }
 

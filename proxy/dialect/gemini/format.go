@@ -44,6 +44,12 @@ func (Format) ErrorAnswer(e *dialect.Error, c dialect.Client) (int, []dialect.He
 	return ErrorAnswer(e, c)
 }
 
+// AppendRateLimit implements dialect.Limits. Gemini says nothing of limits before
+// they are reached.
+func (Format) AppendRateLimit(dst []dialect.Header, _ *dialect.Budget, _ int64) []dialect.Header {
+	return dst
+}
+
 // Cacheable implements dialect.Stored.
 func (Format) Cacheable(c *dialect.Call) (bool, string) { return Cacheable(c) }
 

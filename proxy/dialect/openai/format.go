@@ -42,6 +42,11 @@ func (Format) ErrorAnswer(e *dialect.Error, c dialect.Client) (int, []dialect.He
 	return ErrorAnswer(e, c)
 }
 
+// AppendRateLimit implements dialect.Limits.
+func (Format) AppendRateLimit(dst []dialect.Header, b *dialect.Budget, resetMillis int64) []dialect.Header {
+	return appendRateLimit(dst, b, resetMillis)
+}
+
 // Cacheable implements dialect.Stored.
 func (Format) Cacheable(c *dialect.Call) (bool, string) { return Cacheable(c) }
 

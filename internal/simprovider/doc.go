@@ -1,7 +1,8 @@
 // Package simprovider is a provider double: an HTTP server that answers as
 // OpenAI does, as Anthropic does under /v1/messages, as Gemini does under /v1beta
-// and as Bedrock's Converse does under /model, and writes a bill of its own. Demo, tests and benchmarks measure the
-// gateway against that bill, never against the gateway's own books.
+// and as Bedrock's Converse does under /model, and writes a bill of its own. Demo,
+// tests and benchmarks measure the gateway against that bill, never against the
+// gateway's own books.
 //
 // It is not a model: answers are words drawn from a hash of the request. It is
 // not a load generator, and it trusts nobody: it knows nothing of budgets.

@@ -109,17 +109,7 @@ func (rd *reading) choice(n jsontree.Node) {
 		n.Rest()
 		return
 	}
-	switch text := n.String(); text {
-	case "":
-	case "auto":
-		c.Kind = conversation.Auto
-	case "none":
-		c.Kind = conversation.None
-	case "required":
-		c.Kind = conversation.Required
-	default:
-		n.Refuse("", "")
-	}
+	c.Kind = conversation.ChoiceOf(n)
 }
 
 func (rd *reading) format(n jsontree.Node) {
@@ -146,15 +136,7 @@ func (rd *reading) format(n jsontree.Node) {
 func (rd *reading) reasoning(n jsontree.Node) {
 	r := &rd.q.Reasoning
 	r.At = n.At()
-	switch effort := n.String(); effort {
-	case "":
-	case "none":
-		r.Kind = conversation.ReasoningOff
-	case "minimal", "low", "medium", "high", "xhigh", "max":
-		r.Kind, r.Effort = conversation.ReasoningEffort, effort
-	default:
-		n.Refuse("", "")
-	}
+	r.Kind, r.Effort = conversation.EffortOf(n)
 }
 
 // lifetime reads an extension that is common among gateways: Anthropic's

@@ -155,17 +155,7 @@ func (rd *reading) choice(n jsontree.Node) {
 		n.Rest()
 		return
 	}
-	switch text := n.String(); text {
-	case "":
-	case "auto":
-		c.Kind = conversation.Auto
-	case "none":
-		c.Kind = conversation.None
-	case "required":
-		c.Kind = conversation.Required
-	default:
-		n.Refuse("", "")
-	}
+	c.Kind = conversation.ChoiceOf(n)
 }
 
 func (rd *reading) text(n jsontree.Node) {
@@ -198,15 +188,7 @@ func (rd *reading) reasoning(n jsontree.Node) {
 	}
 	r := &rd.q.Reasoning
 	r.At = n.At()
-	switch effort := n.Get("effort"); effort.String() {
-	case "":
-	case "none":
-		r.Kind = conversation.ReasoningOff
-	case "minimal", "low", "medium", "high", "xhigh", "max":
-		r.Kind, r.Effort = conversation.ReasoningEffort, effort.String()
-	default:
-		effort.Refuse("", "")
-	}
+	r.Kind, r.Effort = conversation.EffortOf(n.Get("effort"))
 	r.Shown = n.Either("summary", "generate_summary").String() != ""
 	n.Rest()
 }

@@ -139,8 +139,9 @@ func chatTools(ctx context.Context, x task) error {
 	client := openai.NewClient()
 	text, names := toolsOf(x.scenario)
 	p := chatParams(openai.UserMessage(text))
-	for name, schema := range map[string]map[string]any{"look_up": lookUp, "weigh": weigh} {
-		p.Tools = append(p.Tools, openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{Name: name, Parameters: schema}))
+	p.Tools = []openai.ChatCompletionToolUnionParam{
+		openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{Name: "look_up", Parameters: lookUp}),
+		openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{Name: "weigh", Parameters: weigh}),
 	}
 	res, err := client.Chat.Completions.New(ctx, p)
 	if err != nil {

@@ -37,13 +37,16 @@ const (
 //	1  up to ledger kind 6 and directory kind 6
 //	2  and Restore, Checkpoint, Release; ForgetNodes
 //	3  and AdmitGateway
-const Level = 3
+//	4  and governance: objects of the directory and what else rules requests
+const Level = 4
 
 const (
 	// CheckpointLevel is the level that has [ledger.Checkpoint].
 	CheckpointLevel = 2
 	// GatewayLevel is the level that has [directory.AdmitGateway].
 	GatewayLevel = 3
+	// GovernanceLevel is the level that has objects of the directory.
+	GovernanceLevel = 4
 )
 
 // maxEntry bounds an entry. The largest by far is the Register of a node that

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -160,7 +161,11 @@ func (a *API) Authenticated(next http.Handler) http.Handler {
 				Message: "send the admin token as `Authorization: Bearer <token>`"})
 			return
 		}
-		next.ServeHTTP(w, r)
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil {
+			host = r.RemoteAddr
+		}
+		next.ServeHTTP(w, r.WithContext(WithActor(r.Context(), Actor{Name: "root", Address: host})))
 	})
 }
 

@@ -81,6 +81,8 @@ func (m message) level() uint32 {
 			return CheckpointLevel
 		case directory.KindAdmitGateway:
 			return GatewayLevel
+		case directory.KindPutObject, directory.KindDeleteObject:
+			return GovernanceLevel
 		}
 	}
 	return 0

@@ -34,6 +34,7 @@ type FSM struct {
 type Versions struct {
 	Budgets uint64 // the rules of the ledger
 	Keys    uint64 // the directory
+	Objects uint64 // its objects
 }
 
 // New returns a state machine with nothing in it.
@@ -99,6 +100,10 @@ func (f *FSM) applyDirectory(stamp ledger.Instant, c directory.Command) director
 	f.directoryView.Store(f.directory.Clone())
 	if out.Code == directory.Applied {
 		f.changes.Keys++
+		switch c.(type) {
+		case directory.PutObject, directory.DeleteObject:
+			f.changes.Objects++
+		}
 		f.wakeLocked()
 	}
 	return out
@@ -132,6 +137,7 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 	f.publishNow()
 	f.changes.Budgets++
 	f.changes.Keys++
+	f.changes.Objects++
 	f.wakeLocked()
 	return nil
 }

@@ -31,6 +31,8 @@ var (
 //	SetNode:   id, state
 //	ForgetNodes: nothing
 //	AdmitGateway: as AdmitNode
+//	PutObject: kind, id, expect, references (count, then kind and id each), spec
+//	DeleteObject: kind, id, expect
 //
 // A node is id, store (16 bytes), address, region, zone,
 // and a key is id, hash (32 bytes), name, bound, required, models, cacheOff,
@@ -56,6 +58,10 @@ func AppendCommand(b []byte, c Command) []byte {
 		return append(appendString(b, string(c.ID)), byte(c.State))
 	case ForgetNodes:
 		return b
+	case PutObject:
+		return appendObject(b, c.Ref, c.Expect, c.Refs, c.Spec)
+	case DeleteObject:
+		return appendUint(appendRef(b, c.Ref), c.Expect)
 	default:
 		panic(fmt.Sprintf("directory: command of kind %d has no stored form", c.Kind()))
 	}
@@ -90,6 +96,12 @@ func DecodeCommand(b []byte) (Command, error) {
 		c = SetNode{ID: ledger.NodeID(r.string()), State: NodeState(r.byte())}
 	case KindForgetNodes:
 		c = ForgetNodes{}
+	case KindPutObject:
+		put := PutObject{Ref: r.ref(), Expect: r.uint()}
+		put.Refs, put.Spec = r.refs(), r.bytes()
+		c = put
+	case KindDeleteObject:
+		c = DeleteObject{Ref: r.ref(), Expect: r.uint()}
 	default:
 		return nil, fmt.Errorf("directory command of kind %d: %w", kind, ErrUnknown)
 	}

@@ -23,6 +23,8 @@ const (
 	KindForgetNodes Kind = 7
 	// KindAdmitGateway is AdmitNode for a gateway.
 	KindAdmitGateway Kind = 8
+	KindPutObject    Kind = 9
+	KindDeleteObject Kind = 10
 )
 
 // PutKey makes a key, or changes one that is not revoked. Its ID and Hash must
@@ -77,6 +79,20 @@ func (PutKey) Kind() Kind    { return KindPutKey }
 func (RevokeKey) Kind() Kind { return KindRevokeKey }
 func (ForgetKey) Kind() Kind { return KindForgetKey }
 
+// PutObject makes an object, or gives one another spec.
+type PutObject struct {
+	Ref
+	Expect uint64 // the version it has; 0: there is none; [AnyVersion]
+	Refs   []Ref  // what the spec refers to: in order of kind and ID, each once
+	Spec   []byte
+}
+
+// DeleteObject removes an object that nothing refers to.
+type DeleteObject struct {
+	Ref
+	Expect uint64 // the version it has, or [AnyVersion]
+}
+
 // Kind implements Command.
 func (PutToken) Kind() Kind { return KindPutToken }
 
@@ -91,6 +107,12 @@ func (SetNode) Kind() Kind { return KindSetNode }
 
 // Kind implements Command.
 func (ForgetNodes) Kind() Kind { return KindForgetNodes }
+
+// Kind implements Command.
+func (PutObject) Kind() Kind { return KindPutObject }
+
+// Kind implements Command.
+func (DeleteObject) Kind() Kind { return KindDeleteObject }
 
 // Outcome is what a command did.
 type Outcome struct {
@@ -120,6 +142,11 @@ const (
 	NodeIsRemoved  Code = 14
 	UnknownNode    Code = 15
 	RoleFixed      Code = 16 // a member is no gateway, nor the other way round
+
+	VersionMismatch  Code = 17 // the object is not of the version that was expected
+	MissingReference Code = 18 // it refers to an object that is not there
+	Referenced       Code = 19 // other objects refer to it
+	CyclicReference  Code = 20 // it would refer to itself, through others
 )
 
 var codeNames = [...]string{
@@ -127,6 +154,7 @@ var codeNames = [...]string{
 	IDTaken: "id taken", HashTaken: "hash taken", KeyRevoked: "key revoked", KeyActive: "key active", LimitReached: "limit reached",
 	UnknownToken: "unknown token", TokenUsed: "token used", TokenExpired: "token expired", NodeTaken: "node id taken",
 	NodeIsRemoved: "node removed", UnknownNode: "unknown node", RoleFixed: "role fixed",
+	VersionMismatch: "version mismatch", MissingReference: "missing reference", Referenced: "referenced", CyclicReference: "cyclic reference",
 }
 
 // String returns the code in words.

@@ -1,6 +1,6 @@
 // Package directory is the replicated state beside the ledger: who may call, and
-// which nodes belong to the cluster. Orgs, teams and policies join it as further
-// objects with commands of their own.
+// which nodes belong to the cluster, and objects: orgs, teams, policies and what
+// else rules requests. What an object says is read by package governance.
 //
 // It is not an authenticator and holds no secret: a key is known by the SHA-256
 // of its secret, and nothing here can be turned back into one.

@@ -15,10 +15,11 @@ const (
 	recordNode    = 3 // a member, then state, joined
 	recordToken   = 4 // hash, expires, used by
 	recordGateway = 5 // a gateway, as a member; they are in one order by ID
+	recordObject  = 6 // an object, as a command puts it with its version for expect, then created, changed
 )
 
 // Records yields the state as a sequence of records: a header, then the keys in
-// the order of [State.Keys], then nodes and tokens in theirs. A record is valid until the next one is asked for.
+// the order of [State.Keys], then nodes, tokens and objects in theirs. A record is valid until the next one is asked for.
 func (s *State) Records() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		b := append(make([]byte, 0, 512), codecVersion, recordHeader)
@@ -37,7 +38,9 @@ func (s *State) Records() iter.Seq[[]byte] {
 				return
 			}
 		}
-		s.nodeRecords(b, yield)
+		if s.nodeRecords(b, yield) {
+			s.objectRecords(b, yield)
+		}
 	}
 }
 
@@ -70,7 +73,7 @@ func Load(records iter.Seq2[[]byte, error]) (*State, error) {
 		switch {
 		case r.bad:
 			return nil, fmt.Errorf("directory record: %w", ErrMalformed)
-		case version != codecVersion || kind < recordHeader || kind > recordGateway:
+		case version != codecVersion || kind < recordHeader || kind > recordObject:
 			return nil, fmt.Errorf("directory record of version %d, kind %d: %w", version, kind, ErrUnknown)
 		case (kind == recordHeader) != (s == nil):
 			return nil, fmt.Errorf("directory header out of place: %w", ErrMalformed)
@@ -93,6 +96,9 @@ func Load(records iter.Seq2[[]byte, error]) (*State, error) {
 	if s == nil || s.count != promised {
 		return nil, fmt.Errorf("directory records are incomplete: %w", ErrMalformed)
 	}
+	if err := s.objects.link(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -104,6 +110,8 @@ func (s *State) load(kind byte, r *reader) error {
 		return s.loadNode(r, Member)
 	case recordGateway:
 		return s.loadNode(r, Gateway)
+	case recordObject:
+		return s.loadObject(r)
 	default:
 		return s.loadToken(r)
 	}

@@ -12,12 +12,13 @@ import (
 // State is the directory at one point of the log. The zero State is not usable; see [New].
 type State struct {
 	now     ledger.Instant
-	version uint64   // grows by one with each command that changed something
-	count   int      // of keys in byID, and of keys in byHash
-	byID    trie     // by SHA-256 of the ID
-	byHash  trie     // by the hash of the secret
-	nodes   []*Node  // by ID; neither slice is ever written, it is replaced
-	tokens  []*Token // by hash
+	version uint64    // grows by one with each command that changed something
+	count   int       // of keys in byID, and of keys in byHash
+	byID    trie[Key] // by SHA-256 of the ID
+	byHash  trie[Key] // by the hash of the secret
+	nodes   []*Node   // by ID; neither slice is ever written, it is replaced
+	tokens  []*Token  // by hash
+	objects objects
 }
 
 // New returns an empty directory.
@@ -76,6 +77,10 @@ func (s *State) Apply(now ledger.Instant, c Command) Outcome {
 		code = s.setNode(&c)
 	case ForgetNodes:
 		code = s.forgetNodes()
+	case PutObject:
+		code = s.putObject(&c)
+	case DeleteObject:
+		code = s.deleteObject(&c)
 	default:
 		code = InvalidCommand
 	}

@@ -2,19 +2,19 @@ package directory
 
 import "iter"
 
-// trie is a persistent map from a uniformly distributed 32-byte key to a *Key:
+// trie is a persistent map from a uniformly distributed 32-byte key to a *T:
 // sixteen children a node, one hexadecimal digit a level. Nodes are never
 // changed after they are reachable, so that a copy of the root is a snapshot.
 // The order of iteration is the order of the keys, whatever the history.
-type trie struct {
-	root *node
+type trie[T any] struct {
+	root *node[T]
 }
 
 // node is a leaf (entry set, no children) or a branch.
-type node struct {
+type node[T any] struct {
 	key   [32]byte // of the leaf
-	entry *Key
-	child *[16]*node
+	entry *T
+	child *[16]*node[T]
 }
 
 func digit(key *[32]byte, depth int) byte {
@@ -25,7 +25,7 @@ func digit(key *[32]byte, depth int) byte {
 	return b & 15
 }
 
-func (t trie) get(key [32]byte) *Key {
+func (t trie[T]) get(key [32]byte) *T {
 	n := t.root
 	for depth := 0; n != nil; depth++ {
 		if n.child == nil {
@@ -40,15 +40,15 @@ func (t trie) get(key [32]byte) *Key {
 }
 
 // with returns a trie in which key leads to e.
-func (t trie) with(key [32]byte, e *Key) trie {
-	return trie{root: put(t.root, &node{key: key, entry: e}, 0)}
+func (t trie[T]) with(key [32]byte, e *T) trie[T] {
+	return trie[T]{root: put(t.root, &node[T]{key: key, entry: e}, 0)}
 }
 
-func put(n, leaf *node, depth int) *node {
+func put[T any](n, leaf *node[T], depth int) *node[T] {
 	if n == nil || n.child == nil && n.key == leaf.key {
 		return leaf
 	}
-	var child [16]*node
+	var child [16]*node[T]
 	if n.child != nil {
 		child = *n.child
 	} else {
@@ -56,17 +56,17 @@ func put(n, leaf *node, depth int) *node {
 	}
 	d := digit(&leaf.key, depth)
 	child[d] = put(child[d], leaf, depth+1)
-	return &node{child: &child}
+	return &node[T]{child: &child}
 }
 
 // without returns a trie in which key leads nowhere.
-func (t trie) without(key [32]byte) trie {
-	return trie{root: drop(t.root, &key, 0)}
+func (t trie[T]) without(key [32]byte) trie[T] {
+	return trie[T]{root: drop(t.root, &key, 0)}
 }
 
 // drop removes key from below n; a branch that is left with one leaf becomes
 // that leaf, so that a trie that shrank is as shallow as one that never grew.
-func drop(n *node, key *[32]byte, depth int) *node {
+func drop[T any](n *node[T], key *[32]byte, depth int) *node[T] {
 	if n == nil {
 		return nil
 	}
@@ -79,12 +79,12 @@ func drop(n *node, key *[32]byte, depth int) *node {
 	child := *n.child
 	d := digit(key, depth)
 	child[d] = drop(child[d], key, depth+1)
-	var only *node
+	var only *node[T]
 	for _, c := range child {
 		switch {
 		case c == nil:
 		case only != nil || c.child != nil:
-			return &node{child: &child}
+			return &node[T]{child: &child}
 		default:
 			only = c
 		}
@@ -93,11 +93,11 @@ func drop(n *node, key *[32]byte, depth int) *node {
 }
 
 // all yields the entries in order of their trie keys.
-func (t trie) all() iter.Seq[*Key] {
-	return func(yield func(*Key) bool) { walk(t.root, yield) }
+func (t trie[T]) all() iter.Seq[*T] {
+	return func(yield func(*T) bool) { walk(t.root, yield) }
 }
 
-func walk(n *node, yield func(*Key) bool) bool {
+func walk[T any](n *node[T], yield func(*T) bool) bool {
 	if n == nil {
 		return true
 	}

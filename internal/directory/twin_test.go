@@ -211,7 +211,7 @@ func TestTrieKeysWithALongCommonPrefix(t *testing.T) {
 	var a, b [32]byte
 	a[31], b[31] = 1, 2
 	ka, kb := &Key{ID: "a"}, &Key{ID: "b"}
-	tr := trie{}.with(a, ka).with(b, kb)
+	tr := trie[Key]{}.with(a, ka).with(b, kb)
 	if tr.get(a) != ka || tr.get(b) != kb || tr.get([32]byte{}) != nil {
 		t.Error("keys that differ in the last digit are confused")
 	}

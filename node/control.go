@@ -76,13 +76,8 @@ func (c control) RevokeKey(ctx context.Context, id string) (admin.Key, error) {
 // changeKeys proposes a command and returns once this node's request path has
 // seen its effect.
 func (c control) changeKeys(ctx context.Context, cmd directory.Command) error {
-	ctx, cancel := context.WithTimeout(ctx, changeWait)
-	defer cancel()
-	out, err := insist(ctx, func(ctx context.Context) (directory.Outcome, error) { return c.n.proposer.ProposeDirectory(ctx, cmd) })
+	out, err := c.changeDirectory(ctx, cmd)
 	if err != nil {
-		return ambiguous(err)
-	}
-	if err := c.seen(ctx); err != nil {
 		return err
 	}
 	switch out.Code {

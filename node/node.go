@@ -43,6 +43,7 @@ type Node struct {
 	purse     *purse.Purse
 	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys      keyRing
+	objects   ruleBook
 	current   *currency
 	cache     *cache
 	prices    *price.Catalogue
@@ -228,7 +229,11 @@ func (n *Node) refresh(v raftfsm.Versions) {
 	if n.refreshed && v.Keys <= n.served.Keys && v.Budgets <= n.served.Budgets {
 		return
 	}
-	n.keys.swap(n.fsm.Directory())
+	directory := n.fsm.Directory()
+	n.keys.swap(directory)
+	if !n.refreshed || v.Objects > n.served.Objects {
+		n.objects.compile(directory, n.log)
+	}
 	n.serveBudgets()
 	n.refreshed, n.served = true, v
 }

@@ -69,7 +69,8 @@ func (n *Node) openUpstreams(ctx context.Context) error {
 
 func (n *Node) openGateway(base context.Context) error {
 	seams := proxy.Seams{
-		Keys: &n.keys,
+		Keys:  &n.keys,
+		Rules: &n.objects,
 		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
 			return (*n.windows.Load())[id]
 		}),
@@ -85,7 +86,8 @@ func (n *Node) openGateway(base context.Context) error {
 }
 
 func (n *Node) openEdge() error {
-	api, err := admin.New(n.cfg.Admin.Token, control{n}, control{n}, control{n}, control{n}, n.log)
+	c := control{n}
+	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Objects: c, Reports: c, Cluster: c}, n.log)
 	if err != nil {
 		return err
 	}

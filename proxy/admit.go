@@ -174,8 +174,8 @@ func (x *exchange) meters() price.Set {
 // change is what the gateway sets in the upstream's request.
 func (x *exchange) change() dialect.Change {
 	ch := dialect.Change{IncludeUsage: x.call.Stream, NoStreamOptions: x.route_.up.NoStreamOptions}
-	if x.route_.sent != x.call.Model || x.model != "" || x.translated() {
-		// Also where the path named it, or a translation wrote it: the body may name another.
+	if x.route_.sent != x.call.Model || x.model != "" || x.routed || x.translated() {
+		// Also where the path or a route named it, or a translation wrote it: the body may name another.
 		ch.Model = x.route_.sent
 	}
 	if x.route_.write || x.route_.up.CapField == "max_tokens" {

@@ -137,7 +137,8 @@ func contains(names []string, name []byte) bool {
 }
 
 // models answers GET /v1/models and /v1/models/{id}: the priced models that the
-// key may use and an upstream serves, in the client's format or in translation.
+// key may use and an upstream serves, in the client's format or in translation, and
+// the routes to such models.
 func (x *exchange) models() *Answer {
 	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
 	var list []dialect.Listed
@@ -156,6 +157,7 @@ func (x *exchange) models() *Answer {
 			}
 		}
 	}
+	list = x.routes(list)
 	one := strings.TrimPrefix(strings.TrimPrefix(x.req.Path, x.endpoint.path), "/")
 	var body []byte
 	if one == "" {
@@ -171,6 +173,27 @@ func (x *exchange) models() *Answer {
 	a := &Answer{Status: 200, Body: body}
 	a.Header = x.own([]HeaderField{{"Content-Type", "application/json"}}, a)
 	return a
+}
+
+// routes adds the names of routes whose models are in the list, as far as the key
+// may use them.
+func (x *exchange) routes(list []dialect.Listed) []dialect.Listed {
+	for _, name := range x.rules.RouteNames() {
+		if len(x.key.Models) > 0 && !slices.Contains(x.key.Models, name) {
+			continue
+		}
+		model, upstream, _ := x.rules.Route(name)
+		for _, u := range x.g.upstreams {
+			_, foreign := x.foreign(u)
+			if _, serves := u.serves(model); !serves || upstream != "" && upstream != u.Name || !foreign && !u.native(x.endpoint.speaks) || foreign && !x.g.talks(u, model, x.rec.At) {
+				continue
+			}
+			list = slices.DeleteFunc(list, func(m dialect.Listed) bool { return m.ID == name })
+			list = append(list, dialect.Listed{ID: name, Owner: u.Provider, Translated: foreign})
+			break
+		}
+	}
+	return list
 }
 
 // offered lists the client-side names of an upstream's models.

@@ -44,6 +44,9 @@ func (x *exchange) attribute() *dialect.Error {
 	}
 	x.attributeHints()
 	slices.SortFunc(d.Tags, func(a, b ledger.Tag) int { return strings.Compare(a.Name, b.Name) })
+	if err := x.rules.Complete(d); err != nil {
+		return dialect.NewError(dialect.CodeInvalidDim, "", "%s", err.Error())
+	}
 	for _, r := range x.key.Required {
 		if d.Get(r) == "" {
 			return dialect.NewError(dialect.CodeMissingDim, "", "this key requires the dimension %s: send the header %s", r, headerOf(r))

@@ -97,7 +97,7 @@ func FuzzAttributeHeaders(f *testing.F) {
 	f.Add("tag-plan", "a b")
 	f.Add("tag-", "")
 	f.Fuzz(func(t *testing.T, name, value string) {
-		x := &exchange{g: &Gateway{}, key: &Principal{}, req: &Request{Header: headerList{headerPrefix + name, value}}}
+		x := &exchange{g: &Gateway{}, key: &Principal{}, rules: noRules{}, req: &Request{Header: headerList{headerPrefix + name, value}}}
 		if x.attribute() != nil {
 			return
 		}

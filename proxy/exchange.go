@@ -27,10 +27,12 @@ type exchange struct {
 	model    string // that the path names, "" where the body does
 	client   dialect.Client
 	key      *Principal
+	rules    Rules
 	call     dialect.Call      // as it goes upstream
 	original dialect.Call      // as the client made it, of a call that is translated
 	left     []string          // places in it of hints that the translation left out
 	groups   map[string]string // of its tools, by their names as they go upstream
+	routed   bool              // the model that was asked for is the name of a route
 	route_   chosen
 	limits   Hold // requests and slots, from govern on
 
@@ -87,7 +89,7 @@ type attempt struct {
 func (g *Gateway) begin(r *Request) *exchange {
 	x := g.exchanges.Get().(*exchange)
 	g.running.Add(1)
-	x.req, x.began, x.counted = r, time.Now(), notCounted
+	x.req, x.began, x.counted, x.rules = r, time.Now(), notCounted, noRules{}
 	x.rec = record.Record{
 		ID: g.seams.NewID(), At: g.seams.Now(), Prices: g.prices.Hash(),
 		Charges: x.rec.Charges[:0], Savings: x.rec.Savings[:0],
@@ -157,13 +159,22 @@ func (x *exchange) authenticate() *dialect.Error {
 		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`%s", x.orKeyHeader())
 	case state == KeyActive:
 		x.key = key
-		return nil
+		return x.fixRules()
 	case state == KeyRevoked:
 		return dialect.NewError(dialect.CodeRevokedKey, "", "this virtual key was revoked; ask whoever runs this gateway for another")
 	case state == KeyExpired:
 		return dialect.NewError(dialect.CodeExpiredKey, "", "this virtual key has expired; ask whoever runs this gateway for another")
 	}
 	return dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)")
+}
+
+// fixRules takes the rules that this request goes by.
+func (x *exchange) fixRules() *dialect.Error {
+	var err error
+	if x.rules, err = x.g.seams.Rules.Rules(); err != nil {
+		return undecided(err)
+	}
+	return nil
 }
 
 func (x *exchange) orKeyHeader() string {
@@ -220,9 +231,18 @@ func (x *exchange) decode() *dialect.Error {
 // dialect, else the first that serves it in one that the call can be translated to.
 func (x *exchange) route() *dialect.Error {
 	c := &x.route_
+	var pinned string
+	if model, upstream, ok := x.rules.Route(x.call.Model); ok {
+		x.call.Model, x.routed, pinned = model, true, upstream
+	}
 	home, e := x.home()
 	if e != nil {
 		return e
+	}
+	if pinned != "" {
+		if home, e = x.pinned(pinned, home); e != nil {
+			return e
+		}
 	}
 	if !x.choose(home, x.native) && (home != nil || !x.choose(nil, x.foreign)) {
 		return x.unserved(home)
@@ -231,6 +251,17 @@ func (x *exchange) route() *dialect.Error {
 	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
 	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
 	return nil
+}
+
+// pinned is the one upstream that a route names, which may not be another than the
+// call's home.
+func (x *exchange) pinned(name string, home *Upstream) (*Upstream, *dialect.Error) {
+	for _, u := range x.g.upstreams {
+		if u.Name == name && (home == nil || home == u) {
+			return u, nil
+		}
+	}
+	return nil, dialect.NewError(dialect.CodeModelNotFound, "model", "the route %q goes to the upstream %s, which this node does not have, or which does not keep the answer that this request refers to", x.rec.Model, name)
 }
 
 // unserved says why no upstream takes the call. Lists of models have what can be

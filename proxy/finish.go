@@ -63,7 +63,7 @@ func (x *exchange) recycle() {
 	x.req, x.endpoint, x.key, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt = chosen{}, attempt{}
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
-	x.model, x.store, x.resume, x.ended = "", false, false, false
+	x.model, x.store, x.routed, x.resume, x.ended = "", false, false, false, false
 	x.earlier, x.costInUsage, x.stream.answer, x.stream.kept = 0, false, nil, nil
 	x.body, x.scratch, x.stream.raw = kept(x.body), kept(x.scratch), kept(x.stream.raw)
 	x.stream.out = kept(x.stream.out)

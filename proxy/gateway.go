@@ -172,6 +172,7 @@ type Gateway struct {
 // Seams are what a Gateway works with.
 type Seams struct {
 	Keys    Keys
+	Rules   Governance // nil: there are none
 	Purse   Purse
 	Cache   Cache
 	Journal Journal
@@ -189,6 +190,9 @@ func New(base context.Context, cfg Config, ups []*Upstream, prices *price.Catalo
 		cfg: cfg, upstreams: ups, kept: newKeptAnswers(maxKeptAnswers), seams: s, prices: prices, log: s.Log,
 		drains: make(chan struct{}, cfg.Drains), base: base,
 		breakers: upstream.NewBreakers(upstream.DefaultBreaker()), policy: upstream.DefaultPolicy(),
+	}
+	if g.seams.Rules == nil {
+		g.seams.Rules = noRules{}
 	}
 	g.policy.Attempts = cfg.Attempts
 	g.exchanges.New = func() any { return &exchange{g: g} }

@@ -34,6 +34,25 @@ type Principal struct {
 	CacheOff bool
 }
 
+// Governance is what rules requests beside budgets, as of now.
+type Governance interface {
+	// Rules are immutable: a request keeps those it began with. An error means that
+	// what the rules are could not be decided.
+	Rules() (Rules, error)
+}
+
+// Rules is one version of what rules requests.
+type Rules interface {
+	// Complete fills the dimensions that follow from those there are. An error is a
+	// contradiction among them, in words for the caller.
+	Complete(*ledger.Dimensions) error
+	// Route is what a name that clients ask for stands for: a model, and the one
+	// upstream that may be asked for it, "" for any.
+	Route(name string) (model, upstream string, ok bool)
+	// RouteNames lists those names, in order.
+	RouteNames() []string
+}
+
 // Purse sets allowance aside on this node.
 type Purse interface {
 	// Chain finds every account a request of these dimensions is charged to. An

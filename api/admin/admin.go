@@ -108,23 +108,29 @@ func Undecided(message string) *Fault {
 // maxBody bounds a request body: the largest sensible budget or key is a few kilobytes.
 const maxBody = 1 << 20
 
-// API serves the admin routes.
-type API struct {
+// Parts are what the routes ask.
+type Parts struct {
 	Keys    Keys
 	Budgets Budgets
+	Objects Objects
 	Reports Reports
 	Cluster Cluster
-	Log     *slog.Logger
+}
+
+// API serves the admin routes.
+type API struct {
+	Parts
+	Log *slog.Logger
 
 	tokenHash [sha256.Size]byte
 }
 
 // New returns an API that asks for the given bearer token, which must not be empty.
-func New(token string, keys Keys, budgets Budgets, reports Reports, cluster Cluster, log *slog.Logger) (*API, error) {
+func New(token string, parts Parts, log *slog.Logger) (*API, error) {
 	if token == "" {
 		return nil, errors.New("the admin token is empty: set admin.token in the configuration or PURSER_ADMIN_TOKEN")
 	}
-	return &API{Keys: keys, Budgets: budgets, Reports: reports, Cluster: cluster, Log: log, tokenHash: sha256.Sum256([]byte(token))}, nil
+	return &API{Parts: parts, Log: log, tokenHash: sha256.Sum256([]byte(token))}, nil
 }
 
 // Handler returns the routes under /admin/v1, authenticated.
@@ -144,6 +150,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /admin/v1/cluster", a.members)
 	mux.HandleFunc("POST /admin/v1/cluster/tokens", a.newToken)
 	mux.HandleFunc("POST /admin/v1/cluster/nodes/{id}/{change}", a.changeNode)
+	a.objectRoutes(mux)
 	mux.HandleFunc("/admin/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, NotFound("no such admin route: "+r.Method+" "+r.URL.Path))
 	})

@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,7 +87,7 @@ const token = "a-token-of-the-test"
 func serve(t *testing.T) (*node, string) {
 	t.Helper()
 	n := &node{}
-	api, err := New(token, n, n, n, n, slog.New(slog.DiscardHandler))
+	api, err := New(token, Parts{Keys: n, Budgets: n, Objects: n, Reports: n, Cluster: n}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,7 @@ func TestEveryRouteAsksForTheToken(t *testing.T) {
 			}
 		}
 	}
-	if _, err := New("", nil, nil, nil, nil, nil); err == nil {
+	if _, err := New("", Parts{}, nil); err == nil {
 		t.Error("an empty token was accepted")
 	}
 }
@@ -279,5 +280,75 @@ func TestReadsSayHowOldTheyAre(t *testing.T) {
 	n.read = Linearizable
 	if _, err := c.ListBudgets(context.Background()); err != nil || n.read != Stale {
 		t.Errorf("the client read %v, %v", n.read, err)
+	}
+}
+
+func (n *node) ObjectKinds() []string { return []string{"teams"} }
+func (n *node) ListObjects(_ context.Context, kind string, how Read) ([]Object, Age, error) {
+	n.read = how
+	return []Object{{ID: "blue", Version: 7, Spec: json.RawMessage(`{"org":"acme"}`)}}, 0, n.err
+}
+func (n *node) ShowObject(_ context.Context, kind, id string, _ Read) (Object, Age, error) {
+	if id != "blue" {
+		return Object{}, 0, NotFound("no team")
+	}
+	return Object{ID: id, Version: 7, Spec: json.RawMessage(`{"org":"acme"}`)}, 0, n.err
+}
+func (n *node) PutObject(_ context.Context, kind, id string, expect Expect, spec json.RawMessage) (Object, error) {
+	n.changed = append(n.changed, "put "+kind+"/"+id+" "+expectText(expect)+" "+string(spec))
+	return Object{ID: id, Version: 8, Spec: spec}, n.err
+}
+func (n *node) DeleteObject(_ context.Context, kind, id string, expect Expect) error {
+	n.changed = append(n.changed, "delete "+kind+"/"+id+" "+expectText(expect))
+	return n.err
+}
+
+func expectText(e Expect) string {
+	if e == nil {
+		return "any"
+	}
+	return fmt.Sprint(*e)
+}
+
+func TestObjectsChangeFromTheVersionThatIsExpected(t *testing.T) {
+	n, url := serve(t)
+	c := &Client{URL: url, Token: token}
+	ctx := t.Context()
+	if list, err := c.ListObjects(ctx, "teams"); err != nil || len(list) != 1 || list[0].ID != "blue" || string(list[0].Spec) != `{"org":"acme"}` {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+	if o, err := c.ShowObject(ctx, "teams", "blue"); err != nil || o.Version != 7 {
+		t.Errorf("shown %+v, %v", o, err)
+	}
+	for _, expect := range []Expect{nil, Version(0), Version(7)} {
+		if _, err := c.PutObject(ctx, "teams", "blue", expect, json.RawMessage(`{"org":"b"}`)); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := c.DeleteObject(ctx, "teams", "a b", Version(7)); err != nil {
+		t.Error(err)
+	}
+	want := []string{`put teams/blue any {"org":"b"}`, `put teams/blue 0 {"org":"b"}`, `put teams/blue 7 {"org":"b"}`, `delete teams/a b 7`}
+	if fmt.Sprint(n.changed) != fmt.Sprint(want) {
+		t.Errorf("asked %q", n.changed)
+	}
+	n.changed = nil
+	for _, h := range []http.Header{
+		{"If-Match": {"7"}}, {"If-Match": {`W/"7"`}}, {"If-Match": {`"0"`}}, {"If-Match": {`"seven"`}}, {"If-None-Match": {`"7"`}}, {"If-Match": {`"7"`}, "If-None-Match": {"*"}},
+	} {
+		req, err := http.NewRequest("PUT", url+"/admin/v1/teams/blue", strings.NewReader(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = h
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 400 || len(n.changed) != 0 {
+			t.Errorf("%v: %d, %q", h, res.StatusCode, n.changed)
+		}
 	}
 }

@@ -48,7 +48,7 @@ func (s *streamed) Write(p []byte) (int, error) {
 // Backup writes the node's replicated state to w. It may take as long as ctx
 // lets it. What was written is whole only if reading it says so.
 func (c *Client) Backup(ctx context.Context, w io.Writer) error {
-	res, err := c.send(ctx, http.MethodGet, "/backup", nil)
+	res, err := c.send(ctx, http.MethodGet, "/backup", nil, nil)
 	if err != nil {
 		return err
 	}

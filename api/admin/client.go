@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -125,9 +126,14 @@ func (c *Client) how() string {
 
 // call sends one request; an error answer comes back as a *Fault.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	return c.callIf(ctx, method, path, nil, in, out)
+}
+
+// callIf is call for a change of what is expected.
+func (c *Client) callIf(ctx context.Context, method, path string, expect Expect, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
-	res, err := c.send(ctx, method, path, in)
+	res, err := c.send(ctx, method, path, conditions(expect), in)
 	if err != nil {
 		return err
 	}
@@ -149,7 +155,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 }
 
 // send sends one request; the caller closes the answer's body.
-func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, method, path string, header http.Header, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
@@ -162,6 +168,7 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 	if err != nil {
 		return nil, fmt.Errorf("the node's address %q: %w", c.URL, err)
 	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)

@@ -49,8 +49,8 @@ const (
 	MaxSpec = 64 << 10
 	// MaxRefs is how many objects one may refer to.
 	MaxRefs = 256
-	// maxAncestors bounds how many objects one may refer to, directly and through others.
-	maxAncestors = 1024
+	// MaxAncestors bounds how many objects one may refer to, directly and through others.
+	MaxAncestors = 1024
 )
 
 // Ref names an object.
@@ -214,7 +214,7 @@ func (t *objects) resolve(self Ref, refs []Ref) Code {
 		if seen[r] {
 			continue
 		}
-		if seen[r] = true; len(seen) > maxAncestors {
+		if seen[r] = true; len(seen) > MaxAncestors {
 			return LimitReached
 		}
 		o := t.get(r)

@@ -94,12 +94,12 @@ func TestL9ObjectsAreBounded(t *testing.T) {
 	}
 	chain := New()
 	chain.Apply(1, putting(ObjectTeam, "0", 0, "x"))
-	for i := 1; i <= maxAncestors; i++ {
+	for i := 1; i <= MaxAncestors; i++ {
 		if out := chain.Apply(1, putting(ObjectTeam, fmt.Sprint(i), 0, "x", Ref{ObjectTeam, fmt.Sprint(i - 1)})); out.Code != Applied {
 			t.Fatalf("link %d: %v", i, out.Code)
 		}
 	}
-	if out := chain.Apply(1, putting(ObjectTeam, "last", 0, "x", Ref{ObjectTeam, fmt.Sprint(maxAncestors)})); out.Code != LimitReached {
+	if out := chain.Apply(1, putting(ObjectTeam, "last", 0, "x", Ref{ObjectTeam, fmt.Sprint(MaxAncestors)})); out.Code != LimitReached {
 		t.Errorf("a chain too long: %v", out.Code)
 	}
 }

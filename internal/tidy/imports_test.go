@@ -36,6 +36,10 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, banned: pure,
 		why: "replicated objects must apply alike on every node",
 	},
+	"internal/governance": {
+		module: []string{"ledger", "internal/directory"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		why: "what objects say is read from their bytes alone",
+	},
 	"proxy/price": {
 		module: []string{"ledger"}, banned: []string{"time", "net", "os", "net/http", "math/rand"},
 		why: "a cost must be computable again from the record and the catalogue alone",

@@ -1,0 +1,168 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Objects are what the directory holds beside keys: orgs, teams, policies and the
+// rest. Kinds are named by their plurals.
+type Objects interface {
+	// ObjectKinds lists the plurals, each after those its objects may refer to.
+	ObjectKinds() []string
+	ListObjects(ctx context.Context, kind string, how Read) ([]Object, Age, error)
+	ShowObject(ctx context.Context, kind, id string, how Read) (Object, Age, error)
+	// PutObject makes an object or gives it another spec, if it is of the version that
+	// is expected.
+	PutObject(ctx context.Context, kind, id string, expect Expect, spec json.RawMessage) (Object, error)
+	DeleteObject(ctx context.Context, kind, id string, expect Expect) error
+}
+
+// Object is one object.
+type Object struct {
+	ID      string          `json:"id"`
+	Version uint64          `json:"version"` // grows with each change
+	Created string          `json:"created"` // RFC 3339
+	Changed string          `json:"changed"`
+	Spec    json.RawMessage `json:"spec"` // a JSON object: the fields of its kind
+}
+
+// Expect is the version that an object is to have for a change: nil for any, 0 for
+// an object that is not there.
+type Expect *uint64
+
+// Version is the expectation of one version.
+func Version(v uint64) Expect { return &v }
+
+// objectRoutes adds the routes of every kind.
+func (a *API) objectRoutes(mux *http.ServeMux) {
+	for _, kind := range a.Objects.ObjectKinds() {
+		path := "/admin/v1/" + kind
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { a.listObjects(w, r, kind) })
+		mux.HandleFunc("GET "+path+"/{id}", func(w http.ResponseWriter, r *http.Request) { a.showObject(w, r, kind) })
+		mux.HandleFunc("PUT "+path+"/{id}", func(w http.ResponseWriter, r *http.Request) { a.putObject(w, r, kind) })
+		mux.HandleFunc("DELETE "+path+"/{id}", func(w http.ResponseWriter, r *http.Request) { a.deleteObject(w, r, kind) })
+	}
+}
+
+func (a *API) listObjects(w http.ResponseWriter, r *http.Request, kind string) {
+	how, fault := readOf(r)
+	if fault != nil {
+		a.fail(w, r, fault)
+		return
+	}
+	list, age, err := a.Objects.ListObjects(r.Context(), kind, how)
+	age.tell(w)
+	a.reply(w, r, http.StatusOK, map[string]any{kind: list}, err)
+}
+
+func (a *API) showObject(w http.ResponseWriter, r *http.Request, kind string) {
+	how, fault := readOf(r)
+	if fault != nil {
+		a.fail(w, r, fault)
+		return
+	}
+	o, age, err := a.Objects.ShowObject(r.Context(), kind, r.PathValue("id"), how)
+	age.tell(w)
+	a.replyObject(w, r, o, err)
+}
+
+func (a *API) putObject(w http.ResponseWriter, r *http.Request, kind string) {
+	expect, fault := expectOf(r)
+	if fault != nil {
+		a.fail(w, r, fault)
+		return
+	}
+	var spec json.RawMessage
+	if !a.read(w, r, &spec) {
+		return
+	}
+	o, err := a.Objects.PutObject(r.Context(), kind, r.PathValue("id"), expect, spec)
+	a.replyObject(w, r, o, err)
+}
+
+func (a *API) deleteObject(w http.ResponseWriter, r *http.Request, kind string) {
+	expect, fault := expectOf(r)
+	if fault != nil {
+		a.fail(w, r, fault)
+		return
+	}
+	if err := a.Objects.DeleteObject(r.Context(), kind, r.PathValue("id"), expect); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (a *API) replyObject(w http.ResponseWriter, r *http.Request, o Object, err error) {
+	if err == nil {
+		w.Header().Set("ETag", etag(o.Version))
+	}
+	a.reply(w, r, http.StatusOK, o, err)
+}
+
+func etag(version uint64) string { return `"` + strconv.FormatUint(version, 10) + `"` }
+
+// expectOf reads If-Match and If-None-Match (RFC 9110, 13.1): of the first a
+// version as an answer's ETag has it, of the second "*", for an object that is not
+// to be there.
+func expectOf(r *http.Request) (Expect, *Fault) {
+	match, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
+	switch {
+	case match != "" && none != "":
+		return nil, Invalid("send If-Match or If-None-Match, not both")
+	case none == "*":
+		return Version(0), nil
+	case none != "":
+		return nil, Invalid("If-None-Match takes * alone here: the object is not to be there")
+	case match == "" || match == "*":
+		return nil, nil
+	}
+	quoted := strings.Trim(match, `"`)
+	v, err := strconv.ParseUint(quoted, 10, 64)
+	if err != nil || v == 0 || etag(v) != match {
+		return nil, Invalid("If-Match takes the ETag of one version, such as \"12\" with its quotes")
+	}
+	return Version(v), nil
+}
+
+// ListObjects lists the objects of a kind, by ID.
+func (c *Client) ListObjects(ctx context.Context, kind string) ([]Object, error) {
+	var out map[string][]Object
+	err := c.call(ctx, http.MethodGet, "/"+url.PathEscape(kind)+c.how(), nil, &out)
+	return out[kind], err
+}
+
+// ShowObject shows one object.
+func (c *Client) ShowObject(ctx context.Context, kind, id string) (out Object, err error) {
+	err = c.call(ctx, http.MethodGet, objectPath(kind, id)+c.how(), nil, &out)
+	return out, err
+}
+
+// PutObject makes an object, or gives it another spec.
+func (c *Client) PutObject(ctx context.Context, kind, id string, expect Expect, spec json.RawMessage) (out Object, err error) {
+	err = c.callIf(ctx, http.MethodPut, objectPath(kind, id), expect, spec, &out)
+	return out, err
+}
+
+// DeleteObject removes an object that nothing refers to.
+func (c *Client) DeleteObject(ctx context.Context, kind, id string, expect Expect) error {
+	return c.callIf(ctx, http.MethodDelete, objectPath(kind, id), expect, nil, nil)
+}
+
+func objectPath(kind, id string) string { return "/" + url.PathEscape(kind) + "/" + url.PathEscape(id) }
+
+// conditions are the headers of an expectation.
+func conditions(expect Expect) http.Header {
+	switch {
+	case expect == nil:
+		return nil
+	case *expect == 0:
+		return http.Header{"If-None-Match": {"*"}}
+	}
+	return http.Header{"If-Match": {etag(*expect)}}
+}

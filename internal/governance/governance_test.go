@@ -1,0 +1,167 @@
+package governance
+
+import (
+	"strings"
+	"testing"
+
+	"purser/internal/directory"
+	"purser/ledger"
+)
+
+// directoryOf puts specs, in order, and fails where one is refused.
+func directoryOf(t *testing.T, objects ...[3]string) *directory.State {
+	t.Helper()
+	s := directory.New()
+	for _, o := range objects {
+		k, ok := KindOf(o[0])
+		if !ok {
+			t.Fatalf("no kind %q", o[0])
+		}
+		spec, err := k.Decode([]byte(o[2]))
+		if err != nil {
+			t.Fatalf("%v: %v", o, err)
+		}
+		cmd, err := k.Put(o[1], directory.AnyVersion, spec)
+		if err != nil {
+			t.Fatalf("%v: %v", o, err)
+		}
+		if out := s.Apply(1, cmd); out.Code != directory.Applied {
+			t.Fatalf("%v: %v", o, out.Code)
+		}
+	}
+	return s
+}
+
+func TestTheHierarchyFillsWhatFollows(t *testing.T) {
+	s, err := Compile(directoryOf(t,
+		[3]string{"org", "acme", `{}`},
+		[3]string{"team", "research", `{"org":"acme"}`},
+		[3]string{"team", "search", `{"parent":"research"}`},
+		[3]string{"team", "ranking", `{"parent":"search"}`},
+		[3]string{"project", "p1", `{"team":"ranking"}`},
+		[3]string{"member", "ann@acme.example", `{"teams":["search"]}`},
+		[3]string{"member", "bob", `{"teams":["search","ranking"]}`},
+		[3]string{"agent", "planner", `{"project":"p1"}`},
+		[3]string{"agent", "sub", `{"parent":"planner","owner":"bob"}`},
+		[3]string{"route", "fast", `{"model":"gpt-5-mini","upstream":"openai"}`},
+	))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		given, want map[ledger.Dim]string
+		wrong       string
+	}{
+		"nothing":            {given: nil, want: nil},
+		"what nobody knows":  {given: map[ledger.Dim]string{ledger.DimProject: "none"}, want: map[ledger.Dim]string{ledger.DimProject: "none"}},
+		"a team":             {given: map[ledger.Dim]string{ledger.DimTeam: "ranking"}, want: map[ledger.Dim]string{ledger.DimTeam: "ranking", ledger.DimOrg: "acme"}},
+		"a project":          {given: map[ledger.Dim]string{ledger.DimProject: "p1"}, want: map[ledger.Dim]string{ledger.DimProject: "p1", ledger.DimTeam: "ranking", ledger.DimOrg: "acme"}},
+		"a sub-agent":        {given: map[ledger.Dim]string{ledger.DimAgent: "sub"}, want: map[ledger.Dim]string{ledger.DimAgent: "sub", ledger.DimProject: "p1", ledger.DimTeam: "ranking", ledger.DimOrg: "acme"}},
+		"one team's member":  {given: map[ledger.Dim]string{ledger.DimMember: "ann@acme.example"}, want: map[ledger.Dim]string{ledger.DimMember: "ann@acme.example", ledger.DimTeam: "search", ledger.DimOrg: "acme"}},
+		"two teams' member":  {given: map[ledger.Dim]string{ledger.DimMember: "bob"}, want: map[ledger.Dim]string{ledger.DimMember: "bob"}},
+		"with another team":  {given: map[ledger.Dim]string{ledger.DimProject: "p1", ledger.DimTeam: "search"}, wrong: `project "p1" belongs to team "ranking", and not to "search"`},
+		"with another org":   {given: map[ledger.Dim]string{ledger.DimTeam: "search", ledger.DimOrg: "other"}, wrong: `team "search" belongs to org "acme"`},
+		"an agent elsewhere": {given: map[ledger.Dim]string{ledger.DimAgent: "sub", ledger.DimProject: "p2"}, wrong: `agent "sub" belongs to project "p1"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var d, want ledger.Dimensions
+			for dim, v := range c.given {
+				d.Values[dim] = v
+			}
+			for dim, v := range c.want {
+				want.Values[dim] = v
+			}
+			err := s.Complete(&d)
+			switch {
+			case c.wrong != "":
+				if err == nil || !strings.Contains(err.Error(), c.wrong) {
+					t.Errorf("%v, want %q", err, c.wrong)
+				}
+			case err != nil:
+				t.Error(err)
+			case d.Values != want.Values:
+				t.Errorf("got %v, want %v", d.Values, want.Values)
+			}
+		})
+	}
+	if model, up, ok := s.Route("fast"); !ok || model != "gpt-5-mini" || up != "openai" {
+		t.Errorf("the route is %q at %q, %v", model, up, ok)
+	}
+}
+
+func TestASpecIsReadStrictlyAndWrittenTheSame(t *testing.T) {
+	for kind, specs := range map[string][]string{
+		"org":     {`{}`, `{"name":"Acme","description":"d"}`},
+		"team":    {`{"org":"acme","parent":"p","name":"n"}`},
+		"project": {`{"org":"o","team":"t"}`},
+		"member":  {`{"org":"o","teams":["a","b"],"email":"a@b"}`},
+		"agent":   {`{"team":"t","project":"p","parent":"a","owner":"m"}`},
+		"route":   {`{"model":"m","upstream":"u"}`},
+	} {
+		k, ok := KindOf(kind)
+		if !ok {
+			t.Fatal(kind)
+		}
+		for _, text := range specs {
+			spec, err := k.Decode([]byte(text))
+			if err != nil {
+				t.Fatalf("%s %s: %v", kind, text, err)
+			}
+			if b, err := Encode(spec); err != nil || string(b) != text {
+				t.Errorf("%s %s is written %s, %v", kind, text, b, err)
+			}
+		}
+	}
+	for what, c := range map[string]struct{ kind, spec, says string }{
+		"unknown field":   {"org", `{"nmae":"x"}`, "nmae"},
+		"no object":       {"org", `[]`, "array"},
+		"two values":      {"org", `{} {}`, "more than one"},
+		"cut short":       {"org", `{`, "EOF"},
+		"too long":        {"org", `{"name":"` + strings.Repeat("x", maxText+1) + `"}`, "512"},
+		"far too long":    {"org", `{"name":"` + strings.Repeat("x", directory.MaxSpec) + `"}`, "65536"},
+		"two lines":       {"org", `{"name":"a\nb"}`, "control"},
+		"an id that isnt": {"team", `{"org":"a/b"}`, "org: id"},
+		"no address":      {"member", `{"email":"ann"}`, "no address"},
+		"no model":        {"route", `{}`, "model is missing"},
+		"too many teams":  {"member", `{"teams":["a"` + strings.Repeat(`,"a"`, directory.MaxRefs) + `]}`, "the most is 256"},
+	} {
+		k, _ := KindOf(c.kind)
+		if _, err := k.Decode([]byte(c.spec)); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q in it", what, err, c.says)
+		}
+	}
+}
+
+func TestASpecThatThisBuildCannotReadIsNoSnapshot(t *testing.T) {
+	s := directory.New()
+	s.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectRoute, ID: "fast"}, Spec: []byte(`{"model":"m","later":1}`)})
+	if _, err := Compile(s); err == nil || !strings.Contains(err.Error(), "route fast") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestKindsComeAfterThoseTheyReferTo(t *testing.T) {
+	seen := map[directory.ObjectKind]bool{}
+	for _, k := range Kinds {
+		seen[k.Number] = true
+		if got, ok := KindOf(k.Plural); !ok || got.Number != k.Number || k.Name == k.Plural {
+			t.Errorf("%s is not found by its plural", k.Name)
+		}
+	}
+	for kind, spec := range map[string]string{
+		"team": `{"org":"o","parent":"t"}`, "project": `{"org":"o","team":"t"}`, "member": `{"org":"o","teams":["t"]}`,
+		"agent": `{"team":"t","project":"p","owner":"m","parent":"a"}`,
+	} {
+		k, _ := KindOf(kind)
+		s, err := k.Decode([]byte(spec))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range s.Refs() {
+			of, ok := kindNumbered(r.Kind)
+			if !ok || of.Number > k.Number {
+				t.Errorf("%s refers to %s, which comes after it", kind, Named(r))
+			}
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"purser/internal/directory"
+	"purser/internal/governance"
+	"purser/proxy"
+)
+
+// ruleBook is the directory's objects as the request path sees them: compiled when
+// one of them changed, and swapped whole.
+type ruleBook struct {
+	now atomic.Pointer[compiled]
+}
+
+// compiled is a snapshot, or why there is none.
+type compiled struct {
+	rules *governance.Snapshot
+	err   error
+}
+
+// compile puts what a directory says in place. Objects that this build cannot read
+// let nothing pass: what they forbid is not known.
+func (b *ruleBook) compile(s *directory.State, log *slog.Logger) {
+	var c compiled
+	if c.rules, c.err = governance.Compile(s); c.err != nil {
+		c.err = undecided{fmt.Errorf("the rules cannot be read: %w", c.err)}
+		log.Error("requests are refused until this node can read the rules; upgrade it, or change the object", slog.Any("error", c.err))
+	}
+	b.now.Store(&c)
+}
+
+// Rules implements proxy.Governance.
+func (b *ruleBook) Rules() (proxy.Rules, error) {
+	c := b.now.Load()
+	return c.rules, c.err
+}

@@ -1,0 +1,18 @@
+package proxy
+
+import "purser/ledger"
+
+// noRules is a gateway that nothing rules but budgets and keys.
+type noRules struct{}
+
+// Rules implements Governance.
+func (noRules) Rules() (Rules, error) { return noRules{}, nil }
+
+// Complete implements Rules.
+func (noRules) Complete(*ledger.Dimensions) error { return nil }
+
+// Route implements Rules.
+func (noRules) Route(string) (model, upstream string, ok bool) { return "", "", false }
+
+// RouteNames implements Rules.
+func (noRules) RouteNames() []string { return nil }

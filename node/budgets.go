@@ -167,3 +167,12 @@ func accountText(b *ledger.Budget, v ledger.AccountView) admin.Account {
 	}
 	return out
 }
+
+// NormalBudget is a budget as this node would store it and show it again.
+func NormalBudget(in admin.Budget) (admin.Budget, error) {
+	b, err := ruleOf(in)
+	if err != nil {
+		return in, err
+	}
+	return ruleText(&b), nil
+}

@@ -25,6 +25,11 @@ type cli struct {
 	Config      configCmd      `cmd:"" help:"Check a configuration file."`
 	Key         keyCmd         `cmd:"" help:"Virtual keys: create, list, revoke."`
 	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete, release."`
+	Get         getCmd         `cmd:"" help:"Show orgs, teams, projects, members, agents, routes and other objects."`
+	Put         putCmd         `cmd:"" help:"Make an object, or give it another spec."`
+	Delete      deleteCmd      `cmd:"" help:"Delete an object that nothing refers to."`
+	Apply       applyCmd       `cmd:"" help:"Make the cluster as a file says: plan, show the differences, change."`
+	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`
@@ -43,10 +48,13 @@ func main() {
 		kong.Name("purser"),
 		kong.Description("Purser is an AI FinOps gateway: it stands before LLM providers, meters every token and never lets a hard cap be exceeded."),
 		kong.UsageOnError(),
+		kong.Vars{"kinds": kindHelp},
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	k, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
-	if err := k.Run(); err != nil {
+	if err := k.Run(); errors.Is(err, errDrift) {
+		os.Exit(2)
+	} else if err != nil {
 		fmt.Fprintln(os.Stderr, "purser: "+explain(err))
 		os.Exit(1)
 	}

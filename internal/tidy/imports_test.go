@@ -40,6 +40,10 @@ var rooms = map[string]room{
 		module: []string{"ledger", "internal/directory"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
+	"internal/desired": {
+		owned: []string{"github.com/goccy/go-yaml"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		why: "a plan is made from what is there and what is to be, and from nothing else",
+	},
 	"proxy/price": {
 		module: []string{"ledger"}, banned: []string{"time", "net", "os", "net/http", "math/rand"},
 		why: "a cost must be computable again from the record and the catalogue alone",

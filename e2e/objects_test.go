@@ -2,12 +2,16 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"purser/api/admin"
 )
@@ -118,5 +122,46 @@ func TestAFileSaysWhatThereIsAndRequestsGoByIt(t *testing.T) {
 	r.startNode()
 	if out, code := r.command("apply", "-f", path, "--plan", "--prune"); code != 0 {
 		t.Errorf("after a restart: %s", out)
+	}
+}
+
+func TestOtherAdminAPIsAreAnsweredFromOurs(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	r.budget(admin.Budget{ID: "month", Unit: "usd", Limit: "25", Window: "month"})
+	key := r.key(admin.NewKey{Name: "k", Bound: map[string]string{"project": "p1"}}).Secret
+	if status, answer, _ := r.ask(key, `{"model":"gpt-4o-mini","max_tokens":20,"messages":[{"role":"user","content":"Hello"}]}`); status != http.StatusOK {
+		t.Fatalf("%d %s", status, answer)
+	}
+	spent := r.settled("month").Spent
+	read := func(path, header, value string) string {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set(header, value)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Status + " " + string(b)
+	}
+	start := "?start_time=" + strconv.FormatInt(time.Now().Add(-time.Hour).Unix(), 10)
+	if got := read("/v1/organization/costs"+start+"&group_by=project_id", "Authorization", "Bearer "+r.admin.Token); !strings.Contains(got, fmt.Sprintf(`"value":%d.%09d`, spent/1e9, spent%1e9)) || !strings.Contains(got, `"project_id":"p1"`) {
+		t.Errorf("costs of %d: %s", spent, got)
+	}
+	if got := read("/v1/organization/usage/completions"+start, "Authorization", "Bearer "+r.admin.Token); !strings.Contains(got, `"num_model_requests":1`) {
+		t.Errorf("usage: %s", got)
+	}
+	if got := read("/v1/organizations/spend_limits", "x-api-key", r.admin.Token); !strings.Contains(got, `"amount":"2500"`) || !strings.Contains(got, `"period":"monthly"`) {
+		t.Errorf("limits: %s", got)
+	}
+	if got := read("/v1/organization/costs"+start, "Authorization", "Bearer "+key); !strings.HasPrefix(got, "401") {
+		t.Errorf("with a virtual key: %s", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"purser/api/admin"
+	"purser/api/lookalike"
 	"purser/internal/telemetry"
 	"purser/ledger"
 	"purser/proxy/upstream"
@@ -15,7 +16,12 @@ import (
 // and metrics.
 func (n *Node) operations(api *admin.API) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/admin/", api.Handler())
+	own := api.Handler()
+	mux.Handle("/admin/", own)
+	others := lookalike.New(own, time.Now).Handler()
+	for _, path := range lookalike.Routes {
+		mux.Handle(path+"/", others)
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if state := n.State(); state != "ready" {

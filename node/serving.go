@@ -7,6 +7,7 @@ import (
 
 	"purser/api/admin"
 	"purser/api/edge"
+	"purser/api/lookalike"
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy"
@@ -93,7 +94,7 @@ func (n *Node) openEdge() error {
 	}
 	cfg := edge.Default()
 	cfg.Proxy, cfg.Admin, cfg.ErrorBody, cfg.Log = n.gateway.Serve, n.operations(api), proxy.ErrorBody, n.log
-	cfg.AdminPrefix = []string{"/admin", "/healthz", "/readyz", "/metrics"}
+	cfg.AdminPrefix = append([]string{"/admin", "/healthz", "/readyz", "/metrics"}, lookalike.Routes...)
 	cfg.MaxBody, cfg.MaxConns = n.cfg.Listen.BodyBytes, n.cfg.Listen.MaxConnections
 	if n.cfg.Listen.TLSCert != "" {
 		if cfg.Certificates, err = edge.LoadCertificates(n.cfg.Listen.TLSCert, n.cfg.Listen.TLSKey, n.log); err != nil {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,7 +19,8 @@ import (
 type Client struct {
 	URL   string // of the node, without /admin/v1
 	Token string
-	Read  Read // of budgets, status and members
+	Read  Read         // of budgets, status and members
+	HTTP  *http.Client // nil: the default one
 }
 
 // clientTimeout bounds one call; the slowest, a wide usage query, takes seconds.
@@ -171,7 +173,7 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 	maps.Copy(req.Header, header)
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
+	res, err := cmp.Or(c.HTTP, http.DefaultClient).Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("asking the node at %s (is it running? set --url or PURSER_URL): %w", c.URL, err)
 	}

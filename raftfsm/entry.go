@@ -81,7 +81,8 @@ func (m message) level() uint32 {
 			return CheckpointLevel
 		case directory.KindAdmitGateway:
 			return GatewayLevel
-		case directory.KindPutObject, directory.KindDeleteObject:
+		case directory.KindPutObject, directory.KindDeleteObject,
+			directory.KindWriteKey, directory.KindRotateKey, directory.KindTouchKeys, directory.KindAdmitChild:
 			return GovernanceLevel
 		}
 	}

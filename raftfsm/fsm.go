@@ -98,7 +98,7 @@ func (f *FSM) applyDirectory(stamp ledger.Instant, c directory.Command) director
 	out := f.directory.Apply(stamp, c)
 	f.publishNow()
 	f.directoryView.Store(f.directory.Clone())
-	if out.Code == directory.Applied {
+	if out.Code == directory.Applied && rules(c) {
 		f.changes.Keys++
 		switch c.(type) {
 		case directory.PutObject, directory.DeleteObject:
@@ -107,6 +107,16 @@ func (f *FSM) applyDirectory(stamp ledger.Instant, c directory.Command) director
 		f.wakeLocked()
 	}
 	return out
+}
+
+// rules says whether requests go by what a command changes. When keys were last
+// used, and which children are counted, wakes nobody: nodes look it up.
+func rules(c directory.Command) bool {
+	switch c.(type) {
+	case directory.TouchKeys, directory.AdmitChildren:
+		return false
+	}
+	return true
 }
 
 func (f *FSM) publishNow() {

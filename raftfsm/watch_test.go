@@ -92,3 +92,31 @@ func TestARestoreIsAChange(t *testing.T) {
 		t.Errorf("versions %+v before, %+v after", before, v)
 	}
 }
+
+// TestWhatIsLookedUpWakesNobody: that keys were used, and that children are counted,
+// changes nothing that requests go by; that a key is changed does.
+func TestWhatIsLookedUpWakesNobody(t *testing.T) {
+	f := New()
+	apply := func(index uint64, c directory.Command) {
+		t.Helper()
+		out := f.Apply(&raft.Log{Index: index, Data: newEntry(ledger.Instant(index)*ledger.Minute, directoryMessage(c))})
+		if got := out.([]any)[0].(directory.Outcome).Code; got != directory.Applied {
+			t.Fatalf("%T: %v", c, got)
+		}
+	}
+	key := directory.Key{ID: "a", Hash: directory.Hash{1}, Public: [32]byte{1}, Scopes: directory.ScopeMint}
+	apply(1, directory.WriteKey{Key: key})
+	before := f.Versions()
+	apply(2, directory.TouchKeys{At: ledger.Minute, IDs: []directory.KeyID{"a"}})
+	apply(3, directory.AdmitChildren{Parent: "a", Children: []directory.Child{{ID: directory.ChildID{1}, Generation: 1, Expires: ledger.Hour}}})
+	if f.Versions() != before {
+		t.Error("they counted as changes")
+	}
+	if k, _ := f.Directory().Key("a"); k.LastUsed == 0 || !f.Directory().Admitted("a", directory.ChildID{1}) {
+		t.Error("they cannot be looked up")
+	}
+	apply(4, directory.RotateKey{ID: "a", Hash: directory.Hash{2}})
+	if f.Versions() == before {
+		t.Error("a rotation counted as no change")
+	}
+}

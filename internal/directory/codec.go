@@ -33,6 +33,11 @@ var (
 //	AdmitGateway: as AdmitNode
 //	PutObject: kind, id, expect, references (count, then kind and id each), spec
 //	DeleteObject: kind, id, expect
+//	WriteKey:  expect, the key; then description, owner (kind, id), scopes,
+//	           endpoints, providers, upstreams (as models), most children, public (32 bytes)
+//	RotateKey: id, hash, public (32 bytes each), old until
+//	TouchKeys: at, count, then the ids
+//	AdmitChildren: id of the parent, count, then id (32 bytes), generation, slice, expires each
 //
 // A node is id, store (16 bytes), address, region, zone,
 // and a key is id, hash (32 bytes), name, bound, required, models, cacheOff,
@@ -62,6 +67,15 @@ func AppendCommand(b []byte, c Command) []byte {
 		return appendObject(b, c.Ref, c.Expect, c.Refs, c.Spec)
 	case DeleteObject:
 		return appendUint(appendRef(b, c.Ref), c.Expect)
+	case WriteKey:
+		return appendWhole(appendUint(b, c.Expect), &c.Key)
+	case RotateKey:
+		b = append(append(appendString(b, string(c.ID)), c.Hash[:]...), c.Public[:]...)
+		return appendInt(b, int64(c.OldUntil))
+	case TouchKeys:
+		return appendTouch(b, &c)
+	case AdmitChildren:
+		return appendAdmit(b, &c)
 	default:
 		panic(fmt.Sprintf("directory: command of kind %d has no stored form", c.Kind()))
 	}
@@ -102,6 +116,14 @@ func DecodeCommand(b []byte) (Command, error) {
 		c = put
 	case KindDeleteObject:
 		c = DeleteObject{Ref: r.ref(), Expect: r.uint()}
+	case KindWriteKey:
+		c = WriteKey{Expect: r.uint(), Key: r.whole()}
+	case KindRotateKey:
+		c = RotateKey{ID: KeyID(r.string()), Hash: r.hash(), Public: [32]byte(r.hash()), OldUntil: ledger.Instant(r.int())}
+	case KindTouchKeys:
+		c = r.touch()
+	case KindAdmitChild:
+		c = r.admit()
 	default:
 		return nil, fmt.Errorf("directory command of kind %d: %w", kind, ErrUnknown)
 	}

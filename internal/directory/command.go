@@ -25,12 +25,50 @@ const (
 	KindAdmitGateway Kind = 8
 	KindPutObject    Kind = 9
 	KindDeleteObject Kind = 10
+	KindWriteKey     Kind = 11
+	KindRotateKey    Kind = 12
+	KindTouchKeys    Kind = 13
+	KindAdmitChild   Kind = 14
 )
 
 // PutKey makes a key, or changes one that is not revoked. Its ID and Hash must
-// then be the key's own. Created, Revoked and Version of the command are ignored.
+// then be the key's own. It carries the fields of a key up to Expires; the others
+// stay as they are. [WriteKey] carries all that its owner chooses.
 type PutKey struct {
 	Key Key
+}
+
+// WriteKey makes a key, or changes one that is not revoked from the version that was
+// seen: 0 for one that is not there, [AnyVersion] for as it is. Its ID and Hash must
+// be the key's own. Public counts when it makes the key; OldHash and what follows
+// it are ignored.
+type WriteKey struct {
+	Expect uint64
+	Key    Key
+}
+
+// RotateKey gives an active key another secret. The present one counts until
+// OldUntil, at most [MaxOverlap] from now; what was before that ends. With the
+// present Hash, it sets OldUntil alone.
+type RotateKey struct {
+	ID       KeyID
+	Hash     Hash
+	Public   [32]byte // zero: the secret has no children
+	OldUntil ledger.Instant
+}
+
+// TouchKeys says that keys were in use, at most [MaxTouched] of them. The latest
+// instant counts; one in the future counts as the present.
+type TouchKeys struct {
+	At  ledger.Instant
+	IDs []KeyID
+}
+
+// AdmitChildren takes down that children of a key are about to spend their slices:
+// one, or several of which each is the child of the one before.
+type AdmitChildren struct {
+	Parent   KeyID
+	Children []Child
 }
 
 // RevokeKey ends a key for good, from the instant of the command on.
@@ -94,6 +132,12 @@ type DeleteObject struct {
 }
 
 // Kind implements Command.
+func (WriteKey) Kind() Kind      { return KindWriteKey }
+func (RotateKey) Kind() Kind     { return KindRotateKey }
+func (TouchKeys) Kind() Kind     { return KindTouchKeys }
+func (AdmitChildren) Kind() Kind { return KindAdmitChild }
+
+// Kind implements Command.
 func (PutToken) Kind() Kind { return KindPutToken }
 
 // Kind implements Command.
@@ -143,10 +187,15 @@ const (
 	UnknownNode    Code = 15
 	RoleFixed      Code = 16 // a member is no gateway, nor the other way round
 
-	VersionMismatch  Code = 17 // the object is not of the version that was expected
+	VersionMismatch  Code = 17 // the object, or the key, is not of the version that was expected
 	MissingReference Code = 18 // it refers to an object that is not there
 	Referenced       Code = 19 // other objects refer to it
 	CyclicReference  Code = 20 // it would refer to itself, through others
+
+	KeyExpired      Code = 21 // an expired key gets no other secret and no children
+	NoChildren      Code = 22 // the key may have none: no scope for it, or a secret that proves none
+	ChildExpired    Code = 23
+	TooManyChildren Code = 24 // as many as the key may have have not expired
 )
 
 var codeNames = [...]string{
@@ -155,6 +204,7 @@ var codeNames = [...]string{
 	UnknownToken: "unknown token", TokenUsed: "token used", TokenExpired: "token expired", NodeTaken: "node id taken",
 	NodeIsRemoved: "node removed", UnknownNode: "unknown node", RoleFixed: "role fixed",
 	VersionMismatch: "version mismatch", MissingReference: "missing reference", Referenced: "referenced", CyclicReference: "cyclic reference",
+	KeyExpired: "key expired", NoChildren: "no children", ChildExpired: "child expired", TooManyChildren: "too many children",
 }
 
 // String returns the code in words.

@@ -9,7 +9,8 @@
 //
 // [State] is a state machine without I/O: [State.Apply] is its only mutator and
 // is given time as data. Keys are kept in two persistent tries, one by the
-// digest of their ID and one by the hash of their secret. A trie is never
+// digest of their ID and one by the hash of their secret; a third finds them by
+// what proves their children. A trie is never
 // changed in place: a writer copies the path from the root, so that
 // [State.Clone] copies a handful of words whatever the size.
 //
@@ -21,8 +22,10 @@
 //   - L9 Bounded: there are at most [MaxKeys] keys and every field of one has a
 //     limit; a command beyond it is refused with an outcome.
 //   - L10 Total: Apply never panics on a command that was decoded.
-//   - A secret belongs to one key for as long as that key exists, and a key's
-//     secret never changes: to rotate is to make another key.
+//   - A secret belongs to one key for as long as that key has it. It changes by
+//     rotation, after which the one before counts until an instant that is given.
+//   - Of a secret's children only what proves them is kept, a public key: whoever
+//     reads the state can make none.
 //   - A revoked key stays revoked. It may be forgotten, never revived.
 //   - K2 A token lets one node in: the first that shows it before it expires.
 //   - A node's ID is its own for good: another data directory cannot take it over,

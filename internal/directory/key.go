@@ -35,7 +35,7 @@ type Hash [32]byte
 // [State] are shared and must not be written.
 type Key struct {
 	ID   KeyID
-	Hash Hash   // never changes
+	Hash Hash   // changes by rotation alone
 	Name string // for people; any text of one line
 
 	// Bound dimensions are those of every request made with the key; a request
@@ -43,15 +43,34 @@ type Key struct {
 	Bound    ledger.Dimensions
 	Required []ledger.DimRef // a request that leaves one of them open is refused
 
-	AllowModels []string // models it may ask for, as the client names them; none means all
+	AllowModels []string // patterns of models it may ask for, as the client names them; none means all
 	CacheOff    bool     // its requests neither read nor fill a cache
 
 	Expires ledger.Instant // 0: never
 
+	// What [PutKey] does not carry.
+	Description    string
+	Owner          Owner
+	Scopes         Scopes   // 0: [DefaultScopes]
+	AllowEndpoints []string // patterns of routes it may ask; none means all
+	AllowProviders []string // patterns of providers, by the catalogue's names; none means all
+	AllowUpstreams []string // patterns of upstreams, by their configured names; none means all
+	MaxChildren    uint16   // with a slice, at a time; 0: [DefaultChildren]
+	// Public is the Ed25519 key that proves the children of the secret; zero: it has
+	// none. It is given when the key is made, and by [RotateKey].
+	Public [32]byte
+
+	// The secret before the last rotation, and what proves its children. It counts
+	// until OldUntil; zero: there is none.
+	OldHash   Hash
+	OldPublic [32]byte
+	OldUntil  ledger.Instant
+
 	// Set by the directory; ignored in a command.
-	Created ledger.Instant
-	Revoked ledger.Instant // 0: not revoked
-	Version uint64         // the directory's version when the key last changed
+	Created  ledger.Instant
+	Revoked  ledger.Instant // 0: not revoked
+	Version  uint64         // the directory's version when the key last changed, but for LastUsed
+	LastUsed ledger.Instant // to the minute; 0: never, as far as nodes have said
 }
 
 // Status says whether a key may be used.
@@ -62,6 +81,7 @@ const (
 	Active Status = iota + 1
 	Expired
 	Revoked
+	Replaced // of a secret: it was rotated, and its overlap is over
 )
 
 // Status returns what the key is at an instant.
@@ -74,6 +94,22 @@ func (k *Key) Status(at ledger.Instant) Status {
 	default:
 		return Active
 	}
+}
+
+// StatusOf is the status of one of the key's secrets.
+func (k *Key) StatusOf(h Hash, at ledger.Instant) Status {
+	if h != k.Hash && at >= k.OldUntil && k.Revoked == 0 {
+		return Replaced
+	}
+	return k.Status(at)
+}
+
+// StatusOfPublic is the same for what proves the children of a secret.
+func (k *Key) StatusOfPublic(public [32]byte, at ledger.Instant) Status {
+	if public != k.Public && at >= k.OldUntil && k.Revoked == 0 {
+		return Replaced
+	}
+	return k.Status(at)
 }
 
 // Validate says what is wrong with the parts of a key that its owner chooses.
@@ -110,7 +146,7 @@ func (k *Key) Validate() error {
 			return fmt.Errorf("model %d of key %s: %w", i, k.ID, err)
 		}
 	}
-	return nil
+	return k.validateRights()
 }
 
 func (id KeyID) validate() error {

@@ -16,10 +16,14 @@ const (
 	recordToken   = 4 // hash, expires, used by
 	recordGateway = 5 // a gateway, as a member; they are in one order by ID
 	recordObject  = 6 // an object, as a command puts it with its version for expect, then created, changed
+	// recordWholeKey is a key that has more than recordKey holds: as WriteKey puts it, then
+	// old hash, old public key (32 bytes each), old until, last used, created, revoked, version.
+	recordWholeKey = 7
+	recordChild    = 8 // id of the parent, then a child
 )
 
 // Records yields the state as a sequence of records: a header, then the keys in
-// the order of [State.Keys], then nodes, tokens and objects in theirs. A record is valid until the next one is asked for.
+// the order of [State.Keys], then nodes, tokens, objects and children in theirs. A record is valid until the next one is asked for.
 func (s *State) Records() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		b := append(make([]byte, 0, 512), codecVersion, recordHeader)
@@ -30,16 +34,12 @@ func (s *State) Records() iter.Seq[[]byte] {
 			return
 		}
 		for k := range s.Keys() {
-			b = appendKey(append(b[:0], codecVersion, recordKey), k)
-			b = appendInt(b, int64(k.Created))
-			b = appendInt(b, int64(k.Revoked))
-			b = appendUint(b, k.Version)
-			if !yield(b) {
+			if b = keyRecord(b[:0], k); !yield(b) {
 				return
 			}
 		}
-		if s.nodeRecords(b, yield) {
-			s.objectRecords(b, yield)
+		if s.nodeRecords(b, yield) && s.objectRecords(b, yield) {
+			s.childRecords(b, yield)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func Load(records iter.Seq2[[]byte, error]) (*State, error) {
 		switch {
 		case r.bad:
 			return nil, fmt.Errorf("directory record: %w", ErrMalformed)
-		case version != codecVersion || kind < recordHeader || kind > recordObject:
+		case version != codecVersion || kind < recordHeader || kind > recordChild:
 			return nil, fmt.Errorf("directory record of version %d, kind %d: %w", version, kind, ErrUnknown)
 		case (kind == recordHeader) != (s == nil):
 			return nil, fmt.Errorf("directory header out of place: %w", ErrMalformed)
@@ -112,6 +112,10 @@ func (s *State) load(kind byte, r *reader) error {
 		return s.loadNode(r, Gateway)
 	case recordObject:
 		return s.loadObject(r)
+	case recordWholeKey:
+		return s.loadWholeKey(r)
+	case recordChild:
+		return s.loadChild(r)
 	default:
 		return s.loadToken(r)
 	}
@@ -119,6 +123,11 @@ func (s *State) load(kind byte, r *reader) error {
 
 func (s *State) loadKey(r *reader) error {
 	k := r.key()
+	return s.loadRest(r, &k)
+}
+
+// loadRest reads what the record of a key ends with, and takes the key in.
+func (s *State) loadRest(r *reader, k *Key) error {
 	k.Created, k.Revoked, k.Version = ledger.Instant(r.int()), ledger.Instant(r.int()), r.uint()
 	if r.bad {
 		return nil // the caller says so
@@ -132,6 +141,6 @@ func (s *State) loadKey(r *reader) error {
 		return fmt.Errorf("directory record of key %s contradicts the others: %w", k.ID, ErrMalformed)
 	}
 	s.count++
-	s.insert(&k)
+	s.insert(k)
 	return nil
 }

@@ -11,14 +11,18 @@ import (
 
 // State is the directory at one point of the log. The zero State is not usable; see [New].
 type State struct {
-	now     ledger.Instant
-	version uint64    // grows by one with each command that changed something
-	count   int       // of keys in byID, and of keys in byHash
-	byID    trie[Key] // by SHA-256 of the ID
-	byHash  trie[Key] // by the hash of the secret
-	nodes   []*Node   // by ID; neither slice is ever written, it is replaced
-	tokens  []*Token  // by hash
-	objects objects
+	now      ledger.Instant
+	version  uint64    // grows by one with each command that changed something
+	count    int       // of keys in byID, and of keys in byHash
+	byID     trie[Key] // by SHA-256 of the ID
+	byHash   trie[Key] // by the hash of the secret, and of the one before it
+	byPublic trie[Key] // by what proves the children of either
+	nodes    []*Node   // by ID; neither slice is ever written, it is replaced
+	tokens   []*Token  // by hash
+	objects  objects
+
+	families trie[family] // by SHA-256 of the parent's ID
+	admitted int          // of children in them
 }
 
 // New returns an empty directory.
@@ -39,7 +43,8 @@ func (s *State) Version() uint64 { return s.version }
 // Len is how many keys there are, revoked ones included.
 func (s *State) Len() int { return s.count }
 
-// Find returns the key of the secret with this hash. It does not allocate.
+// Find returns the key of the secret with this hash, or of the secret before it. It
+// does not allocate.
 func (s *State) Find(h Hash) (*Key, bool) {
 	k := s.byHash.get(h)
 	return k, k != nil
@@ -81,6 +86,14 @@ func (s *State) Apply(now ledger.Instant, c Command) Outcome {
 		code = s.putObject(&c)
 	case DeleteObject:
 		code = s.deleteObject(&c)
+	case WriteKey:
+		code = s.writeKey(&c)
+	case RotateKey:
+		code = s.rotateKey(&c)
+	case TouchKeys:
+		code = s.touchKeys(&c)
+	case AdmitChildren:
+		code = s.admitChildren(&c)
 	default:
 		code = InvalidCommand
 	}
@@ -92,30 +105,18 @@ func (s *State) putKey(in *Key) Code {
 		return InvalidCommand
 	}
 	k := in.clone()
-	k.Created, k.Revoked = s.now, 0
 	old, exists := s.Key(k.ID)
-	if exists {
-		switch {
-		case old.Hash != k.Hash:
-			return IDTaken
-		case old.Revoked != 0:
-			return KeyRevoked
-		}
-		k.Created, k.Version = old.Created, old.Version
-		if reflect.DeepEqual(old, k) {
-			return Unchanged
-		}
-	} else {
-		if _, taken := s.Find(k.Hash); taken {
-			return HashTaken
-		}
-		if s.count >= MaxKeys {
-			return LimitReached
-		}
-		s.count++
+	if !exists {
+		old = &Key{Created: s.now}
 	}
-	s.store(k)
-	return Applied
+	k.keep(old)
+	if code := s.mayPut(k); code != Applied {
+		return code
+	}
+	if exists && reflect.DeepEqual(old, k) {
+		return Unchanged
+	}
+	return s.put(k, exists)
 }
 
 func (s *State) revokeKey(id KeyID) Code {
@@ -128,6 +129,7 @@ func (s *State) revokeKey(id KeyID) Code {
 	}
 	k := *old // shares its slices with old; neither is ever written
 	k.Revoked = max(s.now, 1)
+	s.adopt(id, nil)
 	s.store(&k)
 	return Applied
 }
@@ -143,7 +145,8 @@ func (s *State) forgetKey(id KeyID) Code {
 	s.version++
 	s.count--
 	s.byID = s.byID.without(idDigest(k.ID))
-	s.byHash = s.byHash.without(k.Hash)
+	s.unlist(k)
+	s.adopt(id, nil)
 	return Applied
 }
 
@@ -157,6 +160,14 @@ func (s *State) store(k *Key) {
 func (s *State) insert(k *Key) {
 	s.byID = s.byID.with(idDigest(k.ID), k)
 	s.byHash = s.byHash.with(k.Hash, k)
+	if k.OldHash != (Hash{}) {
+		s.byHash = s.byHash.with(k.OldHash, k)
+	}
+	for _, p := range [][32]byte{k.Public, k.OldPublic} {
+		if p != [32]byte{} {
+			s.byPublic = s.byPublic.with(p, k)
+		}
+	}
 }
 
 func idDigest(id KeyID) [32]byte { return sha256.Sum256([]byte(id)) }
@@ -168,6 +179,7 @@ func (k *Key) clone() *Key {
 	c.Bound.Tags = compact(k.Bound.Tags)
 	c.Required = compact(k.Required)
 	c.AllowModels = compact(k.AllowModels)
+	c.AllowEndpoints, c.AllowProviders, c.AllowUpstreams = compact(k.AllowEndpoints), compact(k.AllowProviders), compact(k.AllowUpstreams)
 	return &c
 }
 

@@ -18,38 +18,156 @@ type twin struct {
 	now     ledger.Instant
 	version uint64
 	keys    map[KeyID]Key
+	born    map[KeyID]map[ChildID]Child
+}
+
+// taken says whether a secret or what proves its children is some key's.
+func (w *twin) taken(h Hash, public [32]byte) bool {
+	for _, o := range w.keys {
+		if o.Hash == h || o.OldHash == h || public != [32]byte{} && (o.Public == public || o.OldPublic == public) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *twin) write(k Key, expect uint64) Code {
+	old, exists := w.keys[k.ID]
+	k.OldHash, k.OldPublic, k.OldUntil, k.LastUsed = Hash{}, [32]byte{}, 0, 0
+	k.Created, k.Revoked, k.Version = w.now, 0, 0
+	if exists {
+		k.Public, k.OldHash, k.OldPublic, k.OldUntil, k.LastUsed = old.Public, old.OldHash, old.OldPublic, old.OldUntil, old.LastUsed
+		k.Created, k.Version = old.Created, old.Version
+	}
+	switch {
+	case k.Validate() != nil:
+		return InvalidCommand
+	case exists && old.Hash != k.Hash:
+		return IDTaken
+	case exists && old.Revoked != 0:
+		return KeyRevoked
+	case !exists && w.taken(k.Hash, k.Public):
+		return HashTaken
+	case exists && reflect.DeepEqual(k, old):
+		return Unchanged
+	case expect != AnyVersion && expect != old.Version:
+		return VersionMismatch
+	}
+	w.version++
+	k.Version = w.version
+	w.keys[k.ID] = k
+	return Applied
+}
+
+func (w *twin) rotate(c RotateKey) Code {
+	k, ok := w.keys[c.ID]
+	switch {
+	case !ok:
+		return UnknownKey
+	case k.Revoked != 0:
+		return KeyRevoked
+	case k.Expires != 0 && w.now >= k.Expires:
+		return KeyExpired
+	case c.OldUntil > w.now+MaxOverlap:
+		return InvalidCommand
+	case c.Hash != k.Hash && w.taken(c.Hash, c.Public):
+		return HashTaken
+	}
+	was := k
+	if c.Hash != k.Hash {
+		k.OldHash, k.OldPublic, k.Hash, k.Public = k.Hash, k.Public, c.Hash, c.Public
+	}
+	k.OldUntil = c.OldUntil
+	if c.OldUntil <= w.now || k.OldHash == (Hash{}) {
+		k.OldHash, k.OldPublic, k.OldUntil = Hash{}, [32]byte{}, 0
+	}
+	if reflect.DeepEqual(was, k) {
+		return Unchanged
+	}
+	w.version++
+	k.Version = w.version
+	w.keys[c.ID] = k
+	return Applied
+}
+
+func (w *twin) touch(c TouchKeys) Code {
+	code := Unchanged
+	for _, id := range c.IDs {
+		if k, ok := w.keys[id]; ok && k.LastUsed < min(c.At, w.now) {
+			k.LastUsed = min(c.At, w.now)
+			w.keys[id], code = k, Applied
+		}
+	}
+	if code == Applied {
+		w.version++
+	}
+	return code
+}
+
+func (w *twin) admit(c AdmitChildren) Code {
+	k, ok := w.keys[c.Parent]
+	switch {
+	case !ok:
+		return UnknownKey
+	case k.Revoked != 0:
+		return KeyRevoked
+	case k.Expires != 0 && w.now >= k.Expires:
+		return KeyExpired
+	case k.Scopes&ScopeMint == 0 || k.Public == [32]byte{}:
+		return NoChildren
+	}
+	alive := map[ChildID]Child{}
+	for id, ch := range w.born[c.Parent] {
+		if ch.Expires > w.now {
+			alive[id] = ch
+		}
+	}
+	before := len(alive)
+	for _, ch := range c.Children {
+		switch {
+		case ch.Expires > w.now+MaxChildLife:
+			return InvalidCommand
+		case ch.Expires <= w.now:
+			return ChildExpired
+		}
+		if _, ok := alive[ch.ID]; !ok {
+			alive[ch.ID] = ch
+		}
+	}
+	switch {
+	case len(alive) == before:
+		return Unchanged
+	case len(alive) > k.MayHave():
+		return TooManyChildren
+	}
+	w.version++
+	w.born[c.Parent] = alive
+	return Applied
 }
 
 func (w *twin) apply(now ledger.Instant, c Command) Code {
 	w.now = max(w.now, now)
 	switch c := c.(type) {
 	case PutKey:
-		k := c.Key
-		if k.Validate() != nil {
+		if c.Key.Validate() != nil {
 			return InvalidCommand
 		}
-		old, exists := w.keys[k.ID]
-		if exists && old.Hash != k.Hash {
-			return IDTaken
+		old := w.keys[c.Key.ID] // what the command does not carry stays
+		k := Key{
+			ID: c.Key.ID, Hash: c.Key.Hash, Name: c.Key.Name, Bound: c.Key.Bound, Required: c.Key.Required,
+			AllowModels: c.Key.AllowModels, CacheOff: c.Key.CacheOff, Expires: c.Key.Expires,
+			Description: old.Description, Owner: old.Owner, Scopes: old.Scopes, AllowEndpoints: old.AllowEndpoints,
+			AllowProviders: old.AllowProviders, AllowUpstreams: old.AllowUpstreams, MaxChildren: old.MaxChildren, Public: old.Public,
 		}
-		if exists && old.Revoked != 0 {
-			return KeyRevoked
-		}
-		for _, o := range w.keys {
-			if !exists && o.Hash == k.Hash {
-				return HashTaken
-			}
-		}
-		k.Created, k.Revoked, k.Version = w.now, 0, 0
-		if exists {
-			k.Created, k.Version = old.Created, old.Version
-			if reflect.DeepEqual(k, old) {
-				return Unchanged
-			}
-		}
-		w.version++
-		k.Version = w.version
-		w.keys[k.ID] = k
+		return w.write(k, AnyVersion)
+	case WriteKey:
+		return w.write(c.Key, c.Expect)
+	case RotateKey:
+		return w.rotate(c)
+	case TouchKeys:
+		return w.touch(c)
+	case AdmitChildren:
+		return w.admit(c)
 	case RevokeKey:
 		k, ok := w.keys[c.ID]
 		if !ok {
@@ -61,6 +179,7 @@ func (w *twin) apply(now ledger.Instant, c Command) Code {
 		w.version++
 		k.Revoked, k.Version = max(1, w.now), w.version
 		w.keys[c.ID] = k
+		delete(w.born, c.ID)
 	case ForgetKey:
 		k, ok := w.keys[c.ID]
 		if !ok {
@@ -71,6 +190,7 @@ func (w *twin) apply(now ledger.Instant, c Command) Code {
 		}
 		w.version++
 		delete(w.keys, c.ID)
+		delete(w.born, c.ID)
 	}
 	return Applied
 }
@@ -99,11 +219,33 @@ func drawNodeCommand(t *rapid.T) Command {
 // drawCommand draws among few IDs and secrets, so that they meet.
 func drawCommand(t *rapid.T) Command {
 	id := KeyID(rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "!"}).Draw(t, "id"))
-	switch rapid.IntRange(0, 4).Draw(t, "kind") {
+	switch rapid.IntRange(0, 13).Draw(t, "kind") {
 	case 0:
 		return RevokeKey{ID: id}
 	case 1:
 		return ForgetKey{ID: id}
+	case 2, 3:
+		return RotateKey{ID: id, Hash: drawHash(t), Public: drawPublic(t), OldUntil: ledger.Instant(rapid.IntRange(0, 90).Draw(t, "until"))}
+	case 4:
+		return TouchKeys{At: ledger.Instant(rapid.IntRange(0, 70).Draw(t, "at")), IDs: []KeyID{id, "b"}}
+	case 5, 6:
+		c := AdmitChildren{Parent: id}
+		for i := range rapid.IntRange(1, 2).Draw(t, "children") {
+			c.Children = append(c.Children, Child{ID: ChildID{1 + rapid.Byte().Draw(t, "child")%8}, Generation: uint8(i + 1),
+				Slice: 5, Expires: ledger.Instant(rapid.IntRange(1, 90).Draw(t, "ends"))})
+		}
+		return c
+	case 7, 8, 9, 10:
+		k := testKey("x")
+		k.ID, k.Hash, k.Public = id, drawHash(t), drawPublic(t)
+		k.Expires = ledger.Instant(rapid.IntRange(0, 90).Draw(t, "expires"))
+		if rapid.Bool().Draw(t, "mint") {
+			k.Scopes, k.MaxChildren = ScopeMint|ScopeInference, 2
+		}
+		if rapid.Bool().Draw(t, "more") {
+			k.Description, k.Owner, k.AllowEndpoints = "text", Owner{OwnedByAgent, "a1"}, []string{"/v1/*"}
+		}
+		return WriteKey{Expect: rapid.SampledFrom([]uint64{0, 1, 2, 3, AnyVersion, AnyVersion}).Draw(t, "expect"), Key: k}
 	default:
 		k := testKey(rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g"}).Draw(t, "secret"))
 		k.ID = id
@@ -120,9 +262,15 @@ func drawCommand(t *rapid.T) Command {
 	}
 }
 
+func drawHash(t *rapid.T) Hash {
+	return testKey(rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g"}).Draw(t, "secret")).Hash
+}
+
+func drawPublic(t *rapid.T) [32]byte { return [32]byte{rapid.Byte().Draw(t, "public") % 6} }
+
 func TestTwinAgrees(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, w := New(), &twin{keys: map[KeyID]Key{}}
+		s, w := New(), &twin{keys: map[KeyID]Key{}, born: map[KeyID]map[ChildID]Child{}}
 		var snaps []*State
 		var digests [][32]byte
 		for i := range rapid.IntRange(1, 60).Draw(t, "commands") {
@@ -166,9 +314,41 @@ func sameAsTwin(t *rapid.T, s *State, w *twin) {
 		if f, ok := s.Key(k.ID); !ok || f != k {
 			t.Fatalf("key %s is not found by its id", k.ID)
 		}
+		if f, ok := s.Find(k.OldHash); (!ok || f != k) && k.OldHash != (Hash{}) {
+			t.Fatalf("key %s is not found by the hash before", k.ID)
+		}
+		for _, p := range [][32]byte{k.Public, k.OldPublic} {
+			if f, ok := s.FindPublic(p); (!ok || f != k) && p != [32]byte{} {
+				t.Fatalf("key %s is not found by what proves its children", k.ID)
+			}
+		}
 	}
 	if !maps.EqualFunc(got, w.keys, func(a, b Key) bool { return reflect.DeepEqual(a, b) }) {
 		t.Fatalf("keys\n%+v\nthe twin has\n%+v", got, w.keys)
+	}
+	secrets := 0
+	for _, k := range w.keys {
+		if secrets++; k.OldHash != (Hash{}) {
+			secrets++
+		}
+	}
+	if n := len(slices.Collect(s.byHash.all())); n != secrets {
+		t.Fatalf("%d secrets lead to keys, there are %d", n, secrets)
+	}
+	admitted := 0
+	for id := range got {
+		admitted += len(s.Children(id))
+		if len(s.Children(id)) != len(w.born[id]) {
+			t.Fatalf("key %s has %d children, the twin says %d", id, len(s.Children(id)), len(w.born[id]))
+		}
+		for _, c := range s.Children(id) {
+			if w.born[id][c.ID] != *c {
+				t.Fatalf("child %+v of %s, the twin has %+v", *c, id, w.born[id][c.ID])
+			}
+		}
+	}
+	if admitted != s.admitted {
+		t.Fatalf("%d children are counted, there are %d", s.admitted, admitted)
 	}
 }
 

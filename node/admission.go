@@ -3,8 +3,10 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
+	"purser/internal/children"
 	"purser/internal/purse"
 	"purser/internal/record"
 	"purser/ledger"
@@ -42,12 +44,21 @@ func (a *admission) Chain(d *ledger.Dimensions) (proxy.Chain, error) {
 		a.chains.Put(c)
 		return nil, undecided{err}
 	}
+	if children.Sliced(d) {
+		if id := children.Uncapped(d, c.chain.Money.Budgets); id != "" {
+			a.chains.Put(c)
+			return nil, undecided{fmt.Errorf("this node does not go by the budget %s, which caps the slice of this child key; nothing was sent, try again", id)}
+		}
+	}
 	return c, nil
 }
 
 // Room implements proxy.Purse.
 func (a *admission) Room(c proxy.Chain) (proxy.Room, bool) {
 	r, ok := c.(*chain).chain.Money.Tightest()
+	if children.IsSlice(r.Account.Budget) {
+		r.ResetsAt = ledger.MaxInstant // its account lasts longer than the child
+	}
 	return proxy.Room(r), ok
 }
 
@@ -108,10 +119,14 @@ func (c *chain) reserve(ctx context.Context, p proxy.Part, claim proxy.Claim) (p
 		return purse.Hold{}, nil, undecided{err}
 	}
 	if r.Refused() {
-		return purse.Hold{}, &proxy.Refusal{
+		refusal := &proxy.Refusal{
 			Account: r.Account, Unit: r.Unit, Window: c.admission.windows(r.Budget),
 			Limit: r.Limit, Spent: r.Spent, Held: r.Held, Unreachable: r.Unreachable, Needed: r.Hold, ResetsAt: r.ResetsAt,
-		}, nil
+		}
+		if children.IsSlice(r.Budget) {
+			refusal.Window, refusal.ResetsAt = ledger.Total, ledger.MaxInstant
+		}
+		return purse.Hold{}, refusal, nil
 	}
 	return h, nil, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"purser/api/admin"
+	"purser/internal/children"
 	"purser/internal/directory"
 	"purser/internal/usage"
 	"purser/ledger"
@@ -18,59 +19,6 @@ import (
 // control does what the admin API asks.
 type control struct {
 	n *Node
-}
-
-// CreateKey implements admin.Keys.
-func (c control) CreateKey(ctx context.Context, in admin.NewKey) (admin.CreatedKey, error) {
-	bound, err := dimensions(in.Bound)
-	if err != nil {
-		return admin.CreatedKey{}, err
-	}
-	slices.SortFunc(bound.Tags, func(a, b ledger.Tag) int { return strings.Compare(a.Name, b.Name) })
-	k := directory.Key{ID: directory.KeyID(newKeyID()), Name: in.Name, Bound: bound, AllowModels: in.Models, CacheOff: in.CacheOff}
-	for _, m := range in.Models {
-		if strings.ContainsAny(m, "*?") {
-			return admin.CreatedKey{}, admin.Invalid(fmt.Sprintf("models: %q is no model's name; patterns are not taken here, name each model", m))
-		}
-	}
-	for _, name := range in.Required {
-		ref, err := ledger.ParseDimRef(name)
-		if err != nil {
-			return admin.CreatedKey{}, admin.Invalid("required: " + err.Error())
-		}
-		k.Required = append(k.Required, ref)
-	}
-	if k.Expires, err = instantOf(in.Expires, 0); err != nil {
-		return admin.CreatedKey{}, err
-	}
-	if k.Expires != 0 && k.Expires <= now() {
-		return admin.CreatedKey{}, admin.Invalid("expires is in the past")
-	}
-	var secret string
-	secret, k.Hash = newSecret()
-	if err := k.Validate(); err != nil {
-		return admin.CreatedKey{}, admin.Invalid(err.Error())
-	}
-	if err := c.changeKeys(ctx, directory.PutKey{Key: k}); err != nil {
-		return admin.CreatedKey{}, err
-	}
-	made, ok := c.n.fsm.Directory().Key(k.ID)
-	if !ok {
-		return admin.CreatedKey{}, admin.Undecided("the key was made and has gone again; try again")
-	}
-	return admin.CreatedKey{Key: keyText(made), Secret: secret}, nil
-}
-
-// RevokeKey implements admin.Keys.
-func (c control) RevokeKey(ctx context.Context, id string) (admin.Key, error) {
-	if err := c.changeKeys(ctx, directory.RevokeKey{ID: directory.KeyID(id)}); err != nil {
-		return admin.Key{}, err
-	}
-	k, ok := c.n.fsm.Directory().Key(directory.KeyID(id))
-	if !ok {
-		return admin.Key{}, admin.NotFound(fmt.Sprintf("no key %q", id))
-	}
-	return keyText(k), nil
 }
 
 // changeKeys proposes a command and returns once this node's request path has
@@ -87,6 +35,8 @@ func (c control) changeKeys(ctx context.Context, cmd directory.Command) error {
 		return admin.NotFound("no such key")
 	case directory.InvalidCommand:
 		return admin.Invalid("the key is not valid")
+	case directory.VersionMismatch:
+		return admin.Conflict("somebody changed the key; read it again")
 	default:
 		return admin.Conflict(out.Code.String())
 	}
@@ -97,38 +47,14 @@ func ambiguous(err error) error {
 	return admin.Undecided("the change was not confirmed; look whether it took effect, and try again: " + err.Error())
 }
 
-// ListKeys implements admin.Keys.
-func (c control) ListKeys(context.Context) ([]admin.Key, error) {
-	list := []admin.Key{}
-	for k := range c.n.fsm.Directory().Keys() {
-		list = append(list, keyText(k))
-	}
-	slices.SortFunc(list, func(a, b admin.Key) int { return strings.Compare(a.Created+a.ID, b.Created+b.ID) })
-	return list, nil
-}
-
-func keyText(k *directory.Key) admin.Key {
-	out := admin.Key{
-		ID: string(k.ID), Name: k.Name, Bound: dimensionMap(&k.Bound), Models: k.AllowModels, CacheOff: k.CacheOff,
-		Created: timeText(k.Created), Expires: timeText(k.Expires), Revoked: timeText(k.Revoked), State: "expired",
-	}
-	switch k.Status(now()) {
-	case directory.Active:
-		out.State = "active"
-	case directory.Revoked:
-		out.State = "revoked"
-	}
-	for _, r := range k.Required {
-		out.Required = append(out.Required, r.String())
-	}
-	return out
-}
-
 // PutBudget implements admin.Budgets.
 func (c control) PutBudget(ctx context.Context, in admin.Budget) (admin.Budget, error) {
 	b, err := ruleOf(in)
 	if err != nil {
 		return in, err
+	}
+	if children.IsSlice(b.ID) {
+		return in, admin.Invalid("budgets whose names begin like " + in.ID + " cap slices of child keys and are made by the gateway alone")
 	}
 	if was, ok := c.n.fsm.Ledger().Budget(b.ID); ok && was.Window.Zone.Name == b.Window.Zone.Name {
 		// The offsets it was made with stay: this node's database may be newer.

@@ -4,20 +4,24 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"purser/api/admin"
+	"purser/childkey"
 	"purser/internal/directory"
 	"purser/ledger"
 	"purser/proxy"
 )
 
-// A secret is "pk_" and 40 characters of base 32: 200 random bits, in a form
-// that secret scanners can be taught.
+// A secret is "pk_" and 47 characters of base 32: 200 random bits, and a checksum
+// of all before it (CRC-32, big endian) by which scanners tell a secret from what
+// looks like one. Secrets without it, of earlier builds, count as they did.
 const (
 	secretPrefix = "pk_"
 	secretBytes  = 25
@@ -26,12 +30,14 @@ const (
 
 var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// newSecret draws a key's secret and the hash that is stored of it.
-func newSecret() (secret string, hash [32]byte) {
+// newSecret draws a key's secret, the hash that is stored of it, and what proves its
+// children.
+func newSecret() (secret string, hash, public [32]byte) {
 	b := make([]byte, secretBytes)
 	_, _ = rand.Read(b) // crypto/rand.Read never fails since Go 1.24
 	secret = secretPrefix + lowerBase32.EncodeToString(b)
-	return secret, sha256.Sum256([]byte(secret))
+	secret += lowerBase32.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(secret))))
+	return secret, sha256.Sum256([]byte(secret)), childkey.Public(secret)
 }
 
 func newKeyID() string {
@@ -53,6 +59,8 @@ func dimensions(m map[string]string) (ledger.Dimensions, error) {
 			return d, admin.Invalid(fmt.Sprintf("the value of %s is empty, longer than %d bytes, or has control characters", name, ledger.MaxDimValue))
 		case ref.Dim == ledger.DimKey || ref.Dim == ledger.DimModel || ref.Dim == ledger.DimProvider:
 			return d, admin.Invalid(name + " is a fact of each request and cannot be bound")
+		case proxy.Reserved(ref):
+			return d, admin.Invalid(name + " is set by the gateway alone and cannot be bound")
 		case ref.Dim == ledger.DimTag:
 			d.Tags = append(d.Tags, ledger.Tag{Name: ref.Tag, Value: value})
 		default:
@@ -103,11 +111,13 @@ func now() ledger.Instant { return ledger.Instant(time.Now().UnixNano()) }
 type keyRing struct {
 	snapshot atomic.Pointer[directory.State]
 	known    sync.Map // directory.KeyID to *knownKey; dropped when the directory changes
+	used     usedKeys
 }
 
 type knownKey struct {
 	key       *directory.Key
 	principal *proxy.Principal
+	used      *usedKey
 }
 
 // swap puts another snapshot in place.
@@ -122,23 +132,66 @@ func (k *keyRing) Find(hash [32]byte, at ledger.Instant) (*proxy.Principal, prox
 	if !ok {
 		return nil, proxy.KeyUnknown
 	}
-	p := k.principal(key)
-	switch key.Status(at) {
+	return k.found(key, key.StatusOf(directory.Hash(hash), at), at)
+}
+
+// FindPublic implements children.Parents.
+func (k *keyRing) FindPublic(public [32]byte, at ledger.Instant) (*proxy.Principal, proxy.KeyState) {
+	key, ok := k.snapshot.Load().FindPublic(public)
+	if !ok {
+		return nil, proxy.KeyUnknown
+	}
+	return k.found(key, key.StatusOfPublic(public, at), at)
+}
+
+func (k *keyRing) found(key *directory.Key, is directory.Status, at ledger.Instant) (*proxy.Principal, proxy.KeyState) {
+	known := k.know(key)
+	switch is {
 	case directory.Active:
-		return p, proxy.KeyActive
+		known.used.note(at)
+		return known.principal, proxy.KeyActive
 	case directory.Revoked:
-		return p, proxy.KeyRevoked
+		return known.principal, proxy.KeyRevoked
+	case directory.Replaced:
+		return known.principal, proxy.KeyReplaced
 	default:
-		return p, proxy.KeyExpired
+		return known.principal, proxy.KeyExpired
 	}
 }
 
-// principal is made once for each version of a key.
-func (k *keyRing) principal(key *directory.Key) *proxy.Principal {
+// know makes a principal once for each version of a key.
+func (k *keyRing) know(key *directory.Key) *knownKey {
 	if v, ok := k.known.Load(key.ID); ok && v.(*knownKey).key == key {
-		return v.(*knownKey).principal
+		return v.(*knownKey)
 	}
-	p := &proxy.Principal{ID: string(key.ID), Bound: key.Bound, Required: key.Required, Models: key.AllowModels, CacheOff: key.CacheOff}
-	k.known.Store(key.ID, &knownKey{key, p})
+	known := &knownKey{key, principalOf(key), k.used.of(key.ID)}
+	k.known.Store(key.ID, known)
+	return known
+}
+
+// scopes are the uses that a key may be barred from, and what of a key lets it.
+var scopes = []struct {
+	use   proxy.Uses
+	scope directory.Scopes
+}{
+	{proxy.Inference, directory.ScopeInference}, {proxy.Embeddings, directory.ScopeEmbeddings}, {proxy.ListModels, directory.ScopeModels},
+	{proxy.MintKeys, directory.ScopeMint}, {proxy.OwnUsage, directory.ScopeUsage},
+}
+
+func principalOf(key *directory.Key) *proxy.Principal {
+	p := &proxy.Principal{ID: string(key.ID), Bound: key.Bound, Required: key.Required, CacheOff: key.CacheOff, Expires: key.Expires}
+	for _, limit := range []struct {
+		of   *proxy.Allow
+		list []string
+	}{{&p.Models, key.AllowModels}, {&p.Endpoints, key.AllowEndpoints}, {&p.Providers, key.AllowProviders}, {&p.Upstreams, key.AllowUpstreams}} {
+		if len(limit.list) > 0 {
+			*limit.of = proxy.Allow{limit.list}
+		}
+	}
+	for _, s := range scopes {
+		if !key.Can(s.scope) {
+			p.Barred |= s.use
+		}
+	}
 	return p
 }

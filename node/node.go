@@ -120,6 +120,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	}
 	n.background.Go(func() { n.keepHouse(base) })
 	n.background.Go(func() { n.current.watch(base) })
+	n.background.Go(func() { n.touchKeys(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	for _, work := range n.duties() {
 		n.background.Go(func() { work(base) })

@@ -93,6 +93,9 @@ func (n *Node) keepHouse(ctx context.Context) {
 			if err := n.usage.DropBefore(now() - ledger.Instant(n.cfg.Usage.Retention)); err != nil {
 				n.log.Warn("old usage records could not be dropped", "error", err)
 			}
+			if err := n.dropSlices(ctx); err != nil && ctx.Err() == nil {
+				n.log.Warn("rules of slices that are over could not be deleted", "error", err)
+			}
 		}
 	}
 }

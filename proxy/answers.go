@@ -144,14 +144,14 @@ func (x *exchange) models() *Answer {
 	var list []dialect.Listed
 	for _, u := range x.g.upstreams {
 		_, foreign := x.foreign(u)
-		if !foreign && !u.native(x.endpoint.speaks) {
+		if !foreign && !u.native(x.endpoint.speaks) || !x.key.permits(u) {
 			continue
 		}
 		for _, id := range x.g.offered(u) {
 			if foreign && !x.g.talks(u, id, x.rec.At) {
 				continue
 			}
-			if (len(x.key.Models) == 0 || slices.Contains(x.key.Models, id)) &&
+			if x.key.Models.Allows(id) &&
 				!slices.ContainsFunc(list, func(m dialect.Listed) bool { return m.ID == id }) {
 				list = append(list, dialect.Listed{ID: id, Owner: u.Provider, Translated: foreign})
 			}
@@ -179,13 +179,13 @@ func (x *exchange) models() *Answer {
 // may use them.
 func (x *exchange) routes(list []dialect.Listed) []dialect.Listed {
 	for _, name := range x.rules.RouteNames() {
-		if len(x.key.Models) > 0 && !slices.Contains(x.key.Models, name) {
+		if !x.key.Models.Allows(name) {
 			continue
 		}
 		model, upstream, _ := x.rules.Route(name)
 		for _, u := range x.g.upstreams {
 			_, foreign := x.foreign(u)
-			if _, serves := u.serves(model); !serves || upstream != "" && upstream != u.Name || !foreign && !u.native(x.endpoint.speaks) || foreign && !x.g.talks(u, model, x.rec.At) {
+			if _, serves := u.serves(model); !serves || !x.key.permits(u) || upstream != "" && upstream != u.Name || !foreign && !u.native(x.endpoint.speaks) || foreign && !x.g.talks(u, model, x.rec.At) {
 				continue
 			}
 			list = slices.DeleteFunc(list, func(m dialect.Listed) bool { return m.ID == name })

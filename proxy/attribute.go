@@ -52,7 +52,7 @@ func (x *exchange) attribute() *dialect.Error {
 			return dialect.NewError(dialect.CodeMissingDim, "", "this key requires the dimension %s: send the header %s", r, headerOf(r))
 		}
 	}
-	if len(x.key.Models) > 0 && !slices.Contains(x.key.Models, x.call.Model) {
+	if !x.key.Models.Allows(x.call.Model) {
 		return dialect.NewError(dialect.CodeModelNotAllowed, "model", "this key may not use the model %q", x.call.Model)
 	}
 	return nil
@@ -83,6 +83,9 @@ func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 	if e := checkDim(ref, value, name); e != nil {
 		return e
 	}
+	if Reserved(ref) {
+		return dialect.NewError(dialect.CodeInvalidDim, "", "tags whose names begin with %s are set by the gateway alone", reservedTags)
+	}
 	if value == "" {
 		return nil
 	}
@@ -97,6 +100,14 @@ func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 		return dialect.NewError(dialect.CodeInvalidDim, "", "a request may carry %d tags, with those of its key", ledger.MaxTags)
 	}
 	return nil
+}
+
+// reservedTags begins the names of tags that say which child key a request is of.
+const reservedTags = "purser."
+
+// Reserved says whether a dimension is one that only the gateway sets.
+func Reserved(r ledger.DimRef) bool {
+	return r.Dim == ledger.DimTag && strings.HasPrefix(r.Tag, reservedTags)
 }
 
 // askCost reads whether the answer's usage is to have the cost in it.
@@ -136,7 +147,7 @@ func (x *exchange) attributeBaggage(header string) {
 		}
 		value, err := url.PathUnescape(strings.TrimSpace(value))
 		ref, known := dimOfHeader(headerPrefix + strings.Replace(name[len(prefix):], "tag.", "tag-", 1))
-		if err != nil || !known || value == "" || checkDim(ref, value, name) != nil || x.rec.Dims.Get(ref) != "" {
+		if err != nil || !known || value == "" || checkDim(ref, value, name) != nil || Reserved(ref) || x.rec.Dims.Get(ref) != "" {
 			continue
 		}
 		_ = setDim(&x.rec.Dims, ref, value) // a tag too many is ignored like the rest

@@ -27,6 +27,7 @@ type exchange struct {
 	model    string // that the path names, "" where the body does
 	client   dialect.Client
 	key      *Principal
+	secret   []byte // it was found by
 	rules    Rules
 	call     dialect.Call      // as it goes upstream
 	original dialect.Call      // as the client made it, of a call that is translated
@@ -146,10 +147,19 @@ func (x *exchange) authenticate() *dialect.Error {
 	var key *Principal
 	state, sent := KeyUnknown, false
 	for _, secret := range x.secrets() {
-		if len(secret) > 0 && state == KeyUnknown {
-			sent = true
-			key, state = x.g.seams.Keys.Find(sha256.Sum256(secret), x.rec.At)
+		if len(secret) == 0 || state != KeyUnknown {
+			continue
 		}
+		sent, x.secret = true, secret
+		if isChild(secret) {
+			var e *dialect.Error
+			if key, e = x.findChild(secret); e != nil {
+				return e
+			}
+			state = KeyActive
+			continue
+		}
+		key, state = x.g.seams.Keys.Find(sha256.Sum256(secret), x.rec.At)
 	}
 	if key != nil {
 		x.rec.Dims.Values[ledger.DimKey] = key.ID
@@ -159,9 +169,14 @@ func (x *exchange) authenticate() *dialect.Error {
 		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`%s", x.orKeyHeader())
 	case state == KeyActive:
 		x.key = key
+		if e := x.permit(); e != nil {
+			return e
+		}
 		return x.fixRules()
 	case state == KeyRevoked:
 		return dialect.NewError(dialect.CodeRevokedKey, "", "this virtual key was revoked; ask whoever runs this gateway for another")
+	case state == KeyReplaced:
+		return dialect.NewError(dialect.CodeRevokedKey, "", "this secret of the virtual key was replaced by a rotation, and its overlap is over; use the one that replaced it")
 	case state == KeyExpired:
 		return dialect.NewError(dialect.CodeExpiredKey, "", "this virtual key has expired; ask whoever runs this gateway for another")
 	}
@@ -267,6 +282,11 @@ func (x *exchange) pinned(name string, home *Upstream) (*Upstream, *dialect.Erro
 // unserved says why no upstream takes the call. Lists of models have what can be
 // talked to, so that a model of theirs may be none of this route's.
 func (x *exchange) unserved(home *Upstream) *dialect.Error {
+	for _, u := range x.g.upstreams {
+		if _, serves := u.serves(x.call.Model); serves && (home == nil || u == home) && !x.key.permits(u) {
+			return dialect.NewError(dialect.CodeProviderNotAllowed, "model", "this key may not use the provider or the upstream that serves the model %q", x.call.Model)
+		}
+	}
 	if home != nil {
 		return dialect.NewError(dialect.CodeModelNotFound, "model", "the upstream %s, which keeps the answer that this request refers to, does not serve the model %q: ask for one of its models, or send the conversation itself", home.Name, x.call.Model)
 	}
@@ -282,7 +302,7 @@ func (x *exchange) unserved(home *Upstream) *dialect.Error {
 // format it gives. home, if there is one, is the only one.
 func (x *exchange) choose(home *Upstream, as func(*Upstream) (Wire, bool)) bool {
 	for _, u := range x.g.upstreams {
-		if home != nil && u != home {
+		if home != nil && u != home || !x.key.permits(u) {
 			continue
 		}
 		name, serves := u.serves(x.call.Model)
@@ -384,6 +404,11 @@ func (x *exchange) price() (*price.Rate, bool) {
 
 // govern resolves the accounts and holds those that count requests and slots.
 func (x *exchange) govern() *dialect.Error {
+	if x.key.Capped != nil {
+		if e := x.key.Capped(x.g.base); e != nil {
+			return e
+		}
+	}
 	chain, err := x.g.seams.Purse.Chain(&x.rec.Dims)
 	if err != nil {
 		return undecided(err)

@@ -14,9 +14,10 @@ type endpoint struct {
 	path   string // with {model} where the path names the model
 	speaks Wire
 	kind   dialect.Endpoint
-	models bool // a list of models, and each of them below it
-	below  bool // what is below the path, and not the path itself
-	query  bool // the client's query goes upstream
+	models bool     // a list of models, and each of them below it
+	own    ownRoute // about the key that it is asked with
+	below  bool     // what is below the path, and not the path itself
+	query  bool     // the client's query goes upstream
 
 	operation string // as the dialect calls it, where the path says it
 	stream    bool   // the path asks for a stream
@@ -45,6 +46,8 @@ var endpoints = []endpoint{
 	{path: "/v1beta/models/{model}:embedContent", speaks: Gemini, kind: dialect.Embeddings, operation: gemini.Embed},
 	{path: "/v1beta/models/{model}:batchEmbedContents", speaks: Gemini, kind: dialect.Embeddings, operation: gemini.EmbedBatch},
 	{path: "/v1beta/models", speaks: Gemini, models: true},
+	{path: "/v1/keys/self", own: ownSelf},
+	{path: "/v1/keys/children", own: ownChildren},
 	{path: "/v1/models", models: true},
 	{path: "/v1/models", speaks: Anthropic, models: true},
 	{path: "/v1/models", speaks: Gemini, models: true},
@@ -109,7 +112,7 @@ func (e *endpoint) takes(method string) bool {
 }
 
 func (e *endpoint) method() string {
-	if e.models {
+	if e.models || e.own == ownSelf {
 		return "GET"
 	}
 	return "POST"
@@ -118,7 +121,7 @@ func (e *endpoint) method() string {
 // charges says whether a path of the table is one whose calls cost something.
 func charges(path string) bool {
 	for i := range endpoints {
-		if e := &endpoints[i]; e.path == path && !e.models && !e.kind.Free() {
+		if e := &endpoints[i]; e.path == path && !e.models && e.own == ownNothing && !e.kind.Free() {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"purser/internal/record"
 	"purser/ledger"
+	"purser/proxy/dialect"
 	"purser/proxy/price"
 )
 
@@ -23,6 +24,7 @@ const (
 	KeyActive
 	KeyRevoked
 	KeyExpired
+	KeyReplaced // its secret was, by a rotation
 )
 
 // Principal is what a virtual key stands for. It is immutable.
@@ -30,8 +32,29 @@ type Principal struct {
 	ID       string
 	Bound    ledger.Dimensions // cannot be overridden by a request
 	Required []ledger.DimRef
-	Models   []string // models it may ask for; none means all
+	Models   Allow // as clients name them
 	CacheOff bool
+
+	Barred    Uses           // what it may not be used for
+	Endpoints Allow          // by their paths in the table of routes
+	Providers Allow          // as the price catalogue names them
+	Upstreams Allow          // as they are configured
+	Expires   ledger.Instant // 0: never
+
+	Child string // of a child key: its ID; "" of others
+	// Capped, of a child key with a slice of the budget, returns once what it spends
+	// is capped, or why that is not so. It may wait. Nil: nothing is to be done.
+	Capped func(context.Context) *dialect.Error
+}
+
+// Children are the keys that holders of virtual keys make for others.
+type Children interface {
+	// Find verifies a child key, from what this node knows, and returns what it may do
+	// as of now. The error says why it may do nothing.
+	Find(token string, now ledger.Instant) (*Principal, *dialect.Error)
+	// Mint makes a child of the key with this secret. What it returns is written to
+	// the client as JSON, once.
+	Mint(parent *Principal, secret string, body []byte, now ledger.Instant) (any, *dialect.Error)
 }
 
 // Governance is what rules requests beside budgets, as of now.

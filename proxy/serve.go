@@ -18,6 +18,9 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	if e := x.authenticate(); e != nil {
 		return x.deny(e)
 	}
+	if x.endpoint.own != ownNothing {
+		return x.ownKey()
+	}
 	if x.endpoint.models {
 		return x.models()
 	}

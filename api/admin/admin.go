@@ -20,6 +20,7 @@ type Keys interface {
 	CreateKey(context.Context, NewKey) (CreatedKey, error)
 	RevokeKey(ctx context.Context, id string) (Key, error)
 	ListKeys(context.Context) ([]Key, error)
+	KeyLife
 }
 
 // Budgets are the rules of the ledger and their accounts.
@@ -139,6 +140,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /admin/v1/keys", a.createKey)
 	mux.HandleFunc("GET /admin/v1/keys", a.listKeys)
 	mux.HandleFunc("POST /admin/v1/keys/{id}/revoke", a.revokeKey)
+	a.keyRoutes(mux)
 	mux.HandleFunc("PUT /admin/v1/budgets/{id}", a.putBudget)
 	mux.HandleFunc("GET /admin/v1/budgets", a.listBudgets)
 	mux.HandleFunc("GET /admin/v1/budgets/{id}", a.showBudget)

@@ -10,9 +10,14 @@ type NewKey struct {
 	Name     string            `json:"name"`
 	Bound    map[string]string `json:"bound,omitempty"`    // dimension or "tag:<name>" to the value it is fixed to
 	Required []string          `json:"required,omitempty"` // dimensions each request must carry
-	Models   []string          `json:"models,omitempty"`   // models the key may ask for; none means all
+	Models   []string          `json:"models,omitempty"`   // patterns of models the key may ask for; none means all
 	Expires  string            `json:"expires,omitempty"`  // RFC 3339
 	CacheOff bool              `json:"cache_off,omitempty"`
+	KeyRights
+	Budgets []KeyBudget `json:"budgets,omitempty"` // of the key alone
+	// Hash makes a key of a secret that exists elsewhere: its SHA-256, in hexadecimal.
+	// Such a key has no children until it is rotated.
+	Hash string `json:"hash,omitempty"`
 }
 
 // Key is a virtual key as lists show it: never its secret.
@@ -27,9 +32,15 @@ type Key struct {
 	Revoked  string            `json:"revoked,omitempty"`
 	CacheOff bool              `json:"cache_off,omitempty"`
 	State    string            `json:"state"` // active, expired, revoked
+	KeyRights
+	LastUsed string `json:"last_used,omitempty"` // to the minute; told once a minute
+	OldUntil string `json:"old_secret_until,omitempty"`
+	MayMint  bool   `json:"may_have_children,omitempty"`
+	Version  uint64 `json:"version"`
 }
 
-// CreatedKey is the answer to NewKey; Secret is shown this once.
+// CreatedKey is the answer to NewKey and to a rotation; Secret is shown this once,
+// and "" where the caller brought it.
 type CreatedKey struct {
 	Key
 	Secret string `json:"secret"`

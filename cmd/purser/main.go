@@ -23,7 +23,7 @@ type cli struct {
 	Cluster     clusterCmd     `cmd:"" help:"The cluster: init, token, status, members, transfer-leader."`
 	Node        nodeCmd        `cmd:"" help:"A node of the cluster: drain, resume, remove, fence."`
 	Config      configCmd      `cmd:"" help:"Check a configuration file."`
-	Key         keyCmd         `cmd:"" help:"Virtual keys: create, list, revoke."`
+	Key         keyCmd         `cmd:"" help:"Virtual keys: create, list, show, update, rotate, revoke, forget, child."`
 	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete, release."`
 	Get         getCmd         `cmd:"" help:"Show orgs, teams, projects, members, agents, routes and other objects."`
 	Put         putCmd         `cmd:"" help:"Make an object, or give it another spec."`

@@ -40,64 +40,6 @@ func (r *remote) print(v any, table func(*tabwriter.Writer)) error {
 	return w.Flush()
 }
 
-type keyCmd struct {
-	Create keyCreateCmd `cmd:"" help:"Make a virtual key; its secret is shown this once."`
-	List   keyListCmd   `cmd:"" help:"List the virtual keys."`
-	Revoke keyRevokeCmd `cmd:"" help:"Revoke a virtual key."`
-}
-
-type keyCreateCmd struct {
-	remote
-	Name     string            `arg:"" help:"What the key is for."`
-	Bind     map[string]string `help:"Fix a dimension: --bind customer=acme. Requests cannot override it."`
-	Require  []string          `help:"Dimensions each request must carry."`
-	Model    []string          `help:"Models the key may use, by their whole names as clients write them (default all)."`
-	Expires  string            `help:"When it ends, RFC 3339."`
-	CacheOff bool              `help:"Never answer this key from a cache."`
-}
-
-// Run makes the key.
-func (c *keyCreateCmd) Run(ctx context.Context) error {
-	k, err := c.client().CreateKey(ctx, admin.NewKey{Name: c.Name, Bound: c.Bind, Required: c.Require, Models: c.Model, Expires: c.Expires, CacheOff: c.CacheOff})
-	if err != nil {
-		return err
-	}
-	return c.print(k, func(w *tabwriter.Writer) {
-		fmt.Fprintf(w, "id\t%s\nname\t%s\nsecret\t%s\n", k.ID, k.Name, k.Secret)
-		fmt.Fprintln(w, "\nThe secret is not stored and cannot be shown again.")
-	})
-}
-
-type keyListCmd struct{ remote }
-
-// Run lists the keys.
-func (c *keyListCmd) Run(ctx context.Context) error {
-	keys, err := c.client().ListKeys(ctx)
-	if err != nil {
-		return err
-	}
-	return c.print(keys, func(w *tabwriter.Writer) {
-		fmt.Fprintln(w, "ID\tNAME\tSTATE\tBOUND\tREQUIRED\tMODELS\tCREATED\tEXPIRES")
-		for _, k := range keys {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.State, pairs(k.Bound), orDash(k.Required), orAll(k.Models), k.Created, dash(k.Expires))
-		}
-	})
-}
-
-type keyRevokeCmd struct {
-	remote
-	ID string `arg:"" help:"The key's id."`
-}
-
-// Run revokes the key.
-func (c *keyRevokeCmd) Run(ctx context.Context) error {
-	k, err := c.client().RevokeKey(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	return c.print(k, func(w *tabwriter.Writer) { fmt.Fprintf(w, "%s\t%s\trevoked %s\n", k.ID, k.Name, k.Revoked) })
-}
-
 type statusCmd struct{ remote }
 
 // Run prints the node's status.

@@ -151,8 +151,8 @@ func (s *State) FindPublic(public [32]byte) (*Key, bool) {
 	return k, k != nil
 }
 
-// plain says whether a key has nothing but what the first stored form of keys has.
-func (k *Key) plain() bool {
+// Plain says whether a key has nothing but what the first stored form of keys has.
+func (k *Key) Plain() bool {
 	return k.Description == "" && k.Owner == Owner{} && k.Scopes == 0 && k.MaxChildren == 0 && k.Public == [32]byte{} &&
 		len(k.AllowEndpoints)+len(k.AllowProviders)+len(k.AllowUpstreams) == 0 &&
 		k.OldHash == Hash{} && k.OldPublic == [32]byte{} && k.OldUntil == 0 && k.LastUsed == 0
@@ -213,7 +213,7 @@ func (r *reader) whole() Key {
 // keyRecord appends the record of a key: a plain one in the first form, so that a
 // state without any other is stored as it always was.
 func keyRecord(b []byte, k *Key) []byte {
-	if k.plain() {
+	if k.Plain() {
 		b = appendKey(append(b, codecVersion, recordKey), k)
 	} else {
 		b = appendWhole(append(b, codecVersion, recordWholeKey), k)
@@ -229,7 +229,7 @@ func (s *State) loadWholeKey(r *reader) error {
 	k := r.whole()
 	k.OldHash, k.OldPublic = r.hash(), [32]byte(r.hash())
 	k.OldUntil, k.LastUsed = ledger.Instant(r.int()), ledger.Instant(r.int())
-	if !r.bad && (k.plain() || k.OldUntil < 0 || k.LastUsed < 0 || k.OldHash == Hash{} && (k.OldUntil != 0 || k.OldPublic != [32]byte{}) || s.finds(&k)) {
+	if !r.bad && (k.Plain() || k.OldUntil < 0 || k.LastUsed < 0 || k.OldHash == Hash{} && (k.OldUntil != 0 || k.OldPublic != [32]byte{}) || s.finds(&k)) {
 		r.bad = true // the first form is for such a key, or its parts contradict each other
 	}
 	return s.loadRest(r, &k)

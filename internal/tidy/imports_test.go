@@ -109,8 +109,15 @@ var rooms = map[string]room{
 		owned:  []string{"github.com/cockroachdb/pebble/v2"},
 		why:    "a cache that knew keys or budgets could leak between tenants",
 	},
+	"internal/children": {
+		module: []string{"childkey", "ledger", "internal/directory", "proxy", "proxy/dialect"},
+		why:    "what child keys may do is decided from a directory and a token; what is replicated is behind a seam",
+	},
+	"childkey": {
+		why: "agents' programs make child keys with it: it needs nothing but the standard library",
+	},
 	"proxy": {
-		module: []string{"ledger", "proxy/...", "internal/record", "internal/policy"},
+		module: []string{"ledger", "proxy/...", "internal/record", "internal/policy", "childkey"},
 		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/tidwall/gjson"},
 		why:    "the request path never sees Raft or a store: it meets them as seams",
 	},

@@ -90,7 +90,7 @@ jepsen-long: ## The same: 30 runs of a minute of faults, five nodes, 24 clients,
 
 figures: utilisation ## The figures of docs/figures.md: a million accounts; three processes with kills, loads, the end of a budget, a partition. Between processes a missed target fails.
 	$(GO) test ./raftfsm -count 1 -v -run '^TestMillion$$' -accounts 1000000
-	$(GO) test ./e2e -count 1 -v -timeout 30m -run '^TestFigure' -targets -elections $(ELECTIONS) -rate 2000 -steady $(STEADY) -last 10000
+	$(GO) test ./e2e -count 1 -v -timeout 30m -run '^TestFigure|^TestRevocationReachesEveryNode$$' -targets -elections $(ELECTIONS) -rate 2000 -steady $(STEADY) -last 10000 -changes 50 -cuts 3
 
 figures-long: ## The same with 20 leaders killed and loads of a minute.
 	$(MAKE) figures ELECTIONS=20 STEADY=60s

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"purser/api/admin"
+	"purser/internal/children"
 	"purser/internal/directory"
 	"purser/ledger"
 )
@@ -35,6 +36,14 @@ func ownBudgets(key directory.KeyID, in []admin.KeyBudget) ([]admin.Budget, erro
 		out = append(out, rule)
 	}
 	return out, nil
+}
+
+// BelongsToKey says whether a budget is a key's own, or caps a slice of one: no file
+// says that there is to be one.
+func BelongsToKey(b admin.Budget) bool {
+	keys := b.Match[ledger.DimKey.String()]
+	return children.IsSlice(ledger.BudgetID(b.ID)) ||
+		len(keys) == 1 && b.ID == ownBudgetID(directory.KeyID(keys[0]), b.Unit, b.Window)
 }
 
 // putBudgets makes or changes budgets, before the key that they bind.

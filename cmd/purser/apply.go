@@ -109,6 +109,9 @@ func held(ctx context.Context, c *admin.Client, wanted func(plural string) bool)
 	}
 	items := map[string]desired.Item{}
 	for _, b := range list {
+		if node.BelongsToKey(b.Budget) {
+			continue // made and deleted with the key
+		}
 		spec, err := withoutID(b.Budget)
 		if err != nil {
 			return nil, err

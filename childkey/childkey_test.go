@@ -67,6 +67,9 @@ func TestAChildIsMadeAndRead(t *testing.T) {
 	if s := verified(t, sealed); !s.Sealed || s.Last().ID != grand.Last().ID {
 		t.Errorf("sealed, it is %+v", s)
 	}
+	if c := k.Claims(); strings.Contains(fmt.Sprintf("%+v", *c), first[len(first)-20:]) || c.text != "" || c.proof != nil || c.Last().ID != k.Last().ID {
+		t.Errorf("what may be kept is %+v", c)
+	}
 	if _, err := Mint(sealed, Caveats{Expires: 5}); !errors.Is(err, ErrSealed) {
 		t.Errorf("a child of a sealed token: %v", err)
 	}

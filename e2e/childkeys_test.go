@@ -20,10 +20,11 @@ import (
 )
 
 // TestAChildSpendsItsSliceAndNoMore: a child with a slice and its own children, made
-// by the programs in docs/keys.md, are used by an unchanged SDK on three nodes at
-// once. The provider bills no more than the slice. Revoking the parent stops them all.
+// by the programs in docs/keys.md, are used by an unchanged SDK on three nodes and a
+// gateway at once. The provider bills no more than the slice. Revoking the parent stops them all.
 func TestAChildSpendsItsSliceAndNoMore(t *testing.T) {
 	c := newTrio(t, "", "20")
+	nodes := append(c.peers, c.gateway("gw-1"))
 	ctx := context.Background()
 	parent := c.rig.key(admin.NewKey{
 		Name: "orchestrator", Models: []string{"gpt-4o*"}, CacheOff: true, KeyRights: admin.KeyRights{Scopes: []string{"inference", "children:mint"}},
@@ -41,7 +42,7 @@ func TestAChildSpendsItsSliceAndNoMore(t *testing.T) {
 	before := sum(c.billRows())
 
 	var agents sync.WaitGroup
-	for i, p := range c.peers {
+	for i, p := range nodes {
 		for j := range 2 {
 			key := keys[(i+j)%len(keys)]
 			agents.Go(func() {
@@ -66,7 +67,7 @@ func TestAChildSpendsItsSliceAndNoMore(t *testing.T) {
 	}
 	agents.Wait()
 	billed := sum(c.billRows()) - before
-	t.Logf("%d keys, %d nodes: %d of %d nano-dollars billed", len(keys), len(c.peers), billed, slice)
+	t.Logf("%d keys, %d nodes: %d of %d nano-dollars billed", len(keys), len(nodes), billed, slice)
 	if billed > int64(slice) || billed < int64(slice)*8/10 {
 		t.Errorf("the provider billed %d, the slice is %d", billed, slice)
 	}
@@ -93,7 +94,7 @@ func TestAChildSpendsItsSliceAndNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range c.peers {
+	for _, p := range nodes {
 		if s := send(http.DefaultClient, chat(ctx, "gpt-4o", p.url, free, "a child without a slice")); s != http.StatusOK {
 			t.Errorf("%s: a child without a slice: status %d", p.id, s)
 		}
@@ -101,7 +102,7 @@ func TestAChildSpendsItsSliceAndNoMore(t *testing.T) {
 	if _, err := c.admin.RevokeKey(ctx, parent.ID); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range c.peers {
+	for _, p := range nodes {
 		c.eventually(p.id+" refuses the children", func() error {
 			for _, key := range append(keys, free) {
 				if s := send(http.DefaultClient, chat(ctx, "gpt-4o", p.url, key, "after the parent")); s != http.StatusUnauthorized {

@@ -2,8 +2,8 @@
 // cap what those may spend that were given a slice of their parent's budget.
 //
 // It is not where child keys are made or verified by their form: that is package
-// childkey. It keeps no secret: a token that was verified is remembered by its hash,
-// with what it says and without its proof's use.
+// childkey. It keeps no secret: a token that was verified is remembered by its hash
+// and by what it says.
 //
 // # A child's rights
 //

@@ -105,6 +105,7 @@ func (r *Registry) Find(text string, at ledger.Instant) (*proxy.Principal, *dial
 		if err := k.token.Verify(); err != nil {
 			return nil, refuse("this child key is refused: %s", err)
 		}
+		k.token = k.token.Claims()
 		k = r.known.put(hash, k)
 	}
 	if e := k.alive(at); e != nil {

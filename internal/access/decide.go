@@ -70,7 +70,7 @@ func Delegates(s Subject, t *Token, now ledger.Instant) Decision {
 	if d := Can(s, TokensWrite, now); !d.Allowed {
 		return d
 	}
-	if err := t.Validate(); err != nil {
+	if err := t.ValidateRights(); err != nil {
 		return refuse("%v", err)
 	}
 	made := t.Subject()

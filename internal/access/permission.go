@@ -30,8 +30,10 @@ const (
 
 	PoliciesRead     Permission = "policies:read"
 	PoliciesWrite    Permission = "policies:write"
-	RecognizersRead  Permission = "recognizers:read"
-	RecognizersWrite Permission = "recognizers:write"
+	RedactionsRead   Permission = "redactions:read"
+	RedactionsWrite  Permission = "redactions:write"
+	LoopsRead        Permission = "loops:read" // the breaker of loops
+	LoopsWrite       Permission = "loops:write"
 	CredentialsRead  Permission = "credentials:read" // their fingerprints
 	CredentialsWrite Permission = "credentials:write"
 	RoutesRead       Permission = "routes:read"
@@ -58,7 +60,7 @@ var owned = []Permission{
 // whole are the other permissions: they are about the cluster itself.
 var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease,
-	PoliciesRead, PoliciesWrite, RecognizersRead, RecognizersWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
+	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
 	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 

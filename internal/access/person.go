@@ -114,7 +114,11 @@ func cutLast(s, sep string) (before, after string, found bool) {
 }
 
 // Refusal is a credential that is no good, and why. The reason has no secret.
-type Refusal struct{ Reason string }
+type Refusal struct {
+	Reason string
+	// Known says that the credential is good, and whose it is has no place here.
+	Known bool
+}
 
 // Error implements error.
 func (r *Refusal) Error() string { return r.Reason }

@@ -135,16 +135,21 @@ func (t *Token) Validate() error {
 	if t.Name == "" {
 		return errors.New("a token needs a name")
 	}
-	for _, text := range slices.Concat([]string{t.Name, t.Member, t.By}, t.Teams, t.Orgs) {
-		if err := validText(text); err != nil {
-			return err
-		}
-	}
 	if t.Expires < 0 || t.Expires > maxExpires || t.Revoked < 0 || t.Created < 0 {
 		return errors.New("a time of the token is out of range")
 	}
 	if t.Session {
 		return nil
+	}
+	return t.ValidateRights()
+}
+
+// ValidateRights says what is wrong with what the token may do, and with its texts.
+func (t *Token) ValidateRights() error {
+	for _, text := range slices.Concat([]string{t.Name, t.Member, t.By}, t.Teams, t.Orgs) {
+		if err := validText(text); err != nil {
+			return err
+		}
 	}
 	for _, list := range [][]string{t.Teams, t.Orgs} {
 		if len(list) > MaxReach || slices.Contains(list, "") {

@@ -22,8 +22,8 @@ import (
 // caller is who sent a request.
 type caller struct {
 	subject access.Subject
-	reach   access.Reach // of the permission that the route needs
-	session *Session     // not nil: known by a cookie
+	reach   access.Reach    // of the permission that the route needs
+	session *access.Session // not nil: known by a cookie
 }
 
 // Attempts counts failed authentication by address.
@@ -41,15 +41,7 @@ type People interface {
 	// Verify says who a provider's ID or access token is of.
 	Verify(ctx context.Context, token string) (access.Subject, error)
 	// Resume says whose a session's cookie is.
-	Resume(cookie string) (Session, error)
-}
-
-// Session is a person who is logged in with a browser.
-type Session struct {
-	ID      string // a secret of the session's own
-	Subject access.Subject
-	Email   string
-	Expires time.Time
+	Resume(cookie string) (access.Session, error)
 }
 
 // maxCredential bounds what is looked at as a credential: a token of a provider
@@ -119,8 +111,10 @@ func (a *API) personFault(r *http.Request, err error) *Fault {
 		a.Log.WarnContext(r.Context(), "the identity provider could not be asked", slog.Any("error", err))
 		return &Fault{Status: http.StatusServiceUnavailable, Code: "provider_unavailable", RetryAfter: providerRetry,
 			Message: "the identity provider could not be asked; try again, or use an admin token. The node's log says why"}
-	case refused.Known:
+	case refused.Kind == access.Stranger:
 		return Forbidden(refused.Reason)
+	case refused.Kind == access.Over:
+		return unauthorized(refused.Reason)
 	}
 	return a.failed(r, refused.Reason)
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"purser/internal/access"
 )
 
 // Client calls the admin API of a node.
@@ -146,7 +148,7 @@ func (c *Client) Whoami(ctx context.Context) (out Whoami, err error) {
 }
 
 // LoginClient asks how people log in. It needs no token.
-func (c *Client) LoginClient(ctx context.Context) (out LoginClient, err error) {
+func (c *Client) LoginClient(ctx context.Context) (out access.LoginClient, err error) {
 	err = c.call(ctx, http.MethodGet, "/login/client", nil, &out)
 	return out, err
 }

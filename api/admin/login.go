@@ -14,34 +14,12 @@ import (
 type Logins interface {
 	// Begin gives the provider's page for somebody who wants to get to a path, and
 	// what the browser is to keep until it comes back.
-	Begin(ctx context.Context, to string) (Begun, error)
+	Begin(ctx context.Context, to string) (access.Begun, error)
 	// Finish takes what the provider sent the browser back with, and what that kept.
 	// Errors are as those of [People].
-	Finish(ctx context.Context, query url.Values, kept string) (Finished, error)
+	Finish(ctx context.Context, query url.Values, kept string) (access.Finished, error)
 	// Client is how a program on a person's machine can log in.
-	Client() LoginClient
-}
-
-// Begun is a login that waits for the provider.
-type Begun struct {
-	Page string // of the provider
-	Kept string // by the browser, in a cookie
-	For  time.Duration
-}
-
-// Finished is a login that the provider has confirmed.
-type Finished struct {
-	Cookie  string // of the session
-	Expires time.Time
-	To      string // the path that Begin was given
-	Subject access.Subject
-}
-
-// LoginClient is what `purser login` has to know.
-type LoginClient struct {
-	Issuer   string   `json:"issuer"`
-	ClientID string   `json:"client_id"`
-	Scopes   []string `json:"scopes"`
+	Client() access.LoginClient
 }
 
 const (

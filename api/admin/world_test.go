@@ -75,7 +75,7 @@ func (p *people) Verify(_ context.Context, token string) (access.Subject, error)
 	case token == "h.eve.s":
 		return person("eve", access.Grant{Role: access.TeamAdmin, Reach: access.Reach{Teams: []string{"ads"}}}), nil
 	case token == "h.stranger.s":
-		return access.Subject{}, &access.Refusal{Reason: "none of the groups has a role here", Known: true}
+		return access.Subject{}, &access.Refusal{Reason: "none of the groups has a role here", Kind: access.Stranger}
 	}
 	return access.Subject{}, &access.Refusal{Reason: "the signature is no good"}
 }
@@ -84,31 +84,33 @@ func person(name string, g ...access.Grant) access.Subject {
 	return access.Subject{Name: "person:" + name, Grants: g}
 }
 
-func (p *people) Resume(cookie string) (Session, error) {
+func (p *people) Resume(cookie string) (access.Session, error) {
 	if cookie != "cookie-of-eve" {
-		return Session{}, &access.Refusal{Reason: "the session has ended"}
+		return access.Session{}, &access.Refusal{Reason: "the session has ended"}
 	}
 	s, err := p.Verify(context.Background(), "h.eve.s")
-	return Session{ID: "17", Subject: s, Email: "eve@example.com", Expires: clock.Add(time.Hour)}, err
+	return access.Session{ID: "17", Subject: s, Email: "eve@example.com", Expires: clock.Add(time.Hour)}, err
 }
 
-func (p *people) Begin(_ context.Context, to string) (Begun, error) {
+func (p *people) Begin(_ context.Context, to string) (access.Begun, error) {
 	if p.down {
-		return Begun{}, fmt.Errorf("no route to the provider")
+		return access.Begun{}, fmt.Errorf("no route to the provider")
 	}
-	return Begun{Page: "https://idp.example/authorize?state=1", Kept: "kept-for-" + url.QueryEscape(to), For: time.Minute}, nil
+	return access.Begun{Page: "https://idp.example/authorize?state=1", Kept: "kept-for-" + url.QueryEscape(to), For: time.Minute}, nil
 }
 
-func (p *people) Finish(_ context.Context, q url.Values, kept string) (Finished, error) {
+func (p *people) Finish(_ context.Context, q url.Values, kept string) (access.Finished, error) {
 	to, ok := strings.CutPrefix(kept, "kept-for-")
 	if !ok || q.Get("code") != "good" {
-		return Finished{}, &access.Refusal{Reason: "the provider did not confirm"}
+		return access.Finished{}, &access.Refusal{Reason: "the provider did not confirm"}
 	}
 	to, err := url.QueryUnescape(to)
-	return Finished{Cookie: "cookie-of-eve", Expires: clock.Add(time.Hour), To: to}, err
+	return access.Finished{Cookie: "cookie-of-eve", Expires: clock.Add(time.Hour), To: to}, err
 }
 
-func (p *people) Client() LoginClient { return LoginClient{Issuer: "https://idp.example"} }
+func (p *people) Client() access.LoginClient {
+	return access.LoginClient{Issuer: "https://idp.example"}
+}
 
 // targets are whose the things of the probed node are: one each, of the same name.
 var targets = []struct {

@@ -116,9 +116,21 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // Refusal is a credential that is no good, and why. The reason has no secret.
 type Refusal struct {
 	Reason string
-	// Known says that the credential is good, and whose it is has no place here.
-	Known bool
+	Kind   RefusalKind
 }
+
+// RefusalKind says what a refused credential is.
+type RefusalKind uint8
+
+// The kinds of refusal.
+const (
+	// Forged is one that nobody here has made: a guess.
+	Forged RefusalKind = iota
+	// Over is one that was good: it has expired, or was used.
+	Over
+	// Stranger is a good one of somebody who has no role here.
+	Stranger
+)
 
 // Error implements error.
 func (r *Refusal) Error() string { return r.Reason }

@@ -13,6 +13,7 @@ import (
 
 	"purser/api/edge"
 	"purser/cluster"
+	"purser/internal/attempts"
 	"purser/internal/purse"
 	"purser/internal/store"
 	"purser/internal/telemetry"
@@ -32,26 +33,29 @@ type Node struct {
 	began   time.Time
 	fatal   func(error)
 
-	store     *store.Store
-	usage     *usage.Journal
-	fsm       *raftfsm.FSM
-	raft      replica
-	proposer  *raftfsm.Proposer
-	peers     *peers    // nil: this node is alone
-	member    *member   // with peers, one of the two
-	follower  *follower // this node is a gateway
-	purse     *purse.Purse
-	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
-	keys      keyRing
-	objects   ruleBook
-	current   *currency
-	cache     *cache
-	prices    *price.Catalogue
-	upstreams []*proxy.Upstream
-	tokens    []*googletoken.Source // of the upstreams that want them
-	gateway   *proxy.Gateway
-	edge      *edge.Server
-	metrics   *telemetry.Metrics
+	store    *store.Store
+	usage    *usage.Journal
+	fsm      *raftfsm.FSM
+	raft     replica
+	proposer *raftfsm.Proposer
+	peers    *peers    // nil: this node is alone
+	member   *member   // with peers, one of the two
+	follower *follower // this node is a gateway
+	purse    *purse.Purse
+	purseNow atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
+	keys     keyRing
+	objects  ruleBook
+
+	adminTokens tokenTable
+	attempts    attempts.Table // of keys and tokens that are none
+	current     *currency
+	cache       *cache
+	prices      *price.Catalogue
+	upstreams   []*proxy.Upstream
+	tokens      []*googletoken.Source // of the upstreams that want them
+	gateway     *proxy.Gateway
+	edge        *edge.Server
+	metrics     *telemetry.Metrics
 
 	unsubscribe func()
 	background  sync.WaitGroup
@@ -233,6 +237,7 @@ func (n *Node) refresh(v raftfsm.Versions) {
 	n.keys.swap(directory)
 	if !n.refreshed || v.Objects > n.served.Objects {
 		n.objects.compile(directory, n.log)
+		n.adminTokens.compile(directory, n.log)
 	}
 	n.serveBudgets()
 	n.refreshed, n.served = true, v

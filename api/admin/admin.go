@@ -159,7 +159,7 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 	if !a.read(w, r, &in) {
 		return
 	}
-	if !reach.Covers(a.boundTo(in.Bound)) {
+	if !a.owns(reach, in.Bound) {
 		a.fail(w, r, outside("a key that is not bound to a team"))
 		return
 	}
@@ -169,7 +169,7 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 
 func (a *API) listKeys(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 	keys, err := a.Keys.ListKeys(r.Context())
-	keys = slices.DeleteFunc(keys, func(k Key) bool { return !reach.Covers(a.boundTo(k.Bound)) })
+	keys = slices.DeleteFunc(keys, func(k Key) bool { return !a.owns(reach, k.Bound) })
 	a.reply(w, r, http.StatusOK, map[string]any{"keys": keys}, err)
 }
 

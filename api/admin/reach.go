@@ -9,14 +9,29 @@ import (
 	"purser/internal/access"
 )
 
+// belonging are the dimensions by which something belongs to somebody, or through
+// which that follows.
+var belonging = []string{"org", "team", "project", "member", "agent"}
+
 // boundTo is whose something is that is bound to dimensions, with what follows from
 // them: a key. Of dimensions that contradict each other it is nobody's.
 func (a *API) boundTo(bound map[string]string) access.Resource {
-	all, ok := a.Hierarchy.Complete(bound)
+	of := map[string]string{}
+	for _, name := range belonging {
+		if v := bound[name]; v != "" {
+			of[name] = v
+		}
+	}
+	all, ok := a.Hierarchy.Complete(of)
 	if !ok {
 		return access.Resource{}
 	}
 	return access.Resource{Teams: some(all["team"]), Orgs: some(all["org"]), Members: some(all["member"])}
+}
+
+// owns says that what is bound to dimensions is within the reach.
+func (a *API) owns(reach access.Reach, bound map[string]string) bool {
+	return reach.All || reach.Covers(a.boundTo(bound))
 }
 
 func some(v string) []string {
@@ -89,7 +104,7 @@ func (a *API) within(reach access.Reach, b BudgetDetail) (BudgetDetail, bool) {
 	if reach.Covers(b.matches()) {
 		return b, true
 	}
-	b.Accounts = slices.DeleteFunc(slices.Clone(b.Accounts), func(acc Account) bool { return !reach.Covers(a.boundTo(acc.Split)) })
+	b.Accounts = slices.DeleteFunc(slices.Clone(b.Accounts), func(acc Account) bool { return !a.owns(reach, acc.Split) })
 	return b, len(b.Accounts) > 0
 }
 
@@ -108,7 +123,7 @@ func (a *API) keyWithin(ctx context.Context, reach access.Reach, id string) erro
 		return err
 	}
 	for i := range keys {
-		if keys[i].ID == id && reach.Covers(a.boundTo(keys[i].Bound)) {
+		if keys[i].ID == id && a.owns(reach, keys[i].Bound) {
 			return nil
 		}
 	}

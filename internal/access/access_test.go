@@ -88,6 +88,7 @@ func TestA1UndecidedMeansNo(t *testing.T) {
 		"an owner with limits":          {as(Owner, teams("a")), UsageRead},
 		"a team admin without limits":   {as(TeamAdmin, Everything), UsageRead},
 		"a member with no name":         {as(Member, Reach{}), UsageRead},
+		"a team without a name":         {as(TeamAdmin, teams("a", "")), UsageRead},
 		"a grant that reaches nothing":  {as(Admin, Reach{}), UsageRead},
 		"a limited admin, of the whole": {as(Admin, teams("a")), StatusRead},
 		"scopes without any":            {Subject{Grants: Root().Grants, Scopes: []Permission{}}, UsageRead},

@@ -53,6 +53,8 @@ func (g Grant) Validate() error {
 	switch {
 	case !g.Role.Known():
 		return fmt.Errorf("there is no role %q; known are %v", g.Role, Roles())
+	case slices.Contains(slices.Concat(r.Teams, r.Orgs, r.Members), ""):
+		return errors.New("a team, organisation or member without a name")
 	case r.All == limited:
 		return fmt.Errorf("role %s must reach either everything or some teams, organisations or members", g.Role)
 	case g.Role == Owner && limited:

@@ -86,7 +86,9 @@ func (c *Config) Validate() error {
 func secureURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "":
+	case err == nil && u.User != nil:
+		return errors.New("a URL with a user name or password in it")
+	case err != nil || u.Host == "" || u.Fragment != "":
 		return fmt.Errorf("%q is no URL such as https://login.example.com", text)
 	case u.Scheme == "https":
 		return nil

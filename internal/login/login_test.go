@@ -538,11 +538,11 @@ func TestConfig(t *testing.T) {
 		"groups_claim": func(c *Config) { c.GroupsClaim = "" },
 		"session":      func(c *Config) { c.Session = 25 * time.Hour },
 		"no group":     func(c *Config) { c.Mapping.Rules = nil },
-		"no URL":       func(c *Config) { c.Issuer = "https://user:secret@login.example.com" },
+		"user name":    func(c *Config) { c.Issuer = "https://user:secret@login.example.com" },
 	} {
 		c := good
 		change(&c)
-		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret@") {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

@@ -63,6 +63,9 @@ func New(cfg Config, secret string, now func() time.Time) (*Provider, error) {
 	return &Provider{cfg: cfg, seal: seal, client: client, now: now}, nil
 }
 
+// Origin is the scheme and host of the gateway's pages.
+func (p *Provider) Origin() string { return p.cfg.Origin() }
+
 // Client implements admin.Logins.
 func (p *Provider) Client() access.LoginClient {
 	clients := p.cfg.clients()

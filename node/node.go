@@ -47,7 +47,8 @@ type Node struct {
 	objects  ruleBook
 
 	adminTokens tokenTable
-	attempts    attempts.Table // of keys and tokens that are none
+	keyAttempts attempts.Table // with virtual keys that nobody has
+	attempts    attempts.Table // with credentials of administration that are no good
 	current     *currency
 	cache       *cache
 	prices      *price.Catalogue

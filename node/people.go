@@ -10,26 +10,26 @@ import (
 // OIDCConfig lets people in whom an OpenID Connect provider vouches for. Without an
 // issuer there are none.
 type OIDCConfig struct {
-	Issuer         string        `yaml:"issuer"`          // the provider, https
-	ClientID       string        `yaml:"client_id"`       // of this gateway at the provider
-	ClientSecret   string        `yaml:"client_secret"`   // better ${PURSER_OIDC_SECRET}; none for a public client
-	CLIClientID    string        `yaml:"cli_client_id"`   // public client of `purser login`; default client_id
-	RedirectURL    string        `yaml:"redirect_url"`    // https://<this gateway>/admin/v1/login/callback
-	Audience       string        `yaml:"audience"`        // of access tokens for this gateway; default: ID tokens alone
-	Scopes         []string      `yaml:"scopes"`          // default openid, email, profile
-	GroupsClaim    string        `yaml:"groups_claim"`    // default groups; a dot leads into an object
-	MemberClaim    string        `yaml:"member_claim"`    // whose value of the dimension member; default email
-	AllowedDomains []string      `yaml:"allowed_domains"` // of verified e-mail addresses; default all
-	Session        time.Duration `yaml:"session"`         // of a browser, default 8h, 5m to 24h
-	Roles          []RoleConfig  `yaml:"roles"`
+	Issuer         string        `yaml:"issuer"`                    // the provider, https
+	ClientID       string        `yaml:"client_id"`                 // of this gateway at the provider
+	ClientSecret   string        `yaml:"client_secret"`             // better ${PURSER_OIDC_SECRET}; none for a public client
+	CLIClientID    string        `yaml:"cli_client_id"`             // public client of `purser login`; default client_id
+	RedirectURL    string        `yaml:"redirect_url"`              // https://<this gateway>/admin/v1/login/callback
+	Audience       string        `yaml:"audience"`                  // of access tokens for this gateway; default: ID tokens alone
+	Scopes         []string      `yaml:"scopes"`                    // default openid, email, profile
+	GroupsClaim    string        `yaml:"groups_claim"`              // default groups; a dot leads into an object
+	MemberClaim    string        `yaml:"member_claim"`              // whose value of the dimension member; default email
+	AllowedDomains []string      `yaml:"allowed_domains,omitempty"` // of verified e-mail addresses; default all
+	Session        time.Duration `yaml:"session"`                   // of a browser, default 8h, 5m to 24h
+	Roles          []RoleConfig  `yaml:"roles,omitempty"`
 }
 
 // RoleConfig gives a role to the people of a group.
 type RoleConfig struct {
-	Group string   `yaml:"group"` // "*": everyone who may log in
-	Role  string   `yaml:"role"`  // owner, admin, finance, team_admin, member
-	Teams []string `yaml:"teams"` // that the role is limited to
-	Orgs  []string `yaml:"orgs"`  // the same
+	Group string   `yaml:"group"`           // "*": everyone who may log in
+	Role  string   `yaml:"role"`            // owner, admin, finance, team_admin, member
+	Teams []string `yaml:"teams,omitempty"` // that the role is limited to
+	Orgs  []string `yaml:"orgs,omitempty"`  // the same
 }
 
 func defaultOIDC() OIDCConfig {

@@ -70,7 +70,7 @@ func (n *Node) openUpstreams(ctx context.Context) error {
 
 func (n *Node) openGateway(base context.Context) error {
 	seams := proxy.Seams{
-		Keys: &n.keys, Attempts: &n.attempts,
+		Keys: &n.keys, Attempts: &n.keyAttempts,
 		Rules: &n.objects,
 		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
 			return (*n.windows.Load())[id]

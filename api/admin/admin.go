@@ -135,7 +135,8 @@ type API struct {
 	Parts
 	Log *slog.Logger
 
-	rootHash [sha256.Size]byte
+	rootHash  [sha256.Size]byte
+	guessable bool // the configured token is a short one
 }
 
 // New returns an API. token is the configured one, of root, and must not be empty.
@@ -151,7 +152,7 @@ func New(token string, parts Parts, log *slog.Logger) (*API, error) {
 	if parts.Now == nil {
 		parts.Now = time.Now
 	}
-	return &API{Parts: parts, Log: log, rootHash: sha256.Sum256([]byte(token))}, nil
+	return &API{Parts: parts, Log: log, rootHash: sha256.Sum256([]byte(token)), guessable: len(token) < strongToken}, nil
 }
 
 func (a *API) createKey(w http.ResponseWriter, r *http.Request, reach access.Reach) {

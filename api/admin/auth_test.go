@@ -199,9 +199,23 @@ func TestFailuresAreLimitedByAddress(t *testing.T) {
 	if got := send(t, h, "GET", "/admin/v1/status", "", nil); got.status != 401 {
 		t.Errorf("no credential is no attempt: %d", got.status)
 	}
+	api.guessable = false
+	if got := send(t, h, "GET", "/admin/v1/status", "", bearer(token)); got.status != 200 {
+		t.Errorf("a configured token that cannot be guessed: %d", got.status)
+	}
+	api.guessable = true
 	now = now.Add(attempts.Refill)
 	if got := send(t, h, "GET", "/admin/v1/status", "", bearer(token)); got.status != 200 {
 		t.Errorf("the configured token after the wait: %d", got.status)
+	}
+}
+
+func TestWhichConfiguredTokensCouldBeGuessed(t *testing.T) {
+	api := newAPI(t, &node{}, nil)
+	for token, want := range map[string]bool{strings.Repeat("x", 31): true, strings.Repeat("x", 32): false} {
+		if made, err := New(token, api.Parts, api.Log); err != nil || made.guessable != want {
+			t.Errorf("%d characters: %v, %v", len(token), made.guessable, err)
+		}
 	}
 }
 

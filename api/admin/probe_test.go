@@ -305,6 +305,10 @@ func TestARouteWithoutAPermissionCannotBeServed(t *testing.T) {
 	for _, rt := range api.routes() {
 		rt.check()
 	}
+	limited := caller{subject: access.Subject{Grants: []access.Grant{{Role: access.TeamAdmin, Reach: access.Reach{Teams: []string{"ads"}}}}}}
+	if fault := api.permit(&limited, route{"GET", "/x", access.KeysRead, whole(api.status)}); fault == nil {
+		t.Error("a limited caller was let to a route over the whole cluster")
+	}
 }
 
 // TestTheRoutesAreTheDocumentedOnes compares the table with that of docs/access.md.

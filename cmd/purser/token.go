@@ -78,12 +78,24 @@ func (c *whoamiCmd) Run(ctx context.Context) error {
 	return c.print(me, func(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "name\t%s\nroles\t%s\nexpires\t%s\n\nPERMISSION\tOVER\n", me.Name, orDash(me.Roles), dash(me.Expires))
 		for _, p := range sortedKeys(me.Permissions) {
-			over := me.Permissions[p]
-			text := "everything"
-			if !over.All {
-				text = pairs(map[string]string{"teams": orDash(over.Teams), "orgs": orDash(over.Orgs), "members": orDash(over.Members)})
-			}
-			fmt.Fprintf(w, "%s\t%s\n", p, text)
+			fmt.Fprintf(w, "%s\t%s\n", p, over(me.Permissions[p]))
 		}
 	})
+}
+
+// over is whose things a permission is over.
+func over(r admin.WhoamiReach) string {
+	if r.All {
+		return "everything"
+	}
+	var parts []string
+	for _, of := range []struct {
+		name string
+		list []string
+	}{{"team", r.Teams}, {"org", r.Orgs}, {"member", r.Members}} {
+		for _, v := range of.list {
+			parts = append(parts, of.name+" "+v)
+		}
+	}
+	return orDash(parts)
 }

@@ -33,30 +33,30 @@ type Node struct {
 	began   time.Time
 	fatal   func(error)
 
-	store    *store.Store
-	usage    *usage.Journal
-	fsm      *raftfsm.FSM
-	raft     replica
-	proposer *raftfsm.Proposer
-	peers    *peers    // nil: this node is alone
-	member   *member   // with peers, one of the two
-	follower *follower // this node is a gateway
-	purse    *purse.Purse
-	purseNow atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
-	keys     keyRing
-	objects  ruleBook
+	store     *store.Store
+	usage     *usage.Journal
+	fsm       *raftfsm.FSM
+	raft      replica
+	proposer  *raftfsm.Proposer
+	peers     *peers    // nil: this node is alone
+	member    *member   // with peers, one of the two
+	follower  *follower // this node is a gateway
+	purse     *purse.Purse
+	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
+	keys      keyRing
+	objects   ruleBook
+	current   *currency
+	cache     *cache
+	prices    *price.Catalogue
+	upstreams []*proxy.Upstream
+	tokens    []*googletoken.Source // of the upstreams that want them
+	gateway   *proxy.Gateway
+	edge      *edge.Server
+	metrics   *telemetry.Metrics
 
 	adminTokens tokenTable
 	keyAttempts attempts.Table // with virtual keys that nobody has
 	attempts    attempts.Table // with credentials of administration that are no good
-	current     *currency
-	cache       *cache
-	prices      *price.Catalogue
-	upstreams   []*proxy.Upstream
-	tokens      []*googletoken.Source // of the upstreams that want them
-	gateway     *proxy.Gateway
-	edge        *edge.Server
-	metrics     *telemetry.Metrics
 
 	unsubscribe func()
 	background  sync.WaitGroup

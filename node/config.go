@@ -67,8 +67,9 @@ type ClusterConfig struct {
 
 // AdminConfig guards /admin/v1 and /metrics.
 type AdminConfig struct {
-	Token       string `yaml:"token"`        // bearer token; better ${PURSER_ADMIN_TOKEN}
-	OpenMetrics bool   `yaml:"open_metrics"` // /metrics without the token
+	Token       string     `yaml:"token"`        // bearer token of root, an owner; better ${PURSER_ADMIN_TOKEN}
+	OpenMetrics bool       `yaml:"open_metrics"` // /metrics without a token
+	OIDC        OIDCConfig `yaml:"oidc"`         // people
 }
 
 // UpstreamConfig is one provider endpoint with its credential.
@@ -168,6 +169,7 @@ func Default() Config {
 		Node:     NodeConfig{ID: "node-1", DataDir: "data"},
 		Listen:   ListenConfig{Client: "127.0.0.1:7070", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
 		Cluster:  ClusterConfig{Profile: "lan", Stable: 10 * time.Second},
+		Admin:    AdminConfig{OIDC: defaultOIDC()},
 		Cache:    CacheConfig{Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20},
 		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
@@ -291,6 +293,7 @@ func (c *Config) Validate() error {
 	if len(c.Admin.Token) < 16 {
 		bad("admin.token", "has fewer than 16 characters; make one with `openssl rand -hex 32` and set PURSER_ADMIN_TOKEN")
 	}
+	under("admin.oidc", c.Admin.OIDC.validate())
 	if len(c.Upstreams) == 0 {
 		bad("upstreams", "there is none: without a provider there is nothing to serve (try `purser serve --dev`)")
 	}

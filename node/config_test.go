@@ -239,6 +239,10 @@ func TestValidate(t *testing.T) {
 		"listen.body_bytes":      func(c *Config) { c.Listen.BodyBytes = 1 << 31 },
 		"listen.max_connections": func(c *Config) { c.Listen.MaxConnections = 0 },
 		"admin.token":            func(c *Config) { c.Admin.Token = token[1:] },
+		"admin.oidc: client_id":  func(c *Config) { c.Admin.OIDC.Issuer = "https://login.example.com" },
+		"admin.oidc: roles[0]": func(c *Config) {
+			c.Admin.OIDC.Issuer, c.Admin.OIDC.Roles = "https://login.example.com", []RoleConfig{{Group: "a", Role: "king"}}
+		},
 		"upstreams":              func(c *Config) { c.Upstreams = nil },
 		"upstreams[1].name":      func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]) },
 		"base_url":               func(c *Config) { c.Upstreams[0].BaseURL = "api.openai.com/v1" },

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"purser/api/admin"
+	"purser/internal/access"
 	"purser/internal/children"
 	"purser/internal/directory"
 	"purser/internal/usage"
@@ -159,6 +160,7 @@ func (c control) Usage(ctx context.Context, q admin.UsageQuery) (admin.UsageRepo
 		}
 		query.Where = append(query.Where, usage.Condition{Field: f, Values: []string{q.Filter[name]}})
 	}
+	query.Within = within(q.Reach)
 	if err := c.n.usage.Flush(ctx); err != nil {
 		return admin.UsageReport{}, err
 	}
@@ -182,6 +184,20 @@ func (c control) Usage(ctx context.Context, q admin.UsageQuery) (admin.UsageRepo
 		out.Rows = append(out.Rows, usageRow(report.Other, group))
 	}
 	return out, nil
+}
+
+// within is whose records a reach counts; nil for everyone's.
+func within(r access.Reach) []usage.Condition {
+	if r.All {
+		return nil
+	}
+	list := []usage.Condition{}
+	for dim, values := range map[ledger.Dim][]string{ledger.DimTeam: r.Teams, ledger.DimOrg: r.Orgs, ledger.DimMember: r.Members} {
+		if len(values) > 0 {
+			list = append(list, usage.Condition{Field: usage.DimField(ledger.DimRef{Dim: dim}), Values: values})
+		}
+	}
+	return list
 }
 
 func usageRow(r *usage.Row, group map[string]string) admin.UsageRow {

@@ -13,6 +13,7 @@ import (
 
 	"purser/api/edge"
 	"purser/cluster"
+	"purser/internal/attempts"
 	"purser/internal/purse"
 	"purser/internal/store"
 	"purser/internal/telemetry"
@@ -52,6 +53,10 @@ type Node struct {
 	gateway   *proxy.Gateway
 	edge      *edge.Server
 	metrics   *telemetry.Metrics
+
+	adminTokens tokenTable
+	keyAttempts attempts.Table // with virtual keys that nobody has
+	attempts    attempts.Table // with credentials of administration that are no good
 
 	unsubscribe func()
 	background  sync.WaitGroup
@@ -234,6 +239,7 @@ func (n *Node) refresh(v raftfsm.Versions) {
 	n.keys.swap(directory)
 	if !n.refreshed || v.Objects > n.served.Objects {
 		n.objects.compile(directory, n.log)
+		n.adminTokens.compile(directory, n.log)
 	}
 	n.serveBudgets()
 	n.refreshed, n.served = true, v

@@ -7,6 +7,7 @@ import (
 
 	"purser/api/admin"
 	"purser/api/lookalike"
+	"purser/internal/access"
 	"purser/internal/telemetry"
 	"purser/ledger"
 	"purser/proxy/upstream"
@@ -32,7 +33,7 @@ func (n *Node) operations(api *admin.API) http.Handler {
 	})
 	metrics := n.metrics.Handler()
 	if !n.cfg.Admin.OpenMetrics {
-		metrics = api.Authenticated(metrics)
+		metrics = api.Guarded(access.MetricsRead, metrics)
 	}
 	mux.Handle("GET /metrics", metrics)
 	return mux

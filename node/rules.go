@@ -35,6 +35,11 @@ func (b *ruleBook) compile(s *directory.State, log *slog.Logger) {
 
 // Rules implements proxy.Governance.
 func (b *ruleBook) Rules() (proxy.Rules, error) {
+	return b.compiled()
+}
+
+// compiled is the rules, or why there are none.
+func (b *ruleBook) compiled() (*governance.Snapshot, error) {
 	c := b.now.Load()
 	return c.rules, c.err
 }

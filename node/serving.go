@@ -70,7 +70,7 @@ func (n *Node) openUpstreams(ctx context.Context) error {
 
 func (n *Node) openGateway(base context.Context) error {
 	seams := proxy.Seams{
-		Keys: &n.keys, Children: n.openChildren(),
+		Keys: &n.keys, Attempts: &n.keyAttempts, Children: n.openChildren(),
 		Rules: &n.objects,
 		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
 			return (*n.windows.Load())[id]
@@ -88,7 +88,18 @@ func (n *Node) openGateway(base context.Context) error {
 
 func (n *Node) openEdge() error {
 	c := control{n}
-	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Objects: c, Reports: c, Cluster: c}, n.log)
+	parts := admin.Parts{
+		Keys: c, Budgets: c, Objects: c, Reports: c, Cluster: c,
+		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
+	}
+	people, err := n.openPeople()
+	if err != nil {
+		return fmt.Errorf("admin.oidc: %w", err)
+	}
+	if people != nil {
+		parts.People, parts.Logins, parts.Origin = people, people, people.Origin()
+	}
+	api, err := admin.New(n.cfg.Admin.Token, parts, n.log)
 	if err != nil {
 		return err
 	}

@@ -180,7 +180,7 @@ func (x *exchange) authenticate() *dialect.Error {
 	case state == KeyExpired:
 		return dialect.NewError(dialect.CodeExpiredKey, "", "this virtual key has expired; ask whoever runs this gateway for another")
 	}
-	return dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)")
+	return x.unknownKey()
 }
 
 // fixRules takes the rules that this request goes by.
@@ -190,6 +190,20 @@ func (x *exchange) fixRules() *dialect.Error {
 		return undecided(err)
 	}
 	return nil
+}
+
+// unknownKey refuses a key that nobody has. Who holds a good one is never kept
+// waiting for others behind the same address: keys cannot be guessed, so that only
+// failures have to be slowed down.
+func (x *exchange) unknownKey() *dialect.Error {
+	if counts := x.g.seams.Attempts; counts != nil {
+		if wait := counts.Failed(x.req.Remote.Addr(), x.began); wait > 0 {
+			e := dialect.NewError(dialect.CodeTooManyFailures, "", "too many requests with unknown keys from this address; check the key")
+			e.RetryAfterMillis = wait.Milliseconds()
+			return e
+		}
+	}
+	return dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)")
 }
 
 func (x *exchange) orKeyHeader() string {

@@ -173,6 +173,7 @@ type Gateway struct {
 type Seams struct {
 	Keys     Keys
 	Children Children   // nil: there are none
+	Attempts Attempts   // nil: keys that nobody has are not counted
 	Rules    Governance // nil: there are none
 	Purse    Purse
 	Cache    Cache

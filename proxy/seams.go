@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"purser/internal/record"
@@ -13,6 +14,12 @@ import (
 // Keys finds the holder of a virtual key by the SHA-256 of its secret.
 type Keys interface {
 	Find(hash [32]byte, now ledger.Instant) (*Principal, KeyState)
+}
+
+// Attempts counts requests with keys that nobody has, by where they come from.
+type Attempts interface {
+	// Failed notes one, and returns how long its address is to wait; 0: not at all.
+	Failed(from netip.Addr, now time.Time) time.Duration
 }
 
 // KeyState says whether a key may be used.

@@ -3,16 +3,17 @@ package admin
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"purser/internal/access"
 )
 
 // Keys are the virtual keys of the cluster.
@@ -81,6 +82,8 @@ type Fault struct {
 	Status  int
 	Code    string
 	Message string
+	// RetryAfter is when to ask again; 0: it does not say.
+	RetryAfter time.Duration
 }
 
 // Error implements error.
@@ -116,6 +119,16 @@ type Parts struct {
 	Objects Objects
 	Reports Reports
 	Cluster Cluster
+
+	Hierarchy Hierarchy
+	Tokens    Tokens
+	Attempts  Attempts
+	People    People // nil: there is no identity provider
+	Logins    Logins // with People, or neither
+	// Origin is that of the node's pages, such as https://purser.example.com: where
+	// changes by a browser's session come from.
+	Origin string
+	Now    func() time.Time // default time.Now
 }
 
 // API serves the admin routes.
@@ -123,81 +136,55 @@ type API struct {
 	Parts
 	Log *slog.Logger
 
-	tokenHash [sha256.Size]byte
+	rootHash  [sha256.Size]byte
+	guessable bool // the configured token is a short one
 }
 
-// New returns an API that asks for the given bearer token, which must not be empty.
+// New returns an API. token is the configured one, of root, and must not be empty.
 func New(token string, parts Parts, log *slog.Logger) (*API, error) {
-	if token == "" {
+	switch {
+	case token == "":
 		return nil, errors.New("the admin token is empty: set admin.token in the configuration or PURSER_ADMIN_TOKEN")
+	case parts.Keys == nil || parts.Budgets == nil || parts.Objects == nil || parts.Reports == nil || parts.Cluster == nil || parts.Hierarchy == nil || parts.Tokens == nil || parts.Attempts == nil:
+		return nil, errors.New("a part of the admin API is missing")
+	case (parts.People == nil) != (parts.Logins == nil):
+		return nil, errors.New("people and their logins go together")
 	}
-	return &API{Parts: parts, Log: log, tokenHash: sha256.Sum256([]byte(token))}, nil
+	if parts.Now == nil {
+		parts.Now = time.Now
+	}
+	return &API{Parts: parts, Log: log, rootHash: sha256.Sum256([]byte(token)), guessable: len(token) < strongToken}, nil
 }
 
-// Handler returns the routes under /admin/v1, authenticated.
-func (a *API) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /admin/v1/keys", a.createKey)
-	mux.HandleFunc("GET /admin/v1/keys", a.listKeys)
-	mux.HandleFunc("POST /admin/v1/keys/{id}/revoke", a.revokeKey)
-	a.keyRoutes(mux)
-	mux.HandleFunc("PUT /admin/v1/budgets/{id}", a.putBudget)
-	mux.HandleFunc("GET /admin/v1/budgets", a.listBudgets)
-	mux.HandleFunc("GET /admin/v1/budgets/{id}", a.showBudget)
-	mux.HandleFunc("DELETE /admin/v1/budgets/{id}", a.deleteBudget)
-	mux.HandleFunc("POST /admin/v1/budgets/{id}/release", a.releaseBudget)
-	mux.HandleFunc("GET /admin/v1/usage", a.usage)
-	mux.HandleFunc("GET /admin/v1/status", a.status)
-	mux.HandleFunc("GET /admin/v1/backup", a.backup)
-	mux.HandleFunc("GET /admin/v1/cluster", a.members)
-	mux.HandleFunc("POST /admin/v1/cluster/tokens", a.newToken)
-	mux.HandleFunc("POST /admin/v1/cluster/nodes/{id}/{change}", a.changeNode)
-	a.objectRoutes(mux)
-	mux.HandleFunc("/admin/", func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, NotFound("no such admin route: "+r.Method+" "+r.URL.Path))
-	})
-	return a.Authenticated(mux)
-}
-
-// Authenticated asks for the admin token before next.
-func (a *API) Authenticated(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		got := sha256.Sum256([]byte(token))
-		if !ok || subtle.ConstantTimeCompare(got[:], a.tokenHash[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			a.fail(w, r, &Fault{Status: http.StatusUnauthorized, Code: "unauthorized",
-				Message: "send the admin token as `Authorization: Bearer <token>`"})
-			return
-		}
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil {
-			host = r.RemoteAddr
-		}
-		next.ServeHTTP(w, r.WithContext(WithActor(r.Context(), Actor{Name: "root", Address: host})))
-	})
-}
-
-func (a *API) createKey(w http.ResponseWriter, r *http.Request) {
+func (a *API) createKey(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 	var in NewKey
 	if !a.read(w, r, &in) {
+		return
+	}
+	if !a.owns(reach, in.Bound) {
+		a.fail(w, r, outside("a key that is not bound to a team"))
 		return
 	}
 	key, err := a.Keys.CreateKey(r.Context(), in)
 	a.reply(w, r, http.StatusCreated, key, err)
 }
 
-func (a *API) listKeys(w http.ResponseWriter, r *http.Request) {
+func (a *API) listKeys(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 	keys, err := a.Keys.ListKeys(r.Context())
+	keys = slices.DeleteFunc(keys, func(k Key) bool { return !a.owns(reach, k.Bound) })
 	a.reply(w, r, http.StatusOK, map[string]any{"keys": keys}, err)
 }
 
-func (a *API) revokeKey(w http.ResponseWriter, r *http.Request) {
+func (a *API) revokeKey(w http.ResponseWriter, r *http.Request, reach access.Reach) {
+	if _, err := a.keyWithin(r.Context(), reach, r.PathValue("id")); err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	key, err := a.Keys.RevokeKey(r.Context(), r.PathValue("id"))
 	a.reply(w, r, http.StatusOK, key, err)
 }
 
-func (a *API) putBudget(w http.ResponseWriter, r *http.Request) {
+func (a *API) putBudget(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 	var in Budget
 	if !a.read(w, r, &in) {
 		return
@@ -208,11 +195,15 @@ func (a *API) putBudget(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	in.ID = id
+	if err := a.mayPut(r.Context(), reach, &in); err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	out, err := a.Budgets.PutBudget(r.Context(), in)
 	a.reply(w, r, http.StatusOK, out, err)
 }
 
-func (a *API) listBudgets(w http.ResponseWriter, r *http.Request) {
+func (a *API) listBudgets(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 	how, fault := readOf(r)
 	if fault != nil {
 		a.fail(w, r, fault)
@@ -220,10 +211,11 @@ func (a *API) listBudgets(w http.ResponseWriter, r *http.Request) {
 	}
 	list, age, err := a.Budgets.ShowBudgets(r.Context(), "", how)
 	age.tell(w)
+	list = a.shown(list, reach)
 	a.reply(w, r, http.StatusOK, map[string]any{"budgets": list}, err)
 }
 
-func (a *API) showBudget(w http.ResponseWriter, r *http.Request) {
+func (a *API) showBudget(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 	id := r.PathValue("id")
 	how, fault := readOf(r)
 	if fault != nil {
@@ -232,6 +224,7 @@ func (a *API) showBudget(w http.ResponseWriter, r *http.Request) {
 	}
 	list, age, err := a.Budgets.ShowBudgets(r.Context(), id, how)
 	age.tell(w)
+	list = a.shown(list, reach)
 	if err == nil && len(list) == 0 {
 		err = NotFound("no budget " + strconv.Quote(id))
 	}
@@ -242,7 +235,11 @@ func (a *API) showBudget(w http.ResponseWriter, r *http.Request) {
 	a.reply(w, r, http.StatusOK, list[0], nil)
 }
 
-func (a *API) deleteBudget(w http.ResponseWriter, r *http.Request) {
+func (a *API) deleteBudget(w http.ResponseWriter, r *http.Request, reach access.Reach) {
+	if err := a.mayDelete(r.Context(), reach, r.PathValue("id")); err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	if err := a.Budgets.DeleteBudget(r.Context(), r.PathValue("id")); err != nil {
 		a.fail(w, r, err)
 		return
@@ -258,12 +255,13 @@ func (a *API) releaseBudget(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (a *API) usage(w http.ResponseWriter, r *http.Request) {
+func (a *API) usage(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 	q, fault := parseUsageQuery(r)
 	if fault != nil {
 		a.fail(w, r, fault)
 		return
 	}
+	q.Reach = reach
 	out, err := a.Reports.Usage(r.Context(), q)
 	a.reply(w, r, http.StatusOK, out, err)
 }
@@ -350,6 +348,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.Log.ErrorContext(r.Context(), "admin request failed", slog.String("route", r.Method+" "+r.Pattern), slog.Any("error", err))
 		f = &Fault{Status: http.StatusInternalServerError, Code: "internal", Message: "the node could not do this; its log says why"}
 	}
+	f.challenge(w.Header())
 	writeJSON(w, f.Status, Problem{Error: ProblemDetail{Code: f.Code, Message: f.Message}})
 }
 

@@ -7,12 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"purser/internal/access"
 )
 
 // node is a node that has one budget and remembers what it was asked.
@@ -87,10 +88,7 @@ const token = "a-token-of-the-test"
 func serve(t *testing.T) (*node, string) {
 	t.Helper()
 	n := &node{}
-	api, err := New(token, Parts{Keys: n, Budgets: n, Objects: n, Reports: n, Cluster: n}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	api := newAPI(t, n, nil)
 	s := httptest.NewServer(api.Handler())
 	t.Cleanup(s.Close)
 	return n, s.URL
@@ -130,6 +128,7 @@ func TestClientAndAPIAgree(t *testing.T) {
 	if r, err := c.Usage(ctx, q); err != nil || r.Total.Requests != 3 {
 		t.Errorf("usage %+v, %v", r, err)
 	}
+	q.Reach = access.Everything
 	if fmt.Sprint(n.usage) != fmt.Sprint(q) {
 		t.Errorf("asked %+v, the node saw %+v", q, n.usage)
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // backupType is the media type of a backup.
@@ -72,5 +74,9 @@ func (c *Client) fault(res *http.Response, body []byte) error {
 	if json.Unmarshal(body, &p) != nil || p.Error.Code == "" {
 		return fmt.Errorf("the node at %s answered %s; is it a Purser node?", c.URL, res.Status)
 	}
-	return &Fault{Status: res.StatusCode, Code: p.Error.Code, Message: p.Error.Message}
+	f := &Fault{Status: res.StatusCode, Code: p.Error.Code, Message: p.Error.Message}
+	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
+		f.RetryAfter = time.Duration(s) * time.Second
+	}
+	return f
 }

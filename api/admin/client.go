@@ -13,14 +13,18 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"purser/internal/access"
 )
 
 // Client calls the admin API of a node.
 type Client struct {
 	URL   string // of the node, without /admin/v1
 	Token string
-	Read  Read         // of budgets, status and members
-	HTTP  *http.Client // nil: the default one
+	// Source gives the token of each request where Token is empty; nil: none is sent.
+	Source func(context.Context) (string, error)
+	Read   Read         // of budgets, status and members
+	HTTP   *http.Client // nil: the default one
 }
 
 // clientTimeout bounds one call; the slowest, a wide usage query, takes seconds.
@@ -118,6 +122,37 @@ func (c *Client) ChangeNode(ctx context.Context, id string, change NodeChange) e
 	return c.call(ctx, http.MethodPost, "/cluster/nodes/"+url.PathEscape(id)+"/"+string(change), nil, nil)
 }
 
+// CreateAdminToken makes an admin token.
+func (c *Client) CreateAdminToken(ctx context.Context, t NewAdminToken) (out CreatedAdminToken, err error) {
+	err = c.call(ctx, http.MethodPost, "/tokens", t, &out)
+	return out, err
+}
+
+// ListAdminTokens lists the admin tokens.
+func (c *Client) ListAdminTokens(ctx context.Context) ([]AdminToken, error) {
+	var out struct{ Tokens []AdminToken }
+	err := c.call(ctx, http.MethodGet, "/tokens", nil, &out)
+	return out.Tokens, err
+}
+
+// RevokeAdminToken ends an admin token for good.
+func (c *Client) RevokeAdminToken(ctx context.Context, id string) (out AdminToken, err error) {
+	err = c.call(ctx, http.MethodPost, "/tokens/"+url.PathEscape(id)+"/revoke", nil, &out)
+	return out, err
+}
+
+// Whoami asks who the caller is, and what they may do.
+func (c *Client) Whoami(ctx context.Context) (out Whoami, err error) {
+	err = c.call(ctx, http.MethodGet, "/whoami", nil, &out)
+	return out, err
+}
+
+// LoginClient asks how people log in. It needs no token.
+func (c *Client) LoginClient(ctx context.Context) (out access.LoginClient, err error) {
+	err = c.call(ctx, http.MethodGet, "/login/client", nil, &out)
+	return out, err
+}
+
 // how is the query of a read.
 func (c *Client) how() string {
 	if c.Read == Stale {
@@ -171,7 +206,15 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 		return nil, fmt.Errorf("the node's address %q: %w", c.URL, err)
 	}
 	maps.Copy(req.Header, header)
-	req.Header.Set("Authorization", "Bearer "+c.Token)
+	token := c.Token
+	if token == "" && c.Source != nil {
+		if token, err = c.Source(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	req.Header.Set("Content-Type", "application/json")
 	res, err := cmp.Or(c.HTTP, http.DefaultClient).Do(req)
 	if err != nil {

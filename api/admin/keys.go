@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"purser/internal/access"
 )
 
 // KeyLife is what can be done to a key that exists.
@@ -126,18 +128,14 @@ func (l Limits) Budgets() (out []KeyBudget, err error) {
 	return out, nil
 }
 
-// keyRoutes adds the routes of one key.
-func (a *API) keyRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /admin/v1/keys/{id}", a.showKey)
-	mux.HandleFunc("PATCH /admin/v1/keys/{id}", a.updateKey)
-	mux.HandleFunc("DELETE /admin/v1/keys/{id}", a.forgetKey)
-	mux.HandleFunc("POST /admin/v1/keys/{id}/rotate", a.rotateKey)
-}
-
-func (a *API) showKey(w http.ResponseWriter, r *http.Request) {
+func (a *API) showKey(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 	how, fault := readOf(r)
 	if fault != nil {
 		a.fail(w, r, fault)
+		return
+	}
+	if _, err := a.keyWithin(r.Context(), reach, r.PathValue("id")); err != nil {
+		a.fail(w, r, err)
 		return
 	}
 	key, age, err := a.Keys.ShowKey(r.Context(), r.PathValue("id"), how)
@@ -148,7 +146,7 @@ func (a *API) showKey(w http.ResponseWriter, r *http.Request) {
 	a.reply(w, r, http.StatusOK, key, err)
 }
 
-func (a *API) updateKey(w http.ResponseWriter, r *http.Request) {
+func (a *API) updateKey(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 	expect, fault := expectOf(r)
 	if fault != nil {
 		a.fail(w, r, fault)
@@ -158,6 +156,18 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request) {
 	if !a.read(w, r, &in) {
 		return
 	}
+	seen, err := a.keyWithin(r.Context(), reach, r.PathValue("id"))
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	if expect == nil {
+		expect = seen // so that it is not another's by now
+	}
+	if in.Bound != nil && !a.owns(reach, *in.Bound) {
+		a.fail(w, r, outside("a key that is not bound to a team"))
+		return
+	}
 	key, err := a.Keys.UpdateKey(r.Context(), r.PathValue("id"), expect, in)
 	if err == nil {
 		w.Header().Set("ETag", etag(key.Version))
@@ -165,16 +175,24 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request) {
 	a.reply(w, r, http.StatusOK, key, err)
 }
 
-func (a *API) rotateKey(w http.ResponseWriter, r *http.Request) {
+func (a *API) rotateKey(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 	var in Rotation
 	if !a.read(w, r, &in) {
+		return
+	}
+	if _, err := a.keyWithin(r.Context(), reach, r.PathValue("id")); err != nil {
+		a.fail(w, r, err)
 		return
 	}
 	key, err := a.Keys.RotateKey(r.Context(), r.PathValue("id"), in)
 	a.reply(w, r, http.StatusOK, key, err)
 }
 
-func (a *API) forgetKey(w http.ResponseWriter, r *http.Request) {
+func (a *API) forgetKey(w http.ResponseWriter, r *http.Request, reach access.Reach) {
+	if _, err := a.keyWithin(r.Context(), reach, r.PathValue("id")); err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	if err := a.Keys.ForgetKey(r.Context(), r.PathValue("id")); err != nil {
 		a.fail(w, r, err)
 		return

@@ -3,10 +3,14 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"purser/internal/access"
 )
 
 // Objects are what the directory holds beside keys: orgs, teams, policies and the
@@ -20,6 +24,15 @@ type Objects interface {
 	// is expected.
 	PutObject(ctx context.Context, kind, id string, expect Expect, spec json.RawMessage) (Object, error)
 	DeleteObject(ctx context.Context, kind, id string, expect Expect) error
+}
+
+// Hierarchy is who belongs to whom.
+type Hierarchy interface {
+	// Complete adds to dimensions what follows from them: of an agent its team.
+	// false: they contradict each other.
+	Complete(map[string]string) (map[string]string, bool)
+	// TeamsOf lists the teams of an organisation.
+	TeamsOf(org string) []string
 }
 
 // Object is one object.
@@ -38,18 +51,32 @@ type Expect *uint64
 // Version is the expectation of one version.
 func Version(v uint64) Expect { return &v }
 
-// objectRoutes adds the routes of every kind.
-func (a *API) objectRoutes(mux *http.ServeMux) {
+// objectRoutes are the routes of every kind. The permissions of one are named by
+// its plural.
+func (a *API) objectRoutes() (list []route) {
 	for _, kind := range a.Objects.ObjectKinds() {
 		path := "/admin/v1/" + kind
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { a.listObjects(w, r, kind) })
-		mux.HandleFunc("GET "+path+"/{id}", func(w http.ResponseWriter, r *http.Request) { a.showObject(w, r, kind) })
-		mux.HandleFunc("PUT "+path+"/{id}", func(w http.ResponseWriter, r *http.Request) { a.putObject(w, r, kind) })
-		mux.HandleFunc("DELETE "+path+"/{id}", func(w http.ResponseWriter, r *http.Request) { a.deleteObject(w, r, kind) })
+		read, write := access.Permission(kind+":read"), access.Permission(kind+":write")
+		list = append(list,
+			route{"GET", path, read, ofKind(read, kind, a.listObjects)},
+			route{"GET", path + "/{id}", read, ofKind(read, kind, a.showObject)},
+			route{"PUT", path + "/{id}", write, ofKind(write, kind, a.putObject)},
+			route{"DELETE", path + "/{id}", write, ofKind(write, kind, a.deleteObject)},
+		)
 	}
+	return list
 }
 
-func (a *API) listObjects(w http.ResponseWriter, r *http.Request, kind string) {
+// ofKind serves the objects of a kind within the caller's reach, or, of a kind that
+// belongs to nobody, to those who reach everything.
+func ofKind(needs access.Permission, kind string, h func(http.ResponseWriter, *http.Request, access.Reach, string)) served {
+	if !needs.Owned() {
+		return whole(func(w http.ResponseWriter, r *http.Request) { h(w, r, access.Everything, kind) })
+	}
+	return own(func(w http.ResponseWriter, r *http.Request, reach access.Reach) { h(w, r, reach, kind) })
+}
+
+func (a *API) listObjects(w http.ResponseWriter, r *http.Request, reach access.Reach, kind string) {
 	how, fault := readOf(r)
 	if fault != nil {
 		a.fail(w, r, fault)
@@ -57,10 +84,11 @@ func (a *API) listObjects(w http.ResponseWriter, r *http.Request, kind string) {
 	}
 	list, age, err := a.Objects.ListObjects(r.Context(), kind, how)
 	age.tell(w)
+	list = slices.DeleteFunc(list, func(o Object) bool { return !a.covers(reach, kind, o.ID, o.Spec) })
 	a.reply(w, r, http.StatusOK, map[string]any{kind: list}, err)
 }
 
-func (a *API) showObject(w http.ResponseWriter, r *http.Request, kind string) {
+func (a *API) showObject(w http.ResponseWriter, r *http.Request, reach access.Reach, kind string) {
 	how, fault := readOf(r)
 	if fault != nil {
 		a.fail(w, r, fault)
@@ -68,10 +96,17 @@ func (a *API) showObject(w http.ResponseWriter, r *http.Request, kind string) {
 	}
 	o, age, err := a.Objects.ShowObject(r.Context(), kind, r.PathValue("id"), how)
 	age.tell(w)
+	if err == nil && !a.covers(reach, kind, o.ID, o.Spec) {
+		err = noObject(kind, o.ID)
+	}
 	a.replyObject(w, r, o, err)
 }
 
-func (a *API) putObject(w http.ResponseWriter, r *http.Request, kind string) {
+func noObject(kind, id string) *Fault {
+	return NotFound("no " + strconv.Quote(id) + " among the " + kind)
+}
+
+func (a *API) putObject(w http.ResponseWriter, r *http.Request, reach access.Reach, kind string) {
 	expect, fault := expectOf(r)
 	if fault != nil {
 		a.fail(w, r, fault)
@@ -81,21 +116,59 @@ func (a *API) putObject(w http.ResponseWriter, r *http.Request, kind string) {
 	if !a.read(w, r, &spec) {
 		return
 	}
-	o, err := a.Objects.PutObject(r.Context(), kind, r.PathValue("id"), expect, spec)
+	id := r.PathValue("id")
+	if !a.covers(reach, kind, id, spec) {
+		a.fail(w, r, outside("what "+strconv.Quote(id)+" is to be"))
+		return
+	}
+	expect, err := a.expectWithin(r.Context(), reach, kind, id, expect)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	o, err := a.Objects.PutObject(r.Context(), kind, id, expect, spec)
 	a.replyObject(w, r, o, err)
 }
 
-func (a *API) deleteObject(w http.ResponseWriter, r *http.Request, kind string) {
+func (a *API) deleteObject(w http.ResponseWriter, r *http.Request, reach access.Reach, kind string) {
 	expect, fault := expectOf(r)
 	if fault != nil {
 		a.fail(w, r, fault)
 		return
 	}
-	if err := a.Objects.DeleteObject(r.Context(), kind, r.PathValue("id"), expect); err != nil {
+	id := r.PathValue("id")
+	expect, err := a.expectWithin(r.Context(), reach, kind, id, expect)
+	if err == nil {
+		err = a.Objects.DeleteObject(r.Context(), kind, id, expect)
+	}
+	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// expectWithin looks at an object before its change. To a limited reach it must be
+// within it, if it is there; and it must still be what it was when it changes.
+func (a *API) expectWithin(ctx context.Context, reach access.Reach, kind, id string, expect Expect) (Expect, error) {
+	if reach.All {
+		return expect, nil
+	}
+	o, _, err := a.Objects.ShowObject(ctx, kind, id, Linearizable)
+	var fault *Fault
+	seen := o.Version
+	switch {
+	case errors.As(err, &fault) && fault.Status == http.StatusNotFound:
+		seen = 0
+	case err != nil:
+		return nil, err
+	case !a.covers(reach, kind, id, o.Spec):
+		return nil, outside("the present " + strconv.Quote(id))
+	}
+	if expect != nil {
+		return expect, nil
+	}
+	return Version(seen), nil
 }
 
 func (a *API) replyObject(w http.ResponseWriter, r *http.Request, o Object, err error) {

@@ -1,6 +1,10 @@
 package admin
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"purser/internal/access"
+)
 
 // Money is an amount of nano-dollars; in JSON a plain integer.
 type Money = int64
@@ -90,6 +94,10 @@ type UsageQuery struct {
 	Group  []string          // dimensions, or model_served, upstream, outcome
 	Filter map[string]string // dimension to value
 	Limit  int               // most groups shown; the rest is summed as "other"
+
+	// Reach is whose requests are counted, whatever the filter says. The zero Reach
+	// is nobody's. It is the caller's and not sent.
+	Reach access.Reach
 }
 
 // UsageRow is the total of one group.
@@ -145,6 +153,56 @@ type NewToken struct {
 type Token struct {
 	Token   string `json:"token"`
 	Expires string `json:"expires"`
+}
+
+// NewAdminToken asks for an admin token.
+type NewAdminToken struct {
+	Name    string   `json:"name"`
+	Role    string   `json:"role"`              // owner, admin, finance, team_admin, member
+	Teams   []string `json:"teams,omitempty"`   // that it is limited to
+	Orgs    []string `json:"orgs,omitempty"`    // the same
+	Member  string   `json:"member,omitempty"`  // of role member: whose things it reads
+	Scopes  []string `json:"scopes,omitempty"`  // permissions; none means all that the role has
+	Expires string   `json:"expires,omitempty"` // RFC 3339
+}
+
+// AdminToken is an admin token as lists show it: never its secret.
+type AdminToken struct {
+	ID      string   `json:"id"`
+	Name    string   `json:"name"`
+	Role    string   `json:"role"`
+	Teams   []string `json:"teams,omitempty"`
+	Orgs    []string `json:"orgs,omitempty"`
+	Member  string   `json:"member,omitempty"`
+	Scopes  []string `json:"scopes,omitempty"`
+	By      string   `json:"by"` // who made it
+	Created string   `json:"created"`
+	Expires string   `json:"expires,omitempty"`
+	Revoked string   `json:"revoked,omitempty"`
+	State   string   `json:"state"` // active, expired, revoked
+}
+
+// CreatedAdminToken is the answer to NewAdminToken; Secret is shown this once.
+type CreatedAdminToken struct {
+	AdminToken
+	Secret string `json:"secret"`
+}
+
+// Whoami says who the caller is.
+type Whoami struct {
+	Name        string                 `json:"name"`
+	Email       string                 `json:"email,omitempty"`
+	Roles       []string               `json:"roles"`
+	Expires     string                 `json:"expires,omitempty"`
+	Permissions map[string]WhoamiReach `json:"permissions"` // over whose things
+}
+
+// WhoamiReach is whose things a permission is over: all, or any of the others.
+type WhoamiReach struct {
+	All     bool     `json:"all,omitempty"`
+	Teams   []string `json:"teams,omitempty"`
+	Orgs    []string `json:"orgs,omitempty"`
+	Members []string `json:"members,omitempty"`
 }
 
 // Members is the cluster as the answering node sees it.

@@ -3,6 +3,7 @@ package lookalike
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"purser/api/admin"
+	"purser/internal/access"
+	"purser/internal/attempts"
 )
 
 // reports answer every question about usage with rows of its groups.
@@ -59,10 +62,25 @@ func (objects) ObjectKinds() []string { return nil }
 
 const token = "a-token-of-the-test"
 
+// none are the admin tokens beside the configured one.
+type none struct{}
+
+func (none) Tokens() *access.Tokens { return nil }
+func (none) CreateToken(context.Context, *access.Token) (string, error) {
+	return "", errors.New("not asked")
+}
+func (none) RevokeToken(context.Context, string) (*access.Token, error) {
+	return nil, errors.New("not asked")
+}
+func (none) EndSession(context.Context, access.Hash, time.Time) error { return errors.New("not asked") }
+
 func serve(t *testing.T) (*reports, string) {
 	t.Helper()
 	r := &reports{}
-	own, err := admin.New(token, admin.Parts{Budgets: budgets{}, Objects: objects{}, Reports: r}, slog.New(slog.DiscardHandler))
+	own, err := admin.New(token, admin.Parts{
+		Budgets: budgets{}, Objects: objects{}, Reports: r, Keys: struct{ admin.Keys }{}, Cluster: struct{ admin.Cluster }{},
+		Tokens: none{}, Hierarchy: struct{ admin.Hierarchy }{}, Attempts: &attempts.Table{},
+	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,10 @@ type cli struct {
 	Node        nodeCmd        `cmd:"" help:"A node of the cluster: drain, resume, remove, fence."`
 	Config      configCmd      `cmd:"" help:"Check a configuration file."`
 	Key         keyCmd         `cmd:"" help:"Virtual keys: create, list, show, update, rotate, revoke, forget, child."`
+	Token       tokenCmd       `cmd:"" help:"Admin tokens: create, list, revoke."`
+	Login       loginCmd       `cmd:"" help:"Log in with your identity provider, for the commands that follow."`
+	Logout      logoutCmd      `cmd:"" help:"Forget the login of this machine."`
+	Whoami      whoamiCmd      `cmd:"" help:"Who the node says you are, and what you may do."`
 	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete, release."`
 	Get         getCmd         `cmd:"" help:"Show orgs, teams, projects, members, agents, routes and other objects."`
 	Put         putCmd         `cmd:"" help:"Make an object, or give it another spec."`
@@ -64,7 +68,7 @@ func main() {
 func explain(err error) string {
 	var f *admin.Fault
 	if errors.As(err, &f) && f.Code == "unauthorized" {
-		return "the node refused the admin token; set --token or PURSER_ADMIN_TOKEN to the admin.token of its configuration"
+		return f.Message + " (the token is --token or PURSER_ADMIN_TOKEN: an admin token, or the admin.token of the node's configuration; people run `purser login`)"
 	}
 	return err.Error()
 }

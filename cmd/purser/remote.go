@@ -8,14 +8,16 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"purser/api/admin"
+	"purser/internal/login/native"
 )
 
 // remote is how a command reaches a node, and how it prints.
 type remote struct {
 	URL   string `help:"The node's address." env:"PURSER_URL" default:"http://127.0.0.1:7070"`
-	Token string `help:"The admin token." env:"PURSER_ADMIN_TOKEN"`
+	Token string `help:"An admin token (default: the login of \"purser login\")." env:"PURSER_ADMIN_TOKEN"`
 	JSON  bool   `help:"Print JSON for programs instead of a table."`
 	Stale bool   `help:"Show what the node knows, without asking a quorum whether it is up to date."`
 }
@@ -25,7 +27,21 @@ func (r *remote) client() *admin.Client {
 	if r.Stale {
 		c.Read = admin.Stale
 	}
+	if r.Token == "" {
+		c.Source = func(ctx context.Context) (string, error) {
+			file, err := native.Default()
+			if err != nil {
+				return "", nil // there is no place where a login could be
+			}
+			return native.Token(ctx, file, r.URL, time.Now())
+		}
+	}
 	return c
+}
+
+// loggedIn is a client with the login that a file has.
+func (r *remote) loggedIn(file string) *admin.Client {
+	return &admin.Client{URL: r.URL, Source: func(ctx context.Context) (string, error) { return native.Token(ctx, file, r.URL, time.Now()) }}
 }
 
 // print writes v as JSON, or calls table.

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,9 @@ func TestTheHierarchyFillsWhatFollows(t *testing.T) {
 	))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := s.TeamsOf("acme"); !slices.Equal(got, []string{"ranking", "research", "search"}) || len(s.TeamsOf("")) != 0 || len(s.TeamsOf("none")) != 0 {
+		t.Errorf("the teams of acme are %v", got)
 	}
 	for name, c := range map[string]struct {
 		given, want map[ledger.Dim]string

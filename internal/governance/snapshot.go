@@ -85,6 +85,17 @@ func (s *Snapshot) Route(name string) (model, upstream string, ok bool) {
 // RouteNames lists those names, in order.
 func (s *Snapshot) RouteNames() []string { return slices.Sorted(maps.Keys(s.routes)) }
 
+// TeamsOf lists the teams of an org, in order.
+func (s *Snapshot) TeamsOf(org string) (list []string) {
+	for id, t := range s.teams {
+		if t.Org == org && org != "" {
+			list = append(list, id)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // Complete fills the dimensions that follow from those there are: the project,
 // team and org of an agent, a project, a team, and of a member of one team. An
 // error is a contradiction, as in a request of a project and of another team.

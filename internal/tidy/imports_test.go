@@ -140,8 +140,23 @@ var rooms = map[string]room{
 		owned: []string{"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"},
 		why:   "dialects get messages, whatever frames they came in",
 	},
+	"internal/access": {
+		module: []string{"ledger"},
+		banned: []string{"context", "sync", "os", "io", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand"},
+		why:    "who may do what is a function of who asks, of what, and of the time",
+	},
+	"internal/attempts": {why: "it counts addresses, whatever failed"},
+	"internal/login": {
+		module: []string{"ledger", "internal/access"},
+		owned:  []string{"github.com/coreos/go-oidc/v3", "golang.org/x/oauth2"},
+		why:    "people are known by their provider here, and as subjects of package access everywhere else",
+	},
+	"internal/login/logintest": {
+		owned: []string{"github.com/zitadel/oidc/v3", "github.com/go-jose/go-jose/v4", "golang.org/x/text"},
+		why:   "it is for tests alone: a provider, as others run it",
+	},
 	"api": {
-		module: []string{"proxy", "proxy/...", "ledger", "internal/directory", "internal/record", "api/..."},
+		module: []string{"proxy", "proxy/...", "ledger", "internal/access", "internal/directory", "internal/record", "api/..."},
 		owned:  []string{"github.com/valyala/fasthttp"},
 		why:    "the edge takes no decisions",
 	},

@@ -37,8 +37,11 @@ const (
 type Query struct {
 	Range Range
 	Where []Condition // all must hold
-	Order Order
-	Limit int // most records; 0 means all
+	// Within, unless it is nil, are conditions of which one must hold, too: of none,
+	// no record is selected.
+	Within []Condition
+	Order  Order
+	Limit  int // most records; 0 means all
 }
 
 // checkEvery is how many records are visited between looks at the context: some
@@ -105,7 +108,7 @@ func (q *Query) selects(r *record.Record) bool {
 			return false
 		}
 	}
-	return true
+	return q.Within == nil || slices.ContainsFunc(q.Within, func(c Condition) bool { return c.holds(r) })
 }
 
 // Get returns the records of one request, in the order of its attempts; none if

@@ -189,7 +189,11 @@ func sumNaively(recs []*record.Record, q TotalsQuery) naive {
 	for _, r := range recs { // in the order of id and attempt
 		id, _ := record.ParseID(r.ID)
 		sel := Query{Where: q.Where}
-		if id.At() < q.Range.From || id.At() >= q.Range.To || !sel.selects(r) {
+		inside := q.Within == nil
+		for _, c := range q.Within {
+			inside = inside || slices.Contains(c.Values, c.Field.of(r))
+		}
+		if id.At() < q.Range.From || id.At() >= q.Range.To || !sel.selects(r) || !inside {
 			continue
 		}
 		group := ""
@@ -248,6 +252,12 @@ func TestTotalsAgreeWithNaiveSums(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "filtered") {
 			q.Where = []Condition{{Field: DimField(ledger.DimRef{Dim: ledger.DimCustomer}), Values: rapid.SliceOfN(rapid.SampledFrom(customers), 0, 3).Draw(t, "customers")}}
+		}
+		if rapid.Bool().Draw(t, "within") {
+			q.Within = []Condition{}
+			for _, dim := range rapid.SliceOfN(rapid.SampledFrom([]ledger.Dim{ledger.DimCustomer, ledger.DimOrg}), 0, 2).Draw(t, "of") {
+				q.Within = append(q.Within, Condition{Field: DimField(ledger.DimRef{Dim: dim}), Values: rapid.SliceOfN(rapid.SampledFrom(append(slices.Clone(customers), "org")), 0, 2).Draw(t, "names")})
+			}
 		}
 		rep, err := j.Totals(context.Background(), q)
 		if err != nil {

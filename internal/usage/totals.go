@@ -17,8 +17,10 @@ import (
 type TotalsQuery struct {
 	Range Range
 	Where []Condition // all must hold
-	By    []Field     // none: the total only
-	Limit int         // most rows, by cost, then requests; the rest is "other". 0 means MaxGroups
+	// Within, unless it is nil, are conditions of which one must hold, too.
+	Within []Condition
+	By     []Field // none: the total only
+	Limit  int     // most rows, by cost, then requests; the rest is "other". 0 means MaxGroups
 }
 
 // MaxGroups bounds the groups of one query; each takes about 3 KB while it runs.
@@ -78,7 +80,7 @@ func (j *Journal) Totals(ctx context.Context, q TotalsQuery) (*Report, error) {
 		return nil, fmt.Errorf("read usage records: %w", err)
 	}
 	t := tally{by: q.By, groups: make(map[string]*Row)}
-	err = visit(ctx, it, Query{Where: q.Where}, t.count)
+	err = visit(ctx, it, Query{Where: q.Where, Within: q.Within}, t.count)
 	if err = errors.Join(err, it.Close()); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ const (
 	CodeShuttingDown       Code = "shutting_down"
 	CodeOverloaded         Code = "overloaded"
 	CodeInvalidKey         Code = "invalid_api_key"
+	CodeTooManyFailures    Code = "too_many_failures"
 	CodeRevokedKey         Code = "api_key_revoked"
 	CodeExpiredKey         Code = "api_key_expired"
 	CodeChildKey           Code = "child_key_invalid"
@@ -93,6 +94,7 @@ var codes = map[Code]codeRule{
 	CodeShuttingDown:       {503, typeServer, false},
 	CodeOverloaded:         {503, typeServer, false},
 	CodeInvalidKey:         {401, typeAuth, true},
+	CodeTooManyFailures:    {429, typeRequests, true},
 	CodeRevokedKey:         {401, typeAuth, true},
 	CodeExpiredKey:         {401, typeAuth, true},
 	CodeChildKey:           {401, typeAuth, true},

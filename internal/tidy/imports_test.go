@@ -110,9 +110,19 @@ var rooms = map[string]room{
 		why:    "a cache that knew keys or budgets could leak between tenants",
 	},
 	"proxy": {
-		module: []string{"ledger", "proxy/...", "internal/record", "internal/policy"},
+		module: []string{"ledger", "proxy/...", "internal/record"},
 		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/tidwall/gjson"},
 		why:    "the request path never sees Raft or a store: it meets them as seams",
+	},
+	"proxy/policy": {
+		module: []string{"ledger", "internal/record"}, owned: []string{"cel.dev/cel-go"},
+		banned: []string{"os", "io", "net", "net/http", "context", "log", "log/slog", "math/rand", "math/rand/v2"},
+		why:    "whether a request may run follows from the policies and the facts of the request alone",
+	},
+	"proxy/policy/suite": {
+		module: []string{"proxy/policy"}, owned: []string{"github.com/goccy/go-yaml"},
+		banned: []string{"os", "net", "net/http"},
+		why:    "policies and their tests are read from bytes, so that policy stays free of files and formats",
 	},
 	"proxy/dialect/conversation/conversationtest": {
 		module: []string{"proxy/dialect/...", "proxy/price"},

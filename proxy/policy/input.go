@@ -93,6 +93,3 @@ type Decision struct {
 	// last. They are valid until the input's next decision.
 	Rulings []Ruling
 }
-
-// Rewritten says whether p, the request's own, was changed.
-func (d *Decision) Rewritten(p Params) bool { return d.Params != p }

@@ -96,16 +96,16 @@ type Caps struct {
 
 // Limits of what is written. They bound the work of asking one request about a set.
 const (
-	MaxPolicies    = 1024
-	MaxRules       = 64   // of one policy
-	MaxSetRules    = 4096 // of a set
-	MaxConditions  = 16   // dimensions of a match
-	MaxList        = 256  // entries of a list
-	MaxPattern     = 256  // bytes of an entry
-	MaxText        = 512  // bytes of a description or message
-	MaxExpression  = 4096 // code points
-	MaxPriority    = 1000
-	maxIDLength    = 63
-	maxLimit       = 1 << 50 // of an amount in a condition
-	maxTemperature = 1000
+	MaxPolicies   = 1024
+	MaxRules      = 64   // of one policy
+	MaxSetRules   = 4096 // of a set
+	MaxConditions = 16   // dimensions of a match
+	MaxList       = 256  // entries of a list
+	MaxPattern    = 256  // bytes of an entry
+	MaxText       = 512  // bytes of a description or message
+	MaxExpression = 4096 // code points
+	MaxPriority   = 1000
+	maxIDLength   = 63
+	maxLimit      = 1 << 50 // of an amount in a condition
+	maxSampling   = 1000    // of a temperature or top_p
 )

@@ -16,8 +16,6 @@ const (
 	unknown
 )
 
-var answers = [...]string{no: "no", yes: "yes", unknown: "unknown"}
-
 // run is one asking of a set.
 type run struct {
 	in     *Input

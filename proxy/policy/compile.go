@@ -64,83 +64,47 @@ func Compile(specs []Spec) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(specs) > MaxPolicies {
-		return nil, fmt.Errorf("%d policies are more than %d", len(specs), MaxPolicies)
-	}
 	s := &Set{}
 	var errs []error
 	known := map[string]bool{}
 	for i := range specs {
+		id := specs[i].ID
+		bad := func(err error) { errs = append(errs, fmt.Errorf("policy %s: %w", clip(id), err)) }
 		p, err := c.policy(&specs[i])
-		errs = append(errs, err)
-		if id := specs[i].ID; known[id] {
-			errs = append(errs, fmt.Errorf("policy %s: is there twice", id))
+		for _, e := range apart(err) {
+			bad(e)
 		}
-		known[specs[i].ID] = true
+		if err := checkID(id); err != nil {
+			bad(err)
+		}
+		if known[id] {
+			bad(errors.New("is there twice"))
+		}
+		known[id] = true
 		s.policies = append(s.policies, p)
-	}
-	if c.rules > MaxSetRules {
-		errs = append(errs, fmt.Errorf("%d rules are more than %d", c.rules, MaxSetRules))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	s.finish(c)
-	return s, nil
-}
-
-// Assemble makes a set of policies that were checked when they were written. One that
-// cannot be compiled all the same, because another build wrote it, denies every
-// request that it matches; the error says which, and the set is there in any case.
-func Assemble(specs []Spec) (*Set, error) {
-	s := &Set{}
-	c, err := newCompiler()
-	if err != nil {
-		s.policies = []compiled{broken("policies")}
-		s.index = newIndex(s.policies)
-		return s, err
-	}
-	var errs []error
-	for i := range specs {
-		p, err := c.policy(&specs[i])
-		if err != nil {
-			errs = append(errs, err)
-			match := p.match
-			if p = broken(specs[i].ID); len(match) == len(specs[i].Match) {
-				p.match = match
-			}
-		}
-		s.policies = append(s.policies, p)
-	}
-	s.finish(c)
-	return s, errors.Join(errs...)
-}
-
-// undecidable is the rule of a policy that cannot be compiled.
-type undecidable struct{}
-
-func (undecidable) ask(r *run, _ bool) answer {
-	r.say("this build cannot compile the policy")
-	return unknown
-}
-
-func broken(id string) compiled {
-	return compiled{id: id, priority: -MaxPriority, rules: []rule{{
-		id: "unreadable", when: condition{undecidable{}}, outcome: Deny, message: "the policy cannot be read by this node",
-	}}}
-}
-
-func (s *Set) finish(c *compiler) {
 	slices.SortFunc(s.policies, func(a, b compiled) int {
 		return cmp.Or(cmp.Compare(a.priority, b.priority), strings.Compare(a.id, b.id))
 	})
-	s.sampling = c.sampling
-	s.index = newIndex(s.policies)
+	s.sampling, s.index = c.sampling, newIndex(s.policies)
+	return s, nil
+}
+
+// Validate says everything that is wrong with the policy but for its id.
+func (s *Spec) Validate() error {
+	c, err := newCompiler()
+	if err != nil {
+		return err
+	}
+	_, err = c.policy(s)
+	return err
 }
 
 type compiler struct {
 	env      *cel.Env
-	rules    int
 	sampling bool
 }
 
@@ -156,9 +120,6 @@ func (c *compiler) policy(s *Spec) (compiled, error) {
 	p := compiled{id: s.ID, priority: s.Priority, shadow: s.Mode == Shadow}
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if err := checkID(s.ID); err != nil {
-		bad("id: %w", err)
-	}
 	if err := checkText(s.Description); err != nil {
 		bad("description: %w", err)
 	}
@@ -189,10 +150,6 @@ func (c *compiler) policy(s *Spec) (compiled, error) {
 		known[r.ID] = true
 		p.rules = append(p.rules, u)
 	}
-	c.rules += len(p.rules)
-	for i, e := range errs {
-		errs[i] = fmt.Errorf("policy %s: %w", clip(s.ID), e)
-	}
 	return p, errors.Join(errs...)
 }
 
@@ -201,7 +158,7 @@ func (c *compiler) rule(s *RuleSpec) (u rule, err error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if err := checkID(s.ID); err != nil {
-		bad("id: %w", err)
+		bad("%w", err)
 	}
 	if err := checkText(s.Message); err != nil {
 		bad("message: %w", err)
@@ -235,14 +192,15 @@ func (c *compiler) rule(s *RuleSpec) (u rule, err error) {
 	return u, errors.Join(errs...)
 }
 
+// checkID takes what the ids of a directory's objects may have.
 func checkID(s string) error {
-	ok := s != "" && len(s) <= maxIDLength && s[0] != '.' && s[0] != '-' && s[0] != '_'
+	ok := s != "" && len(s) <= maxIDLength
 	for i := 0; ok && i < len(s); i++ {
 		c := s[i]
-		ok = 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
+		ok = 'a' <= lower(c) && lower(c) <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("._-:@", c) >= 0
 	}
 	if !ok {
-		return fmt.Errorf("%q is not 1 to %d of a-z, 0-9, '.', '_', '-', beginning with a letter or digit", clip(s), maxIDLength)
+		return fmt.Errorf("id %q is not 1 to %d of a-z, A-Z, 0-9, '.', '_', '-', ':', '@'", clip(s), maxIDLength)
 	}
 	return nil
 }

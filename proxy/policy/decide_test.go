@@ -57,37 +57,37 @@ func TestComposition(t *testing.T) {
 		did              []string
 	}{
 		"lower priority first": {
-			"policies: [{id: a, priority: 2, rules: [{id: r, outcome: deny}]}, {id: b, priority: 1, rules: [{id: r, outcome: deny}]}]",
+			"policies: {a: {priority: 2, rules: [{id: r, outcome: deny}]}, b: {priority: 1, rules: [{id: r, outcome: deny}]}}",
 			"b/r", []string{"b/r denied"}},
 		"then by id": {
-			"policies: [{id: b, rules: [{id: r, outcome: deny}]}, {id: a, rules: [{id: r, outcome: deny}]}]",
+			"policies: {b: {rules: [{id: r, outcome: deny}]}, a: {rules: [{id: r, outcome: deny}]}}",
 			"a/r", []string{"a/r denied"}},
 		"an allow ends its policy only": {
-			"policies: [{id: a, rules: [{id: ok, outcome: allow}, {id: no, outcome: deny}]}, {id: b, rules: [{id: no, outcome: deny}]}]",
+			"policies: {a: {rules: [{id: ok, outcome: allow}, {id: no, outcome: deny}]}, b: {rules: [{id: no, outcome: deny}]}}",
 			"b/no", []string{"b/no denied"}},
 		"a policy that ends denies nothing": {
-			"policies: [{id: a, rules: [{id: w, outcome: warn}]}]", "", []string{"a/w warned"}},
+			"policies: {a: {rules: [{id: w, outcome: warn}]}}", "", []string{"a/w warned"}},
 		"an allow-list denies what no entry fits": {
-			"policies: [{id: a, rules: [{id: only, outcome: deny, unless: {models: ['claude-*']}}]}]", "a/only", []string{"a/only denied"}},
+			"policies: {a: {rules: [{id: only, outcome: deny, unless: {models: ['claude-*']}}]}}", "a/only", []string{"a/only denied"}},
 		"and not what one does": {
-			"policies: [{id: a, rules: [{id: only, outcome: deny, unless: {models: ['gpt-*']}}]}]", "", nil},
+			"policies: {a: {rules: [{id: only, outcome: deny, unless: {models: ['gpt-*']}}]}}", "", nil},
 		"shadow does nothing, and is told": {
-			"policies: [{id: a, mode: shadow, rules: [{id: w, outcome: warn}, {id: r, outcome: deny}, {id: after, outcome: warn}]}]",
+			"policies: {a: {mode: shadow, rules: [{id: w, outcome: warn}, {id: r, outcome: deny}, {id: after, outcome: warn}]}}",
 			"", []string{"~a/w warned", "~a/r denied"}},
 		"what cannot be decided denies": {
-			`policies: [{id: a, rules: [{id: r, outcome: warn, when: {cel: 'tags["x"] == "y"'}}]}]`, "a/r", []string{"a/r undecided"}},
+			`policies: {a: {rules: [{id: r, outcome: warn, when: {cel: 'tags["x"] == "y"'}}]}}`, "a/r", []string{"a/r undecided"}},
 		"in shadow it does nothing": {
-			`policies: [{id: a, mode: shadow, rules: [{id: r, outcome: deny, when: {cel: '1 / (request.n - 1) == 1'}}]}]`, "", []string{"~a/r undecided"}},
+			`policies: {a: {mode: shadow, rules: [{id: r, outcome: deny, when: {cel: '1 / (request.n - 1) == 1'}}]}}`, "", []string{"~a/r undecided"}},
 		"another part of the condition may decide": {
-			`policies: [{id: a, rules: [{id: r, outcome: deny, when: {models: [o3], cel: 'tags["x"] == "y"'}}]}]`, "", nil},
+			`policies: {a: {rules: [{id: r, outcome: deny, when: {models: [o3], cel: 'tags["x"] == "y"'}}]}}`, "", nil},
 		"a rewrite holds for the rules after it": {
-			"policies: [{id: a, rules: [{id: r, outcome: rewrite, set: {max_output_tokens: 10}}]}, {id: b, rules: [{id: r, outcome: deny, when: {over: {max_output_tokens: 10}}}]}]",
+			"policies: {a: {rules: [{id: r, outcome: rewrite, set: {max_output_tokens: 10}}]}, b: {rules: [{id: r, outcome: deny, when: {over: {max_output_tokens: 10}}}]}}",
 			"", []string{"a/r rewrote"}},
 		"of a shadow policy it does not": {
-			"policies: [{id: a, mode: shadow, rules: [{id: r, outcome: rewrite, set: {max_output_tokens: 10}}]}, {id: b, rules: [{id: r, outcome: deny, when: {over: {max_output_tokens: 10}}}]}]",
+			"policies: {a: {mode: shadow, rules: [{id: r, outcome: rewrite, set: {max_output_tokens: 10}}]}, b: {rules: [{id: r, outcome: deny, when: {over: {max_output_tokens: 10}}}]}}",
 			"b/r", []string{"~a/r rewrote", "b/r denied"}},
 		"of two rewrites the lower counts": {
-			"policies: [{id: a, rules: [{id: r, outcome: rewrite, set: {max_output_tokens: 10}}, {id: s, outcome: rewrite, set: {max_output_tokens: 20}}]}]",
+			"policies: {a: {rules: [{id: r, outcome: rewrite, set: {max_output_tokens: 10}}, {id: s, outcome: rewrite, set: {max_output_tokens: 20}}]}}",
 			"", []string{"a/r rewrote"}},
 	} {
 		if got := verdictFor(t, c.policies, "model: gpt-4o, max_output_tokens: 100"); got.denied != c.denied || !slices.Equal(got.did, c.did) {
@@ -112,7 +112,7 @@ func TestADoubtCountsAgainstTheCaller(t *testing.T) {
 		"allow, all fit":           {"outcome: allow, when: {regions: [eu*]}", "[eu]", ""},
 		"any region, also unknown": {"outcome: allow, when: {regions: ['*']}", "[]", ""},
 	} {
-		got := verdictFor(t, "policies: [{id: p, rules: [{id: r, "+c.rule+"}, {id: z, outcome: deny, when: {cel: '"+fmt.Sprint(strings.Contains(c.rule, "outcome: allow"))+"'}}]}]", "route: {regions: "+c.regions+"}")
+		got := verdictFor(t, "policies: {p: {rules: [{id: r, "+c.rule+"}, {id: z, outcome: deny, when: {cel: '"+fmt.Sprint(strings.Contains(c.rule, "outcome: allow"))+"'}}]}}", "route: {regions: "+c.regions+"}")
 		if strings.Join(got.did, " ") != c.want {
 			t.Errorf("%s: %+v", name, got)
 		}
@@ -132,7 +132,7 @@ func TestTheBoundIsTightenedOnlyWhereItDenies(t *testing.T) {
 		"an allow by the second": {"outcome: allow, when: {cel: 'tokens.input_max < 600'}", false, 2},
 		"no bound is needed":     {"outcome: deny, when: {models: [o3], over: {input_tokens: 5}}", false, 0},
 	} {
-		set := compile(t, "policies: [{id: p, rules: [{id: r, "+c.rule+"}]}]")
+		set := compile(t, "policies: {p: {rules: [{id: r, "+c.rule+"}]}}")
 		in := facts(t, "{"+noon+", model: gpt-4o}")
 		b := &counting{bounder: bounder{{1000}, {500}, {100}}}
 		in.Bounds = b
@@ -158,7 +158,7 @@ func (c *counting) Bound(i int, p policy.Params) (policy.Bound, bool) {
 // TestAnExpressionIsStoppedAtItsLimit: facts beyond what the estimate was made for
 // make it cost more, and that is no.
 func TestAnExpressionIsStoppedAtItsLimit(t *testing.T) {
-	set := compile(t, `policies: [{id: p, rules: [{id: r, outcome: warn, when: {cel: 'request.model.matches("^(a|b)*c$")'}}]}]`)
+	set := compile(t, `policies: {p: {rules: [{id: r, outcome: warn, when: {cel: 'request.model.matches("^(a|b)*c$")'}}]}}`)
 	in := facts(t, "{"+noon+", model: "+strings.Repeat("ab", 100)+"}")
 	if d := set.Decide(in); d.Denied != nil {
 		t.Fatalf("a name of usual length: %+v", d.Denied)
@@ -171,7 +171,7 @@ func TestAnExpressionIsStoppedAtItsLimit(t *testing.T) {
 }
 
 func TestRewriteOfWhatTakesNoCapDenies(t *testing.T) {
-	set := compile(t, "policies: [{id: p, rules: [{id: r, outcome: rewrite, set: {max_output_tokens: 10}}]}]")
+	set := compile(t, "policies: {p: {rules: [{id: r, outcome: rewrite, set: {max_output_tokens: 10}}]}}")
 	in := facts(t, "{"+noon+", max_output_tokens: 100}")
 	in.Uncapped = true
 	if d := set.Decide(in); d.Denied == nil || d.Denied.Effect != record.PolicyUndecided {
@@ -180,7 +180,7 @@ func TestRewriteOfWhatTakesNoCapDenies(t *testing.T) {
 }
 
 func TestUnreadableParametersAreAboveAnyLimit(t *testing.T) {
-	set := compile(t, "policies: [{id: p, rules: [{id: r, outcome: rewrite, set: {temperature: 0.5}}, {id: d, outcome: deny, when: {over: {top_p: 1}}}]}]")
+	set := compile(t, "policies: {p: {rules: [{id: r, outcome: rewrite, set: {temperature: 0.5}}, {id: d, outcome: deny, when: {over: {top_p: 1}}}]}}")
 	in := facts(t, "{"+noon+"}")
 	in.Params.Temperature = policy.Unreadable
 	if d := set.Decide(in); d.Denied != nil || d.Params.Temperature != 0.5 {
@@ -202,7 +202,7 @@ func TestWhoReadsSampling(t *testing.T) {
 		"outcome: rewrite, set: {temperature: 1}":                                                   true,
 		"outcome: rewrite, set: {n: 1}, when: {cel: '[1,2].all(x, x > request.max_output_tokens)'}": false,
 	} {
-		if got := compile(t, "policies: [{id: p, rules: [{id: r, "+rule+"}]}]").ReadsSampling(); got != want {
+		if got := compile(t, "policies: {p: {rules: [{id: r, "+rule+"}]}}").ReadsSampling(); got != want {
 			t.Errorf("%s: %v", rule, got)
 		}
 	}
@@ -279,7 +279,7 @@ func TestAddresses(t *testing.T) {
 		{"::ffff:10.0.0.1", "10.0.0.1", true}, {"10.0.0.0/8", "11.0.0.1", false}, {"0.0.0.0/0", "::1", false}, {"::/0", "10.0.0.1", false},
 		{"fe80::/10", "fe80::1%eth0", true}, {"2001:db8::1", "2001:db8::1", true}, {"0.0.0.0/0", "255.255.255.255", true},
 	} {
-		set := compile(t, "policies: [{id: p, rules: [{id: r, outcome: deny, when: {addresses: ['"+c.list+"']}}]}]")
+		set := compile(t, "policies: {p: {rules: [{id: r, outcome: deny, when: {addresses: ['"+c.list+"']}}]}}")
 		in := facts(t, "{"+noon+"}")
 		in.Address = netip.MustParseAddr(c.address)
 		if d := set.Decide(in); (d.Denied != nil) != c.in {
@@ -306,7 +306,7 @@ func TestWindows(t *testing.T) {
 		{"{from: '23:00', to: '24:00'}", "2026-11-26T23:59:59Z", true}, {"{from: '23:00', to: '24:00'}", "2026-11-27T00:00:00Z", false},
 		{"{from: '23:00', to: '00:00'}", "2026-11-26T23:30:00Z", true},
 	} {
-		set := compile(t, "policies: [{id: p, rules: [{id: r, outcome: deny, when: {times: ["+c.window+"]}}]}]")
+		set := compile(t, "policies: {p: {rules: [{id: r, outcome: deny, when: {times: ["+c.window+"]}}]}}")
 		if d := set.Decide(facts(t, "{time: '"+c.at+"'}")); (d.Denied != nil) != c.in {
 			t.Errorf("%s in %s: %v", c.at, c.window, d.Denied != nil)
 		}
@@ -315,7 +315,7 @@ func TestWindows(t *testing.T) {
 
 // TestPatternsAreLinear: a pattern of many stars is no way to keep a node busy.
 func TestPatternsAreLinear(t *testing.T) {
-	set := compile(t, "policies: [{id: p, rules: [{id: r, outcome: deny, when: {models: ['"+strings.Repeat("*a", 100)+"*b']}}]}]")
+	set := compile(t, "policies: {p: {rules: [{id: r, outcome: deny, when: {models: ['"+strings.Repeat("*a", 100)+"*b']}}]}}")
 	in := facts(t, "{"+noon+"}")
 	in.Model = strings.Repeat("a", ledger.MaxDimValue)
 	if d := set.Decide(in); d.Denied != nil { // would not end in this life if it were exponential
@@ -325,9 +325,9 @@ func TestPatternsAreLinear(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	set := compile(t, `policies:
-- {id: a, match: {team: [ads]}, rules: [{id: r, outcome: deny}]}
-- {id: b, rules: [{id: big, outcome: deny, when: {over: {input_tokens: 100}}}, {id: where, outcome: deny, unless: {addresses: [10.0.0.0/8]}}, {id: never, outcome: warn}]}
-- {id: c, rules: [{id: r, outcome: warn}]}`)
+  a: {match: {team: [ads]}, rules: [{id: r, outcome: deny}]}
+  b: {rules: [{id: big, outcome: deny, when: {over: {input_tokens: 100}}}, {id: where, outcome: deny, unless: {addresses: [10.0.0.0/8]}}, {id: never, outcome: warn}]}
+  c: {rules: [{id: r, outcome: warn}]}`)
 	in := facts(t, "{"+noon+", address: 8.8.8.8, dims: {team: search}}")
 	in.Bounds = bounder{{500}, {50}}
 	d, steps := set.Explain(in)

@@ -25,10 +25,10 @@ func some[T any](g *gen, from ...T) (out []any) {
 
 var zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"}
 
-func (g *gen) policies() []any {
-	var out []any
+func (g *gen) policies() map[string]any {
+	out := map[string]any{}
 	for i := range 1 + g.IntN(4) {
-		p := map[string]any{"id": fmt.Sprintf("p%d", i)}
+		p := map[string]any{}
 		if g.chance(50) {
 			p["priority"] = g.IntN(5) - 2
 		}
@@ -53,9 +53,8 @@ func (g *gen) policies() []any {
 			rules = append(rules, g.rule(fmt.Sprintf("r%d", j)))
 		}
 		p["rules"] = rules
-		out = append(out, p)
+		out[fmt.Sprintf("p%d", i)] = p
 	}
-	g.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	return out
 }
 

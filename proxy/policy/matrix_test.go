@@ -49,7 +49,7 @@ func TestMatrix(t *testing.T) {
 		for range matrixRequests {
 			request, steps := g.request(), g.steps()
 			asked := encode(t, request)
-			want := (&naive{request: decoded(t, asked), steps: steps, params: paramsOf(request), cels: celMeanings}).decide(list(decoded(t, written)["policies"]))
+			want := (&naive{request: decoded(t, asked), steps: steps, params: paramsOf(request), cels: celMeanings}).decide(object(decoded(t, written)["policies"]))
 			got, explained := compiledVerdict(t, set, asked, steps)
 			for _, v := range []verdict{got, explained} {
 				if v.denied != want.denied || !slices.Equal(v.did, want.did) || !maps.Equal(v.lowered, want.lowered) {

@@ -50,17 +50,20 @@ type verdict struct {
 	lowered map[string]float64
 }
 
-func (n *naive) decide(policies []any) (v verdict) {
-	sort.Slice(policies, func(i, j int) bool {
-		a, b := object(policies[i]), object(policies[j])
-		if pa, pb := float(a["priority"]), float(b["priority"]); pa != pb {
-			return pa < pb
+func (n *naive) decide(policies map[string]any) (v verdict) {
+	var order []string
+	for id := range policies {
+		order = append(order, id)
+	}
+	sort.Slice(order, func(i, j int) bool {
+		if a, b := float(object(policies[order[i]])["priority"]), float(object(policies[order[j]])["priority"]); a != b {
+			return a < b
 		}
-		return a["id"].(string) < b["id"].(string)
+		return order[i] < order[j]
 	})
 	defer func() { v.lowered = n.params }()
-	for _, p := range policies {
-		p := object(p)
+	for _, id := range order {
+		p := object(policies[id])
 		if !n.meant(p) {
 			continue
 		}
@@ -70,7 +73,7 @@ func (n *naive) decide(policies []any) (v verdict) {
 		}
 		for _, r := range list(p["rules"]) {
 			rule := object(r)
-			name := p["id"].(string) + "/" + rule["id"].(string)
+			name := id + "/" + rule["id"].(string)
 			applies, err := n.answer(rule)
 			effect := rule["outcome"].(string)
 			if err != nil {

@@ -4,7 +4,7 @@ import "encoding/json"
 
 // Spec is one policy as an operator writes it.
 type Spec struct {
-	ID          string `json:"id"` // a-z, 0-9, '.', '_', '-'; at most 63
+	ID          string `json:"-"` // it is beside the spec, wherever that is kept
 	Description string `json:"description,omitempty"`
 	Priority    int    `json:"priority,omitempty"` // lower is asked first; -1000 to 1000
 	Mode        Mode   `json:"mode,omitempty"`     // "" is enforce

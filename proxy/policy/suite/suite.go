@@ -4,17 +4,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"purser/proxy/policy"
 )
 
-// Document is a file of policies, of cases, or of both.
+// Document is the policies of a file, by their ids, and its cases. Other parts of a
+// file, such as those of other kinds of objects, are left alone.
 type Document struct {
-	Policies []policy.Spec `json:"policies"`
-	Cases    []Case        `json:"cases"`
+	Policies []policy.Spec
+	Cases    []Case
 }
 
 // Case is one request, and what is to come of it.
@@ -39,21 +44,58 @@ const maxFile = 16 << 20
 
 // Parse reads a document. Unknown fields are errors, with their line.
 func Parse(b []byte) (*Document, error) {
+	file, err := parseFile(b)
+	if err != nil {
+		return nil, err
+	}
 	d := &Document{}
-	return d, parse(b, d)
+	policies := map[string]policy.Spec{}
+	if err := decode(file, "$.policies", &policies); err != nil {
+		return nil, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(policies)) {
+		s := policies[id]
+		s.ID = id
+		d.Policies = append(d.Policies, s)
+	}
+	return d, decode(file, "$.cases", &d.Cases)
 }
 
 // ParseFacts reads one request.
 func ParseFacts(b []byte) (*policy.Facts, error) {
+	file, err := parseFile(b)
+	if err != nil {
+		return nil, err
+	}
 	f := &policy.Facts{}
-	return f, parse(b, f)
+	return f, decode(file, "$", f)
 }
 
-func parse(b []byte, into any) error {
+func parseFile(b []byte) (*ast.File, error) {
 	if len(b) > maxFile {
-		return fmt.Errorf("the file is larger than %d bytes", maxFile)
+		return nil, fmt.Errorf("the file is larger than %d bytes", maxFile)
 	}
-	if err := yaml.UnmarshalWithOptions(b, into, yaml.Strict()); err != nil {
+	file, err := parser.ParseBytes(b, 0)
+	if err != nil {
+		return nil, errors.New(yaml.FormatError(err, false, false))
+	}
+	return file, nil
+}
+
+// decode reads one part of a file, which may be missing.
+func decode(file *ast.File, path string, into any) error {
+	at, err := yaml.PathString(path)
+	if err != nil {
+		return err
+	}
+	node, err := at.FilterFile(file)
+	switch {
+	case yaml.IsNotFoundNodeError(err):
+		return nil
+	case err == nil:
+		err = yaml.NewDecoder(strings.NewReader(""), yaml.Strict()).DecodeFromNode(node, into)
+	}
+	if err != nil {
 		return errors.New(yaml.FormatError(err, false, false))
 	}
 	return nil

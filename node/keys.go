@@ -138,7 +138,7 @@ func (k *keyRing) principal(key *directory.Key) *proxy.Principal {
 	if v, ok := k.known.Load(key.ID); ok && v.(*knownKey).key == key {
 		return v.(*knownKey).principal
 	}
-	p := &proxy.Principal{ID: string(key.ID), Bound: key.Bound, Required: key.Required, Models: key.AllowModels, CacheOff: key.CacheOff}
+	p := &proxy.Principal{ID: string(key.ID), Name: key.Name, Bound: key.Bound, Required: key.Required, Models: key.AllowModels, CacheOff: key.CacheOff}
 	k.known.Store(key.ID, &knownKey{key, p})
 	return p
 }

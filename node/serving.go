@@ -88,7 +88,7 @@ func (n *Node) openGateway(base context.Context) error {
 
 func (n *Node) openEdge() error {
 	c := control{n}
-	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Objects: c, Reports: c, Cluster: c}, n.log)
+	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Objects: c, Policies: c, Reports: c, Cluster: c}, n.log)
 	if err != nil {
 		return err
 	}

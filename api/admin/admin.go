@@ -110,11 +110,12 @@ const maxBody = 1 << 20
 
 // Parts are what the routes ask.
 type Parts struct {
-	Keys    Keys
-	Budgets Budgets
-	Objects Objects
-	Reports Reports
-	Cluster Cluster
+	Keys     Keys
+	Budgets  Budgets
+	Objects  Objects
+	Policies Policies
+	Reports  Reports
+	Cluster  Cluster
 }
 
 // API serves the admin routes.
@@ -151,6 +152,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /admin/v1/cluster/tokens", a.newToken)
 	mux.HandleFunc("POST /admin/v1/cluster/nodes/{id}/{change}", a.changeNode)
 	a.objectRoutes(mux)
+	mux.HandleFunc("POST /admin/v1/policies/explain", a.explainPolicies)
 	mux.HandleFunc("/admin/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, NotFound("no such admin route: "+r.Method+" "+r.URL.Path))
 	})

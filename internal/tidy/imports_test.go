@@ -37,7 +37,7 @@ var rooms = map[string]room{
 		why: "replicated objects must apply alike on every node",
 	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "proxy/policy"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {

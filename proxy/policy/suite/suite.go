@@ -103,9 +103,9 @@ func decode(file *ast.File, path string, into any) error {
 
 // Result is how one case went.
 type Result struct {
-	Case   *Case
-	Answer policy.Answer
-	Wrong  []string // nothing: it went as expected
+	Case   *Case         `json:"case"`
+	Answer policy.Answer `json:"answer"`
+	Wrong  []string      `json:"wrong,omitempty"` // nothing: it went as expected
 }
 
 // Run asks the set about each case. An error means that a case cannot be asked.

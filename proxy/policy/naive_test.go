@@ -67,7 +67,7 @@ func (n *naive) decide(policies map[string]any) (v verdict) {
 		if !n.meant(p) {
 			continue
 		}
-		shadow := ""
+		shadow, step := "", n.now
 		if p["mode"] == "shadow" {
 			shadow = "~"
 		}
@@ -108,6 +108,9 @@ func (n *naive) decide(policies map[string]any) (v verdict) {
 				}
 				break
 			}
+		}
+		if shadow != "" {
+			n.now = step
 		}
 	}
 	return v

@@ -104,6 +104,10 @@ const maxUsual = 64
 
 // ask asks the policy's rules in order, and says whether the request is denied.
 func (p *compiled) ask(r *run, steps *[]Step) (denied bool) {
+	if p.shadow { // also the bound that it tightened is nothing to the others
+		step, bound, bounded := r.step, r.bound, r.bounded
+		defer func() { r.step, r.bound, r.bounded = step, bound, bounded }()
+	}
 	for i := range p.rules {
 		u := &p.rules[i]
 		if steps != nil {

@@ -76,6 +76,7 @@ type rigOptions struct {
 	api      string   // the wire format of the upstream, "" for OpenAI's
 	cluster  bool     // the node is the first of a cluster
 	purse    string   // more YAML of its section "purse"
+	listen   string   // and of "listen"
 	disk     int      // MiB of a file system of the node's own; 0 shares the machine's
 }
 
@@ -118,8 +119,8 @@ func newRig(t *testing.T, o rigOptions) *rig {
 
 func (r *rig) writeConfig(listen string) {
 	r.t.Helper()
-	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\nadmin:\n  token: %s\n  open_metrics: true\npurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    api: %s\n    base_url: %s\n    key: sk-e2e\n%s",
-		filepath.Join(r.dir, "data"), listen, adminToken, r.options.purse, cmp.Or(r.options.api, "openai"), r.options.upstream, strings.ReplaceAll(r.options.config, "PROVIDER", strings.TrimSuffix(r.upstream, "/v1")))
+	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\n%sadmin:\n  token: %s\n  open_metrics: true\npurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    api: %s\n    base_url: %s\n    key: sk-e2e\n%s",
+		filepath.Join(r.dir, "data"), listen, r.options.listen, adminToken, r.options.purse, cmp.Or(r.options.api, "openai"), r.options.upstream, strings.ReplaceAll(r.options.config, "PROVIDER", strings.TrimSuffix(r.upstream, "/v1")))
 	if err := os.WriteFile(r.configFile(), []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}

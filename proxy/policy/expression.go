@@ -82,6 +82,15 @@ var variables = append([]variable{
 	{"source.address", cel.StringType, addressValue},
 }, dimVariables()...)
 
+// Variables names them all.
+func Variables() []string {
+	var names []string
+	for _, v := range variables {
+		names = append(names, v.name)
+	}
+	return names
+}
+
 func modelValue(r *run) ref.Val    { return types.String(r.in.Model) }
 func providerValue(r *run) ref.Val { return types.String(r.in.Provider) }
 func upstreamValue(r *run) ref.Val { return types.String(r.in.Upstream) }

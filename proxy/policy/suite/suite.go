@@ -149,7 +149,7 @@ func (e *Expectation) differs(a *policy.Answer) (wrong []string) {
 }
 
 func listText(list []string) string {
-	b, err := json.Marshal(slices.Concat([]string{}, list))
+	b, err := json.Marshal(append([]string{}, list...))
 	if err != nil {
 		return err.Error()
 	}

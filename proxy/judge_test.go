@@ -334,6 +334,23 @@ func TestRulingsAreInTheFirstRecordAlone(t *testing.T) {
 	}
 }
 
+// TestOneRequestIsNothingToTheNext: exchanges are used again.
+func TestOneRequestIsNothingToTheNext(t *testing.T) {
+	w := newWorld(t, answerJSON, nil)
+	for range 10 {
+		w.rule("policies: {a: {rules: [{id: w, outcome: warn}, {id: r, outcome: rewrite, set: {max_output_tokens: 5}}]}}")
+		w.ask(question)
+		w.gateway.seams.Rules = noRules{}
+		a, body := w.ask(question)
+		if a.Status != 200 || sent(a, headerPolicyWarning)+sent(a, headerPolicyRewrote) != "" || len(w.last().Rulings) != 0 {
+			t.Fatalf("%v %s", a.Header, body)
+		}
+		if n := len(w.purse.held); w.purse.held[n-1] <= w.purse.held[n-2] {
+			t.Fatalf("a cap of the request before bounds the hold: %v", w.purse.held)
+		}
+	}
+}
+
 func TestFormsCostARequestFewAllocations(t *testing.T) {
 	w := newWorld(t, unasked(t), nil)
 	w.rule("policies: {a: {rules: [{id: m, outcome: deny, unless: {models: ['gpt-*'], addresses: [192.0.2.0/24]}}, {id: o, outcome: deny, when: {over: {cost_usd: 1}}}]}}")

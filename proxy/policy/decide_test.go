@@ -142,6 +142,34 @@ func TestTheBoundIsTightenedOnlyWhereItDenies(t *testing.T) {
 	}
 }
 
+// TestARewriteLowersTheCost: also of a request whose cost was asked for before.
+func TestARewriteLowersTheCost(t *testing.T) {
+	set := compile(t, `policies:
+  a: {rules: [{id: dear, outcome: warn, when: {over: {cost_usd: 0.01}}}, {id: short, outcome: rewrite, set: {max_output_tokens: 10}}]}
+  b: {rules: [{id: cap, outcome: deny, when: {over: {cost_usd: 0.01}}}]}`)
+	in := facts(t, "{"+noon+", max_output_tokens: 5000}")
+	in.Bounds = bounder{{1000}}
+	d := set.Decide(in)
+	if got := verdictOf(&d); got.denied != "" || !slices.Equal(got.did, []string{"a/dear warned", "a/short rewrote"}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestAShadowTightensNoBoundForOthers: an exception for large prompts holds by the
+// bound that is in use, whatever a shadow has asked for before.
+func TestAShadowTightensNoBoundForOthers(t *testing.T) {
+	const rule = "b: {rules: [{id: small, outcome: deny, unless: {over: {input_tokens: 600}}}]}"
+	for name, policies := range map[string]string{
+		"alone": rule, "after a shadow": "a: {mode: shadow, rules: [{id: r, outcome: deny, when: {over: {input_tokens: 50}}}]}, " + rule,
+	} {
+		in := facts(t, "{"+noon+"}")
+		in.Bounds = bounder{{1000}, {500}}
+		if d := compile(t, "policies: {"+policies+"}").Decide(in); d.Denied != nil {
+			t.Errorf("%s: denied by %+v", name, d.Denied)
+		}
+	}
+}
+
 type counting struct {
 	bounder
 	asked map[int]bool

@@ -55,7 +55,7 @@ func TestPoliciesDecideWhoMayAsk(t *testing.T) {
 	r.startNode()
 	clients := map[string]*http.Client{"HTTP/1.1": {}, "HTTP/2.0": {Transport: unencrypted2()}}
 	for proto, client := range clients {
-		for forwarded, want := range map[string]int{"10.1.2.3": 200, "10.0.0.1, 203.0.113.9": 403, "203.0.113.9, 10.1.2.3": 200, "": 403, "10.0.0.1, nonsense": 403} {
+		for forwarded, want := range map[string]int{"10.1.2.3": 200, "10.0.0.1, 203.0.113.9": 403, "203.0.113.9, 10.1.2.3": 200, "": 403, "10.0.0.1, nonsense": 403, "10.0.0.1|203.0.113.9": 403, "203.0.113.9|10.1.2.3": 200} {
 			if status, got := askAs(t, client, r.url, key.Secret, body, forwarded); status != want || got != proto {
 				t.Errorf("%s, forwarded for %q: %d over %s", proto, forwarded, status, got)
 			}
@@ -149,7 +149,7 @@ func unencrypted2() http.RoundTripper {
 	return &http.Transport{Protocols: p}
 }
 
-// askAs asks with a forwarding header, and gives the protocol that was spoken.
+// askAs asks with forwarding headers, their lines separated by a bar, and gives the protocol that was spoken.
 func askAs(t *testing.T, client *http.Client, url, key, body, forwarded string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/chat/completions", strings.NewReader(body))
@@ -157,8 +157,10 @@ func askAs(t *testing.T, client *http.Client, url, key, body, forwarded string) 
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+key)
-	if forwarded != "" {
-		req.Header.Set("X-Forwarded-For", forwarded)
+	for line := range strings.SplitSeq(forwarded, "|") {
+		if line != "" {
+			req.Header.Add("X-Forwarded-For", line)
+		}
 	}
 	client.Timeout = 30 * time.Second
 	res, err := client.Do(req)

@@ -351,18 +351,27 @@ func TestOneRequestIsNothingToTheNext(t *testing.T) {
 	}
 }
 
-func TestFormsCostARequestFewAllocations(t *testing.T) {
-	w := newWorld(t, unasked(t), nil)
-	w.rule("policies: {a: {rules: [{id: m, outcome: deny, unless: {models: ['gpt-*'], addresses: [192.0.2.0/24]}}, {id: o, outcome: deny, when: {over: {cost_usd: 1}}}]}}")
-	r := &Request{Method: "POST", Path: "/v1/chat/completions", Body: []byte(question), Remote: netip.MustParseAddrPort("192.0.2.7:1"), Header: headerList{"Authorization", "Bearer pk_good"}}
-	x := w.gateway.begin(r)
-	defer x.leave()
+// readyToBeJudged takes a request as far as the policies.
+func (w *world) readyToBeJudged() *exchange {
+	w.t.Helper()
+	x := w.gateway.begin(&Request{
+		Method: "POST", Path: "/v1/chat/completions", Body: []byte(question), Remote: netip.MustParseAddrPort("192.0.2.7:1"),
+		Header: headerList{"Authorization", "Bearer pk_good", "x-purser-team", "search"},
+	})
+	w.t.Cleanup(x.leave)
 	x.builtin()
 	for _, stage := range []func() *dialect.Error{x.authenticate, x.decode, x.attribute, x.route, x.translate, x.terms} {
 		if e := stage(); e != nil {
-			t.Fatal(e)
+			w.t.Fatal(e)
 		}
 	}
+	return x
+}
+
+func TestFormsCostARequestFewAllocations(t *testing.T) {
+	w := newWorld(t, unasked(t), nil)
+	w.rule("policies: {a: {rules: [{id: m, outcome: deny, unless: {models: ['gpt-*'], addresses: [192.0.2.0/24]}}, {id: o, outcome: deny, when: {over: {cost_usd: 1}}}]}}")
+	x := w.readyToBeJudged()
 	if n := testing.AllocsPerRun(100, func() {
 		if e := x.judge(); e != nil {
 			t.Fatal(e)

@@ -44,13 +44,14 @@ type NodeConfig struct {
 
 // ListenConfig says where the node listens.
 type ListenConfig struct {
-	Client         string        `yaml:"client"`                    // host:port of clients and admin, default 127.0.0.1:7070
-	TLSCert        string        `yaml:"tls_cert"`                  // PEM file; with tls_key, clients speak TLS
-	TLSKey         string        `yaml:"tls_key"`                   // PEM file
-	BodyBytes      int           `yaml:"body_bytes"`                // largest request body, default 32 MiB, 1 KiB to 1 GiB
-	MaxConnections int           `yaml:"max_connections"`           // default 16384
-	DrainTime      time.Duration `yaml:"drain_time"`                // how long a shutdown waits for requests under way, default 30s
-	TrustedProxies []string      `yaml:"trusted_proxies,omitempty"` // addresses and ranges of the operator's own proxies, whose X-Forwarded-For is believed; default none
+	Client         string        `yaml:"client"`          // host:port of clients and admin, default 127.0.0.1:7070
+	TLSCert        string        `yaml:"tls_cert"`        // PEM file; with tls_key, clients speak TLS
+	TLSKey         string        `yaml:"tls_key"`         // PEM file
+	BodyBytes      int           `yaml:"body_bytes"`      // largest request body, default 32 MiB, 1 KiB to 1 GiB
+	MaxConnections int           `yaml:"max_connections"` // default 16384
+	DrainTime      time.Duration `yaml:"drain_time"`      // how long a shutdown waits for requests under way, default 30s
+
+	TrustedProxies []string `yaml:"trusted_proxies,omitempty"` // addresses and ranges of the operator's own proxies, whose X-Forwarded-For is believed; default none
 }
 
 // ClusterConfig is how the node meets others. Without a listen address it is alone.

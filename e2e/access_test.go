@@ -166,7 +166,7 @@ func TestAdminTokensEndOnTheWholeNode(t *testing.T) {
 func TestPeopleLogInAtARealProvider(t *testing.T) {
 	address := freeAddress(t)
 	idp := logintest.Start(t, "http://"+address+"/admin/v1/login/callback", logintest.User{ID: "eve-17", Email: "eve@example.com", Verified: true, Groups: []string{"search"}})
-	r := newRig(t, rigOptions{listen: address, admin: "  oidc:\n    issuer: " + idp.URL + "\n    client_id: " + logintest.Client + "\n    client_secret: " + logintest.ClientSecret +
+	r := newRig(t, rigOptions{address: address, admin: "  oidc:\n    issuer: " + idp.URL + "\n    client_id: " + logintest.Client + "\n    client_secret: " + logintest.ClientSecret +
 		"\n    cli_client_id: " + logintest.CLIClient + "\n    redirect_url: http://" + address + "/admin/v1/login/callback\n    roles: [{group: search, role: team_admin, teams: [search]}]\n"})
 
 	home := t.TempDir()

@@ -77,7 +77,8 @@ type rigOptions struct {
 	cluster  bool     // the node is the first of a cluster
 	purse    string   // more YAML of its section "purse"
 	admin    string   // more YAML of its section "admin"
-	listen   string   // where the node listens, if not anywhere
+	listen   string   // more YAML of its section "listen"
+	address  string   // where the node listens, if not anywhere
 	disk     int      // MiB of a file system of the node's own; 0 shares the machine's
 }
 
@@ -107,7 +108,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	if o.cluster {
 		r.options.config += "cluster:\n  listen: 127.0.0.1:0\n  stable: 500ms\n"
 	}
-	r.writeConfig(cmp.Or(o.listen, "127.0.0.1:0"))
+	r.writeConfig(cmp.Or(o.address, "127.0.0.1:0"))
 	if o.cluster {
 		if out, err := exec.Command(binary, "cluster", "init", "--config", r.configFile(), "--name", "e2e").CombinedOutput(); err != nil {
 			t.Fatalf("cluster init: %v\n%s", err, out)
@@ -120,8 +121,8 @@ func newRig(t *testing.T, o rigOptions) *rig {
 
 func (r *rig) writeConfig(listen string) {
 	r.t.Helper()
-	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\nadmin:\n  token: %s\n  open_metrics: true\n%spurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    api: %s\n    base_url: %s\n    key: sk-e2e\n%s",
-		filepath.Join(r.dir, "data"), listen, adminToken, r.options.admin, r.options.purse, cmp.Or(r.options.api, "openai"), r.options.upstream, strings.ReplaceAll(r.options.config, "PROVIDER", strings.TrimSuffix(r.upstream, "/v1")))
+	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\n%sadmin:\n  token: %s\n  open_metrics: true\n%spurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    api: %s\n    base_url: %s\n    key: sk-e2e\n%s",
+		filepath.Join(r.dir, "data"), listen, r.options.listen, adminToken, r.options.admin, r.options.purse, cmp.Or(r.options.api, "openai"), r.options.upstream, strings.ReplaceAll(r.options.config, "PROVIDER", strings.TrimSuffix(r.upstream, "/v1")))
 	if err := os.WriteFile(r.configFile(), []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}

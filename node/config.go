@@ -50,6 +50,8 @@ type ListenConfig struct {
 	BodyBytes      int           `yaml:"body_bytes"`      // largest request body, default 32 MiB, 1 KiB to 1 GiB
 	MaxConnections int           `yaml:"max_connections"` // default 16384
 	DrainTime      time.Duration `yaml:"drain_time"`      // how long a shutdown waits for requests under way, default 30s
+
+	TrustedProxies []string `yaml:"trusted_proxies,omitempty"` // addresses and ranges of the operator's own proxies, whose X-Forwarded-For is believed; default none
 }
 
 // ClusterConfig is how the node meets others. Without a listen address it is alone.
@@ -321,6 +323,9 @@ func (c *Config) Validate() error {
 	if c.Listen.DrainTime <= 0 {
 		bad("listen.drain_time", "%v is not positive", c.Listen.DrainTime)
 	}
+	if _, err := c.Listen.trusted(); err != nil {
+		under("listen.trusted_proxies", err)
+	}
 	gateway, wallet := c.gateway(), c.purse()
 	under("cluster", c.Cluster.validate(c.Node.ID))
 	under("requests", gateway.Validate())
@@ -387,6 +392,7 @@ func (c *Config) gateway() proxy.Config {
 	out.DefaultOutput, out.DefaultCalls, out.Attempts, out.Drains, out.DrainTime = r.DefaultOutput, r.DefaultCalls, r.Attempts, r.Drains, r.DrainTime
 	out.CoalesceWait, out.CountTime, out.Baggage, out.CacheEntry = r.CoalesceWait, r.CountTime, r.Baggage, c.Cache.EntryBytes
 	out.DenyStatus, out.DenyStatusByRoute = r.DenyStatus, r.DenyStatusByRoute
+	out.TrustedProxies, _ = c.Listen.trusted() // Validate has reported what is wrong
 	return out
 }
 

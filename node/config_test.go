@@ -237,6 +237,8 @@ func TestValidate(t *testing.T) {
 		"cache.entry_bytes":      func(c *Config) { c.Cache.EntryBytes = 4 << 20 },
 		"tls_cert and tls_key":   func(c *Config) { c.Listen.TLSCert = "cert.pem" },
 		"listen.body_bytes":      func(c *Config) { c.Listen.BodyBytes = 1 << 31 },
+		"trusted_proxies: [1]":   func(c *Config) { c.Listen.TrustedProxies = []string{"10.0.0.0/8", "10.0.0.1/8"} },
+		"trusted_proxies: there": func(c *Config) { c.Listen.TrustedProxies = make([]string, 257) },
 		"listen.max_connections": func(c *Config) { c.Listen.MaxConnections = 0 },
 		"admin.token":            func(c *Config) { c.Admin.Token = token[1:] },
 		"admin.oidc: client_id":  func(c *Config) { c.Admin.OIDC.Issuer = "https://login.example.com" },

@@ -89,7 +89,7 @@ func (n *Node) openGateway(base context.Context) error {
 func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
-		Keys: c, Budgets: c, Objects: c, Reports: c, Cluster: c,
+		Keys: c, Budgets: c, Objects: c, Policies: c, Reports: c, Cluster: c,
 		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()

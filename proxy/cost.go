@@ -41,6 +41,7 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 	if c := &x.route_; c.up != nil {
 		h = append(h, HeaderField{headerLiteModel, c.up.Name + "/" + c.model})
 	}
+	h = append(h, x.judged.headers...)
 	if a.Stream == nil {
 		h = appendCost(h, x.cost())
 	}

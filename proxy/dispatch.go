@@ -373,7 +373,7 @@ func (x *exchange) commitAttempt(o record.Outcome) {
 	x.rec.Outcome = o
 	x.rec.Total = int64(time.Since(x.began))
 	x.g.seams.Journal.Commit(&x.rec, nil)
-	x.rec.Charges = x.rec.Charges[:0]
+	x.rec.Charges, x.rec.Rulings = x.rec.Charges[:0], x.rec.Rulings[:0]
 	x.earlier += x.rec.Cost
 	x.rec.Cost, x.rec.List, x.rec.Priced, x.rec.Hold, x.rec.Overrun, x.rec.Attempt = 0, 0, 0, 0, 0, 0
 	x.rec.Outcome, x.rec.Basis, x.rec.Bound = 0, 0, record.BoundNone

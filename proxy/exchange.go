@@ -35,6 +35,7 @@ type exchange struct {
 	groups   map[string]string // of its tools, by their names as they go upstream
 	routed   bool              // the model that was asked for is the name of a route
 	route_   chosen
+	judged   judged
 	limits   Hold // requests and slots, from govern on
 
 	chain    Chain
@@ -94,7 +95,7 @@ func (g *Gateway) begin(r *Request) *exchange {
 	x.rec = record.Record{
 		ID: g.seams.NewID(), At: g.seams.Now(), Prices: g.prices.Hash(),
 		Charges: x.rec.Charges[:0], Savings: x.rec.Savings[:0],
-		Dims: ledger.Dimensions{Tags: x.rec.Dims.Tags[:0]},
+		Dims: ledger.Dimensions{Tags: x.rec.Dims.Tags[:0]}, Rulings: x.rec.Rulings[:0],
 	}
 	x.client = dialect.ClientOf(r.Header.Peek("User-Agent"), r.Header.Peek("originator"))
 	return x
@@ -392,9 +393,10 @@ func (x *exchange) limit() *dialect.Error {
 	if c.cap == 0 {
 		c.cap, c.write = cmp.Or(x.call.UsualOutput, x.g.cfg.DefaultOutput), true
 	}
-	if rate.MaxOutput > 0 && c.cap > rate.MaxOutput {
-		c.cap = rate.MaxOutput
-		c.write = true
+	for _, most := range [...]int64{rate.MaxOutput, x.judged.cap} {
+		if most > 0 && c.cap > most {
+			c.cap, c.write = most, true
+		}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,9 @@ type Config struct {
 	// DenyStatusByRoute is the same for routes by their path, such as
 	// "/v1/chat/completions"; the others have DenyStatus.
 	DenyStatusByRoute map[string]int
+	// TrustedProxies are where the operator's own proxies are: what they say of whom
+	// they forward is believed. Default none.
+	TrustedProxies []netip.Prefix
 	// Baggage reads dimensions from the W3C baggage header too. Default off.
 	Baggage bool
 }

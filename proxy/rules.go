@@ -1,6 +1,9 @@
 package proxy
 
-import "purser/ledger"
+import (
+	"purser/ledger"
+	"purser/proxy/policy"
+)
 
 // noRules is a gateway that nothing rules but budgets and keys.
 type noRules struct{}
@@ -13,6 +16,9 @@ func (noRules) Complete(*ledger.Dimensions) error { return nil }
 
 // Route implements Rules.
 func (noRules) Route(string) (model, upstream string, ok bool) { return "", "", false }
+
+// Policies implements Rules.
+func (noRules) Policies() *policy.Set { return nil }
 
 // RouteNames implements Rules.
 func (noRules) RouteNames() []string { return nil }

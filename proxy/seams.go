@@ -8,6 +8,7 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
+	"purser/proxy/policy"
 	"purser/proxy/price"
 )
 
@@ -37,6 +38,7 @@ const (
 // Principal is what a virtual key stands for. It is immutable.
 type Principal struct {
 	ID       string
+	Name     string
 	Bound    ledger.Dimensions // cannot be overridden by a request
 	Required []ledger.DimRef
 	Models   Allow // as clients name them
@@ -76,11 +78,18 @@ type Rules interface {
 	// Complete fills the dimensions that follow from those there are. An error is a
 	// contradiction among them, in words for the caller.
 	Complete(*ledger.Dimensions) error
+	Policies
 	// Route is what a name that clients ask for stands for: a model, and the one
 	// upstream that may be asked for it, "" for any.
 	Route(name string) (model, upstream string, ok bool)
 	// RouteNames lists those names, in order.
 	RouteNames() []string
+}
+
+// Policies say which requests may run.
+type Policies interface {
+	// Policies is nil where there are none.
+	Policies() *policy.Set
 }
 
 // Purse sets allowance aside on this node.

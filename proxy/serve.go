@@ -39,6 +39,9 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	if e := x.terms(); e != nil {
 		return x.deny(e)
 	}
+	if e := x.judge(); e != nil {
+		return x.deny(e)
+	}
 	if e := x.govern(); e != nil {
 		return x.deny(e)
 	}

@@ -179,6 +179,7 @@ func (j *fakeJournal) Commit(r *record.Record, _ *Fill) {
 	defer j.mu.Unlock()
 	copied := *r
 	copied.Charges = append([]record.Charge(nil), r.Charges...)
+	copied.Rulings = append([]record.Ruling(nil), r.Rulings...)
 	copied.Dims.Tags = append([]ledger.Tag(nil), r.Dims.Tags...)
 	j.records = append(j.records, copied)
 }

@@ -114,11 +114,12 @@ const maxBody = 1 << 20
 
 // Parts are what the routes ask.
 type Parts struct {
-	Keys    Keys
-	Budgets Budgets
-	Objects Objects
-	Reports Reports
-	Cluster Cluster
+	Keys     Keys
+	Budgets  Budgets
+	Objects  Objects
+	Policies Policies
+	Reports  Reports
+	Cluster  Cluster
 
 	Hierarchy Hierarchy
 	Tokens    Tokens

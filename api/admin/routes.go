@@ -68,6 +68,7 @@ func (a *API) routes() []route {
 		{"GET", "/admin/v1/budgets/{id}", access.BudgetsRead, own(a.showBudget)},
 		{"DELETE", "/admin/v1/budgets/{id}", access.BudgetsWrite, own(a.deleteBudget)},
 		{"POST", "/admin/v1/budgets/{id}/release", access.BudgetsRelease, whole(a.releaseBudget)},
+		{"POST", "/admin/v1/policies/explain", access.PoliciesRead, whole(a.explainPolicies)},
 		{"GET", "/admin/v1/usage", access.UsageRead, own(a.usage)},
 		{"GET", "/admin/v1/status", access.StatusRead, whole(a.status)},
 		{"GET", "/admin/v1/backup", access.BackupRead, whole(a.backup)},

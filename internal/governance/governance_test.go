@@ -7,6 +7,7 @@ import (
 
 	"purser/internal/directory"
 	"purser/ledger"
+	"purser/proxy/policy"
 )
 
 // directoryOf puts specs, in order, and fails where one is refused.
@@ -93,6 +94,27 @@ func TestTheHierarchyFillsWhatFollows(t *testing.T) {
 	}
 }
 
+func TestPoliciesAreCompiledTogether(t *testing.T) {
+	s, err := Compile(directoryOf(t))
+	if err != nil || s.Policies().Len() != 0 {
+		t.Errorf("without policies: %v, %v", s.Policies(), err)
+	}
+	s, err = Compile(directoryOf(t,
+		[3]string{"policy", "Late@x", `{"priority":1,"rules":[{"id":"r","outcome":"deny"}]}`},
+		[3]string{"policy", "early:1", `{"mode":"shadow","rules":[{"id":"r","outcome":"warn"}]}`},
+	))
+	if err != nil || s.Policies().Len() != 2 {
+		t.Fatalf("%v, %v", s, err)
+	}
+	in, err := (&policy.Facts{Time: "2026-11-26T12:00:00Z"}).Input()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := s.Policies().Decide(in); d.Denied == nil || d.Denied.Policy != "Late@x" || len(d.Rulings) != 2 || d.Rulings[0].Policy != "early:1" {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestASpecIsReadStrictlyAndWrittenTheSame(t *testing.T) {
 	for kind, specs := range map[string][]string{
 		"org":     {`{}`, `{"name":"Acme","description":"d"}`},
@@ -100,6 +122,7 @@ func TestASpecIsReadStrictlyAndWrittenTheSame(t *testing.T) {
 		"project": {`{"org":"o","team":"t"}`},
 		"member":  {`{"org":"o","teams":["a","b"],"email":"a@b"}`},
 		"agent":   {`{"team":"t","project":"p","parent":"a","owner":"m"}`},
+		"policy":  {`{"rules":[{"id":"r","outcome":"deny"}]}`, `{"priority":1,"mode":"shadow","match":{"key":["k"],"team":["a","b"]},"rules":[{"id":"r","when":{"times":[{"days":["mon"]}],"over":{"n":0,"cost_usd":0.25},"cel":"true"},"outcome":"rewrite","set":{"temperature":0}}]}`},
 		"route":   {`{"model":"m","upstream":"u"}`},
 	} {
 		k, ok := KindOf(kind)
@@ -126,6 +149,9 @@ func TestASpecIsReadStrictlyAndWrittenTheSame(t *testing.T) {
 		"two lines":       {"org", `{"name":"a\nb"}`, "control"},
 		"an id that isnt": {"team", `{"org":"a/b"}`, "org: id"},
 		"no address":      {"member", `{"email":"ann"}`, "no address"},
+		"no rules":        {"policy", `{}`, "rules: there are 0"},
+		"cel":             {"policy", `{"rules":[{"id":"r","outcome":"deny","when":{"cel":"modle == 'x'"}}]}`, "rules[0] (r): when.cel: 1:1: undeclared reference to 'modle'"},
+		"an id inside":    {"policy", `{"id":"p","rules":[{"id":"r","outcome":"deny"}]}`, "unknown field"},
 		"no model":        {"route", `{}`, "model is missing"},
 		"too many teams":  {"member", `{"teams":["a"` + strings.Repeat(`,"a"`, directory.MaxRefs) + `]}`, "the most is 256"},
 	} {

@@ -51,6 +51,9 @@ func settled(r Record) Record {
 	if len(r.Charges) == 0 {
 		r.Charges = nil
 	}
+	if len(r.Rulings) == 0 {
+		r.Rulings = nil
+	}
 	return r
 }
 
@@ -65,10 +68,19 @@ func TestCompatVersion1(t *testing.T) {
 	}
 }
 
+// TestCompatVersion2: what was written before there were policies has no rulings.
 func TestCompatVersion2(t *testing.T) {
 	for name, want := range map[string]*Record{"full": fullContracted(), "empty": {}} {
+		if got, err := Decode(golden(t, "testdata/record_v2_"+name+".hex")); err != nil || !same(got, want) {
+			t.Errorf("%s: released bytes decode to\n %+v, %v, not\n %+v", name, got, err, *want)
+		}
+	}
+}
+
+func TestCompatVersion3(t *testing.T) {
+	for name, want := range map[string]*Record{"full": fullRuled(), "empty": {}} {
 		t.Run(name, func(t *testing.T) {
-			file := "testdata/record_v2_" + name + ".hex"
+			file := "testdata/record_v3_" + name + ".hex"
 			if _, err := os.Stat(file); *update && errors.Is(err, os.ErrNotExist) {
 				if err := os.WriteFile(file, wrap(hex.EncodeToString(Append(nil, want))), 0o644); err != nil {
 					t.Fatal(err)
@@ -196,14 +208,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add(Append(nil, &Record{}))
 	first := Append(nil, &Record{})
 	first[0] = version1
-	f.Add(append(first[:len(first)-4], 0, 0)) // version 1 lacks the two amounts before the two counts
+	f.Add(append(first[:len(first)-5], 0, 0)) // version 1 lacks the two amounts before the first two counts, and the third
 	f.Add([]byte{version, idText, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := Decode(b)
 		if err != nil {
 			return
 		}
-		if len(r.Charges) > maxCharges || len(r.Savings) > maxSavings || len(r.Dims.Tags) > ledger.MaxTags {
+		if len(r.Charges) > maxCharges || len(r.Savings) > maxSavings || len(r.Dims.Tags) > ledger.MaxTags || len(r.Rulings) > MaxRulings {
 			t.Fatal("more than a record can have")
 		}
 		again, err := Decode(Append(nil, r))

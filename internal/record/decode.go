@@ -34,12 +34,12 @@ func Decode(b []byte) (*Record, error) {
 // Decode replaces *r by the record that b is the stored form of, using the
 // memory of r's slices. It keeps no part of b. After an error *r is undefined.
 func (d *Decoder) Decode(r *Record, b []byte) error {
-	if len(b) > 0 && b[0] != version && b[0] != version1 {
+	if len(b) > 0 && b[0] != version && b[0] != version2 && b[0] != version1 {
 		return fmt.Errorf("%w: %d", ErrVersion, b[0])
 	}
 	in := input{b: b, d: d}
 	form := in.byte()
-	*r = Record{Dims: ledger.Dimensions{Tags: r.Dims.Tags[:0]}, Savings: r.Savings[:0], Charges: r.Charges[:0]}
+	*r = Record{Dims: ledger.Dimensions{Tags: r.Dims.Tags[:0]}, Savings: r.Savings[:0], Charges: r.Charges[:0], Rulings: r.Rulings[:0]}
 	if in.byte() == idBytes {
 		var id ID
 		copy(id[:], in.take(len(id)))
@@ -72,6 +72,11 @@ func (d *Decoder) Decode(r *Record, b []byte) error {
 	}
 	for range in.count(maxCharges) {
 		r.Charges = append(r.Charges, in.charge())
+	}
+	if form != version1 && form != version2 {
+		for range in.count(MaxRulings) {
+			r.Rulings = append(r.Rulings, Ruling{Policy: in.text(MaxText), Rule: in.text(MaxText), Effect: Effect(in.byte()), Shadow: in.bool()})
+		}
 	}
 	if in.bad || len(in.b) != 0 || flags&^flagStream != 0 {
 		return ErrMalformed
@@ -115,6 +120,14 @@ func (in *input) byte() byte {
 		return p[0]
 	}
 	return 0
+}
+
+func (in *input) bool() bool {
+	b := in.byte()
+	if b > 1 {
+		in.fail()
+	}
+	return b == 1
 }
 
 func (in *input) varint() int64 {

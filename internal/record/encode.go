@@ -8,16 +8,19 @@ import (
 )
 
 // The versions of the stored form. Version 2 has what a call costs at list
-// prices and by the catalogue; in version 1 both are its cost.
+// prices and by the catalogue; in version 1 both are its cost. Version 3 has what
+// policies did at its end; before it they did nothing.
 const (
 	version1 byte = 1
-	version  byte = 2 // that is written
+	version2 byte = 2
+	version  byte = 3 // that is written
 )
 
 // Limits of a stored record. Append cuts texts to MaxText, which is far beyond
 // any name a provider has; the counts are beyond what a request can have.
 const (
 	MaxText    = 1024
+	MaxRulings = 32
 	maxSavings = 32
 	maxCharges = 256
 	maxSplit   = 16 << 10 // every dimension and tag with its longest value, and lengths
@@ -33,11 +36,11 @@ const (
 const flagStream byte = 1
 
 // Append appends the stored form of r. Texts longer than MaxText are cut at a
-// character; a record with more charges or savings than a request can have is a
-// programmer's error and panics.
+// character; a record with more charges, savings or rulings than a request can have
+// is a programmer's error and panics.
 func Append(b []byte, r *Record) []byte {
-	if len(r.Charges) > maxCharges || len(r.Savings) > maxSavings || len(r.Dims.Tags) > ledger.MaxTags {
-		panic("record: more charges, savings or tags than a request can have: " + r.ID)
+	if len(r.Charges) > maxCharges || len(r.Savings) > maxSavings || len(r.Dims.Tags) > ledger.MaxTags || len(r.Rulings) > MaxRulings {
+		panic("record: more charges, savings, tags or rulings than a request can have: " + r.ID)
 	}
 	b = append(b, version)
 	b = appendID(b, r.ID)
@@ -66,6 +69,15 @@ func Append(b []byte, r *Record) []byte {
 	b = binary.AppendUvarint(b, uint64(len(r.Charges)))
 	for i := range r.Charges {
 		b = appendCharge(b, &r.Charges[i])
+	}
+	b = binary.AppendUvarint(b, uint64(len(r.Rulings)))
+	for _, p := range r.Rulings {
+		b = appendText(appendText(b, p.Policy), p.Rule)
+		shadow := byte(0)
+		if p.Shadow {
+			shadow = 1
+		}
+		b = append(b, byte(p.Effect), shadow)
 	}
 	return b
 }

@@ -41,6 +41,13 @@ func fullContracted() *Record {
 	return r
 }
 
+// fullRuled is fullContracted with what version 3 adds. It is golden too.
+func fullRuled() *Record {
+	r := fullContracted()
+	r.Rulings = []Ruling{{Policy: "office", Rule: "hours", Effect: PolicyWarned}, {Policy: "trial", Rule: "cost", Effect: PolicyDenied, Shadow: true}}
+	return r
+}
+
 // records draws records such as requests write, and odder ones.
 func records() *rapid.Generator[*Record] {
 	text := rapid.OneOf(rapid.Just(""), rapid.SampledFrom([]string{"gpt-5", "openai", "req_", "ü"}), rapid.StringN(0, 60, MaxText))
@@ -83,6 +90,12 @@ func records() *rapid.Generator[*Record] {
 					Start: ledger.Instant(rapid.Int64().Draw(t, "start")),
 				},
 				Incarnation: rapid.Uint32().Draw(t, "incarnation"), Held: amount.Draw(t, "held"), Spent: amount.Draw(t, "spent"),
+			})
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "rulings") {
+			r.Rulings = append(r.Rulings, Ruling{
+				Policy: text.Draw(t, "policy"), Rule: text.Draw(t, "rule"),
+				Effect: Effect(rapid.Byte().Draw(t, "effect")), Shadow: rapid.Bool().Draw(t, "shadow"),
 			})
 		}
 		return r

@@ -49,7 +49,15 @@ type document struct {
 	FirstByte int64 `json:"first_byte_ns"`
 	Total     int64 `json:"total_ns"`
 
-	Charges []chargeDocument `json:"charges,omitempty"`
+	Charges  []chargeDocument `json:"charges,omitempty"`
+	Policies []rulingDocument `json:"policies,omitempty"`
+}
+
+type rulingDocument struct {
+	Policy string `json:"policy"`
+	Rule   string `json:"rule"`
+	Effect string `json:"effect"`
+	Shadow bool   `json:"shadow,omitempty"`
 }
 
 type chargeDocument struct {
@@ -85,6 +93,9 @@ func (r *Record) MarshalJSON() ([]byte, error) {
 			Budget: c.Account.Budget, Split: c.Account.Split.Values(), Start: c.Account.Start,
 			Incarnation: c.Incarnation, Held: c.Held, Spent: c.Spent,
 		})
+	}
+	for _, p := range r.Rulings {
+		d.Policies = append(d.Policies, rulingDocument{Policy: p.Policy, Rule: p.Rule, Effect: p.Effect.String(), Shadow: p.Shadow})
 	}
 	b, err := json.Marshal(&d)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestJSONFormIsStable(t *testing.T) {
-	b, err := json.MarshalIndent(fullContracted(), "", "  ")
+	b, err := json.MarshalIndent(fullRuled(), "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestJSONLeavesOutWhatIsNotSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, absent := range []string{"usage", "charges", "savings", "upstream", "code"} {
+	for _, absent := range []string{"usage", "charges", "savings", "policies", "upstream", "code"} {
 		if strings.Contains(string(b), `"`+absent) {
 			t.Errorf("%s in %s", absent, b)
 		}

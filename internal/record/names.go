@@ -38,6 +38,8 @@ var bounds = named{
 
 var levers = named{LeverExactCache: "exact_cache", LeverCoalesce: "coalesce", LeverNativeCache: "native_cache"}
 
+var effects = named{PolicyDenied: "denied", PolicyUndecided: "undecided", PolicyWarned: "warned", PolicyRewrote: "rewrote"}
+
 // String is the outcome's stable name, such as "completed".
 func (o Outcome) String() string { return outcomes.name("outcome", uint8(o)) }
 
@@ -82,6 +84,9 @@ func ParseLever(s string) (Lever, bool) {
 	v, ok := levers.value(s)
 	return Lever(v), ok
 }
+
+// String is the effect's stable name, such as "denied".
+func (e Effect) String() string { return effects.name("effect", uint8(e)) }
 
 // MaxOutcome is the highest outcome known; tables by outcome have MaxOutcome+1 entries.
 const MaxOutcome = CutShort

@@ -68,6 +68,24 @@ const (
 	LeverNativeCache
 )
 
+// Effect is what a rule of a policy did to a request.
+type Effect uint8
+
+// The effects.
+const (
+	PolicyDenied    Effect = iota + 1
+	PolicyUndecided        // denied, because the rule could not be decided
+	PolicyWarned
+	PolicyRewrote
+)
+
+// Ruling is one rule's part in a request.
+type Ruling struct {
+	Policy, Rule string
+	Effect       Effect
+	Shadow       bool // what it would have done
+}
+
 // Saving is what one lever saved on one request.
 type Saving struct {
 	Lever  Lever
@@ -122,4 +140,7 @@ type Record struct {
 	Total     int64 // nanoseconds from arrival to the end
 
 	Charges []Charge
+
+	// Rulings are of the request, and in its first record alone.
+	Rulings []Ruling
 }

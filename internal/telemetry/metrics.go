@@ -17,8 +17,29 @@ import (
 // price can make any name a model.
 const maxModels = 200
 
-// otherModel stands for every model beyond maxModels.
-const otherModel = "other"
+// maxRules bounds the pairs of the labels "policy" and "rule" in the same way: they
+// are those that there were since the start.
+const maxRules = 1000
+
+// other stands for every value beyond such a bound.
+const other = "other"
+
+// limited are the values that a label has had, as many as it may have.
+type limited struct {
+	mu    sync.Mutex
+	known map[string]bool
+	most  int
+}
+
+// takes says whether the label may have the value.
+func (l *limited) takes(value string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.known[value] && len(l.known) < l.most {
+		l.known[value] = true
+	}
+	return l.known[value]
+}
 
 // Gauges are read at each scrape.
 type Gauges struct {
@@ -48,8 +69,9 @@ type Metrics struct {
 	firstByte *prometheus.HistogramVec
 	duration  *prometheus.HistogramVec
 
-	mu     sync.Mutex
-	models map[string]bool
+	rulings *prometheus.CounterVec
+
+	models, rules limited
 }
 
 // latencyBuckets reach from a cache hit to a long answer, in seconds.
@@ -57,7 +79,7 @@ var latencyBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1
 
 // New registers every metric.
 func New(g Gauges) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), models: map[string]bool{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), models: limited{known: map[string]bool{}, most: maxModels}, rules: limited{known: map[string]bool{}, most: maxRules}}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 		m.registry.MustRegister(c)
@@ -80,6 +102,7 @@ func New(g Gauges) *Metrics {
 	m.tokens = counter("purser_tokens_total", "Tokens and tool calls as the provider reported them, by meter.", "upstream", "model", "meter")
 	m.cost = counter("purser_cost_usd_total", "Cost charged to budgets, in dollars.", "upstream", "model")
 	m.saved = counter("purser_saved_usd_total", "What a lever saved, in dollars.", "lever")
+	m.rulings = counter("purser_policy_rulings_total", "What rules of policies did to requests, or in shadow would have done.", "policy", "rule", "effect", "mode")
 	m.overrun = single("purser_overrun_usd_total", "Cost beyond the hold of its call, in dollars.")
 	m.presumed = single("purser_full_hold_usd_total", "Cost charged as the whole hold, because the call's usage is unknown, in dollars.")
 	m.attempts = counter("purser_upstream_calls_total", "Upstream calls of finished requests.", "upstream")
@@ -122,6 +145,9 @@ func (m *Metrics) Observe(r *record.Record) {
 	if r.Admit > 0 {
 		m.admitWait.Observe(time.Duration(r.Admit).Seconds())
 	}
+	for _, p := range r.Rulings {
+		m.ruled(p)
+	}
 	for _, s := range r.Savings {
 		m.saved.WithLabelValues(s.Lever.String()).Add(float64(s.Amount) / nanoPerUSD)
 	}
@@ -151,14 +177,21 @@ func (m *Metrics) Observe(r *record.Record) {
 
 // model bounds the label's values.
 func (m *Metrics) model(name string) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.models[name] {
+	if m.models.takes(name) {
 		return name
 	}
-	if len(m.models) >= maxModels {
-		return otherModel
+	return other
+}
+
+// ruled counts what a rule of a policy did, or would have done.
+func (m *Metrics) ruled(p record.Ruling) {
+	mode := "enforce"
+	if p.Shadow {
+		mode = "shadow"
 	}
-	m.models[name] = true
-	return name
+	name, rule := p.Policy, p.Rule
+	if !m.rules.takes(name + "/" + rule) {
+		name, rule = other, other
+	}
+	m.rulings.WithLabelValues(name, rule, p.Effect.String(), mode).Inc()
 }

@@ -43,6 +43,7 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 	m.Observe(completed("gpt-4o"))
 	m.Observe(completed("gpt-4o"))
 	m.Observe(&record.Record{Endpoint: "/v1/chat/completions", Outcome: record.Refused, Code: "insufficient_quota"})
+	m.Observe(&record.Record{Rulings: []record.Ruling{{Policy: "p", Rule: "r", Effect: record.PolicyDenied}, {Policy: "p", Rule: "s", Effect: record.PolicyWarned, Shadow: true}}})
 	m.Exchanged(3 * time.Millisecond)
 	got := scrape(t, m)
 	for _, want := range []string{
@@ -52,6 +53,8 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 		`purser_cost_usd_total{model="gpt-4o",upstream="openai"} 5`,
 		`purser_overrun_usd_total 1`,
 		`purser_saved_usd_total{lever="native_cache"} 2`,
+		`purser_policy_rulings_total{effect="denied",mode="enforce",policy="p",rule="r"} 1`,
+		`purser_policy_rulings_total{effect="warned",mode="shadow",policy="p",rule="s"} 1`,
 		`purser_ready 1`,
 		`purser_upstream_breakers_open{upstream="openai"} 1`,
 		`purser_upstream_breakers_open{upstream="azure"} 0`,
@@ -81,7 +84,9 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := New(zeroGauges())
-	m.Observe(completed("gpt-4o"))
+	r := completed("gpt-4o")
+	r.Rulings = []record.Ruling{{Policy: "p", Rule: "r", Effect: record.PolicyWarned}}
+	m.Observe(r)
 	var names []string
 	for _, match := range regexp.MustCompile(`(?m)^# HELP (purser_\w+) `).FindAllStringSubmatch(scrape(t, m), -1) {
 		names = append(names, match[1])

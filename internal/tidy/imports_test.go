@@ -37,7 +37,7 @@ var rooms = map[string]room{
 		why: "replicated objects must apply alike on every node",
 	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "proxy/policy"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {
@@ -117,9 +117,19 @@ var rooms = map[string]room{
 		why: "agents' programs make child keys with it: it needs nothing but the standard library",
 	},
 	"proxy": {
-		module: []string{"ledger", "proxy/...", "internal/record", "internal/policy", "childkey"},
+		module: []string{"ledger", "proxy/...", "internal/record", "childkey"},
 		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/tidwall/gjson"},
 		why:    "the request path never sees Raft or a store: it meets them as seams",
+	},
+	"proxy/policy": {
+		module: []string{"ledger", "internal/record"}, owned: []string{"cel.dev/cel-go"},
+		banned: []string{"os", "io", "net", "net/http", "context", "log", "log/slog", "math/rand", "math/rand/v2"},
+		why:    "whether a request may run follows from the policies and the facts of the request alone",
+	},
+	"proxy/policy/suite": {
+		module: []string{"proxy/policy"}, owned: []string{"github.com/goccy/go-yaml"},
+		banned: []string{"os", "net", "net/http"},
+		why:    "policies and their tests are read from bytes, so that policy stays free of files and formats",
 	},
 	"proxy/dialect/conversation/conversationtest": {
 		module: []string{"proxy/dialect/...", "proxy/price"},

@@ -43,6 +43,7 @@ const (
 	CodeModelNotAllowed    Code = "model_not_allowed"
 	CodeProviderNotAllowed Code = "provider_not_allowed"
 	CodeChildLimit         Code = "child_limit_reached"
+	CodePolicy             Code = "policy_denied"
 	CodeUnpriced           Code = "model_not_priced"
 	CodeUnbounded          Code = "cost_not_bounded"
 	CodeContextLength      Code = "context_length_exceeded"
@@ -117,6 +118,7 @@ var codes = map[Code]codeRule{
 	CodeModelNotAllowed:    {403, typeForbidden, false},
 	CodeProviderNotAllowed: {403, typeForbidden, false},
 	CodeChildLimit:         {403, typeForbidden, false},
+	CodePolicy:             {403, typeForbidden, true},
 	CodeUnpriced:           {400, typeInvalid, false},
 	CodeUnbounded:          {400, typeInvalid, false},
 	CodeContextLength:      {400, typeInvalid, false},

@@ -12,7 +12,8 @@ import (
 // ErrorAnswer gives the status, headers and body that tell e to the client.
 //
 // A refusal for money is a 402 with x-should-retry: false, which no SDK tries
-// again; Codex gets the 429 usage_limit_reached that it stops on. A rate limit
+// again; Codex gets the 429 usage_limit_reached that it stops on. Of a denial by a
+// policy it gets a 400: it tries a 403 again. A rate limit
 // is a 429 with retry-after, retry-after-ms and the x-ratelimit- headers.
 func ErrorAnswer(e *dialect.Error, c dialect.Client) (int, []dialect.Header, []byte) {
 	header := make([]dialect.Header, 0, 8)
@@ -23,6 +24,9 @@ func ErrorAnswer(e *dialect.Error, c dialect.Client) (int, []dialect.Header, []b
 	}
 	if c == dialect.Codex && e.Code == dialect.CodeQuota {
 		return 429, header, appendUsageLimit(nil, e)
+	}
+	if c == dialect.Codex && e.Code == dialect.CodePolicy {
+		e.Status = 400
 	}
 	return e.Status, header, AppendError(make([]byte, 0, 512), e)
 }

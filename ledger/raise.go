@@ -52,11 +52,11 @@ func (x *Raise) Validate() error {
 }
 
 // limitOf is the limit of one account by now.
-func (r *rule) limitOf(split Split) Amount { return LimitOf(r.budget, r.raises, split) }
+func (r *rule) limitOf(split Split) Amount { return Raised(r.budget.Limit, r.raises, split) }
 
-// LimitOf is the limit of one account of a budget while raises are in force.
-func LimitOf(b *Budget, raises []Raise, split Split) Amount {
-	limit := b.Limit
+// Raised is the limit of the account of a split while raises of its budget are in
+// force.
+func Raised(limit Amount, raises []Raise, split Split) Amount {
 	for i := range raises {
 		if x := &raises[i]; x.All || x.Split == split {
 			limit = min(limit+x.Amount, MaxAmount)

@@ -74,8 +74,11 @@ func (s *State) putBudget(b *Budget, expect uint64) Outcome {
 	if b.Validate() != nil {
 		return Outcome{Code: InvalidCommand}
 	}
-	if was, ok := s.Budget(b.ID); expect != 0 && (!ok || was.Version() != expect) {
-		return Outcome{Code: StaleVersion}
+	if expect != 0 {
+		was, ok := s.Budget(b.ID)
+		if ok && was.Version() != expect || !ok && expect != ExpectNone {
+			return Outcome{Code: StaleVersion}
+		}
 	}
 	r := s.editRule(b.ID)
 	if r == nil {

@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 )
 
-// Version is the number that tells this rule from others of its id: the first
-// eight bytes of the SHA-256 of its stored form, never 0. Two rules that say the
-// same have the same version, on every replica and in every build.
+// Version is the number that tells this rule from others of its id: the first six
+// bytes of the SHA-256 of its stored form, plus 1, so that JSON can carry it as a
+// number. Two rules that say the same have the same version, on every replica and
+// in every build: it is no part of the state, and a build that does not know it
+// cannot disagree about it.
 func (b *Budget) Version() uint64 {
 	sum := sha256.Sum256(appendBreaker(appendBudget(nil, b), &b.Breaker))
-	return max(binary.BigEndian.Uint64(sum[:8]), 1)
+	return binary.BigEndian.Uint64(sum[:8])>>16 + 1
 }
 
 func appendBreaker(b []byte, x *Breaker) []byte {

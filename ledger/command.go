@@ -41,12 +41,15 @@ type AccountKey struct {
 // of the same name counts as the same, and keeps the offsets it has.
 //
 // Expect is the version that is to be changed, as [Budget.Version] counts it, 0
-// for whatever there is. Where the rule is another by now the outcome is
-// StaleVersion.
+// for whatever there is, ExpectNone for no rule of the id. Where it is another by
+// now the outcome is StaleVersion.
 type PutBudget struct {
 	Budget Budget
 	Expect uint64
 }
+
+// ExpectNone is the expectation that there is no budget of the id.
+const ExpectNone uint64 = 1<<64 - 1
 
 // DeleteBudget closes a budget and its accounts; they are not erased. Its raises
 // and trips end.

@@ -137,6 +137,17 @@ func (s *State) Accounts(id BudgetID) iter.Seq[AccountView] {
 	}
 }
 
+// AccountsFrom yields every account from a key on, in the order of keys.
+func (s *State) AccountsFrom(k AccountKey) iter.Seq[AccountView] {
+	return func(yield func(AccountView) bool) {
+		for _, a := range s.accounts.from(k) {
+			if !yield(s.view(a)) {
+				return
+			}
+		}
+	}
+}
+
 // Lease returns a node's lease of an account.
 func (s *State) Lease(k AccountKey, id NodeID) (LeaseView, bool) {
 	a, ok := s.accounts.get(k)

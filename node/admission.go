@@ -14,14 +14,15 @@ import (
 
 // admission is the purse as the request path sees it.
 type admission struct {
-	purse   *purse.Purse
-	current *currency
-	windows func(ledger.BudgetID) ledger.WindowKind
-	chains  sync.Pool
+	purse    *purse.Purse
+	current  *currency
+	windows  func(ledger.BudgetID) ledger.WindowKind
+	breakers *breakers
+	chains   sync.Pool
 }
 
-func newAdmission(p *purse.Purse, current *currency, windows func(ledger.BudgetID) ledger.WindowKind) *admission {
-	a := &admission{purse: p, current: current, windows: windows}
+func newAdmission(p *purse.Purse, current *currency, windows func(ledger.BudgetID) ledger.WindowKind, b *breakers) *admission {
+	a := &admission{purse: p, current: current, windows: windows, breakers: b}
 	a.chains.New = func() any {
 		c := &chain{admission: a}
 		for p := range c.held {
@@ -42,6 +43,7 @@ func (a *admission) Chain(d *ledger.Dimensions) (proxy.Chain, error) {
 		a.chains.Put(c)
 		return nil, undecided{err}
 	}
+	c.tripped, c.probes = a.breakers.enter(&c.chain, c.probes[:0])
 	return c, nil
 }
 
@@ -66,6 +68,8 @@ type chain struct {
 	admission *admission
 	chain     purse.Chain
 	held      [2]held
+	tripped   *ledger.BreakerTrip // refuses the request, whatever is left
+	probes    []probe             // of half-open breakers, which it is one of
 }
 
 type held struct {
@@ -84,6 +88,9 @@ func (c *chain) part(p proxy.Part) *purse.Part {
 
 // Try implements proxy.Chain.
 func (c *chain) Try(p proxy.Part, claim proxy.Claim) (proxy.Hold, bool) {
+	if c.tripped != nil {
+		return nil, false
+	}
 	h, ok := c.admission.purse.TryReserve(c.part(p), purse.Claim(claim))
 	if !ok {
 		return nil, false
@@ -103,11 +110,15 @@ func (c *chain) Reserve(ctx context.Context, p proxy.Part, claim proxy.Claim) (p
 }
 
 func (c *chain) reserve(ctx context.Context, p proxy.Part, claim proxy.Claim) (purse.Hold, *proxy.Refusal, error) {
+	if c.tripped != nil {
+		return purse.Hold{}, c.refusedBy(c.tripped), nil
+	}
 	h, r, err := c.admission.purse.Reserve(ctx, c.part(p), purse.Claim(claim))
 	if err != nil {
 		return purse.Hold{}, nil, undecided{err}
 	}
 	if r.Refused() {
+		c.admission.breakers.refused(&r)
 		return purse.Hold{}, &proxy.Refusal{
 			Account: r.Account, Unit: r.Unit, Window: c.admission.windows(r.Budget),
 			Limit: r.Limit, Spent: r.Spent, Held: r.Held, Unreachable: r.Unreachable, Needed: r.Hold, ResetsAt: r.ResetsAt,
@@ -129,8 +140,19 @@ func (h *held) Extend(ctx context.Context, claim proxy.Claim) (*proxy.Refusal, e
 	return nil, nil
 }
 
+// refusedBy is the refusal of a breaker.
+func (c *chain) refusedBy(t *ledger.BreakerTrip) *proxy.Refusal {
+	id := t.Scope.Budget
+	return &proxy.Refusal{
+		Account: ledger.AccountKey{Budget: id, Split: t.Scope.Split}, Window: c.admission.windows(id), ResetsAt: ledger.MaxInstant,
+		Trip: &proxy.Trip{HalfOpen: t.State == ledger.HalfOpen, Cause: t.Cause.String(), Reason: t.Reason, Since: t.Since, Until: t.Until},
+	}
+}
+
 // Recycle implements proxy.Chain.
 func (c *chain) Recycle() {
+	c.admission.breakers.leave(c.probes)
+	c.tripped = nil
 	c.chain = purse.Chain{}
 	c.admission.chains.Put(c)
 }
@@ -138,6 +160,7 @@ func (c *chain) Recycle() {
 // Settle implements proxy.Hold.
 func (h *held) Settle(actual proxy.Claim, dst []record.Charge) []record.Charge {
 	h.charges = h.hold.Settle(purse.Claim(actual), h.charges[:0])
+	settleProbes(h.chain.probes, h.charges)
 	for _, c := range h.charges {
 		dst = append(dst, record.Charge(c))
 	}

@@ -62,6 +62,8 @@ type Node struct {
 	refreshed   bool               // there was one
 	ruleSerial  uint64
 	windows     atomic.Pointer[map[ledger.BudgetID]ledger.WindowKind]
+	breakers    *breakers
+	pacer       *pacer
 	draining    atomic.Bool
 	running     bool
 }
@@ -78,7 +80,8 @@ const startWait = 2 * time.Minute
 
 // Open starts every part of a node but the edge. fatal must end the process.
 func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fatal func(error)) (*Node, error) {
-	n := &Node{cfg: cfg, version: version, log: log, began: time.Now(), fatal: fatal}
+	n := &Node{cfg: cfg, version: version, log: log, began: time.Now(), fatal: fatal, pacer: newPacer()}
+	n.breakers = newBreakers(loggedEvents{log})
 	base, stop := context.WithCancel(context.Background())
 	n.stop, n.ending = stop, base.Done()
 	err := n.open(ctx, base)
@@ -100,7 +103,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
-		Followers: n.followers, Upstreams: n.upstreamHealth,
+		Followers: n.followers, Upstreams: n.upstreamHealth, Breakers: n.breakers.count,
 	})
 	if err := n.openPurse(ctx); err != nil {
 		return err
@@ -120,6 +123,8 @@ func (n *Node) open(ctx, base context.Context) error {
 	}
 	n.background.Go(func() { n.keepHouse(base) })
 	n.background.Go(func() { n.current.watch(base) })
+	n.background.Go(func() { n.reportProbes(base) })
+	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	for _, work := range n.duties() {
 		n.background.Go(func() { work(base) })
@@ -292,14 +297,22 @@ func (e exchanger) Exchange(ctx context.Context, x *ledger.Exchange) (*ledger.An
 // serveBudgets gives the purse the rules as they are now.
 func (n *Node) serveBudgets() {
 	var list []ledger.Budget
+	var raises []ledger.Raise
 	windows := map[ledger.BudgetID]ledger.WindowKind{}
-	for b := range n.fsm.Ledger().Budgets() {
+	trips := map[ledger.BudgetID][]ledger.BreakerTrip{}
+	state := n.fsm.Ledger()
+	for b := range state.Budgets() {
 		list = append(list, *b)
+		raises = append(raises, state.Raises(b.ID)...)
 		windows[b.ID] = b.Window.Kind
+		if t := state.Trips(b.ID); t != nil {
+			trips[b.ID] = t
+		}
 	}
 	n.ruleSerial++
 	n.windows.Store(&windows)
-	n.purse.SetRules(list, n.ruleSerial)
+	n.breakers.swap(trips)
+	n.purse.SetRules(list, n.ruleSerial, raises...)
 }
 
 // Serve answers requests on ln until Close.

@@ -119,6 +119,17 @@ type Refusal struct {
 
 	Limit, Spent, Held, Unreachable, Needed ledger.Amount
 	ResetsAt                                ledger.Instant // MaxInstant: never
+
+	Trip *Trip // set where the budget's breaker refuses, whatever is left
+}
+
+// Trip is why the breaker of a budget refuses.
+type Trip struct {
+	HalfOpen bool // it lets single requests through, and others later
+	Cause    string
+	Reason   string // an operator's, or a sentence; "" for none
+	Since    ledger.Instant
+	Until    ledger.Instant // when single requests are let through; 0 for when it is reset
 }
 
 // Cached is one complete, successful answer in its JSON form.

@@ -22,15 +22,6 @@ type Keys interface {
 	ListKeys(context.Context) ([]Key, error)
 }
 
-// Budgets are the rules of the ledger and their accounts.
-type Budgets interface {
-	PutBudget(context.Context, Budget) (Budget, error)
-	DeleteBudget(ctx context.Context, id string) error
-	// ReleaseBudget gives back what a restore withheld of a budget.
-	ReleaseBudget(ctx context.Context, id string) error
-	ShowBudgets(ctx context.Context, id string, how Read) ([]BudgetDetail, Age, error) // every budget for ""
-}
-
 // Reports answer questions about what was used and how the node is.
 type Reports interface {
 	Usage(context.Context, UsageQuery) (UsageReport, error)
@@ -110,11 +101,13 @@ const maxBody = 1 << 20
 
 // Parts are what the routes ask.
 type Parts struct {
-	Keys    Keys
-	Budgets Budgets
-	Objects Objects
-	Reports Reports
-	Cluster Cluster
+	Keys     Keys
+	Budgets  Budgets
+	Raises   Raises
+	Breakers Breakers
+	Objects  Objects
+	Reports  Reports
+	Cluster  Cluster
 }
 
 // API serves the admin routes.
@@ -139,11 +132,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /admin/v1/keys", a.createKey)
 	mux.HandleFunc("GET /admin/v1/keys", a.listKeys)
 	mux.HandleFunc("POST /admin/v1/keys/{id}/revoke", a.revokeKey)
-	mux.HandleFunc("PUT /admin/v1/budgets/{id}", a.putBudget)
-	mux.HandleFunc("GET /admin/v1/budgets", a.listBudgets)
-	mux.HandleFunc("GET /admin/v1/budgets/{id}", a.showBudget)
-	mux.HandleFunc("DELETE /admin/v1/budgets/{id}", a.deleteBudget)
-	mux.HandleFunc("POST /admin/v1/budgets/{id}/release", a.releaseBudget)
+	a.budgetRoutes(mux)
 	mux.HandleFunc("GET /admin/v1/usage", a.usage)
 	mux.HandleFunc("GET /admin/v1/status", a.status)
 	mux.HandleFunc("GET /admin/v1/backup", a.backup)
@@ -193,67 +182,6 @@ func (a *API) listKeys(w http.ResponseWriter, r *http.Request) {
 func (a *API) revokeKey(w http.ResponseWriter, r *http.Request) {
 	key, err := a.Keys.RevokeKey(r.Context(), r.PathValue("id"))
 	a.reply(w, r, http.StatusOK, key, err)
-}
-
-func (a *API) putBudget(w http.ResponseWriter, r *http.Request) {
-	var in Budget
-	if !a.read(w, r, &in) {
-		return
-	}
-	id := r.PathValue("id")
-	if in.ID != "" && in.ID != id {
-		a.fail(w, r, Invalid("the body names budget "+strconv.Quote(in.ID)+", the path "+strconv.Quote(id)))
-		return
-	}
-	in.ID = id
-	out, err := a.Budgets.PutBudget(r.Context(), in)
-	a.reply(w, r, http.StatusOK, out, err)
-}
-
-func (a *API) listBudgets(w http.ResponseWriter, r *http.Request) {
-	how, fault := readOf(r)
-	if fault != nil {
-		a.fail(w, r, fault)
-		return
-	}
-	list, age, err := a.Budgets.ShowBudgets(r.Context(), "", how)
-	age.tell(w)
-	a.reply(w, r, http.StatusOK, map[string]any{"budgets": list}, err)
-}
-
-func (a *API) showBudget(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	how, fault := readOf(r)
-	if fault != nil {
-		a.fail(w, r, fault)
-		return
-	}
-	list, age, err := a.Budgets.ShowBudgets(r.Context(), id, how)
-	age.tell(w)
-	if err == nil && len(list) == 0 {
-		err = NotFound("no budget " + strconv.Quote(id))
-	}
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	a.reply(w, r, http.StatusOK, list[0], nil)
-}
-
-func (a *API) deleteBudget(w http.ResponseWriter, r *http.Request) {
-	if err := a.Budgets.DeleteBudget(r.Context(), r.PathValue("id")); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-func (a *API) releaseBudget(w http.ResponseWriter, r *http.Request) {
-	if err := a.Budgets.ReleaseBudget(r.Context(), r.PathValue("id")); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
 func (a *API) usage(w http.ResponseWriter, r *http.Request) {

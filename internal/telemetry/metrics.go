@@ -31,6 +31,10 @@ type Gauges struct {
 	Followers func() float64 // gateways that follow this member
 
 	Upstreams func() []UpstreamHealth // each configured one, once
+
+	// Breakers are those of budgets that are open and half open, and the accounts that
+	// this node knows to be spent.
+	Breakers func() (open, halfOpen, spent float64)
 }
 
 // Metrics are the node's metrics.
@@ -101,6 +105,7 @@ func New(g Gauges) *Metrics {
 		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",
 	}, g.Foreign))
 	m.registry.MustRegister(newUpstreams(g.Upstreams))
+	m.registry.MustRegister(budgetBreakers(g.Breakers))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -12,17 +12,23 @@ import (
 	"purser/proxy/dialect"
 )
 
+// counted is what a budget counts, and in which windows.
+type counted struct {
+	unit   ledger.Unit
+	window ledger.WindowKind
+}
+
 // admission is the purse as the request path sees it.
 type admission struct {
 	purse    *purse.Purse
 	current  *currency
-	windows  func(ledger.BudgetID) ledger.WindowKind
+	counted  func(ledger.BudgetID) counted
 	breakers *breakers
 	chains   sync.Pool
 }
 
-func newAdmission(p *purse.Purse, current *currency, windows func(ledger.BudgetID) ledger.WindowKind, b *breakers) *admission {
-	a := &admission{purse: p, current: current, windows: windows, breakers: b}
+func newAdmission(p *purse.Purse, current *currency, of func(ledger.BudgetID) counted, b *breakers) *admission {
+	a := &admission{purse: p, current: current, counted: of, breakers: b}
 	a.chains.New = func() any {
 		c := &chain{admission: a}
 		for p := range c.held {
@@ -120,7 +126,7 @@ func (c *chain) reserve(ctx context.Context, p proxy.Part, claim proxy.Claim) (p
 	if r.Refused() {
 		c.admission.breakers.refused(&r)
 		return purse.Hold{}, &proxy.Refusal{
-			Account: r.Account, Unit: r.Unit, Window: c.admission.windows(r.Budget),
+			Account: r.Account, Unit: r.Unit, Window: c.admission.counted(r.Budget).window,
 			Limit: r.Limit, Spent: r.Spent, Held: r.Held, Unreachable: r.Unreachable, Needed: r.Hold, ResetsAt: r.ResetsAt,
 		}, nil
 	}
@@ -143,8 +149,9 @@ func (h *held) Extend(ctx context.Context, claim proxy.Claim) (*proxy.Refusal, e
 // refusedBy is the refusal of a breaker.
 func (c *chain) refusedBy(t *ledger.BreakerTrip) *proxy.Refusal {
 	id := t.Scope.Budget
+	of := c.admission.counted(id)
 	return &proxy.Refusal{
-		Account: ledger.AccountKey{Budget: id, Split: t.Scope.Split}, Window: c.admission.windows(id), ResetsAt: ledger.MaxInstant,
+		Account: ledger.AccountKey{Budget: id, Split: t.Scope.Split}, Unit: of.unit, Window: of.window, ResetsAt: ledger.MaxInstant,
 		Trip: &proxy.Trip{HalfOpen: t.State == ledger.HalfOpen, Cause: t.Cause.String(), Reason: t.Reason, Since: t.Since, Until: t.Until},
 	}
 }

@@ -28,9 +28,15 @@ type breakers struct {
 // spentOut is an account that refused a request here for good.
 type spentOut struct {
 	since  ledger.Instant
+	last   ledger.Instant // when it last refused one
 	needed ledger.Amount  // the smallest hold that did not fit
+	limit  ledger.Amount  // then
 	end    ledger.Instant // of the window
 }
+
+// reportedBy is how soon the ledger knows of what was spent: before that it may show
+// more to be left than there is.
+const reportedBy = 5 * ledger.Second
 
 const (
 	// maxReports bounds the probes whose end waits to be told; of more the ledger does
@@ -194,7 +200,7 @@ func (b *breakers) refused(r *purse.Refusal) {
 		if !known {
 			was = spentOut{since: at, needed: r.Hold, end: r.ResetsAt}
 		}
-		was.needed = min(was.needed, r.Hold)
+		was.last, was.limit, was.needed = at, r.Limit, min(was.needed, r.Hold)
 		b.spent[r.Account] = was
 	}
 	b.mu.Unlock()
@@ -206,12 +212,12 @@ func (b *breakers) refused(r *purse.Refusal) {
 
 // exhausted says since when an account has no room for what was asked of it, 0 where
 // it has not been asked here. What it has got since ends that.
-func (b *breakers) exhausted(v ledger.AccountView) (since ledger.Instant, yes bool) {
+func (b *breakers) exhausted(v ledger.AccountView, at ledger.Instant) (since ledger.Instant, yes bool) {
 	left := max(0, v.Available) + v.Outstanding
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x, known := b.spent[v.Key]
-	if known && left >= x.needed {
+	if known && (v.Limit > x.limit || left >= x.needed && at-x.last > reportedBy) {
 		delete(b.spent, v.Key)
 		known = false
 	}

@@ -109,7 +109,7 @@ func (c control) ShowBudgets(ctx context.Context, id string, how admin.Read) ([]
 		}
 		for v := range state.Accounts(b.ID) {
 			a := accountText(b, v)
-			a.Breaker = c.breakerText(trips, v)
+			a.Breaker = c.breakerText(trips, v, at)
 			a.Forecast = c.forecast(v, raises, at)
 			d.Accounts = append(d.Accounts, a)
 		}
@@ -120,14 +120,14 @@ func (c control) ShowBudgets(ctx context.Context, id string, how admin.Read) ([]
 
 // breakerText is how the breaker of an account stands: tripped, else spent, else
 // closed.
-func (c control) breakerText(trips []ledger.BreakerTrip, v ledger.AccountView) admin.Breaker {
+func (c control) breakerText(trips []ledger.BreakerTrip, v ledger.AccountView, at ledger.Instant) admin.Breaker {
 	if t := covering(trips, v.Key.Split); t != nil {
 		out := tripText(nil, t)
 		out.Split = nil
 		return out
 	}
 	if v.State == ledger.Open && v.Unit != ledger.Slots {
-		if since, yes := c.n.breakers.exhausted(v); yes {
+		if since, yes := c.n.breakers.exhausted(v, at); yes {
 			return admin.Breaker{State: "open", Cause: "exhausted", Reason: "what is left of the limit has no room for what was asked", Since: timeText(since), Until: timeText(v.WindowEnd)}
 		}
 	}

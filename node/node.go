@@ -61,7 +61,7 @@ type Node struct {
 	served      raftfsm.Versions   // by the last one
 	refreshed   bool               // there was one
 	ruleSerial  uint64
-	windows     atomic.Pointer[map[ledger.BudgetID]ledger.WindowKind]
+	counted     atomic.Pointer[map[ledger.BudgetID]counted]
 	breakers    *breakers
 	pacer       *pacer
 	draining    atomic.Bool
@@ -298,19 +298,19 @@ func (e exchanger) Exchange(ctx context.Context, x *ledger.Exchange) (*ledger.An
 func (n *Node) serveBudgets() {
 	var list []ledger.Budget
 	var raises []ledger.Raise
-	windows := map[ledger.BudgetID]ledger.WindowKind{}
+	kinds := map[ledger.BudgetID]counted{}
 	trips := map[ledger.BudgetID][]ledger.BreakerTrip{}
 	state := n.fsm.Ledger()
 	for b := range state.Budgets() {
 		list = append(list, *b)
 		raises = append(raises, state.Raises(b.ID)...)
-		windows[b.ID] = b.Window.Kind
+		kinds[b.ID] = counted{b.Unit, b.Window.Kind}
 		if t := state.Trips(b.ID); t != nil {
 			trips[b.ID] = t
 		}
 	}
 	n.ruleSerial++
-	n.windows.Store(&windows)
+	n.counted.Store(&kinds)
 	n.breakers.swap(trips)
 	n.purse.SetRules(list, n.ruleSerial, raises...)
 }

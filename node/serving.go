@@ -72,8 +72,8 @@ func (n *Node) openGateway(base context.Context) error {
 	seams := proxy.Seams{
 		Keys:  &n.keys,
 		Rules: &n.objects,
-		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
-			return (*n.windows.Load())[id]
+		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) counted {
+			return (*n.counted.Load())[id]
 		}, n.breakers),
 		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,

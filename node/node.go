@@ -63,6 +63,7 @@ type Node struct {
 	ruleSerial  uint64
 	counted     atomic.Pointer[map[ledger.BudgetID]counted]
 	breakers    *breakers
+	loops       *loops
 	pacer       *pacer
 	draining    atomic.Bool
 	running     bool
@@ -82,6 +83,7 @@ const startWait = 2 * time.Minute
 func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fatal func(error)) (*Node, error) {
 	n := &Node{cfg: cfg, version: version, log: log, began: time.Now(), fatal: fatal, pacer: newPacer()}
 	n.breakers = newBreakers(loggedEvents{log})
+	n.loops = newLoops(loggedEvents{log})
 	base, stop := context.WithCancel(context.Background())
 	n.stop, n.ending = stop, base.Done()
 	err := n.open(ctx, base)
@@ -103,7 +105,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
-		Followers: n.followers, Upstreams: n.upstreamHealth, Breakers: n.breakers.count,
+		Followers: n.followers, Upstreams: n.upstreamHealth, Breakers: n.breakers.count, Loops: n.loops.counts,
 	})
 	if err := n.openPurse(ctx); err != nil {
 		return err

@@ -78,6 +78,7 @@ func (n *Node) openGateway(base context.Context) error {
 		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
 	}
+	seams.Loops = n.loops
 	if n.cache != nil {
 		seams.Cache = n.cache
 	}
@@ -88,7 +89,7 @@ func (n *Node) openGateway(base context.Context) error {
 
 func (n *Node) openEdge() error {
 	c := control{n}
-	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Raises: c, Breakers: c, Objects: c, Reports: c, Cluster: c}, n.log)
+	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Reports: c, Cluster: c}, n.log)
 	if err != nil {
 		return err
 	}

@@ -192,7 +192,11 @@ func (x *exchange) change() dialect.Change {
 // amounts have such digits by chance: it gets none.
 func (x *exchange) refused(r *Refusal) *dialect.Error {
 	e := refused(r, x.rec.At)
-	if x.client == dialect.Opencode && e.Code == dialect.CodeQuota && r.Trip == nil {
+	switch {
+	case x.client != dialect.Opencode || e.Code != dialect.CodeQuota:
+	case r.Trip != nil:
+		e.Message, e.Budget = fmt.Sprintf("the billing budget %s refuses all requests: its circuit breaker was opened", e.Budget.ID), nil
+	default:
 		e.Message, e.Budget = fmt.Sprintf("the billing budget %s has no room for this request; %s", e.Budget.ID, resetsAt(e.Budget.ResetsAt)), nil
 	}
 	return e

@@ -12,6 +12,7 @@ import (
 	"purser/ledger"
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/sse"
+	"purser/proxy/loop"
 )
 
 // Headers of answers that speak of money. Amounts are nano-dollars, whole.
@@ -40,6 +41,9 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 	h = append(h, HeaderField{headerID + "-id", x.rec.ID}, HeaderField{headerLiteCall, x.rec.ID})
 	if c := &x.route_; c.up != nil {
 		h = append(h, HeaderField{headerLiteModel, c.up.Name + "/" + c.model})
+	}
+	if x.looped.Why != loop.None {
+		h = append(h, HeaderField{headerLoop, string(x.looped.Why)})
 	}
 	if a.Stream == nil {
 		h = appendCost(h, x.cost())

@@ -173,6 +173,7 @@ type Gateway struct {
 type Seams struct {
 	Keys    Keys
 	Rules   Governance // nil: there are none
+	Loops   Loops      // nil: nobody looks for them
 	Purse   Purse
 	Cache   Cache
 	Journal Journal

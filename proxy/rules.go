@@ -1,6 +1,9 @@
 package proxy
 
-import "purser/ledger"
+import (
+	"purser/ledger"
+	"purser/proxy/loop"
+)
 
 // noRules is a gateway that nothing rules but budgets and keys.
 type noRules struct{}
@@ -16,3 +19,6 @@ func (noRules) Route(string) (model, upstream string, ok bool) { return "", "", 
 
 // RouteNames implements Rules.
 func (noRules) RouteNames() []string { return nil }
+
+// Loop implements Rules.
+func (noRules) Loop(*ledger.Dimensions) *loop.Rule { return nil }

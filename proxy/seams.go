@@ -6,6 +6,7 @@ import (
 
 	"purser/internal/record"
 	"purser/ledger"
+	"purser/proxy/loop"
 	"purser/proxy/price"
 )
 
@@ -51,6 +52,18 @@ type Rules interface {
 	Route(name string) (model, upstream string, ok bool)
 	// RouteNames lists those names, in order.
 	RouteNames() []string
+	// Loop is the rule that repetitions of a request of these dimensions are judged
+	// by; nil for none.
+	Loop(*ledger.Dimensions) *loop.Rule
+}
+
+// Loops notices runs and sessions that go round in circles.
+type Loops interface {
+	// Enter looks at a request; Leave is called in any case when it has ended.
+	Enter(*loop.Rule, loop.Subject, loop.Evidence, ledger.Instant) (loop.Visit, loop.Found)
+	Leave(v loop.Visit, answered bool, cost ledger.Amount, at ledger.Instant)
+	// Tell is told of each loop once; it does not wait.
+	Tell(loop.Found)
 }
 
 // Purse sets allowance aside on this node.

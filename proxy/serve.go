@@ -36,6 +36,9 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	if e := x.terms(); e != nil {
 		return x.deny(e)
 	}
+	if e := x.loops(); e != nil {
+		return x.deny(e)
+	}
 	if e := x.govern(); e != nil {
 		return x.deny(e)
 	}

@@ -105,6 +105,7 @@ type Parts struct {
 	Budgets  Budgets
 	Raises   Raises
 	Breakers Breakers
+	Loops    Loops
 	Objects  Objects
 	Reports  Reports
 	Cluster  Cluster
@@ -133,6 +134,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /admin/v1/keys", a.listKeys)
 	mux.HandleFunc("POST /admin/v1/keys/{id}/revoke", a.revokeKey)
 	a.budgetRoutes(mux)
+	a.loopRoutes(mux)
 	mux.HandleFunc("GET /admin/v1/usage", a.usage)
 	mux.HandleFunc("GET /admin/v1/status", a.status)
 	mux.HandleFunc("GET /admin/v1/backup", a.backup)

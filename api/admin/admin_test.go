@@ -87,7 +87,7 @@ const token = "a-token-of-the-test"
 func serve(t *testing.T) (*node, string) {
 	t.Helper()
 	n := &node{}
-	api, err := New(token, Parts{Keys: n, Budgets: n, Raises: n, Breakers: n, Objects: n, Reports: n, Cluster: n}, slog.New(slog.DiscardHandler))
+	api, err := New(token, Parts{Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Objects: n, Reports: n, Cluster: n}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,3 +95,22 @@ func TestRaisesAndBreakersHaveRoutes(t *testing.T) {
 		t.Error("what is not there was ended")
 	}
 }
+
+func (n *node) ListTrips(context.Context) ([]LoopTrip, error) {
+	return []LoopTrip{{Rule: "r", Dim: "run", Value: "1"}}, n.err
+}
+func (n *node) ResetLoop(_ context.Context, rule string, in LoopReset) error {
+	n.changed = append(n.changed, "reset "+rule+" "+in.Dim+" "+in.Value)
+	return n.err
+}
+
+func TestLoopsHaveRoutes(t *testing.T) {
+	n, url := serve(t)
+	c := &Client{URL: url, Token: token}
+	if list, err := c.ListTrips(t.Context()); err != nil || len(list) != 1 || list[0].Rule != "r" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if err := c.ResetLoop(t.Context(), "a/b", LoopReset{Dim: "run", Value: "x"}); err != nil || len(n.changed) != 1 || n.changed[0] != "reset a/b run x" {
+		t.Errorf("%v, %v", n.changed, err)
+	}
+}

@@ -25,6 +25,7 @@ type cli struct {
 	Config      configCmd      `cmd:"" help:"Check a configuration file."`
 	Key         keyCmd         `cmd:"" help:"Virtual keys: create, list, revoke."`
 	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete, release."`
+	Loop        loopCmd        `cmd:"" help:"Show runs and sessions that go round in circles, and reset them."`
 	Get         getCmd         `cmd:"" help:"Show orgs, teams, projects, members, agents, routes and other objects."`
 	Put         putCmd         `cmd:"" help:"Make an object, or give it another spec."`
 	Delete      deleteCmd      `cmd:"" help:"Delete an object that nothing refers to."`

@@ -36,6 +36,7 @@ var Kinds = []Kind{
 	{directory.ObjectMember, "member", "members", func() Spec { return &Member{} }},
 	{directory.ObjectAgent, "agent", "agents", func() Spec { return &Agent{} }},
 	{directory.ObjectRoute, "route", "routes", func() Spec { return &Route{} }},
+	{directory.ObjectLoop, "loop", "loops", func() Spec { return &Loop{} }},
 }
 
 // KindOf finds a kind by its name or plural.

@@ -20,3 +20,18 @@ func (b budgetBreakers) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(descBreakers, prometheus.GaugeValue, halfOpen, "half_open")
 	ch <- prometheus.MustNewConstMetric(descSpent, prometheus.GaugeValue, spent)
 }
+
+var descLoops = prometheus.NewDesc("purser_loops_total", "Loops of runs and sessions that were found, by kind.", []string{"kind"}, nil)
+
+// loops collects the loops that were found.
+type loops func() map[string]float64
+
+// Describe implements prometheus.Collector.
+func (loops) Describe(ch chan<- *prometheus.Desc) { ch <- descLoops }
+
+// Collect implements prometheus.Collector.
+func (l loops) Collect(ch chan<- prometheus.Metric) {
+	for kind, n := range l() {
+		ch <- prometheus.MustNewConstMetric(descLoops, prometheus.CounterValue, n, kind)
+	}
+}

@@ -41,6 +41,7 @@ const (
 	CodeUnbounded       Code = "cost_not_bounded"
 	CodeContextLength   Code = "context_length_exceeded"
 	CodeQuota           Code = "insufficient_quota"
+	CodeLoop            Code = "loop_detected"
 	CodeRateLimit       Code = "rate_limit_exceeded"
 	CodeConcurrency     Code = "concurrency_limit_exceeded"
 	CodeUndecided       Code = "undecided"
@@ -109,6 +110,7 @@ var codes = map[Code]codeRule{
 	CodeUnbounded:       {400, typeInvalid, false},
 	CodeContextLength:   {400, typeInvalid, false},
 	CodeQuota:           {402, typeQuota, true},
+	CodeLoop:            {402, typeForbidden, true}, // as final as money: see docs/loops.md
 	CodeRateLimit:       {429, typeRequests, false},
 	CodeConcurrency:     {429, typeRequests, false},
 	CodeUndecided:       {503, typeServer, false},

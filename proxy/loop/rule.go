@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +55,17 @@ type Forgiven struct {
 	Dim   string `json:"dim"` // run or session
 	Value string `json:"value"`
 	At    string `json:"at"` // RFC 3339
+}
+
+// Forgive adds one that begins anew, in the place of the oldest where there are too
+// many.
+func (s *Spec) Forgive(f Forgiven) {
+	s.Forgiven = append(slices.DeleteFunc(slices.Clone(s.Forgiven), func(o Forgiven) bool {
+		return o.Dim == f.Dim && o.Value == f.Value
+	}), f)
+	if more := len(s.Forgiven) - MaxForgiven; more > 0 {
+		s.Forgiven = s.Forgiven[more:]
+	}
 }
 
 // Limits of a spec.

@@ -120,7 +120,7 @@ var table = []mutant{
 
 	// Raises and breakers.
 	{"a raise does not end by itself",
-		"ledger/raise.go", "if !ok || d.at > s.now {", "if true {", ledger, "Scenario|Twin", quiet},
+		"ledger/raise.go", "if !ok || d.at > s.now {", "if !ok || d.at > s.now || true {", ledger, "Scenario|Twin", quiet},
 	{"a raise that ends leaves the limits as they were",
 		"ledger/raise.go", "	s.relimit(r, false)\n", "", ledger, "Scenario|Twin", quiet},
 	{"when a raise ends, what is out beyond the limit is forgotten (available is not below zero)",

@@ -39,9 +39,9 @@ func modeOf(enforce bool) string {
 
 // counts is how many loops were found, by kind.
 func (l *loops) counts() map[string]float64 {
-	out := map[string]float64{}
+	found, out := l.Guard.Counts(), map[string]float64{}
 	for _, why := range [...]loop.Why{loop.Repeat, loop.Cycle, loop.Same, loop.Burn} {
-		out[string(why)] = float64(l.Guard.Counts()[why])
+		out[string(why)] = float64(found[why])
 	}
 	return out
 }

@@ -145,14 +145,16 @@ func (w *world) raise(b ledger.Budget) {
 
 // unraise ends a raise early, if there is one.
 func (w *world) unraise(id ledger.BudgetID) {
-	for _, x := range w.quorum.state.Raises(id) {
-		if out := w.demand(ledger.EndRaise{Budget: id, ID: x.ID}); out.Code == ledger.Applied {
-			w.count.unraises++
-			delete(w.lifts[id], x.ID)
-		}
-		w.tell()
+	list := w.quorum.state.Raises(id)
+	if len(list) == 0 {
 		return
 	}
+	x := list[0].ID
+	if out := w.demand(ledger.EndRaise{Budget: id, ID: x}); out.Code == ledger.Applied {
+		w.count.unraises++
+		delete(w.lifts[id], x)
+	}
+	w.tell()
 }
 
 // raises are those in force, as a node hears of them.

@@ -35,8 +35,9 @@ func (s *State) openAccount(k AccountKey) (*account, *rule, AccountState) {
 	r.accounts++
 	a := &account{
 		owner: s.epoch, key: k, end: end, unit: r.budget.Unit,
-		limit: r.budget.Limit, available: r.budget.Limit,
+		limit: r.limitOf(k.Split),
 	}
+	a.available = a.limit
 	if r.withholds(k.Start) {
 		a.withhold()
 	}

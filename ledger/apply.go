@@ -4,12 +4,14 @@ import "fmt"
 
 // Apply carries out one command at an instant of ledger time and says what it
 // did. Time never runs backwards: an earlier instant is read as the latest one
-// seen (L7). A refused command changes nothing but the time.
+// seen (L7). What falls due by then happens first: raises and cool-downs end. A
+// refused command changes nothing but the time.
 //
 // Apply panics when an account it touched breaks conservation (L1), and on a
 // command type that is not one of this package's: going on would diverge.
 func (s *State) Apply(now Instant, c Command) Outcome {
 	s.now = max(s.now, now)
+	s.fallDue()
 	out := s.apply(c)
 	s.finish()
 	return out
@@ -18,7 +20,7 @@ func (s *State) Apply(now Instant, c Command) Outcome {
 func (s *State) apply(c Command) Outcome {
 	switch c := c.(type) {
 	case PutBudget:
-		return s.putBudget(&c.Budget)
+		return s.putBudget(&c.Budget, c.Expect)
 	case DeleteBudget:
 		return s.deleteBudget(c.ID)
 	case Register:
@@ -34,6 +36,16 @@ func (s *State) apply(c Command) Outcome {
 		return s.restore(c.Generation)
 	case Release:
 		return s.release(c.ID)
+	case PutRaise:
+		return s.putRaise(&c.Raise)
+	case EndRaise:
+		return s.endRaise(c.Budget, c.ID)
+	case TripBudget:
+		return s.tripBudget(&c)
+	case ResetBreaker:
+		return s.resetBreaker(c.Scope, c.Close)
+	case Probed:
+		return s.probed(&c)
 	case Checkpoint:
 		return Outcome{Code: Applied} // whoever has the log compares
 	default:
@@ -58,9 +70,15 @@ func (s *State) finish() {
 }
 
 // putBudget creates or changes a rule.
-func (s *State) putBudget(b *Budget) Outcome {
+func (s *State) putBudget(b *Budget, expect uint64) Outcome {
 	if b.Validate() != nil {
 		return Outcome{Code: InvalidCommand}
+	}
+	if expect != 0 {
+		was, ok := s.Budget(b.ID)
+		if ok && was.Version() != expect || !ok && expect != ExpectNone {
+			return Outcome{Code: StaleVersion}
+		}
 	}
 	r := s.editRule(b.ID)
 	if r == nil {
@@ -68,6 +86,7 @@ func (s *State) putBudget(b *Budget) Outcome {
 			return Outcome{Code: LimitReached}
 		}
 		s.budgets.put(s.epoch, b.ID, &rule{owner: s.epoch, budget: b.clone(), beenSoft: b.Soft})
+		s.ruled++
 		return Outcome{Code: Applied}
 	}
 	// Also for a deleted budget: its accounts still stand, and what they have
@@ -81,8 +100,9 @@ func (s *State) putBudget(b *Budget) Outcome {
 	r.deleted = false
 	r.beenSoft = r.beenSoft || b.Soft
 	if before != b.Limit || hardened {
-		s.relimit(b)
+		s.relimit(r, hardened)
 	}
+	s.ruled++
 	return Outcome{Code: Applied}
 }
 
@@ -101,19 +121,21 @@ func sameAccounts(a, b *Budget) bool {
 	return true
 }
 
-// relimit moves the limit of the budget's accounts, but for those whose window
-// is over: their story is told.
-func (s *State) relimit(b *Budget) {
-	rule, _ := s.budgets.get(b.ID)
-	for k, at := range s.accounts.editFrom(s.epoch, AccountKey{Budget: b.ID, Start: -MaxInstant - 1}) {
-		if k.Budget != b.ID {
+// relimit moves the limits of the rule's accounts to what they are by now, but
+// for those whose window is over: their story is told. With hardened, those that
+// have the right limit are looked at as well.
+func (s *State) relimit(rule *rule, hardened bool) {
+	id := rule.budget.ID
+	for k, at := range s.accounts.editFrom(s.epoch, AccountKey{Budget: id, Start: -MaxInstant - 1}) {
+		if k.Budget != id {
 			break
 		}
-		if (*at).end <= s.now {
+		limit := rule.limitOf(k.Split)
+		if (*at).end <= s.now || (*at).limit == limit && !hardened {
 			continue
 		}
 		a := s.own(at)
-		a.relimit(b.Limit)
+		a.relimit(limit)
 		if rule.withholds(k.Start) {
 			a.withhold() // a raise may have been given, and spent, in the lost time
 		}
@@ -126,11 +148,16 @@ func (s *State) deleteBudget(id BudgetID) Outcome {
 	if !ok || r.deleted {
 		return Outcome{Code: UnknownBudget}
 	}
+	r = s.editRule(id)
+	if len(r.raises) > 0 {
+		s.setRaises(r, nil)
+	}
+	r.trips, r.deleted = nil, true
+	s.schedule(r)
 	if r.accounts == 0 && !r.blindAt(s.now) {
 		s.budgets.remove(s.epoch, id)
-	} else {
-		s.editRule(id).deleted = true
 	}
+	s.ruled++
 	return Outcome{Code: Applied}
 }
 

@@ -46,7 +46,7 @@ func populated(accounts int) (*State, []AccountKey) {
 func populate(accounts int) (*State, []AccountKey) {
 	s := New()
 	s.limits.leasesPerNode = accounts + 1
-	s.Apply(0, PutBudget{Budget{ID: "team", Unit: USD, Limit: MaxAmount / 2, Window: Window{Kind: Total}, Each: []DimRef{{Dim: DimCustomer}}}})
+	s.Apply(0, PutBudget{Budget: Budget{ID: "team", Unit: USD, Limit: MaxAmount / 2, Window: Window{Kind: Total}, Each: []DimRef{{Dim: DimCustomer}}}})
 	s.Apply(0, Register{Node: "n1"})
 	x := &Exchange{Node: "n1", Incarnation: 1}
 	var keys []AccountKey
@@ -130,7 +130,7 @@ func BenchmarkChangeOfLimit(b *testing.B) {
 	next := *budget
 	for b.Loop() {
 		next.Limit ^= 1
-		s.Apply(1, PutBudget{next})
+		s.Apply(1, PutBudget{Budget: next})
 	}
 }
 

@@ -11,6 +11,8 @@ type Budget struct {
 	Window Window
 	Soft   bool    // counted and alerted, never refused
 	Alerts []uint8 // percent of the limit, ascending, 1 to 100
+
+	Breaker Breaker
 }
 
 // Condition holds when the dimension has one of the values.

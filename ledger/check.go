@@ -74,7 +74,7 @@ func (s *State) Check() error {
 		if !ok {
 			return fmt.Errorf("account %s has no budget", k)
 		}
-		if a.unit != rule.budget.Unit || a.end > s.now && !rule.deleted && a.limit != rule.budget.Limit {
+		if a.unit != rule.budget.Unit || a.end > s.now && !rule.deleted && a.limit != rule.limitOf(k.Split) {
 			return fmt.Errorf("account %s: unit or limit is not its budget's", k)
 		}
 		if err := a.check(); err != nil {
@@ -116,10 +116,21 @@ func (s *State) checkExpiry(a *account) error {
 
 func (s *State) checkCounts(accounts map[BudgetID]int, leases, done map[NodeID]int) error {
 	total := 0
+	raises, dues := 0, 0
 	for id, r := range s.budgets.all() {
+		raises += len(r.raises)
+		if _, filed := s.dues.get(due{r.dueAt, id}); r.dueAt != r.nextDue() || filed != (r.dueAt > 0) || filed && r.dueAt <= s.now {
+			return fmt.Errorf("budget %q is due at %d, filed %t, should be at %d", id, r.dueAt, filed, r.nextDue())
+		}
+		if r.dueAt > 0 {
+			dues++
+		}
 		if accounts[id] != r.accounts || r.deleted && r.accounts == 0 && r.blind == 0 {
 			return fmt.Errorf("budget %q counts %d accounts, has %d", id, r.accounts, accounts[id])
 		}
+	}
+	if raises != s.raises || dues != s.dues.size {
+		return fmt.Errorf("%d raises and %d rules that fall due, counted %d and %d", raises, dues, s.raises, s.dues.size)
 	}
 	for id, n := range s.nodes.all() {
 		if leases[id] != n.leases || done[id] != n.done || n.fenced && n.leases > 0 {

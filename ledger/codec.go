@@ -12,11 +12,20 @@ import (
 // be built in memory can be decoded again, sensible or not: what to refuse is
 // for Apply to say, since an entry that cannot be decoded stops the node (L10).
 
-// codecVersion is the one version of every kind so far.
-const codecVersion = 1
+// codecVersion is the version of every kind; a PutBudget that says more than the
+// first ones could is of version putBudgetVersion.
+const (
+	codecVersion     = 1
+	putBudgetVersion = 2
+)
 
 // AppendCommand appends the bytes of c to b.
 func AppendCommand(b []byte, c Command) []byte {
+	if c, ok := c.(PutBudget); ok && (c.Expect != 0 || c.Budget.Breaker != Breaker{}) {
+		b = append(b, byte(KindPutBudget), putBudgetVersion)
+		b = appendBreaker(appendBudget(b, &c.Budget), &c.Budget.Breaker)
+		return binary.AppendUvarint(b, c.Expect)
+	}
 	b = append(b, byte(c.Kind()), codecVersion)
 	switch c := c.(type) {
 	case PutBudget:
@@ -35,6 +44,18 @@ func AppendCommand(b []byte, c Command) []byte {
 		return binary.AppendUvarint(b, uint64(c.Generation))
 	case Release:
 		return appendString(b, c.ID)
+	case PutRaise:
+		return appendRaise(appendString(b, c.Raise.Budget), &c.Raise)
+	case EndRaise:
+		return appendString(appendString(b, c.Budget), c.ID)
+	case TripBudget:
+		b = append(appendScope(appendString(b, c.Scope.Budget), c.Scope), byte(c.Cause))
+		return binary.AppendVarint(appendString(b, c.Reason), int64(c.For))
+	case ResetBreaker:
+		return appendBool(appendScope(appendString(b, c.Scope.Budget), c.Scope), c.Close)
+	case Probed:
+		b = appendScope(appendString(b, c.Scope.Budget), c.Scope)
+		return appendBool(binary.AppendUvarint(b, uint64(c.Serial)), c.Good)
 	case Checkpoint:
 		return append(binary.AppendUvarint(b, c.Index), c.Digest[:]...)
 	default:

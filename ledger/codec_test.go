@@ -17,7 +17,7 @@ import (
 func samples() []Command {
 	k := AccountKey{Budget: "team-7", Split: `acme|b\|c`, Start: 1_767_225_600 * Second}
 	return []Command{
-		PutBudget{Budget{
+		PutBudget{Budget: Budget{
 			ID:    "team-7",
 			Match: []Condition{{Dim: DimRef{Dim: DimTeam}, Values: []string{"a", "b"}}, {Dim: DimRef{Dim: DimTag, Tag: "tier"}, Values: []string{"gold"}}},
 			Each:  []DimRef{{Dim: DimCustomer}, {Dim: DimTag, Tag: "job"}},
@@ -40,6 +40,16 @@ func samples() []Command {
 		Restore{Generation: 3},
 		Checkpoint{Index: 70_000, Digest: [32]byte{1, 2, 31: 255}},
 		Release{ID: "team-7"},
+		PutBudget{
+			Budget: Budget{ID: "b", Unit: USD, Limit: 5, Window: Window{Kind: PerDay}, Breaker: Breaker{Probes: 3, RateTimes: 300, Overrun: 70, CoolDown: Minute}},
+			Expect: 1 << 63,
+		},
+		PutRaise{Raise{Budget: "team-7", ID: "r-1", Split: k.Split, Amount: 20, Until: k.Start + 1, Reason: "launch"}},
+		PutRaise{Raise{Budget: "b", ID: "r-2", All: true, Amount: 1, Until: k.Start}},
+		EndRaise{Budget: "team-7", ID: "r-1"},
+		TripBudget{Scope: Scope{Budget: "team-7", Split: k.Split}, Cause: ByRate, Reason: "12 times its rate", For: Hour},
+		ResetBreaker{Scope: Scope{Budget: "b", All: true}, Close: true},
+		Probed{Scope: Scope{Budget: "b", All: true}, Serial: 300, Good: true},
 	}
 }
 
@@ -69,6 +79,9 @@ func TestCodecGolden(t *testing.T) {
 	for rec := range sampleRestored(t).Records() {
 		fmt.Fprintf(&got, "restored %s\n", hex.EncodeToString(rec))
 	}
+	for rec := range sampleRuled(t).Records() {
+		fmt.Fprintf(&got, "ruled %s\n", hex.EncodeToString(rec))
+	}
 	if *rewrite {
 		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -90,7 +103,7 @@ func TestCodecGoldenDecodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	commands, outcomes := samples(), sampleOutcomes()
-	var records, restored [][]byte
+	var records, restored, ruled [][]byte
 	for line := range strings.Lines(string(text)) {
 		kind, digits, _ := strings.Cut(strings.TrimSpace(line), " ")
 		b, err := hex.DecodeString(digits)
@@ -102,6 +115,8 @@ func TestCodecGoldenDecodes(t *testing.T) {
 			records = append(records, b)
 		case "restored":
 			restored = append(restored, b)
+		case "ruled":
+			ruled = append(ruled, b)
 		case "ledger.Outcome":
 			o, err := DecodeOutcome(b)
 			if err != nil || !reflect.DeepEqual(o, outcomes[0]) {
@@ -129,6 +144,12 @@ func TestCodecGoldenDecodes(t *testing.T) {
 	if s.Digest() != sampleRestored(t).Digest() || s.Generation() != 1 {
 		t.Error("the stored snapshot of a restored ledger is another state")
 	}
+	if s, err = loadAll(ruled); err != nil {
+		t.Fatal(err)
+	}
+	if s.Digest() != sampleRuled(t).Digest() || len(s.Raises("team")) != 2 || len(s.Trips("team")) != 2 {
+		t.Error("the stored snapshot of a ledger with raises and trips is another state")
+	}
 }
 
 // sampleState has a value in every field of every record.
@@ -136,8 +157,8 @@ func sampleState(t failer) *State {
 	s := New()
 	k := AccountKey{Budget: "team", Split: "a"}
 	steps := []Command{
-		PutBudget{Budget{ID: "team", Unit: USD, Limit: 100, Window: Window{Kind: PerMinute}, Each: []DimRef{{Dim: DimTeam}}}},
-		PutBudget{Budget{ID: "old", Unit: Slots, Limit: 3, Window: Window{Kind: Total}, Soft: true}},
+		PutBudget{Budget: Budget{ID: "team", Unit: USD, Limit: 100, Window: Window{Kind: PerMinute}, Each: []DimRef{{Dim: DimTeam}}}},
+		PutBudget{Budget: Budget{ID: "old", Unit: Slots, Limit: 3, Window: Window{Kind: Total}, Soft: true}},
 		Register{Node: "n1", Store: StoreID{9}, MarkSeq: 4},
 		Register{Node: "n2", MarkSeq: 1},
 		Register{Node: "n3"},
@@ -162,12 +183,35 @@ func sampleState(t failer) *State {
 	return s
 }
 
+// sampleRuled has a value in every field of a raise and a trip.
+func sampleRuled(t failer) *State {
+	s := New()
+	each := []DimRef{{Dim: DimTeam}}
+	steps := []Command{
+		PutBudget{Budget: Budget{ID: "team", Unit: USD, Limit: 100, Window: Window{Kind: Total}, Each: each, Breaker: Breaker{Probes: 2, RateTimes: 5, Overrun: 7, CoolDown: Hour}}},
+		PutBudget{Budget: Budget{ID: "bare", Unit: USD, Limit: 100, Window: Window{Kind: Total}}},
+		PutRaise{Raise{Budget: "team", ID: "all", All: true, Amount: 5, Until: Hour, Reason: "launch"}},
+		PutRaise{Raise{Budget: "team", ID: "one", Split: "a", Amount: 20, Until: Day}},
+		TripBudget{Scope: Scope{Budget: "team", All: true}, Cause: ByOperator, Reason: "incident", For: Minute},
+		TripBudget{Scope: Scope{Budget: "team", Split: "a"}, Cause: ByRate, Reason: "6 times"},
+		ResetBreaker{Scope: Scope{Budget: "team", Split: "a"}},
+		TripBudget{Scope: Scope{Budget: "bare", All: true}, Cause: ByOperator},
+		ResetBreaker{Scope: Scope{Budget: "bare", All: true}},
+	}
+	for i, c := range steps {
+		if out := s.Apply(Instant(i)*Second, c); out.Code != Applied {
+			t.Fatalf("step %d: %s", i, out.Code)
+		}
+	}
+	return s
+}
+
 // sampleRestored has a value in every field that only a Restore writes.
 func sampleRestored(t failer) *State {
 	s := New()
 	k := AccountKey{Budget: "team"}
 	steps := []Command{
-		PutBudget{Budget{ID: "team", Unit: USD, Limit: 100, Window: Window{Kind: Total}}},
+		PutBudget{Budget: Budget{ID: "team", Unit: USD, Limit: 100, Window: Window{Kind: Total}}},
 		Register{Node: "n1", Store: StoreID{9}},
 		&Exchange{Node: "n1", Incarnation: 1, Seq: 1, Rows: []Row{{Account: k}}, Needs: []Need{{[]Claim{{0, 60}}}}},
 		Restore{1},
@@ -251,9 +295,17 @@ func drawCommand(t *rapid.T) Command {
 		return AccountKey{BudgetID(text.Draw(t, "budget")), Split(text.Draw(t, "split")), Instant(a()) * rapid.SampledFrom([]Instant{0, 0, 1, Minute}).Draw(t, "start")}
 	}
 	some := func() int { return rapid.IntRange(0, 3).Draw(t, "count") }
-	switch rapid.IntRange(1, 9).Draw(t, "kind") {
+	scope := func() Scope {
+		return Scope{BudgetID(text.Draw(t, "budget")), rapid.Bool().Draw(t, "all"), Split(text.Draw(t, "split"))}
+	}
+	switch rapid.IntRange(1, 14).Draw(t, "kind") {
 	case 1:
-		return PutBudget{drawBudget(t, a)}
+		c := PutBudget{Budget: drawBudget(t, a)}
+		if rapid.Bool().Draw(t, "more") {
+			c.Expect = rapid.Uint64().Draw(t, "expect")
+			c.Budget.Breaker = Breaker{rapid.Byte().Draw(t, "probes"), rapid.Uint16().Draw(t, "times"), a(), Instant(a())}
+		}
+		return c
 	case 2:
 		return DeleteBudget{BudgetID(text.Draw(t, "budget"))}
 	case 3:
@@ -283,6 +335,17 @@ func drawCommand(t *rapid.T) Command {
 		return Release{BudgetID(text.Draw(t, "budget"))}
 	case 8:
 		return Checkpoint{Index: rapid.Uint64().Draw(t, "index"), Digest: [32]byte{rapid.Byte().Draw(t, "digest")}}
+	case 9:
+		c := scope()
+		return PutRaise{Raise{c.Budget, RaiseID(text.Draw(t, "id")), c.All, c.Split, a(), Instant(a()), text.Draw(t, "reason")}}
+	case 10:
+		return EndRaise{BudgetID(text.Draw(t, "budget")), RaiseID(text.Draw(t, "id"))}
+	case 11:
+		return TripBudget{scope(), Cause(rapid.IntRange(0, 6).Draw(t, "cause")), text.Draw(t, "reason"), Instant(a())}
+	case 12:
+		return ResetBreaker{scope(), rapid.Bool().Draw(t, "close")}
+	case 13:
+		return Probed{scope(), rapid.Uint32Range(0, 3).Draw(t, "serial"), rapid.Bool().Draw(t, "good")}
 	default:
 		return Fence{NodeID(text.Draw(t, "node"))}
 	}

@@ -20,6 +20,11 @@ const (
 	KindRestore      Kind = 8
 	KindCheckpoint   Kind = 9
 	KindRelease      Kind = 10
+	KindPutRaise     Kind = 11
+	KindEndRaise     Kind = 12
+	KindTrip         Kind = 13
+	KindReset        Kind = 14
+	KindProbed       Kind = 15
 )
 
 // AccountKey names one account: a budget, the values it splits by, and the
@@ -34,11 +39,20 @@ type AccountKey struct {
 // reason. A changed limit moves `available` of every open account by the
 // difference; unit, each and window of an existing budget cannot change. A zone
 // of the same name counts as the same, and keeps the offsets it has.
+//
+// Expect is the version that is to be changed, as [Budget.Version] counts it, 0
+// for whatever there is, ExpectNone for no rule of the id. Where it is another by
+// now the outcome is StaleVersion.
 type PutBudget struct {
 	Budget Budget
+	Expect uint64
 }
 
-// DeleteBudget closes a budget and its accounts; they are not erased.
+// ExpectNone is the expectation that there is no budget of the id.
+const ExpectNone uint64 = 1<<64 - 1
+
+// DeleteBudget closes a budget and its accounts; they are not erased. Its raises
+// and trips end.
 type DeleteBudget struct {
 	ID BudgetID
 }
@@ -140,6 +154,42 @@ type Release struct {
 	ID BudgetID
 }
 
+// PutRaise begins a raise, or replaces the one of the same budget and id.
+type PutRaise struct {
+	Raise Raise
+}
+
+// EndRaise ends a raise before its time.
+type EndRaise struct {
+	Budget BudgetID
+	ID     RaiseID
+}
+
+// TripBudget opens the breaker of a scope: its requests are refused. For is how
+// long, in nanoseconds of ledger time, before probes are let through; 0 for until
+// it is reset. A scope that is open already stays as it is.
+type TripBudget struct {
+	Scope  Scope
+	Cause  Cause
+	Reason string
+	For    Instant
+}
+
+// ResetBreaker closes the breaker of a scope, or, where the budget asks for probes
+// and Close is false, lets them through first.
+type ResetBreaker struct {
+	Scope Scope
+	Close bool
+}
+
+// Probed reports how a probe of a half-open breaker ended. Serial is that of the
+// trip it probed; a report of another one changes nothing.
+type Probed struct {
+	Scope  Scope
+	Serial uint32
+	Good   bool
+}
+
 // Checkpoint says which digest the whole replicated state had at an earlier
 // Checkpoint, the entry Index; 0 says nothing. It changes no account: who keeps
 // the log compares, and takes the digest for the next one.
@@ -158,6 +208,11 @@ func (Fence) Kind() Kind        { return KindFence }
 func (Restore) Kind() Kind      { return KindRestore }
 func (Release) Kind() Kind      { return KindRelease }
 func (Checkpoint) Kind() Kind   { return KindCheckpoint }
+func (PutRaise) Kind() Kind     { return KindPutRaise }
+func (EndRaise) Kind() Kind     { return KindEndRaise }
+func (TripBudget) Kind() Kind   { return KindTrip }
+func (ResetBreaker) Kind() Kind { return KindReset }
+func (Probed) Kind() Kind       { return KindProbed }
 
 // Outcome is what a command did. Answer is set for an Exchange that was Applied
 // or Repeated; it is shared and must not be changed. Incarnation is set for a
@@ -185,6 +240,9 @@ const (
 	BudgetImmutable  Code = 10 // unit, each or window of a budget cannot change
 	LimitReached     Code = 11 // a table is full (L9)
 	StaleGeneration  Code = 12 // not the generation that comes next
+	StaleVersion     Code = 13 // the rule is not the one that was to be changed
+	UnknownRaise     Code = 14
+	UnknownTrip      Code = 15 // the breaker of the scope is closed, or was tripped again since
 )
 
 // Answer is the reply to an Exchange; Rows and Needs match its own by index.

@@ -20,11 +20,15 @@ var (
 func DecodeCommand(b []byte) (Command, error) {
 	r := &reader{b: b}
 	kind := Kind(r.byte())
-	r.version()
+	latest := byte(codecVersion)
+	if kind == KindPutBudget {
+		latest = putBudgetVersion
+	}
+	version := r.versionUpTo(latest)
 	var c Command
 	switch kind {
 	case KindPutBudget:
-		c = PutBudget{Budget: r.budget()}
+		c = r.putBudget(version)
 	case KindDeleteBudget:
 		c = DeleteBudget{ID: BudgetID(r.string())}
 	case KindRegister:
@@ -41,6 +45,16 @@ func DecodeCommand(b []byte) (Command, error) {
 		c = Release{ID: BudgetID(r.string())}
 	case KindCheckpoint:
 		c = Checkpoint{Index: r.uvarint(), Digest: r.digest()}
+	case KindPutRaise:
+		c = PutRaise{Raise: r.raise(BudgetID(r.string()))}
+	case KindEndRaise:
+		c = EndRaise{Budget: BudgetID(r.string()), ID: RaiseID(r.string())}
+	case KindTrip:
+		c = TripBudget{Scope: r.scope(BudgetID(r.string())), Cause: Cause(r.byte()), Reason: r.string(), For: r.instant()}
+	case KindReset:
+		c = ResetBreaker{Scope: r.scope(BudgetID(r.string())), Close: r.bool()}
+	case KindProbed:
+		c = Probed{Scope: r.scope(BudgetID(r.string())), Serial: r.uint32(), Good: r.bool()}
 	default:
 		r.fail(fmt.Errorf("unknown kind %d", kind))
 	}
@@ -151,6 +165,15 @@ func (r *reader) uint32() uint32 {
 	return uint32(v)
 }
 
+func (r *reader) uint16() uint16 {
+	v := r.uvarint()
+	if v > math.MaxUint16 {
+		r.fail(errRange)
+		return 0
+	}
+	return uint16(v)
+}
+
 func (r *reader) int32() int32 {
 	v := r.varint()
 	if v < math.MinInt32 || v > math.MaxInt32 {
@@ -220,6 +243,17 @@ func (r *reader) budget() Budget {
 	b.Soft = r.bool()
 	b.Alerts = list(r, 1, r.byte)
 	return b
+}
+
+func (r *reader) putBudget(version byte) PutBudget {
+	c := PutBudget{Budget: r.budget()}
+	if version == putBudgetVersion {
+		c.Budget.Breaker, c.Expect = r.breaker(), r.uvarint()
+		if r.err == nil && c.Expect == 0 && c.Budget.Breaker == (Breaker{}) {
+			r.fail(errRange) // the first version says that
+		}
+	}
+	return c
 }
 
 func (r *reader) store() (id StoreID) {

@@ -18,8 +18,13 @@
 // where outstanding is the sum of granted - spent - returned over its leases.
 // Presumed and overrun are parts of spent, told apart: presumed may have been
 // spent by a crashed node, overrun was billed beyond what was held for it.
-// Available is negative, and the account overcommitted, after a lowered limit,
-// an overrun, or the spending of a soft budget.
+// Available is negative, and the account overcommitted, after a lowered limit, the
+// end of a raise, an overrun, or the spending of a soft budget.
+//
+// A raise adds to the limits of a budget's accounts until an instant (raise.go). A
+// trip is a breaker of a budget that is not closed (breaker.go): it says what nodes
+// are to refuse, and moves no money. What ends by time ends before the command that
+// brought that time.
 //
 // # Invariants
 //

@@ -158,6 +158,7 @@ func (s *State) merge(n *node, rule *rule, r *Row, row *rowState) bool {
 	}
 	a.settle(l, spent-l.spent)
 	a.giveBack(l, returned-l.returned)
+	s.noteOverrun(rule, a, overrun-l.overrun)
 	a.overrun += overrun - l.overrun
 	l.overrun = overrun
 	return true
@@ -189,7 +190,7 @@ func (s *State) answerRow(n *node, r *Row, row *rowState) AnswerRow {
 	case row.account == nil && rule.withholds(r.Account.Start):
 		// Nothing can be had of it until it is released.
 	case row.account == nil:
-		out.Ceiling = rule.budget.Limit
+		out.Ceiling = rule.limitOf(r.Account.Split)
 	default:
 		out.Ceiling = max(0, row.account.available+row.account.outstanding)
 	}

@@ -20,7 +20,7 @@ type small struct {
 
 func newSmall(t testing.TB, limit Amount, kind WindowKind) *small {
 	s := &small{State: New(), t: t, key: AccountKey{Budget: "team"}, seq: map[NodeID]uint64{}}
-	s.must(PutBudget{Budget{ID: "team", Unit: USD, Limit: limit, Window: Window{Kind: kind}}})
+	s.must(PutBudget{Budget: Budget{ID: "team", Unit: USD, Limit: limit, Window: Window{Kind: kind}}})
 	s.must(Register{Node: "n1"})
 	s.must(Register{Node: "n2"})
 	return s
@@ -298,7 +298,7 @@ func TestL8ClonesMayBeReadMeanwhile(t *testing.T) {
 		for range 50 {
 			s.ask("n1", Row{Spent: Amount(i)}, 1)
 		}
-		s.must(PutBudget{Budget{ID: BudgetID(fmt.Sprint("b", i)), Unit: USD, Window: Window{Kind: Total}}})
+		s.must(PutBudget{Budget: Budget{ID: BudgetID(fmt.Sprint("b", i)), Unit: USD, Window: Window{Kind: Total}}})
 	}
 }
 
@@ -311,9 +311,9 @@ func TestL8DigestNamesTheState(t *testing.T) {
 		c    Command
 	}{
 		{"time", nil},
-		{"budget", PutBudget{Budget{ID: "b", Unit: USD, Window: Window{Kind: Total}}}},
-		{"soft", PutBudget{Budget{ID: "b", Unit: USD, Window: Window{Kind: Total}, Soft: true}}},
-		{"was soft", PutBudget{Budget{ID: "b", Unit: USD, Window: Window{Kind: Total}}}},
+		{"budget", PutBudget{Budget: Budget{ID: "b", Unit: USD, Window: Window{Kind: Total}}}},
+		{"soft", PutBudget{Budget: Budget{ID: "b", Unit: USD, Window: Window{Kind: Total}, Soft: true}}},
+		{"was soft", PutBudget{Budget: Budget{ID: "b", Unit: USD, Window: Window{Kind: Total}}}},
 		{"node", Register{Node: "n3", Store: StoreID{1}}},
 		{"grant", &Exchange{Node: "n1", Incarnation: 1, Seq: 1, Rows: []Row{{Account: s.key, Want: 5}}}},
 		{"seq", &Exchange{Node: "n1", Incarnation: 1, Seq: 2}},

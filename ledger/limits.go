@@ -20,6 +20,18 @@ const (
 	MaxBudgetID = 64
 	// MaxNodeID is the longest node ID.
 	MaxNodeID = 128
+	// MaxRaises bounds the raises of one budget that are in force, and MaxTrips its
+	// breakers that are not closed: both are looked at for every account.
+	MaxRaises = 16
+	MaxTrips  = 256
+	// MaxReason bounds what is said about a raise or a trip.
+	MaxReason = 256
+	// MaxProbes bounds how many requests a half-open breaker wants to see.
+	MaxProbes = 100
+	// MaxRateTimes bounds the factor at which a budget's own rate trips it.
+	MaxRateTimes = 10_000
+	// MaxCoolDown bounds how long a breaker rests.
+	MaxCoolDown = 31 * Day
 	// MaxRows and MaxNeeds bound one Exchange, and with it the time one log
 	// entry takes.
 	MaxRows  = 4096
@@ -53,6 +65,7 @@ type limits struct {
 	leases            int
 	leasesPerNode     int // so that its evidence fits one Register
 	donePerNode       int // of those, leases that are done: see account.forgot
+	raises            int // in force, of all budgets
 	sweep             int // accounts dropped by one Tick, so that it stays short
 }
 
@@ -64,5 +77,6 @@ var defaultLimits = limits{
 	leases:            1 << 22,
 	leasesPerNode:     MaxEvidence,
 	donePerNode:       MaxEvidence / 2,
+	raises:            1 << 12,
 	sweep:             1 << 15,
 }

@@ -13,7 +13,7 @@ func TestL9BoundedTables(t *testing.T) {
 	s := newSmall(t, 100, Total)
 	s.limits = limits{budgets: 3, nodes: 3, accounts: 4, accountsPerBudget: 3, leases: 4, leasesPerNode: 3, sweep: 1}
 	each := func(id BudgetID) PutBudget {
-		return PutBudget{Budget{ID: id, Unit: USD, Limit: 10, Window: Window{Kind: Total}, Each: []DimRef{{Dim: DimCustomer}}}}
+		return PutBudget{Budget: Budget{ID: id, Unit: USD, Limit: 10, Window: Window{Kind: Total}, Each: []DimRef{{Dim: DimCustomer}}}}
 	}
 	s.must(each("b"))
 	s.must(each("c"))
@@ -55,7 +55,7 @@ func TestL9BoundedTables(t *testing.T) {
 func TestL9OneTickDropsSoMany(t *testing.T) {
 	s := newSmall(t, 100, PerMinute)
 	s.limits.sweep = 2
-	s.must(PutBudget{Budget{ID: "c", Unit: USD, Limit: 10, Window: Window{Kind: PerMinute}, Each: []DimRef{{Dim: DimCustomer}}}})
+	s.must(PutBudget{Budget: Budget{ID: "c", Unit: USD, Limit: 10, Window: Window{Kind: PerMinute}, Each: []DimRef{{Dim: DimCustomer}}}})
 	for i := range 5 {
 		k := AccountKey{Budget: "c", Split: Split(fmt.Sprint(i))}
 		s.ask("n1", Row{Account: k}, 1)
@@ -134,7 +134,7 @@ func TestL10TotalOnAnything(t *testing.T) {
 // TestL10SumsStayInRange pushes every sum to its end and beyond.
 func TestL10SumsStayInRange(t *testing.T) {
 	s := newSmall(t, MaxAmount, Total)
-	s.must(PutBudget{Budget{ID: "soft", Unit: USD, Limit: MaxAmount, Window: Window{Kind: Total}, Soft: true}})
+	s.must(PutBudget{Budget: Budget{ID: "soft", Unit: USD, Limit: MaxAmount, Window: Window{Kind: Total}, Soft: true}})
 	soft := AccountKey{Budget: "soft"}
 	if r, _ := s.ask("n1", Row{Account: soft, Spent: MaxAmount}, 0); r.State != Open || r.Granted != MaxAmount {
 		t.Errorf("everything there is: %+v", r)
@@ -154,8 +154,8 @@ func TestL10SumsStayInRange(t *testing.T) {
 	if r, _ := s.ask("n2", Row{Spent: 5, Overrun: 5}, 0); r.State != Unbacked {
 		t.Errorf("overrun beyond all: %+v", r)
 	}
-	s.must(PutBudget{Budget{ID: "team", Unit: USD, Limit: 0, Window: Window{Kind: Total}}})
-	s.must(PutBudget{Budget{ID: "team", Unit: USD, Limit: MaxAmount, Window: Window{Kind: Total}}})
+	s.must(PutBudget{Budget: Budget{ID: "team", Unit: USD, Limit: 0, Window: Window{Kind: Total}}})
+	s.must(PutBudget{Budget: Budget{ID: "team", Unit: USD, Limit: MaxAmount, Window: Window{Kind: Total}}})
 	e := Evidence{Mark: MaxAmount, Proven: MaxAmount, Overrun: MaxAmount}
 	hard := e
 	hard.Account, e.Account = s.key, soft
@@ -214,7 +214,7 @@ func TestL10EndOfTime(t *testing.T) {
 	}
 	for kind := PerMinute; kind <= PerMonth; kind++ {
 		id := BudgetID(kind.String())
-		s.must(PutBudget{Budget{ID: id, Unit: USD, Limit: 5, Window: Window{Kind: kind}}})
+		s.must(PutBudget{Budget: Budget{ID: id, Unit: USD, Limit: 5, Window: Window{Kind: kind}}})
 		start, _ := (Window{Kind: kind}).Bounds(MaxInstant)
 		if r, _ := s.ask("n1", Row{Account: AccountKey{Budget: id, Start: start}}, 1); r.State == Open {
 			t.Errorf("%s: a window without an end is open", kind)

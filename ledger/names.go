@@ -101,6 +101,7 @@ var codeNames = [...]string{
 	UnknownNode: "unknown-node", FencedNode: "fenced-node", StoreMismatch: "store-mismatch",
 	InvalidCommand: "invalid-command", UnknownBudget: "unknown-budget", BudgetImmutable: "budget-immutable",
 	LimitReached: "limit-reached", StaleGeneration: "stale-generation",
+	StaleVersion: "stale-version", UnknownRaise: "unknown-raise", UnknownTrip: "unknown-trip",
 }
 
 // String returns the code's name.
@@ -109,6 +110,28 @@ func (c Code) String() string {
 		return codeNames[c]
 	}
 	return fmt.Sprintf("code(%d)", uint8(c))
+}
+
+var breakerNames = [...]string{Tripped: "open", HalfOpen: "half-open"}
+
+// String returns the state's name.
+func (s BreakerState) String() string {
+	if s >= Tripped && int(s) < len(breakerNames) {
+		return breakerNames[s]
+	}
+	return fmt.Sprintf("breaker(%d)", uint8(s))
+}
+
+var causeNames = [...]string{
+	ByOperator: "operator", ByRate: "rate", ByOverrun: "overrun", ByProbe: "probe", ByRaise: "raise",
+}
+
+// String returns the cause's name.
+func (c Cause) String() string {
+	if c >= ByOperator && int(c) < len(causeNames) {
+		return causeNames[c]
+	}
+	return fmt.Sprintf("cause(%d)", uint8(c))
 }
 
 var stateNames = [...]string{

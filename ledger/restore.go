@@ -78,6 +78,7 @@ func (s *State) release(id BudgetID) Outcome {
 	for _, k := range s.accountsOf(id, func(a *account) bool { return a.withheld > 0 }) {
 		s.editAccount(k).release()
 	}
+	s.ruled++
 	return Outcome{Code: Applied}
 }
 

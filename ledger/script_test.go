@@ -19,6 +19,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata pr
 // checked and, as a snapshot, loaded again.
 //
 //	budget <id> <limit> [unit=usd] [window=total] [each=<dim>,..] [match=<dim>:<v>] [soft]
+//	    [probes=<n>] [overrun=<n>] [cool=<duration>]
 //	delete <budget>
 //	register <node> [store=1] [prev=<auto>] [marks=0], then lines of evidence:
 //	    <account> mark=<n> [proven=<n>] [overrun=<n>] [inc=<n>]
@@ -29,6 +30,13 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata pr
 //	fence <node>
 //	restore <generation>
 //	release <budget>
+//	raise <budget>[/<value>,..] <id> <amount> until=<duration from now> ["<reason>"]
+//	unraise <budget> <id>
+//	raises <budget>
+//	trip <budget>[/<value>,..] [for=<duration>] ["<reason>"]
+//	reset <budget>[/<value>,..] [close]
+//	probed <budget>[/<value>,..] <serial> good|bad
+//	trips <budget>
 //	show
 //
 // An account is <budget>[/<value>,..][@<duration>]; without @ it is in the
@@ -122,6 +130,15 @@ func (w *stage) run(t *testing.T, lines []string) string {
 		return w.exchange(t, NodeID(words[1]), args, lines[1:])
 	case "show":
 		return w.show()
+	}
+	if c := w.ruling(t, words, args, lines[0]); c != nil {
+		return w.code(c)
+	}
+	switch words[0] {
+	case "raises":
+		return w.raises(BudgetID(words[1]))
+	case "trips":
+		return w.trips(BudgetID(words[1]))
 	}
 	t.Fatalf("unknown command %q", lines[0])
 	return ""
@@ -237,13 +254,15 @@ func (w *stage) show() string {
 	return b.String()
 }
 
+func printInstant(at Instant) string { return time.Duration(at).String() }
+
 func printKey(k AccountKey) string {
 	s := string(k.Budget)
 	if k.Split != "" {
 		s += "/" + strings.Join(k.Split.Values(), ",")
 	}
 	if k.Start != 0 {
-		s += "@" + time.Duration(k.Start).String()
+		s += "@" + printInstant(k.Start)
 	}
 	return s
 }
@@ -281,6 +300,12 @@ func scriptBudget(t *testing.T, id string, args map[string]string) Budget {
 			}
 		case "soft":
 			b.Soft = true
+		case "probes":
+			b.Breaker.Probes = uint8(number(t, args, k, 0))
+		case "overrun":
+			b.Breaker.Overrun = Amount(number(t, args, k, 0))
+		case "cool":
+			b.Breaker.CoolDown = span(t, v)
 		default:
 			var n int64
 			if n, err = strconv.ParseInt(k, 10, 64); err == nil {

@@ -16,7 +16,8 @@ import (
 // Everything else in a State is derived. Equal states have equal records.
 //
 // A head, budget or account that a Restore has touched is of version 2 and ends
-// with what that left; others are of version 1.
+// with what that left; others are of version 1. A budget that has a breaker, raises
+// or trips is of version 3 and ends with both.
 const (
 	recordHead    = 1
 	recordBudget  = 2
@@ -24,6 +25,9 @@ const (
 	recordAccount = 4
 	recordTail    = 5
 )
+
+// ruledVersion is that of a budget with a breaker, raises or trips.
+const ruledVersion = 3
 
 // recordVersion is the version of a record with or without a last field that may
 // be zero.
@@ -84,11 +88,18 @@ func (s *State) Digest() [32]byte {
 }
 
 func appendRule(b []byte, r *rule) []byte {
-	b = append(b, recordBudget, recordVersion(r.blind > 0))
+	version := recordVersion(r.blind > 0)
+	if r.ruled() {
+		version = ruledVersion
+	}
+	b = append(b, recordBudget, version)
 	b = appendBudget(b, r.budget)
 	b = appendBool(appendBool(b, r.deleted), r.beenSoft)
-	if r.blind > 0 {
+	if r.blind > 0 || r.ruled() {
 		b = binary.AppendVarint(b, int64(r.blind))
+	}
+	if r.ruled() {
+		b = appendRulings(b, r)
 	}
 	return b
 }
@@ -162,10 +173,14 @@ func (l *loader) record(b []byte) error {
 	r := &reader{b: b}
 	kind := r.byte()
 	latest := byte(codecVersion)
-	if kind == recordHead || kind == recordBudget || kind == recordAccount {
+	switch kind {
+	case recordHead, recordAccount:
 		latest = 2
+	case recordBudget:
+		latest = ruledVersion
 	}
-	restored := r.versionUpTo(latest) == 2
+	version := r.versionUpTo(latest)
+	restored := version == 2
 	if r.err != nil {
 		return r.err
 	}
@@ -189,7 +204,7 @@ func (l *loader) record(b []byte) error {
 		}
 		return r.end()
 	case recordBudget:
-		return l.rule(r, restored)
+		return l.rule(r, version)
 	case recordNode:
 		return l.node(r)
 	case recordAccount:
@@ -205,13 +220,16 @@ func (l *loader) record(b []byte) error {
 	return fmt.Errorf("unknown record type %d", kind)
 }
 
-func (l *loader) rule(r *reader, restored bool) error {
+func (l *loader) rule(r *reader, version byte) error {
 	b := r.budget()
 	x := &rule{owner: l.s.epoch, budget: &b, deleted: r.bool(), beenSoft: r.bool()}
-	if restored {
-		if x.blind = r.instant(); x.blind <= 0 {
+	if version >= 2 {
+		if x.blind = r.instant(); x.blind < 0 || x.blind == 0 && version == 2 {
 			r.fail(errRange)
 		}
+	}
+	if version == ruledVersion {
+		r.rulings(x)
 	}
 	if err := r.end(); err != nil {
 		return err
@@ -219,10 +237,20 @@ func (l *loader) rule(r *reader, restored bool) error {
 	if err := b.Validate(); err != nil {
 		return err
 	}
+	if !x.validRulings(l.s.now) {
+		return fmt.Errorf("budget %q has raises or trips that cannot be", b.ID)
+	}
 	if b.Soft && !x.beenSoft {
 		return fmt.Errorf("budget %q is soft and never was", b.ID)
 	}
-	return appendInOrder(l.s, &l.s.budgets, b.ID, x, l.s.limits.budgets)
+	if err := appendInOrder(l.s, &l.s.budgets, b.ID, x, l.s.limits.budgets); err != nil {
+		return err
+	}
+	if l.s.raises += len(x.raises); l.s.raises > l.s.limits.raises {
+		return errors.New("more raises than there may be")
+	}
+	l.s.schedule(x)
+	return nil
 }
 
 func (l *loader) node(r *reader) error {

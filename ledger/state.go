@@ -20,6 +20,9 @@ type State struct {
 	accounts   tree[AccountKey, *account]
 	holdings   tree[holding, struct{}] // which accounts a node has a lease in
 	expiry     tree[expiry, struct{}]  // which accounts may be dropped, and when
+	dues       tree[due, struct{}]     // when rules have a raise or a cool-down that ends
+	raises     int                     // of all rules
+	ruled      uint64                  // see Rulings
 
 	touched []*account // by the command being applied
 	rows    []rowState // of the Exchange being applied; kept for its memory
@@ -36,6 +39,11 @@ type rule struct {
 	// blind is the end of a time that the ledger does not know, 0 for none.
 	// Accounts of windows that begin in it open with nothing available.
 	blind Instant
+	// raises are in force; by ID. The slice is immutable, as trips is.
+	raises []Raise
+	trips  []BreakerTrip // breakers that are not closed; by scope
+	serial uint32        // of the last trip
+	dueAt  Instant       // under which it is in State.dues; 0: it is not
 }
 
 // node is one node, by its ID, for all time.
@@ -130,6 +138,7 @@ func New() *State {
 		accounts: tree[AccountKey, *account]{compare: AccountKey.compare},
 		holdings: tree[holding, struct{}]{compare: holding.compare},
 		expiry:   tree[expiry, struct{}]{compare: expiry.compare},
+		dues:     tree[due, struct{}]{compare: due.compare},
 	}
 }
 

@@ -225,7 +225,7 @@ func (w *twin) answer(x *Exchange, r Row, out *AnswerRow, final, missed Amount) 
 	case a == nil && b.blind > 0 && r.Account.Start <= b.blind && b.Unit != Slots:
 		return
 	case a == nil:
-		out.Ceiling = b.Limit
+		out.Ceiling = b.limit(r.Account.Split)
 		return
 	}
 	out.Ceiling = max(0, a.available()+a.outstanding())

@@ -128,7 +128,7 @@ func (g *generator) command() Command {
 		if rapid.IntRange(0, 19).Draw(g.t, "reshape") == 0 {
 			b.Window.Kind = PerHour
 		}
-		return PutBudget{b}
+		return PutBudget{Budget: b}
 	case pick == 2 && rapid.Bool().Draw(g.t, "really"):
 		return DeleteBudget{rapid.SampledFrom(worldBudgets).Draw(g.t, "budget").ID}
 	case pick == 3 && rapid.IntRange(0, 3).Draw(g.t, "really") == 0:
@@ -137,7 +137,9 @@ func (g *generator) command() Command {
 		return Restore{p.twin.generation + rapid.SampledFrom([]uint32{1, 1, 1, 0, 2}).Draw(g.t, "generation")}
 	case pick == 3:
 		return Release{rapid.SampledFrom(worldBudgets).Draw(g.t, "budget").ID}
-	case pick <= 5:
+	case pick == 4:
+		return g.raise()
+	case pick == 5:
 		return Tick{}
 	case pick == 6:
 		return g.register()
@@ -160,6 +162,21 @@ func (g *generator) key() AccountKey {
 		k.Split = "odd"
 	}
 	return k
+}
+
+// raise begins a raise, or ends one.
+func (g *generator) raise() Command {
+	k := g.key()
+	id := rapid.SampledFrom([]RaiseID{"x", "y"}).Draw(g.t, "raise")
+	if rapid.IntRange(0, 3).Draw(g.t, "end") == 0 {
+		return EndRaise{k.Budget, id}
+	}
+	all := k.Split == "" || rapid.IntRange(0, 2).Draw(g.t, "all") == 0
+	if all && rapid.IntRange(0, 20).Draw(g.t, "wrong") > 0 {
+		k.Split = ""
+	}
+	until := g.p.now + rapid.SampledFrom([]Instant{Second, 30 * Second, 90 * Second, 400 * Second, 0}).Draw(g.t, "until")
+	return PutRaise{Raise{Budget: k.Budget, ID: id, All: all, Split: k.Split, Amount: 1 + g.amount(100), Until: until}}
 }
 
 func (g *generator) amount(most Amount) Amount {
@@ -283,13 +300,19 @@ func TestTwinExhaustive(t *testing.T) {
 		func(p *pair) { p.crash(t, "n2", Evidence{Account: k}, 0) },
 		func(p *pair) { p.apply(t, Fence{"n2"}) },
 		func(p *pair) { p.now += 61 * Second; p.apply(t, Tick{}) },
-		func(p *pair) { p.apply(t, PutBudget{Budget{ID: "b", Unit: USD, Limit: 2, Window: budget.Window}}) },
+		func(p *pair) {
+			p.apply(t, PutBudget{Budget: Budget{ID: "b", Unit: USD, Limit: 2, Window: budget.Window}})
+		},
 		func(p *pair) { p.apply(t, DeleteBudget{"b"}) },
+		func(p *pair) {
+			p.apply(t, PutRaise{Raise{Budget: "b", ID: "r", All: true, Amount: 2, Until: 90 * Second}})
+		},
+		func(p *pair) { p.apply(t, EndRaise{"b", "r"}) },
 		func(p *pair) { p.apply(t, Restore{p.twin.generation + 1}) },
 		func(p *pair) { p.apply(t, Release{"b"}) },
 	}
 	root := newPair()
-	root.apply(t, PutBudget{budget})
+	root.apply(t, PutBudget{Budget: budget})
 	root.apply(t, Register{Node: "n1"})
 	root.apply(t, Register{Node: "n2"})
 	// Histories that lead to one state have one future: it is played once.

@@ -21,6 +21,7 @@ type twinBudget struct {
 	Budget
 	deleted, everSoft bool
 	blind             Instant
+	raises            map[RaiseID]Raise
 }
 
 type twinNode struct {
@@ -62,6 +63,7 @@ func (w *twin) clone() *twin {
 	c.now, c.generation = w.now, w.generation
 	for id, b := range w.budgets {
 		b := *b
+		b.raises = maps.Clone(b.raises)
 		c.budgets[id] = &b
 	}
 	for id, n := range w.nodes {
@@ -131,14 +133,32 @@ func (a *twinAccount) holders() (nodes []NodeID) {
 
 func (w *twin) apply(now Instant, c Command) Outcome {
 	w.now = max(w.now, now)
+	for id, b := range w.budgets {
+		maps.DeleteFunc(b.raises, func(_ RaiseID, x Raise) bool { return x.Until <= w.now })
+		w.relimit(id, false)
+	}
 	switch c := c.(type) {
 	case PutBudget:
 		return Outcome{Code: w.put(c.Budget)}
+	case PutRaise:
+		return Outcome{Code: w.raise(c.Raise)}
+	case EndRaise:
+		b := w.budgets[c.Budget]
+		if b == nil || b.deleted {
+			return Outcome{Code: UnknownBudget}
+		}
+		if _, ok := b.raises[c.ID]; !ok {
+			return Outcome{Code: UnknownRaise}
+		}
+		delete(b.raises, c.ID)
+		w.relimit(c.Budget, false)
 	case DeleteBudget:
 		b := w.budgets[c.ID]
 		if b == nil || b.deleted {
 			return Outcome{Code: UnknownBudget}
 		}
+		clear(b.raises)
+		w.relimit(c.ID, false)
 		b.deleted = true
 		w.clean(c.ID)
 	case Register:
@@ -261,14 +281,59 @@ func (w *twin) put(b Budget) Code {
 	if old.Unit != b.Unit || !slices.Equal(old.Each, b.Each) || old.Window.Kind != b.Window.Kind {
 		return BudgetImmutable
 	}
-	w.budgets[b.ID] = &twinBudget{Budget: b, everSoft: old.everSoft || b.Soft, blind: old.blind}
+	w.budgets[b.ID] = &twinBudget{Budget: b, everSoft: old.everSoft || b.Soft, blind: old.blind, raises: old.raises}
+	w.relimit(b.ID, old.Soft && !b.Soft)
+	return Applied
+}
+
+// raise takes a raise over.
+func (w *twin) raise(x Raise) Code {
+	b := w.budgets[x.Budget]
+	if b == nil || b.deleted {
+		return UnknownBudget
+	}
+	fits := x.All && x.Split == ""
+	if len(b.Each) > 0 && !x.All {
+		fits = len(x.Split.Values()) == len(b.Each) && x.Split == MakeSplit(x.Split.Values()...)
+	}
+	if !fits || x.Until <= w.now || x.Amount < 1 || x.ID == "" {
+		return InvalidCommand
+	}
+	if _, ok := b.raises[x.ID]; !ok && len(b.raises) >= 16 {
+		return LimitReached
+	}
+	if b.raises == nil {
+		b.raises = map[RaiseID]Raise{}
+	}
+	b.raises[x.ID] = x
+	w.relimit(x.Budget, false)
+	return Applied
+}
+
+// limit is what an account of a budget has in all.
+func (b *twinBudget) limit(split Split) Amount {
+	limit := b.Limit
+	for _, x := range b.raises {
+		if x.All || x.Split == split {
+			limit += x.Amount
+		}
+	}
+	return limit
+}
+
+// relimit brings the limits of the open accounts up to date.
+func (w *twin) relimit(id BudgetID, hardened bool) {
+	b := w.budgets[id]
+	if b.deleted {
+		return
+	}
 	for k, a := range w.accounts {
-		if _, end := b.Window.Bounds(k.Start); k.Budget == b.ID && end > w.now && (b.Limit != a.limit() || old.Soft && !b.Soft) {
-			a.add("limit", "", 0, b.Limit-a.limit())
+		_, end := b.Window.Bounds(k.Start)
+		if want := b.limit(k.Split); k.Budget == id && end > w.now && (want != a.limit() || hardened) {
+			a.add("limit", "", 0, want-a.limit())
 			w.withhold(k, a)
 		}
 	}
-	return Applied
 }
 
 // end closes the node's lease; what is outstanding is returned or written off.
@@ -389,7 +454,7 @@ func (w *twin) open(k AccountKey) *twinAccount {
 	a := w.accounts[k]
 	if a == nil {
 		a = &twinAccount{key: k}
-		a.add("limit", "", 0, w.budgets[k.Budget].Limit)
+		a.add("limit", "", 0, w.budgets[k.Budget].limit(k.Split))
 		w.withhold(k, a)
 		w.accounts[k] = a
 	}

@@ -44,6 +44,7 @@ func (b *Budget) Validate() error {
 			break
 		}
 	}
+	errs = append(errs, b.Breaker.validate())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("budget %q: %w", clip(string(b.ID)), err)
 	}

@@ -74,6 +74,30 @@ func (s *State) Budgets() iter.Seq[*Budget] {
 	}
 }
 
+// Raises returns the raises of a budget that are in force, by id. They are shared
+// and must not be changed.
+func (s *State) Raises(id BudgetID) []Raise {
+	r, ok := s.budgets.get(id)
+	if !ok {
+		return nil
+	}
+	return r.raises
+}
+
+// Trips returns the breakers of a budget that are not closed, by scope. They are
+// shared and must not be changed.
+func (s *State) Trips(id BudgetID) []BreakerTrip {
+	r, ok := s.budgets.get(id)
+	if !ok {
+		return nil
+	}
+	return r.trips
+}
+
+// Rulings counts the changes of budgets, raises and breakers that this replica has
+// made since it was made or loaded. It is no part of the state.
+func (s *State) Rulings() uint64 { return s.ruled }
+
 // Rules returns a state with the rules in force and nothing else: no accounts and
 // no nodes. It takes time in proportion to the rules, and shares them with s.
 func (s *State) Rules() *State {
@@ -81,7 +105,12 @@ func (s *State) Rules() *State {
 	out.now, out.generation = s.now, s.generation
 	for id, r := range s.budgets.all() {
 		if !r.deleted {
-			out.budgets.put(out.epoch, id, &rule{owner: out.epoch, budget: r.budget, beenSoft: r.beenSoft})
+			own := &rule{
+				owner: out.epoch, budget: r.budget, beenSoft: r.beenSoft, raises: r.raises, trips: r.trips, serial: r.serial,
+			}
+			out.budgets.put(out.epoch, id, own)
+			out.raises += len(own.raises)
+			out.schedule(own)
 		}
 	}
 	return out
@@ -102,6 +131,17 @@ func (s *State) Accounts(id BudgetID) iter.Seq[AccountView] {
 	return func(yield func(AccountView) bool) {
 		for k, a := range s.accounts.from(AccountKey{Budget: id, Start: math.MinInt64}) {
 			if k.Budget != id || !yield(s.view(a)) {
+				return
+			}
+		}
+	}
+}
+
+// AccountsFrom yields every account from a key on, in the order of keys.
+func (s *State) AccountsFrom(k AccountKey) iter.Seq[AccountView] {
+	return func(yield func(AccountView) bool) {
+		for _, a := range s.accounts.from(k) {
+			if !yield(s.view(a)) {
 				return
 			}
 		}

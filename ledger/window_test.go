@@ -249,7 +249,7 @@ func BenchmarkBounds(b *testing.B) {
 func TestZoneOfABudgetStays(t *testing.T) {
 	s := New()
 	b := Budget{ID: "b", Unit: USD, Limit: 5, Window: Window{Kind: PerDay, Zone: zoneOf(t, "Europe/Berlin", 2024, 2030)}}
-	put := func(b Budget) Code { return s.Apply(0, PutBudget{b}).Code }
+	put := func(b Budget) Code { return s.Apply(0, PutBudget{Budget: b}).Code }
 	put(b)
 	next := b
 	next.Limit, next.Window.Zone = 6, zoneOf(t, "Europe/Berlin", 2024, 2040)

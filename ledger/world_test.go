@@ -79,7 +79,7 @@ var hardBudgets = []Budget{
 func newWorldOf(t *rapid.T) *world {
 	w := &world{t: t, state: New(), bills: map[AccountKey]*bill{}}
 	for _, b := range hardBudgets {
-		w.apply(PutBudget{b})
+		w.apply(PutBudget{Budget: b})
 	}
 	for _, id := range worldNodes {
 		n := &worldNode{id: id, disk: worldDisk{marks: map[AccountKey]Evidence{}}}
@@ -145,7 +145,9 @@ func (w *world) step() {
 	case pick == 2:
 		b := rapid.SampledFrom(hardBudgets).Draw(w.t, "budget")
 		b.Limit = b.Limit * Amount(rapid.IntRange(0, 4).Draw(w.t, "limit")) / 2
-		w.apply(PutBudget{b})
+		w.apply(PutBudget{Budget: b})
+	case pick == 3 && w.chance(3, "raise"):
+		w.raise()
 	case pick == 3 && w.chance(12, "fence"):
 		w.apply(Fence{n.id})
 		n.fenced = true
@@ -164,6 +166,15 @@ func (w *world) step() {
 	case n.alive:
 		w.settle(n)
 	}
+}
+
+// raise lifts a limit for a while.
+func (w *world) raise() {
+	b := rapid.SampledFrom(hardBudgets).Draw(w.t, "budget")
+	w.apply(PutRaise{Raise{
+		Budget: b.ID, ID: "r", All: true, Amount: Amount(rapid.IntRange(1, 60).Draw(w.t, "raise")),
+		Until: w.now + rapid.SampledFrom([]Instant{Second, 10 * Second, 70 * Second}).Draw(w.t, "until"),
+	}})
 }
 
 // rollBack puts the disk back to an image that is older than what the ledger

@@ -14,16 +14,23 @@ import (
 	"purser/proxy/dialect"
 )
 
-// admission is the purse as the request path sees it.
-type admission struct {
-	purse   *purse.Purse
-	current *currency
-	windows func(ledger.BudgetID) ledger.WindowKind
-	chains  sync.Pool
+// counted is what a budget counts, and in which windows.
+type counted struct {
+	unit   ledger.Unit
+	window ledger.WindowKind
 }
 
-func newAdmission(p *purse.Purse, current *currency, windows func(ledger.BudgetID) ledger.WindowKind) *admission {
-	a := &admission{purse: p, current: current, windows: windows}
+// admission is the purse as the request path sees it.
+type admission struct {
+	purse    *purse.Purse
+	current  *currency
+	counted  func(ledger.BudgetID) counted
+	breakers *breakers
+	chains   sync.Pool
+}
+
+func newAdmission(p *purse.Purse, current *currency, of func(ledger.BudgetID) counted, b *breakers) *admission {
+	a := &admission{purse: p, current: current, counted: of, breakers: b}
 	a.chains.New = func() any {
 		c := &chain{admission: a}
 		for p := range c.held {
@@ -50,6 +57,7 @@ func (a *admission) Chain(d *ledger.Dimensions) (proxy.Chain, error) {
 			return nil, undecided{fmt.Errorf("this node does not go by the budget %s, which caps the slice of this child key; nothing was sent, try again", id)}
 		}
 	}
+	c.tripped, c.probes = a.breakers.enter(&c.chain, c.probes[:0])
 	return c, nil
 }
 
@@ -77,6 +85,8 @@ type chain struct {
 	admission *admission
 	chain     purse.Chain
 	held      [2]held
+	tripped   *ledger.BreakerTrip // refuses the request, whatever is left
+	probes    []probe             // of half-open breakers, which it is one of
 }
 
 type held struct {
@@ -95,6 +105,9 @@ func (c *chain) part(p proxy.Part) *purse.Part {
 
 // Try implements proxy.Chain.
 func (c *chain) Try(p proxy.Part, claim proxy.Claim) (proxy.Hold, bool) {
+	if c.tripped != nil {
+		return nil, false
+	}
 	h, ok := c.admission.purse.TryReserve(c.part(p), purse.Claim(claim))
 	if !ok {
 		return nil, false
@@ -114,13 +127,17 @@ func (c *chain) Reserve(ctx context.Context, p proxy.Part, claim proxy.Claim) (p
 }
 
 func (c *chain) reserve(ctx context.Context, p proxy.Part, claim proxy.Claim) (purse.Hold, *proxy.Refusal, error) {
+	if c.tripped != nil {
+		return purse.Hold{}, c.refusedBy(c.tripped), nil
+	}
 	h, r, err := c.admission.purse.Reserve(ctx, c.part(p), purse.Claim(claim))
 	if err != nil {
 		return purse.Hold{}, nil, undecided{err}
 	}
 	if r.Refused() {
+		c.admission.breakers.refused(&r)
 		refusal := &proxy.Refusal{
-			Account: r.Account, Unit: r.Unit, Window: c.admission.windows(r.Budget),
+			Account: r.Account, Unit: r.Unit, Window: c.admission.counted(r.Budget).window,
 			Limit: r.Limit, Spent: r.Spent, Held: r.Held, Unreachable: r.Unreachable, Needed: r.Hold, ResetsAt: r.ResetsAt,
 		}
 		if children.IsSlice(r.Budget) {
@@ -144,8 +161,20 @@ func (h *held) Extend(ctx context.Context, claim proxy.Claim) (*proxy.Refusal, e
 	return nil, nil
 }
 
+// refusedBy is the refusal of a breaker.
+func (c *chain) refusedBy(t *ledger.BreakerTrip) *proxy.Refusal {
+	id := t.Scope.Budget
+	of := c.admission.counted(id)
+	return &proxy.Refusal{
+		Account: ledger.AccountKey{Budget: id, Split: t.Scope.Split}, Unit: of.unit, Window: of.window, ResetsAt: ledger.MaxInstant,
+		Trip: &proxy.Trip{HalfOpen: t.State == ledger.HalfOpen, Cause: t.Cause.String(), Reason: t.Reason, Since: t.Since, Until: t.Until},
+	}
+}
+
 // Recycle implements proxy.Chain.
 func (c *chain) Recycle() {
+	c.admission.breakers.leave(c.probes)
+	c.tripped = nil
 	c.chain = purse.Chain{}
 	c.admission.chains.Put(c)
 }
@@ -153,6 +182,7 @@ func (c *chain) Recycle() {
 // Settle implements proxy.Hold.
 func (h *held) Settle(actual proxy.Claim, dst []record.Charge) []record.Charge {
 	h.charges = h.hold.Settle(purse.Claim(actual), h.charges[:0])
+	settleProbes(h.chain.probes, h.charges)
 	for _, c := range h.charges {
 		dst = append(dst, record.Charge(c))
 	}

@@ -53,6 +53,9 @@ func ruleOf(in admin.Budget) (ledger.Budget, error) {
 		b.Alerts = append(b.Alerts, uint8(a))
 	}
 	slices.Sort(b.Alerts)
+	if b.Breaker, err = breakerOf(in.Breaker, b.Unit); err != nil {
+		return b, err
+	}
 	if err := b.Validate(); err != nil {
 		return b, admin.Invalid(err.Error())
 	}
@@ -63,7 +66,7 @@ func ruleOf(in admin.Budget) (ledger.Budget, error) {
 func ruleText(b *ledger.Budget) admin.Budget {
 	out := admin.Budget{
 		ID: string(b.ID), Unit: b.Unit.String(), Window: b.Window.Kind.String(), Zone: b.Window.Zone.Name,
-		Soft: b.Soft, Limit: json.Number(limitText(b.Limit, b.Unit)),
+		Soft: b.Soft, Limit: json.Number(limitText(b.Limit, b.Unit)), Breaker: breakerRuleText(b), Version: b.Version(),
 	}
 	for _, c := range b.Match {
 		if out.Match == nil {
@@ -157,12 +160,19 @@ func accountText(b *ledger.Budget, v ledger.AccountView) admin.Account {
 		Limit: int64(v.Limit), Available: int64(v.Available), Outstanding: int64(v.Outstanding),
 		Spent: int64(v.Spent), Presumed: int64(v.Presumed), WrittenOff: int64(v.WrittenOff), Withheld: int64(v.Withheld), Overrun: int64(v.Overrun),
 	}
-	for i, value := range v.Key.Split.Values() {
-		if out.Split == nil {
-			out.Split = map[string]string{}
+	out.Split = splitText(b, v.Key.Split)
+	return out
+}
+
+// splitText names the values of a split by their dimensions; nil for "".
+func splitText(b *ledger.Budget, split ledger.Split) map[string]string {
+	var out map[string]string
+	for i, value := range split.Values() {
+		if out == nil {
+			out = map[string]string{}
 		}
 		if i < len(b.Each) {
-			out.Split[b.Each[i].String()] = value
+			out[b.Each[i].String()] = value
 		}
 	}
 	return out

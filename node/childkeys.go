@@ -13,7 +13,7 @@ import (
 // openChildren makes the register of child keys.
 func (n *Node) openChildren() *children.Registry {
 	return children.New(&n.keys, replicatedChildren{n}, func(id ledger.BudgetID) bool {
-		_, ok := (*n.windows.Load())[id]
+		_, ok := (*n.counted.Load())[id]
 		return ok
 	})
 }

@@ -10,7 +10,6 @@ import (
 
 	"purser/api/admin"
 	"purser/internal/access"
-	"purser/internal/children"
 	"purser/internal/directory"
 	"purser/internal/usage"
 	"purser/ledger"
@@ -46,84 +45,6 @@ func (c control) changeKeys(ctx context.Context, cmd directory.Command) error {
 // ambiguous says that a change may or may not have happened.
 func ambiguous(err error) error {
 	return admin.Undecided("the change was not confirmed; look whether it took effect, and try again: " + err.Error())
-}
-
-// PutBudget implements admin.Budgets.
-func (c control) PutBudget(ctx context.Context, in admin.Budget) (admin.Budget, error) {
-	b, err := ruleOf(in)
-	if err != nil {
-		return in, err
-	}
-	if children.IsSlice(b.ID) {
-		return in, admin.Invalid("budgets whose names begin like " + in.ID + " cap slices of child keys and are made by the gateway alone")
-	}
-	if was, ok := c.n.fsm.Ledger().Budget(b.ID); ok && was.Window.Zone.Name == b.Window.Zone.Name {
-		// The offsets it was made with stay: this node's database may be newer.
-		b.Window.Zone = was.Window.Zone
-	}
-	if err := c.changeBudgets(ctx, ledger.PutBudget{Budget: b}); err != nil {
-		return in, err
-	}
-	return ruleText(&b), nil
-}
-
-// DeleteBudget implements admin.Budgets.
-func (c control) DeleteBudget(ctx context.Context, id string) error {
-	return c.changeBudgets(ctx, ledger.DeleteBudget{ID: ledger.BudgetID(id)})
-}
-
-// ReleaseBudget implements admin.Budgets.
-func (c control) ReleaseBudget(ctx context.Context, id string) error {
-	return c.changeBudgets(ctx, ledger.Release{ID: ledger.BudgetID(id)})
-}
-
-func (c control) changeBudgets(ctx context.Context, cmd ledger.Command) error {
-	ctx, cancel := context.WithTimeout(ctx, changeWait)
-	defer cancel()
-	out, err := c.n.proposer.Propose(ctx, cmd)
-	if err != nil {
-		return ambiguous(err)
-	}
-	if err := c.seen(ctx); err != nil {
-		return err
-	}
-	switch out.Code {
-	case ledger.Applied, ledger.Repeated:
-		return nil
-	case ledger.UnknownBudget:
-		return admin.NotFound("no such budget")
-	case ledger.BudgetImmutable:
-		return admin.Conflict("unit, each and window of a budget cannot change, also after it was deleted; say those it was made with, or use another id")
-	case ledger.LimitReached:
-		return admin.Conflict("there are as many budgets as the ledger takes; delete some")
-	default:
-		return admin.Invalid("the ledger refused the budget: " + out.Code.String())
-	}
-}
-
-// ShowBudgets implements admin.Budgets. A gateway lists the rules, and of none the
-// accounts.
-func (c control) ShowBudgets(ctx context.Context, id string, how admin.Read) ([]admin.BudgetDetail, admin.Age, error) {
-	if c.n.follower != nil && id != "" {
-		return nil, 0, c.elsewhere()
-	}
-	age, err := c.catchUp(ctx, how)
-	if err != nil {
-		return nil, 0, err
-	}
-	state := c.n.fsm.Ledger()
-	list := []admin.BudgetDetail{}
-	for b := range state.Budgets() {
-		if id != "" && string(b.ID) != id {
-			continue
-		}
-		d := admin.BudgetDetail{Budget: ruleText(b), Accounts: []admin.Account{}}
-		for v := range state.Accounts(b.ID) {
-			d.Accounts = append(d.Accounts, accountText(b, v))
-		}
-		list = append(list, d)
-	}
-	return list, age, nil
 }
 
 // Defaults of a usage query.

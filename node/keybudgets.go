@@ -49,7 +49,7 @@ func BelongsToKey(b admin.Budget) bool {
 // putBudgets makes or changes budgets, before the key that they bind.
 func (c control) putBudgets(ctx context.Context, list []admin.Budget) error {
 	for _, b := range list {
-		if _, err := c.PutBudget(ctx, b); err != nil {
+		if _, err := c.PutBudget(ctx, b, nil); err != nil {
 			return fmt.Errorf("the key's budget %s: %w", b.ID, err)
 		}
 	}

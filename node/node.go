@@ -66,7 +66,10 @@ type Node struct {
 	served      raftfsm.Versions   // by the last one
 	refreshed   bool               // there was one
 	ruleSerial  uint64
-	windows     atomic.Pointer[map[ledger.BudgetID]ledger.WindowKind]
+	counted     atomic.Pointer[map[ledger.BudgetID]counted]
+	breakers    *breakers
+	loops       *loops
+	pacer       *pacer
 	draining    atomic.Bool
 	running     bool
 }
@@ -83,7 +86,9 @@ const startWait = 2 * time.Minute
 
 // Open starts every part of a node but the edge. fatal must end the process.
 func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fatal func(error)) (*Node, error) {
-	n := &Node{cfg: cfg, version: version, log: log, began: time.Now(), fatal: fatal}
+	n := &Node{cfg: cfg, version: version, log: log, began: time.Now(), fatal: fatal, pacer: newPacer()}
+	n.breakers = newBreakers(loggedEvents{log})
+	n.loops = newLoops(loggedEvents{log})
 	base, stop := context.WithCancel(context.Background())
 	n.stop, n.ending = stop, base.Done()
 	err := n.open(ctx, base)
@@ -105,7 +110,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
-		Followers: n.followers, Upstreams: n.upstreamHealth,
+		Followers: n.followers, Upstreams: n.upstreamHealth, Breakers: n.breakers.count, Loops: n.loops.counts,
 	})
 	if err := n.openPurse(ctx); err != nil {
 		return err
@@ -126,6 +131,8 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.keepHouse(base) })
 	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.touchKeys(base) })
+	n.background.Go(func() { n.reportProbes(base) })
+	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	for _, work := range n.duties() {
 		n.background.Go(func() { work(base) })
@@ -299,14 +306,22 @@ func (e exchanger) Exchange(ctx context.Context, x *ledger.Exchange) (*ledger.An
 // serveBudgets gives the purse the rules as they are now.
 func (n *Node) serveBudgets() {
 	var list []ledger.Budget
-	windows := map[ledger.BudgetID]ledger.WindowKind{}
-	for b := range n.fsm.Ledger().Budgets() {
+	var raises []ledger.Raise
+	kinds := map[ledger.BudgetID]counted{}
+	trips := map[ledger.BudgetID][]ledger.BreakerTrip{}
+	state := n.fsm.Ledger()
+	for b := range state.Budgets() {
 		list = append(list, *b)
-		windows[b.ID] = b.Window.Kind
+		raises = append(raises, state.Raises(b.ID)...)
+		kinds[b.ID] = counted{b.Unit, b.Window.Kind}
+		if t := state.Trips(b.ID); t != nil {
+			trips[b.ID] = t
+		}
 	}
 	n.ruleSerial++
-	n.windows.Store(&windows)
-	n.purse.SetRules(list, n.ruleSerial)
+	n.counted.Store(&kinds)
+	n.breakers.swap(trips)
+	n.purse.SetRules(list, n.ruleSerial, raises...)
 }
 
 // Serve answers requests on ln until Close.

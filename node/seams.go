@@ -35,3 +35,11 @@ type leadership interface {
 	// others return cluster.ErrNotLeader.
 	ReadIndex() (uint64, error)
 }
+
+// Events hears what people may want to be told of: that a breaker opened, that a
+// budget is spent. Raise returns at once; it may be called by requests.
+type Events interface {
+	// Raise tells what happened (a stable name such as "budget_breaker"), to what, and
+	// more about it. Nothing in it is secret, or of a prompt.
+	Raise(kind, subject string, detail map[string]string)
+}

@@ -72,12 +72,13 @@ func (n *Node) openGateway(base context.Context) error {
 	seams := proxy.Seams{
 		Keys: &n.keys, Attempts: &n.keyAttempts, Children: n.openChildren(),
 		Rules: &n.objects,
-		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
-			return (*n.windows.Load())[id]
-		}),
+		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) counted {
+			return (*n.counted.Load())[id]
+		}, n.breakers),
 		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
 	}
+	seams.Loops = n.loops
 	if n.cache != nil {
 		seams.Cache = n.cache
 	}
@@ -89,7 +90,7 @@ func (n *Node) openGateway(base context.Context) error {
 func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
-		Keys: c, Budgets: c, Objects: c, Policies: c, Reports: c, Cluster: c,
+		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Reports: c, Cluster: c,
 		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()

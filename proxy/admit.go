@@ -192,7 +192,11 @@ func (x *exchange) change() dialect.Change {
 // amounts have such digits by chance: it gets none.
 func (x *exchange) refused(r *Refusal) *dialect.Error {
 	e := refused(r, x.rec.At)
-	if x.client == dialect.Opencode && e.Code == dialect.CodeQuota {
+	switch {
+	case x.client != dialect.Opencode || e.Code != dialect.CodeQuota:
+	case r.Trip != nil:
+		e.Message, e.Budget = fmt.Sprintf("the billing budget %s refuses all requests: its circuit breaker was opened", e.Budget.ID), nil
+	default:
 		e.Message, e.Budget = fmt.Sprintf("the billing budget %s has no room for this request; %s", e.Budget.ID, resetsAt(e.Budget.ResetsAt)), nil
 	}
 	return e
@@ -211,6 +215,8 @@ func refused(r *Refusal, now ledger.Instant) *dialect.Error {
 	resets := resetsAt(b.ResetsAt)
 	var e *dialect.Error
 	switch {
+	case r.Trip != nil:
+		return tripped(r.Trip, b)
 	case r.Unit == ledger.Slots:
 		e = dialect.NewError(dialect.CodeConcurrency, "", "the concurrency limit %s (%d at once) is reached; try again when a request has ended", b.ID, b.Limit)
 		e.RetryAfterMillis = slotRetryMillis
@@ -227,6 +233,30 @@ func refused(r *Refusal, now ledger.Instant) *dialect.Error {
 	e.Budget = b
 	return e
 }
+
+// tripped is the answer of a budget's breaker. An open one is as final as a spent
+// budget; one that is half open has room for others in a moment.
+func tripped(t *Trip, b *dialect.Budget) *dialect.Error {
+	why := cmp.Or(t.Reason, "no reason was given")
+	since := time.Unix(0, int64(t.Since)).UTC().Format(time.RFC3339)
+	b.Breaker = &dialect.BudgetBreaker{State: "open", Cause: t.Cause, Reason: t.Reason, Since: int64(t.Since / ledger.Second), Until: int64(t.Until / ledger.Second)}
+	if t.HalfOpen {
+		b.Breaker.State = "half_open"
+		e := dialect.NewError(dialect.CodeConcurrency, "", "the circuit breaker of the budget %s lets single requests through since %s (%s); try again when one of them has ended", b.ID, since, why)
+		e.RetryAfterMillis, e.Budget = probeRetryMillis, b
+		return e
+	}
+	until := "until it is reset"
+	if t.Until > 0 {
+		until = "until " + time.Unix(0, int64(t.Until)).UTC().Format(time.RFC3339)
+	}
+	e := dialect.NewError(dialect.CodeQuota, "", "the billing budget %s refuses all requests since %s, %s: its circuit breaker was opened (%s)", b.ID, since, until, why)
+	e.Budget = b
+	return e
+}
+
+// probeRetryMillis is about how long a request takes that others wait for.
+const probeRetryMillis = 2000
 
 // resetsAt says when a window ends; seconds is 0 for one that never does.
 func resetsAt(seconds int64) string {

@@ -12,6 +12,7 @@ import (
 	"purser/ledger"
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/sse"
+	"purser/proxy/loop"
 )
 
 // Headers of answers that speak of money. Amounts are nano-dollars, whole.
@@ -42,6 +43,9 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 		h = append(h, HeaderField{headerLiteModel, c.up.Name + "/" + c.model})
 	}
 	h = append(h, x.judged.headers...)
+	if x.looped.Why != loop.None {
+		h = append(h, HeaderField{headerLoop, string(x.looped.Why)})
+	}
 	if a.Stream == nil {
 		h = appendCost(h, x.cost())
 	}

@@ -12,6 +12,7 @@ import (
 	"purser/ledger"
 	"purser/proxy/bound"
 	"purser/proxy/dialect"
+	"purser/proxy/loop"
 	"purser/proxy/price"
 	"purser/proxy/upstream"
 )
@@ -29,6 +30,8 @@ type exchange struct {
 	key      *Principal
 	secret   []byte // it was found by
 	rules    Rules
+	visit    loop.Visit        // to a rule about loops, if there is one
+	looped   loop.Found        // what it found
 	call     dialect.Call      // as it goes upstream
 	original dialect.Call      // as the client made it, of a call that is translated
 	left     []string          // places in it of hints that the translation left out

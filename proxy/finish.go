@@ -33,6 +33,7 @@ func (x *exchange) finish() {
 	if x.key != nil && x.rec.Outcome != 0 {
 		x.g.seams.Journal.Commit(&x.rec, x.fill)
 	}
+	x.leaveLoops()
 	x.land() // after the fill: whoever comes now finds the entry
 	x.recycle()
 }

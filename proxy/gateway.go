@@ -179,6 +179,7 @@ type Seams struct {
 	Children Children   // nil: there are none
 	Attempts Attempts   // nil: keys that nobody has are not counted
 	Rules    Governance // nil: there are none
+	Loops    Loops      // nil: nobody looks for them
 	Purse    Purse
 	Cache    Cache
 	Journal  Journal

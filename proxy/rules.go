@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"purser/ledger"
+	"purser/proxy/loop"
 	"purser/proxy/policy"
 )
 
@@ -22,3 +23,6 @@ func (noRules) Policies() *policy.Set { return nil }
 
 // RouteNames implements Rules.
 func (noRules) RouteNames() []string { return nil }
+
+// Loop implements Rules.
+func (noRules) Loop(*ledger.Dimensions) *loop.Rule { return nil }

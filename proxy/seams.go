@@ -8,6 +8,7 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
+	"purser/proxy/loop"
 	"purser/proxy/policy"
 	"purser/proxy/price"
 )
@@ -84,6 +85,18 @@ type Rules interface {
 	Route(name string) (model, upstream string, ok bool)
 	// RouteNames lists those names, in order.
 	RouteNames() []string
+	// Loop is the rule that repetitions of a request of these dimensions are judged
+	// by; nil for none.
+	Loop(*ledger.Dimensions) *loop.Rule
+}
+
+// Loops notices runs and sessions that go round in circles.
+type Loops interface {
+	// Enter looks at a request; Leave is called in any case when it has ended.
+	Enter(*loop.Rule, loop.Subject, loop.Evidence, ledger.Instant) (loop.Visit, loop.Found)
+	Leave(v loop.Visit, answered bool, cost ledger.Amount, at ledger.Instant)
+	// Tell is told of each loop once; it does not wait.
+	Tell(loop.Found)
 }
 
 // Policies say which requests may run.
@@ -158,6 +171,17 @@ type Refusal struct {
 
 	Limit, Spent, Held, Unreachable, Needed ledger.Amount
 	ResetsAt                                ledger.Instant // MaxInstant: never
+
+	Trip *Trip // set where the budget's breaker refuses, whatever is left
+}
+
+// Trip is why the breaker of a budget refuses.
+type Trip struct {
+	HalfOpen bool // it lets single requests through, and others later
+	Cause    string
+	Reason   string // an operator's, or a sentence; "" for none
+	Since    ledger.Instant
+	Until    ledger.Instant // when single requests are let through; 0 for when it is reset
 }
 
 // Cached is one complete, successful answer in its JSON form.

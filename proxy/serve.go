@@ -42,6 +42,9 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	if e := x.judge(); e != nil {
 		return x.deny(e)
 	}
+	if e := x.loops(); e != nil {
+		return x.deny(e)
+	}
 	if e := x.govern(); e != nil {
 		return x.deny(e)
 	}

@@ -71,9 +71,15 @@ func (m message) level() uint32 {
 	}
 	switch m.room {
 	case RoomLedger:
-		switch ledger.Kind(m.body[0]) {
+		switch kind := ledger.Kind(m.body[0]); kind {
 		case ledger.KindRestore, ledger.KindCheckpoint, ledger.KindRelease:
 			return CheckpointLevel
+		case ledger.KindPutRaise, ledger.KindEndRaise, ledger.KindTrip, ledger.KindReset, ledger.KindProbed:
+			return GovernanceLevel
+		case ledger.KindPutBudget:
+			if m.body[1] > 1 { // its first version has neither breaker nor expectation
+				return GovernanceLevel
+			}
 		}
 	case RoomDirectory:
 		switch directory.Kind(m.body[1]) {

@@ -73,14 +73,12 @@ func (f *FSM) Apply(log *raft.Log) any {
 
 func (f *FSM) applyLedger(stamp ledger.Instant, c ledger.Command) ledger.Outcome {
 	f.ledgerView = nil
+	before := f.ledger.Rulings()
 	out := f.ledger.Apply(stamp, c)
 	f.publishNow()
-	switch c.(type) {
-	case ledger.PutBudget, ledger.DeleteBudget, ledger.Release:
-		if out.Code == ledger.Applied {
-			f.changes.Budgets++
-			f.wakeLocked()
-		}
+	if f.ledger.Rulings() != before { // any command may end a raise
+		f.changes.Budgets++
+		f.wakeLocked()
 	}
 	if check, ok := c.(ledger.Checkpoint); ok {
 		f.audit.checkpoint(check, f.image())

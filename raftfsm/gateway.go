@@ -23,7 +23,8 @@ func MayForward(gateway ledger.NodeID, room Room, body []byte) error {
 		of = c.Node
 	case *ledger.Exchange:
 		of = c.Node
-	case ledger.PutBudget, ledger.DeleteBudget, ledger.Release:
+	case ledger.PutBudget, ledger.DeleteBudget, ledger.Release, ledger.PutRaise, ledger.EndRaise,
+		ledger.TripBudget, ledger.ResetBreaker, ledger.Probed:
 	case nil:
 		switch c := decoded.directory.(type) {
 		case directory.AdmitGateway:

@@ -481,6 +481,44 @@ func TestSweepLetsTimePass(t *testing.T) {
 	})
 }
 
+// TestTheLevelOfRaisesAndBreakers: earlier builds cannot read them, nor a budget that
+// says more than theirs could; what theirs could say stays as it was.
+func TestTheLevelOfRaisesAndBreakers(t *testing.T) {
+	b := putBudget.Budget
+	breaker := b
+	breaker.Breaker.Probes = 1
+	for _, c := range []ledger.Command{
+		ledger.PutRaise{}, ledger.EndRaise{}, ledger.TripBudget{}, ledger.ResetBreaker{}, ledger.Probed{},
+		ledger.PutBudget{Budget: breaker}, ledger.PutBudget{Budget: b, Expect: 7},
+	} {
+		if level := ledgerMessage(c).level(); level != GovernanceLevel {
+			t.Errorf("%#v is of level %d", c, level)
+		}
+	}
+	if level := ledgerMessage(ledger.PutBudget{Budget: b}).level(); level != 0 {
+		t.Errorf("a budget as it always was is of level %d", level)
+	}
+}
+
+// TestARaiseThatEndsIsAChangeOfBudgets, whichever command lets it end: those who go
+// by the rules hear of it.
+func TestARaiseThatEndsIsAChangeOfBudgets(t *testing.T) {
+	f := New()
+	apply := func(at ledger.Instant, c ledger.Command) Versions {
+		f.Apply(&raft.Log{Index: f.index + 1, Data: newEntry(at, ledgerMessage(c))})
+		return f.Versions()
+	}
+	apply(1, putBudget)
+	raise := ledger.Raise{Budget: putBudget.Budget.ID, ID: "r", All: true, Amount: 5, Until: 100}
+	raised := apply(2, ledger.PutRaise{Raise: raise})
+	if same := apply(99, ledger.Tick{}); same != raised {
+		t.Errorf("nothing ended: %+v, %+v", raised, same)
+	}
+	if ended := apply(100, ledger.Tick{}); ended.Budgets != raised.Budgets+1 || len(f.Ledger().Raises(raise.Budget)) != 0 {
+		t.Errorf("it ended: %+v, %+v", raised, ended)
+	}
+}
+
 // TestACommandThatNotAllCanReadIsNotProposed: its entry would stop a replica of an
 // earlier build. Whoever brings it, its own node or another, is told so.
 func TestACommandThatNotAllCanReadIsNotProposed(t *testing.T) {

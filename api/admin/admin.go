@@ -24,15 +24,6 @@ type Keys interface {
 	KeyLife
 }
 
-// Budgets are the rules of the ledger and their accounts.
-type Budgets interface {
-	PutBudget(context.Context, Budget) (Budget, error)
-	DeleteBudget(ctx context.Context, id string) error
-	// ReleaseBudget gives back what a restore withheld of a budget.
-	ReleaseBudget(ctx context.Context, id string) error
-	ShowBudgets(ctx context.Context, id string, how Read) ([]BudgetDetail, Age, error) // every budget for ""
-}
-
 // Reports answer questions about what was used and how the node is.
 type Reports interface {
 	Usage(context.Context, UsageQuery) (UsageReport, error)
@@ -116,6 +107,9 @@ const maxBody = 1 << 20
 type Parts struct {
 	Keys     Keys
 	Budgets  Budgets
+	Raises   Raises
+	Breakers Breakers
+	Loops    Loops
 	Objects  Objects
 	Policies Policies
 	Reports  Reports
@@ -183,77 +177,6 @@ func (a *API) revokeKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 	}
 	key, err := a.Keys.RevokeKey(r.Context(), r.PathValue("id"))
 	a.reply(w, r, http.StatusOK, key, err)
-}
-
-func (a *API) putBudget(w http.ResponseWriter, r *http.Request, reach access.Reach) {
-	var in Budget
-	if !a.read(w, r, &in) {
-		return
-	}
-	id := r.PathValue("id")
-	if in.ID != "" && in.ID != id {
-		a.fail(w, r, Invalid("the body names budget "+strconv.Quote(in.ID)+", the path "+strconv.Quote(id)))
-		return
-	}
-	in.ID = id
-	if err := a.mayPut(r.Context(), reach, &in); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	out, err := a.Budgets.PutBudget(r.Context(), in)
-	a.reply(w, r, http.StatusOK, out, err)
-}
-
-func (a *API) listBudgets(w http.ResponseWriter, r *http.Request, reach access.Reach) {
-	how, fault := readOf(r)
-	if fault != nil {
-		a.fail(w, r, fault)
-		return
-	}
-	list, age, err := a.Budgets.ShowBudgets(r.Context(), "", how)
-	age.tell(w)
-	list = a.shown(list, reach)
-	a.reply(w, r, http.StatusOK, map[string]any{"budgets": list}, err)
-}
-
-func (a *API) showBudget(w http.ResponseWriter, r *http.Request, reach access.Reach) {
-	id := r.PathValue("id")
-	how, fault := readOf(r)
-	if fault != nil {
-		a.fail(w, r, fault)
-		return
-	}
-	list, age, err := a.Budgets.ShowBudgets(r.Context(), id, how)
-	age.tell(w)
-	list = a.shown(list, reach)
-	if err == nil && len(list) == 0 {
-		err = NotFound("no budget " + strconv.Quote(id))
-	}
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	a.reply(w, r, http.StatusOK, list[0], nil)
-}
-
-func (a *API) deleteBudget(w http.ResponseWriter, r *http.Request, reach access.Reach) {
-	if err := a.mayDelete(r.Context(), reach, r.PathValue("id")); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	if err := a.Budgets.DeleteBudget(r.Context(), r.PathValue("id")); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-func (a *API) releaseBudget(w http.ResponseWriter, r *http.Request) {
-	if err := a.Budgets.ReleaseBudget(r.Context(), r.PathValue("id")); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
 func (a *API) usage(w http.ResponseWriter, r *http.Request, reach access.Reach) {

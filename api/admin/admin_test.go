@@ -21,6 +21,7 @@ type node struct {
 	usage   UsageQuery
 	read    Read
 	changed []string
+	expect  Expect
 	breaks  int // bytes after which a backup breaks off; 0: it does not
 	err     error
 }
@@ -38,8 +39,7 @@ func (n *node) RevokeKey(_ context.Context, id string) (Key, error) {
 func (n *node) ListKeys(context.Context) ([]Key, error) {
 	return []Key{{ID: "key_1"}, {ID: "key_2"}}, n.err
 }
-func (n *node) PutBudget(_ context.Context, b Budget) (Budget, error) { return b, n.err }
-func (n *node) DeleteBudget(context.Context, string) error            { return n.err }
+func (n *node) DeleteBudget(context.Context, string) error { return n.err }
 func (n *node) ReleaseBudget(_ context.Context, id string) error {
 	n.changed = append(n.changed, "release "+id)
 	return n.err

@@ -37,11 +37,18 @@ var probes = map[string]func(id string) probe{
 		}
 		return probe{"/admin/v1/budgets/" + id, jsonOf(b), 200, false}
 	},
-	"GET /admin/v1/budgets":         func(string) probe { return probe{"/admin/v1/budgets", "", 200, true} },
-	"GET /admin/v1/budgets/{id}":    func(id string) probe { return probe{"/admin/v1/budgets/" + id, "", 200, false} },
-	"DELETE /admin/v1/budgets/{id}": func(id string) probe { return probe{"/admin/v1/budgets/" + id, "", 204, false} },
-	"GET /admin/v1/usage":           func(string) probe { return probe{"/admin/v1/usage", "", 200, true} },
-	"GET /admin/v1/tokens":          func(string) probe { return probe{"/admin/v1/tokens", "", 200, true} },
+	"GET /admin/v1/budgets":             func(string) probe { return probe{"/admin/v1/budgets", "", 200, true} },
+	"GET /admin/v1/budgets/{id}":        func(id string) probe { return probe{"/admin/v1/budgets/" + id, "", 200, false} },
+	"DELETE /admin/v1/budgets/{id}":     func(id string) probe { return probe{"/admin/v1/budgets/" + id, "", 204, false} },
+	"GET /admin/v1/budgets/{id}/raises": func(id string) probe { return probe{"/admin/v1/budgets/" + id + "/raises", "", 200, false} },
+	"PUT /admin/v1/budgets/{id}/raises/{raise}": func(id string) probe {
+		return probe{"/admin/v1/budgets/" + id + "/raises/r", `{"by":"1","until":"2026-06-01T00:00:00Z"}`, 200, false}
+	},
+	"DELETE /admin/v1/budgets/{id}/raises/{raise}": func(id string) probe { return probe{"/admin/v1/budgets/" + id + "/raises/r", "", 204, false} },
+	"POST /admin/v1/budgets/{id}/trip":             func(id string) probe { return probe{"/admin/v1/budgets/" + id + "/trip", `{"reason":"x"}`, 200, false} },
+	"POST /admin/v1/budgets/{id}/reset":            func(id string) probe { return probe{"/admin/v1/budgets/" + id + "/reset", `{}`, 200, false} },
+	"GET /admin/v1/usage":                          func(string) probe { return probe{"/admin/v1/usage", "", 200, true} },
+	"GET /admin/v1/tokens":                         func(string) probe { return probe{"/admin/v1/tokens", "", 200, true} },
 	"POST /admin/v1/tokens": func(id string) probe {
 		in := NewAdminToken{Name: "made", Role: "finance", Scopes: []string{"usage:read"}}
 		switch b := bound(id); {

@@ -144,23 +144,29 @@ func (a *API) shown(list []BudgetDetail, reach access.Reach) []BudgetDetail {
 }
 
 // mayPut decides whether a budget may be written: within the reach as it is to
-// be, and as it is.
-func (a *API) mayPut(ctx context.Context, reach access.Reach, to *Budget) error {
+// be, and as it is. It tells the version at which it is that; any, for a reach of
+// everything.
+func (a *API) mayPut(ctx context.Context, reach access.Reach, to *Budget) (Expect, error) {
 	if reach.All {
-		return nil
+		return nil, nil
 	}
 	if !reach.Covers(to.matches()) {
-		return outside("a budget that does not match a team, or matches others,")
+		return nil, outside("a budget that does not match a team, or matches others,")
 	}
 	was, err := a.budget(ctx, to.ID)
-	if err == nil && was != nil && !reach.Covers(was.matches()) {
-		err = outside("the budget of this id")
+	switch {
+	case err != nil:
+		return nil, err
+	case was == nil:
+		return Version(0), nil
+	case !reach.Covers(was.matches()):
+		return nil, outside("the budget of this id")
 	}
-	return err
+	return Version(was.Version), nil
 }
 
-// mayDelete decides the same of a budget that is to go.
-func (a *API) mayDelete(ctx context.Context, reach access.Reach, id string) error {
+// mayChange decides the same of a budget that stays as it is, or goes.
+func (a *API) mayChange(ctx context.Context, reach access.Reach, id string) error {
 	if reach.All {
 		return nil
 	}

@@ -61,6 +61,64 @@ type Budget struct {
 	Zone   string              `json:"zone,omitempty"`  // IANA time zone, UTC when absent
 	Soft   bool                `json:"soft,omitempty"`
 	Alerts []int               `json:"alerts,omitempty"` // percent of the limit
+
+	Breaker *BreakerRule `json:"breaker,omitempty"`
+	// Version tells this rule from others of its id. A change that carries it is of
+	// that rule, and refused where it is another by now.
+	Version uint64 `json:"version,omitempty"`
+}
+
+// BreakerRule says when a budget trips and how it comes back.
+type BreakerRule struct {
+	Probes    int         `json:"probes,omitempty"`     // requests that must end well before it is closed; 0 closes it at once
+	RateTimes int         `json:"rate_times,omitempty"` // trips an account that is spent so many times as fast as it was
+	Overrun   json.Number `json:"overrun,omitempty"`    // trips an account each time so much more than the holds was billed, as limit is written
+	CoolDown  string      `json:"cool_down,omitempty"`  // how long it rests after it has tripped by itself, such as "10m"; else until it is reset
+}
+
+// Raise adds to the limit of accounts of a budget until a moment.
+type Raise struct {
+	ID     string            `json:"id"`
+	Split  map[string]string `json:"split,omitempty"` // one account, by its dimensions; none is every account
+	By     json.Number       `json:"by"`              // as the budget's limit is written
+	Until  string            `json:"until"`           // RFC 3339
+	Reason string            `json:"reason,omitempty"`
+}
+
+// BreakerChange opens or resets the breaker of a budget, or of one of its accounts.
+type BreakerChange struct {
+	Split  map[string]string `json:"split,omitempty"`
+	Reason string            `json:"reason,omitempty"` // of opening it; callers that are refused are told
+	For    string            `json:"for,omitempty"`    // of opening it: a duration such as "10m", after which probes are let through
+	Close  bool              `json:"close,omitempty"`  // of resetting it: at once, without probes
+}
+
+// Breaker is how a circuit breaker stands.
+type Breaker struct {
+	State  string            `json:"state"`           // closed, open, half_open
+	Cause  string            `json:"cause,omitempty"` // operator, rate, overrun, probe, raise; exhausted
+	Reason string            `json:"reason,omitempty"`
+	Since  string            `json:"since,omitempty"`
+	Until  string            `json:"until,omitempty"`  // when probes are let through
+	Probes int               `json:"probes,omitempty"` // that have yet to end well
+	Split  map[string]string `json:"split,omitempty"`  // of a budget's list: the one account it is of
+}
+
+// Forecast is how long an account lasts if it goes on being spent as fast as of late.
+type Forecast struct {
+	RatePerHour int64   `json:"rate_per_hour"` // nano-dollars or counts
+	ExhaustsAt  *string `json:"exhausts_at"`   // null: not before the window ends
+	WindowEnd   *string `json:"window_end"`    // null: never
+	Basis       Basis   `json:"basis"`
+}
+
+// Basis is what a forecast goes by.
+type Basis struct {
+	Source      string  `json:"source"` // what was looked at, and how it is averaged
+	Samples     int     `json:"samples"`
+	Since       string  `json:"since"`        // the first look
+	SpanSeconds float64 `json:"span_seconds"` // from the first to the last
+	AgeSeconds  float64 `json:"age_seconds"`  // since the last
 }
 
 // Account is one account of a budget. Amounts are nano-dollars for usd, else counts.
@@ -79,12 +137,17 @@ type Account struct {
 	Withheld    int64             `json:"withheld"` // part of written_off: by a restore, until it is released
 	Overrun     int64             `json:"overrun"`
 	State       string            `json:"state"`
+	Breaker     Breaker           `json:"breaker"`
+	Forecast    *Forecast         `json:"forecast"` // null where there is too little to go by
 }
 
-// BudgetDetail is a budget with its open accounts.
+// BudgetDetail is a budget with its open accounts, the raises that are in force and
+// the breakers that are not closed.
 type BudgetDetail struct {
 	Budget
 	Accounts []Account `json:"accounts"`
+	Raises   []Raise   `json:"raises,omitempty"`
+	Breakers []Breaker `json:"breakers,omitempty"`
 }
 
 // UsageQuery selects and groups usage records.

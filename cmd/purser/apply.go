@@ -75,8 +75,9 @@ func normalBudget(id string, spec json.RawMessage) (json.RawMessage, error) {
 	return withoutID(b)
 }
 
-// withoutID writes a budget without what is its key in a file.
+// withoutID writes a budget without what is its key in a file, and its version.
 func withoutID(b admin.Budget) (json.RawMessage, error) {
+	b.Version = 0
 	return json.Marshal(struct {
 		admin.Budget
 		ID string `json:"id,omitempty"`
@@ -116,7 +117,7 @@ func held(ctx context.Context, c *admin.Client, wanted func(plural string) bool)
 		if err != nil {
 			return nil, err
 		}
-		items[b.ID] = desired.Item{Spec: spec}
+		items[b.ID] = desired.Item{Version: b.Version, Spec: spec}
 	}
 	out[budgetKind] = items
 	return out, nil
@@ -207,7 +208,7 @@ func carryOut(ctx context.Context, c *admin.Client, s *desired.Step) error {
 			return err
 		}
 		b.ID = s.ID
-		_, err := c.PutBudget(ctx, b)
+		_, err := c.PutBudgetIf(ctx, b, admin.Version(s.Version))
 		return err
 	case s.Op == desired.Delete:
 		return c.DeleteObject(ctx, s.Kind, s.ID, admin.Version(s.Version))

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,44 +12,15 @@ import (
 )
 
 type budgetCmd struct {
-	Set     budgetSetCmd     `cmd:"" help:"Create a budget, or say an existing one anew: what is left out takes its default, not what it was."`
+	Set     budgetSetCmd     `cmd:"" help:"Create a budget, or change what is said of an existing one: what is left out stays as it was."`
 	List    budgetListCmd    `cmd:"" help:"List the budgets with what is left of each account."`
 	Show    budgetShowCmd    `cmd:"" help:"Show one budget, and where its money is."`
 	Delete  budgetDeleteCmd  `cmd:"" help:"Close a budget; its accounts are kept."`
+	Raise   budgetRaiseCmd   `cmd:"" help:"Raise a limit until a moment, or end a raise early."`
+	Raises  budgetRaisesCmd  `cmd:"" help:"List the raises of a budget that are in force."`
+	Trip    budgetTripCmd    `cmd:"" help:"Open the circuit breaker of a budget: all its requests are refused."`
+	Reset   budgetResetCmd   `cmd:"" help:"Reset the circuit breaker of a budget."`
 	Release budgetReleaseCmd `cmd:"" help:"Give back what a restored backup withheld of a budget."`
-}
-
-type budgetSetCmd struct {
-	remote
-	ID     string   `arg:"" help:"Name of the budget: a-z, 0-9, '.', '_', '-'."`
-	Limit  string   `arg:"" help:"Limit for each account and window: dollars for usd (\"12.50\"), else a count."`
-	Unit   string   `help:"usd, tokens, requests or slots." default:"usd" enum:"usd,tokens,requests,slots"`
-	Window string   `help:"total, minute, hour, day, week or month." default:"total" enum:"total,minute,hour,day,week,month"`
-	Zone   string   `help:"Time zone the window follows, such as Europe/Berlin (default UTC)."`
-	Match  []string `help:"Cover only requests with this dimension value: --match team=search (repeat; values of one dimension are alternatives)."`
-	Each   []string `help:"One account for each value of this dimension: --each customer."`
-	Soft   bool     `help:"Count and alert, never refuse."`
-	Alert  []int    `help:"Alert at these percentages of the limit."`
-}
-
-// Run writes the budget.
-func (c *budgetSetCmd) Run(ctx context.Context) error {
-	b := admin.Budget{ID: c.ID, Each: c.Each, Unit: c.Unit, Limit: json.Number(c.Limit), Window: c.Window, Zone: c.Zone, Soft: c.Soft, Alerts: c.Alert}
-	for _, m := range c.Match {
-		name, value, ok := strings.Cut(m, "=")
-		if !ok {
-			return fmt.Errorf("--match %q is not <dimension>=<value>", m)
-		}
-		if b.Match == nil {
-			b.Match = map[string][]string{}
-		}
-		b.Match[name] = append(b.Match[name], value)
-	}
-	out, err := c.client().PutBudget(ctx, b)
-	if err != nil {
-		return err
-	}
-	return c.print(out, func(w *tabwriter.Writer) { printRule(w, out) })
 }
 
 type budgetListCmd struct{ remote }
@@ -88,10 +59,22 @@ func (c *budgetShowCmd) Run(ctx context.Context) error {
 	}
 	return c.print(b, func(w *tabwriter.Writer) {
 		printRule(w, b.Budget)
-		fmt.Fprintln(w, "\nACCOUNT\tWINDOW FROM\tLIMIT\tSPENT\tOF THAT PRESUMED\tLEASED\tAVAILABLE\tWRITTEN OFF\tOF THAT WITHHELD\tOVERRUN\tSTATE")
+		for _, x := range b.Raises {
+			fmt.Fprintf(w, "raise\t%s: %s for %s until %s %s\n", x.ID, x.By, orEach(x.Split), x.Until, x.Reason)
+		}
+		for _, k := range b.Breakers {
+			fmt.Fprintf(w, "breaker\t%s for %s, by %s since %s %s\n", k.State, orEach(k.Split), k.Cause, k.Since, k.Reason)
+		}
+		fmt.Fprintln(w, "\nACCOUNT\tWINDOW FROM\tLIMIT\tSPENT\tOF THAT PRESUMED\tLEASED\tAVAILABLE\tWRITTEN OFF\tOF THAT WITHHELD\tOVERRUN\tSTATE\tBREAKER\tPER HOUR\tEXHAUSTED AT")
 		for _, a := range b.Accounts {
 			u := func(n int64) string { return units(a.Unit, n) }
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", pairs(a.Split), dash(a.WindowStart), u(a.Limit), u(a.Spent), u(a.Presumed), u(a.Outstanding), u(a.Available), u(a.WrittenOff), u(a.Withheld), u(a.Overrun), a.State)
+			perHour, at := "-", "-"
+			if f := a.Forecast; f != nil {
+				if perHour, at = u(f.RatePerHour), "not in this window"; f.ExhaustsAt != nil {
+					at = *f.ExhaustsAt
+				}
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", pairs(a.Split), dash(a.WindowStart), u(a.Limit), u(a.Spent), u(a.Presumed), u(a.Outstanding), u(a.Available), u(a.WrittenOff), u(a.Withheld), u(a.Overrun), a.State, cmp.Or(a.Breaker.Cause, a.Breaker.State), perHour, at)
 		}
 	})
 }
@@ -143,6 +126,34 @@ func printRule(w *tabwriter.Writer, b admin.Budget) {
 	if b.Soft {
 		fmt.Fprintln(w, "soft\tcounts, never refuses")
 	}
+	if k := b.Breaker; k != nil {
+		fmt.Fprintf(w, "breaker\t%s\n", breakerWords(k))
+	}
+}
+
+func breakerWords(k *admin.BreakerRule) string {
+	if k == nil {
+		return "-"
+	}
+	words := []string{fmt.Sprintf("%d probes", k.Probes)}
+	if k.RateTimes > 0 {
+		words = append(words, fmt.Sprintf("trips at %d times its rate", k.RateTimes))
+	}
+	if k.Overrun != "" {
+		words = append(words, "trips at each overrun of "+k.Overrun.String())
+	}
+	if k.CoolDown != "" {
+		words = append(words, "rests for "+k.CoolDown)
+	}
+	return strings.Join(words, ", ")
+}
+
+// orEach names one account, or all.
+func orEach(split map[string]string) string {
+	if len(split) == 0 {
+		return "every account"
+	}
+	return pairs(split)
 }
 
 // units writes an amount of the unit: dollars with six decimals, else a count.

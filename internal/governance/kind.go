@@ -37,6 +37,7 @@ var Kinds = []Kind{
 	{directory.ObjectAgent, "agent", "agents", func() Spec { return &Agent{} }},
 	{directory.ObjectPolicy, "policy", "policies", func() Spec { return &Policy{} }},
 	{directory.ObjectRoute, "route", "routes", func() Spec { return &Route{} }},
+	{directory.ObjectLoop, "loop", "loops", func() Spec { return &Loop{} }},
 }
 
 // KindOf finds a kind by its name or plural.

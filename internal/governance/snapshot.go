@@ -7,6 +7,7 @@ import (
 
 	"purser/internal/directory"
 	"purser/ledger"
+	"purser/proxy/loop"
 	"purser/proxy/policy"
 )
 
@@ -18,6 +19,7 @@ type Snapshot struct {
 	agents   map[string]Agent // each with the team and project of those above it, if it has neither
 	routes   map[string]Route
 	policies *policy.Set
+	loops    []*loop.Rule
 }
 
 // Compile reads every object of a directory. An error is an object that this build
@@ -55,6 +57,9 @@ func Compile(s *directory.State) (*Snapshot, error) {
 		return nil, err
 	}
 	if out.policies, err = compilePolicies(s); err != nil {
+		return nil, err
+	}
+	if out.loops, err = compileLoops(s); err != nil {
 		return nil, err
 	}
 	return out, nil

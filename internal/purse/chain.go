@@ -32,6 +32,15 @@ func (p *Part) Budgets(yield func(ledger.BudgetID) bool) {
 	}
 }
 
+// Accounts calls yield with the budget and the split of each account of the part.
+func (p *Part) Accounts(yield func(ledger.BudgetID, ledger.Split) bool) {
+	for i := range p.n {
+		if !yield(p.series[i].book.id, p.series[i].split) {
+			return
+		}
+	}
+}
+
 func (p *Part) add(s *series) bool {
 	if p.n == MaxChain {
 		return false

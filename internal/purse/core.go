@@ -260,7 +260,7 @@ func (c *core) levels(a *account) (low, target ledger.Amount) {
 		return 0, 0
 	}
 	low = perTime(a.rate, 2*c.refill.p99()) + hold
-	ahead := min(perTime(a.rate, int64(c.cfg.Horizon)), ledger.Amount(a.book.limit.Load())/leasePart)
+	ahead := min(perTime(a.rate, int64(c.cfg.Horizon)), a.book.limitOf(a.key.Split)/leasePart)
 	target = max(ahead, 4*hold, 2*low)
 	return min(low, ledger.MaxAmount), min(target, ledger.MaxAmount)
 }

@@ -102,8 +102,8 @@ func (d *Driver) Fail(err error) { d.p.end(err) }
 func (d *Driver) Broken() error { return d.p.core.broken }
 
 // SetRules is [Purse.SetRules].
-func (d *Driver) SetRules(budgets []ledger.Budget, version uint64, now Moment) {
-	d.p.adopt(budgets, version, now)
+func (d *Driver) SetRules(budgets []ledger.Budget, version uint64, now Moment, raises ...ledger.Raise) {
+	d.p.adopt(budgets, raises, version, now)
 }
 
 // Resolve is [Purse.Resolve].

@@ -236,7 +236,7 @@ func (c *core) finish(w *waiter) {
 
 // refuse ends w with the word where the money is.
 func (c *core) refuse(w *waiter, code RefusalCode, a *account, now Moment) {
-	limit := ledger.Amount(a.book.limit.Load())
+	limit := a.book.limitOf(a.key.Split)
 	r := Refusal{
 		Code: code, Account: a.key, Budget: a.key.Budget, Unit: a.unit,
 		Limit: limit, Hold: w.claim.hold(a.unit), ResetsAt: a.end,

@@ -96,23 +96,24 @@ func (p *Purse) now() Moment {
 // Incarnation is the number under which the ledger knows this process.
 func (p *Purse) Incarnation() uint32 { return p.core.incarnation }
 
-// SetRules replaces the budgets. Versions only grow; an older one is ignored.
-// The slice is not kept.
-func (p *Purse) SetRules(budgets []ledger.Budget, version uint64) {
+// SetRules replaces the budgets, and the raises of them that are in force. Versions
+// only grow; an older one is ignored. The slices are not kept.
+func (p *Purse) SetRules(budgets []ledger.Budget, version uint64, raises ...ledger.Raise) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.adopt(budgets, version, p.now())
+	p.adopt(budgets, raises, version, p.now())
 	p.core.bell.sound()
 }
 
 // adopt is SetRules under the lock.
-func (p *Purse) adopt(budgets []ledger.Budget, version uint64, now Moment) {
+func (p *Purse) adopt(budgets []ledger.Budget, raises []ledger.Raise, version uint64, now Moment) {
 	before := p.core.rules
 	if before != nil && version <= before.version {
 		return
 	}
 	r := compile(budgets, version, before)
 	p.core.setRules(r, budgets, now)
+	r.adoptRaises(raises)
 	p.rules.Store(r)
 }
 

@@ -43,7 +43,7 @@ func (p *Part) tightest(of func(*account) bool) (r Room, ok bool) {
 			continue
 		}
 		if left := max(0, ledger.Amount(heard-a.spent.Load())); !ok || left < r.Left {
-			r, ok = Room{Account: a.key, Limit: ledger.Amount(a.book.limit.Load()), Left: left, ResetsAt: a.end}, true
+			r, ok = Room{Account: a.key, Limit: a.book.limitOf(a.key.Split), Left: left, ResetsAt: a.end}, true
 		}
 	}
 	return r, ok

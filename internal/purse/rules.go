@@ -15,7 +15,8 @@ type book struct {
 	id     ledger.BudgetID
 	unit   ledger.Unit
 	window ledger.Window
-	limit  atomic.Int64
+	limit  atomic.Int64                   // without raises
+	raises atomic.Pointer[[]ledger.Raise] // in force; nil for none
 	soft   atomic.Bool
 	dead   atomic.Bool // the budget is gone: it no longer constrains anything
 
@@ -49,6 +50,30 @@ func newBook(b *ledger.Budget) *book {
 func (k *book) adopt(b *ledger.Budget) {
 	k.limit.Store(int64(b.Limit))
 	k.soft.Store(b.Soft)
+}
+
+// limitOf is the limit of the account of a split, as this node knows it.
+func (k *book) limitOf(split ledger.Split) ledger.Amount {
+	limit := ledger.Amount(k.limit.Load())
+	if raises := k.raises.Load(); raises != nil {
+		return ledger.Raised(limit, *raises, split)
+	}
+	return limit
+}
+
+// adoptRaises gives the books of r the raises of their budgets.
+func (r *rules) adoptRaises(raises []ledger.Raise) {
+	of := map[ledger.BudgetID][]ledger.Raise{}
+	for _, x := range raises {
+		of[x.Budget] = append(of[x.Budget], x)
+	}
+	for id, k := range r.books {
+		if list := of[id]; list != nil {
+			k.raises.Store(&list)
+		} else {
+			k.raises.Store(nil)
+		}
+	}
 }
 
 // find returns the series of a split, making it if there is room for one more.

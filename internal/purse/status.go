@@ -43,7 +43,7 @@ type AccountStatus struct {
 
 func (a *account) status() AccountStatus {
 	s := AccountStatus{
-		Key: a.key, Unit: a.unit, WindowEnd: a.end, Limit: ledger.Amount(a.book.limit.Load()),
+		Key: a.key, Unit: a.unit, WindowEnd: a.end, Limit: a.book.limitOf(a.key.Split),
 		Soft: a.soft.Load(), Closing: a.closing, State: a.state,
 		Granted: a.granted, Returned: a.returned, Unissued: a.unissued(), Held: a.held(),
 		Spent: ledger.Amount(a.spent.Load()), Overrun: ledger.Amount(a.overrun.Load()),

@@ -52,6 +52,12 @@ type Gauges struct {
 	Followers func() float64 // gateways that follow this member
 
 	Upstreams func() []UpstreamHealth // each configured one, once
+
+	// Breakers are those of budgets that are open and half open, and the accounts that
+	// this node knows to be spent.
+	Breakers func() (open, halfOpen, spent float64)
+	// Loops is how many loops of runs and sessions were found, by kind.
+	Loops func() map[string]float64
 }
 
 // Metrics are the node's metrics.
@@ -124,6 +130,7 @@ func New(g Gauges) *Metrics {
 		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",
 	}, g.Foreign))
 	m.registry.MustRegister(newUpstreams(g.Upstreams))
+	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -36,8 +36,16 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, banned: pure,
 		why: "replicated objects must apply alike on every node",
 	},
+	"internal/forecast": {
+		module: []string{"ledger"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		why: "a forecast is a function of what was looked at and when: it reads no clock and decides nothing about money",
+	},
+	"proxy/loop": {
+		module: []string{"ledger"}, owned: []string{"github.com/tidwall/gjson"}, banned: []string{"os", "net", "net/http", "math/rand"},
+		why: "whether a run goes round in circles is judged from its requests alone; governance reads its rules",
+	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory", "proxy/policy"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "proxy/policy", "proxy/loop"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {

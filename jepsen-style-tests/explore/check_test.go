@@ -22,8 +22,8 @@ func (x *explorer) check(w world) string {
 		}
 		billed := ledger.Amount(w.bill[i])
 		switch {
-		case billed > limit:
-			return fmt.Sprintf("window %d: %d is billed, the cap is %d", i, billed, limit)
+		case billed > limit+lift*ledger.Amount(w.lifts[i]):
+			return fmt.Sprintf("window %d: %d is billed, the cap is %d, raised by %d", i, billed, limit, lift*ledger.Amount(w.lifts[i]))
 		case dropped(w, b, i) && writtenOff: // it cannot be opened again
 		case billed+usable > b.taken[i]:
 			return fmt.Sprintf("window %d: %d is billed and %d more may be, the ledger has set aside %d", i, billed, usable, b.taken[i])

@@ -28,6 +28,9 @@ var forms = []struct {
 	{"recalls",
 		bounds{requests: 3, nudges: 1},
 		bounds{requests: 3, crashes: 1, nudges: 1}},
+	{"raises",
+		bounds{requests: 2, rolls: 1, raises: 1},
+		bounds{requests: 2, crashes: 1, rolls: 1, raises: 1}},
 }
 
 // TestExploration visits every world that can come about, within the bounds, in
@@ -153,5 +156,5 @@ func (s *search) tell(wrong string) {
 }
 
 func (b bounds) String() string {
-	return fmt.Sprintf("%d requests, %d crashes, %d rolls, %d fences, %d waits, %d nudges", b[requests], b[crashes], b[rolls], b[fences], b[waits], b[nudges])
+	return fmt.Sprintf("%d requests, %d crashes, %d rolls, %d fences, %d waits, %d nudges, %d raises", b[requests], b[crashes], b[rolls], b[fences], b[waits], b[nudges], b[raises])
 }

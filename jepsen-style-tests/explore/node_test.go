@@ -15,6 +15,7 @@ import (
 const (
 	nodes   = 2
 	limit   = 4
+	lift    = 2 // of a raise
 	windows = 4 // that a history of two rolls can reach
 	budget  = ledger.BudgetID("cap")
 )

@@ -79,6 +79,7 @@ type book struct {
 	writtenOff  [windows]ledger.Amount
 	granted     [nodes][windows]ledger.Amount
 	fenced      [nodes]bool
+	raised      bool
 }
 
 // entry is a command in the log, stamped.
@@ -124,7 +125,7 @@ func (x *explorer) book(s *ledger.State) int32 {
 }
 
 func newBook(s *ledger.State) *book {
-	b := &book{state: s, applied: map[entry]result{}}
+	b := &book{state: s, applied: map[entry]result{}, raised: len(s.Raises(budget)) > 0}
 	for v := range s.Accounts(budget) {
 		w := windowOf(v.Key)
 		b.exists[w], b.taken[w], b.outstanding[w] = true, v.Limit-v.Available, v.Outstanding

@@ -16,12 +16,13 @@ type world struct {
 	was   [nodes]int32 // the last Register; so may this
 	wall  uint8
 	bill  [windows]uint8
+	lifts [windows]uint8 // 1: a raise was in force in the window
 	left  bounds
 }
 
 // bounds is how often each kind of event may still happen. What has none may
 // happen as long as there is anything for it to happen to.
-type bounds [6]uint8
+type bounds [7]uint8
 
 // The kinds of events that are bounded.
 const (
@@ -31,6 +32,7 @@ const (
 	fences
 	waits // of a node, for a second
 	nudges
+	raises
 	free = -1
 )
 
@@ -54,6 +56,8 @@ const (
 	lateStart                       // a copy of its last Register arrives
 	rolled                          // a window ends
 	fenced                          // an operator says that the node is dead
+	raised                          // the limit is raised, until the window after this one ends
+	unraised                        // the raise is ended early
 	ticked                          // the ledger drops what is long over
 )
 
@@ -79,6 +83,10 @@ func (e event) String() string {
 		return "the window ends"
 	case fenced:
 		return fmt.Sprintf("n%d is fenced", e.node)
+	case raised:
+		return "the limit is raised"
+	case unraised:
+		return "the raise is ended"
 	case ticked:
 		return "the ledger drops what is long over"
 	default:
@@ -126,11 +134,43 @@ func (x *explorer) each(w world, yield teller) {
 			yield(event{what: ticked}, next)
 		}
 	}
+	x.eachRaise(w, yield)
 	if w.left[rolls] > 0 {
 		next := w
 		next.left[rolls]--
 		next.wall++
+		if x.ledgers.list[w.book].raised {
+			next.lift()
+		}
 		yield(event{what: rolled}, next)
+	}
+}
+
+// lift notes that a raise is in force: accounts of this window have it, and those of
+// the next, which may open before it begins.
+func (w *world) lift() {
+	for i := int(w.wall); i < min(int(w.wall)+2, windows); i++ {
+		w.lifts[i] = 1
+	}
+}
+
+// eachRaise yields the beginning and the early end of a raise.
+func (x *explorer) eachRaise(w world, yield teller) {
+	if x.ledgers.list[w.book].raised {
+		next, _ := x.commit(w, x.command(ledger.EndRaise{Budget: budget, ID: "r"}))
+		yield(event{what: unraised}, next)
+		return
+	}
+	if w.left[raises] == 0 {
+		return
+	}
+	next, r := x.commit(w, x.command(ledger.PutRaise{Raise: ledger.Raise{
+		Budget: budget, ID: "r", All: true, Amount: lift, Until: at(w.wall + 2),
+	}}))
+	if r.code == ledger.Applied {
+		next.left[raises]--
+		next.lift()
+		yield(event{what: raised}, next)
 	}
 }
 

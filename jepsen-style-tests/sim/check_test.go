@@ -13,6 +13,7 @@ func (w *world) check() {
 		if err := w.quorum.state.Check(); err != nil {
 			w.failf("ledger: %v", err)
 		}
+		w.checkLimits()
 	}
 	for key, billed := range w.bill {
 		if top := w.top[key.Budget]; billed > top && !w.soft[key.Budget] {
@@ -28,6 +29,25 @@ func (w *world) check() {
 	for key, taken := range slots {
 		if taken > w.top[key.Budget] {
 			w.failf("%d slots of %v taken, limit %d", taken, key, w.top[key.Budget])
+		}
+	}
+}
+
+// checkLimits compares the limit of each open account with what the operators said:
+// the budget's, and every raise that covers it until its time is over.
+func (w *world) checkLimits() {
+	now := w.quorum.state.Now()
+	for _, b := range w.rules {
+		for v := range w.quorum.state.Accounts(b.ID) {
+			want := b.Limit
+			for _, x := range w.lifts[b.ID] {
+				if x.Until > now && (x.All || x.Split == v.Key.Split) {
+					want += x.Amount
+				}
+			}
+			if v.State == ledger.Open && v.Limit != want {
+				w.failf("%v has the limit %d, should have %d", v.Key, v.Limit, want)
+			}
 		}
 	}
 }

@@ -18,6 +18,8 @@ type counts struct {
 	fences      int
 	restores    int // of a backup
 	releases    int
+	raises      int // begun
+	unraises    int // ended before their time
 	rollbacks   int // of disks, to an older image
 	pauses      int
 	afterWindow int // charges dispatched when their window was over
@@ -51,6 +53,8 @@ func (c *counts) each(yield func(name string, n *int)) {
 	yield("fences", &c.fences)
 	yield("clusters restored from a backup", &c.restores)
 	yield("budgets released", &c.releases)
+	yield("raises of limits", &c.raises)
+	yield("raises ended early", &c.unraises)
 	yield("pauses", &c.pauses)
 	yield("charges dispatched after their window", &c.afterWindow)
 	yield("messages lost", &c.dropped)

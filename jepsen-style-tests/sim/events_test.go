@@ -113,7 +113,11 @@ func (w *world) part(hold ledger.Amount) ledger.Amount {
 
 // rare is what changes the world.
 func (w *world) rare(n *node) {
-	switch w.rng.IntN(20) {
+	switch w.rng.IntN(23) {
+	case 20, 21:
+		w.raise(town()[w.rng.IntN(len(town()))])
+	case 22:
+		w.unraise(town()[w.rng.IntN(len(town()))].ID)
 	case 0, 1, 2:
 		w.pass(int64(w.rng.IntN(3000)) * int64(time.Millisecond))
 	case 3:

@@ -67,7 +67,7 @@ func (w *world) start(n *node) {
 		w.failf("%s does not start: %v", n.id, err)
 	}
 	n.driver, n.paused = d, false
-	d.SetRules(w.rules, w.vers, w.now(n))
+	d.SetRules(w.rules, w.vers, w.now(n), w.raises()...)
 }
 
 func (w *world) register(r ledger.Register) (uint32, error) {

@@ -36,8 +36,13 @@ func (w *world) restore() {
 	}
 	w.backup = nil // of another generation now
 	w.rules = w.rules[:0:0]
+	clear(w.lifts)
 	for r := range q.state.Budgets() {
 		w.rules = append(w.rules, *r)
+		w.lifts[r.ID] = map[ledger.RaiseID]ledger.Raise{}
+		for _, x := range q.state.Raises(r.ID) {
+			w.lifts[r.ID][x.ID] = x
+		}
 	}
 	w.forget()
 	w.tell()

@@ -21,6 +21,8 @@ type world struct {
 	mono   int64
 	nodes  []*node
 	rules  []ledger.Budget
+	raised int                                                 // raises begun, for their names
+	lifts  map[ledger.BudgetID]map[ledger.RaiseID]ledger.Raise // in force, or over
 	vers   uint64
 	units  map[ledger.BudgetID]ledger.Unit
 	late   []*ledger.Exchange // copies that may reach the ledger at any later time
@@ -53,6 +55,7 @@ func newWorld(t *testing.T, seed uint64, nodes int, budgets []ledger.Budget) *wo
 		top:     map[ledger.BudgetID]ledger.Amount{},
 		soft:    map[ledger.BudgetID]bool{},
 		removed: map[ledger.BudgetID]bool{},
+		lifts:   map[ledger.BudgetID]map[ledger.RaiseID]ledger.Raise{},
 	}
 	for i := range nodes {
 		w.nodes = append(w.nodes, newNode(ledger.NodeID(fmt.Sprint("n", i))))
@@ -93,7 +96,7 @@ func (w *world) put(b ledger.Budget) {
 	w.rules = slices.DeleteFunc(slices.Clone(w.rules), func(o ledger.Budget) bool { return o.ID == b.ID })
 	w.rules = append(w.rules, b)
 	w.units[b.ID] = b.Unit
-	w.top[b.ID] = max(w.top[b.ID], b.Limit)
+	w.noteTop(b.ID)
 	w.soft[b.ID] = w.soft[b.ID] || b.Soft
 	w.tell()
 }
@@ -101,15 +104,72 @@ func (w *world) put(b ledger.Budget) {
 func (w *world) remove(id ledger.BudgetID) {
 	w.removed[id] = true
 	w.demand(ledger.DeleteBudget{ID: id})
+	delete(w.lifts, id)
 	w.rules = slices.DeleteFunc(slices.Clone(w.rules), func(o ledger.Budget) bool { return o.ID == id })
 	w.tell()
+}
+
+// noteTop remembers the highest limit that any account of a budget has had: that
+// with every raise in force. In a backup there may be others than those here.
+func (w *world) noteTop(id ledger.BudgetID) {
+	if b, ok := w.quorum.state.Budget(id); ok {
+		top := b.Limit
+		for _, x := range w.quorum.state.Raises(id) {
+			top += x.Amount
+		}
+		w.top[id] = max(w.top[id], top)
+	}
+}
+
+// raise lifts the limits of a budget, or of one of its accounts, until a moment that
+// may come in this window or in a later one.
+func (w *world) raise(b ledger.Budget) {
+	w.raised++
+	x := ledger.Raise{
+		Budget: b.ID, ID: ledger.RaiseID(fmt.Sprint("r", w.raised%6)), All: true, Amount: 1 + b.Limit*ledger.Amount(w.rng.IntN(80))/100,
+		Until: w.quorum.state.Now() + ledger.Instant(1+w.rng.IntN(90_000))*(ledger.Second/1000),
+	}
+	if len(b.Each) > 0 && w.chance(0.5) {
+		x.All, x.Split = false, ledger.MakeSplit(fmt.Sprint("c", w.rng.IntN(4)))
+	}
+	if out := w.demand(ledger.PutRaise{Raise: x}); out.Code == ledger.Applied {
+		w.count.raises++
+		if w.lifts[b.ID] == nil {
+			w.lifts[b.ID] = map[ledger.RaiseID]ledger.Raise{}
+		}
+		w.lifts[b.ID][x.ID] = x
+		w.noteTop(b.ID)
+		w.tell()
+	}
+}
+
+// unraise ends a raise early, if there is one.
+func (w *world) unraise(id ledger.BudgetID) {
+	list := w.quorum.state.Raises(id)
+	if len(list) == 0 {
+		return
+	}
+	x := list[0].ID
+	if out := w.demand(ledger.EndRaise{Budget: id, ID: x}); out.Code == ledger.Applied {
+		w.count.unraises++
+		delete(w.lifts[id], x)
+	}
+	w.tell()
+}
+
+// raises are those in force, as a node hears of them.
+func (w *world) raises() (all []ledger.Raise) {
+	for _, b := range w.rules {
+		all = append(all, w.quorum.state.Raises(b.ID)...)
+	}
+	return all
 }
 
 func (w *world) tell() {
 	w.vers++
 	for _, n := range w.nodes {
 		if n.driver != nil {
-			n.driver.SetRules(w.rules, w.vers, w.now(n))
+			n.driver.SetRules(w.rules, w.vers, w.now(n), w.raises()...)
 		}
 	}
 }

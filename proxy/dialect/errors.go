@@ -48,6 +48,7 @@ const (
 	CodeUnbounded          Code = "cost_not_bounded"
 	CodeContextLength      Code = "context_length_exceeded"
 	CodeQuota              Code = "insufficient_quota"
+	CodeLoop               Code = "loop_detected"
 	CodeRateLimit          Code = "rate_limit_exceeded"
 	CodeConcurrency        Code = "concurrency_limit_exceeded"
 	CodeUndecided          Code = "undecided"
@@ -123,6 +124,7 @@ var codes = map[Code]codeRule{
 	CodeUnbounded:          {400, typeInvalid, false},
 	CodeContextLength:      {400, typeInvalid, false},
 	CodeQuota:              {402, typeQuota, true},
+	CodeLoop:               {402, typeForbidden, true}, // as final as money: see docs/loops.md
 	CodeRateLimit:          {429, typeRequests, false},
 	CodeConcurrency:        {429, typeRequests, false},
 	CodeUndecided:          {503, typeServer, false},
@@ -148,6 +150,17 @@ type Budget struct {
 	Unreachable int64 // held by nodes that do not answer
 	Needed      int64 // this request's own hold
 	ResetsAt    int64 // Unix seconds, 0 when the window never ends
+
+	Breaker *BudgetBreaker // where it refuses, whatever is left
+}
+
+// BudgetBreaker is a circuit breaker that is not closed.
+type BudgetBreaker struct {
+	State  string // open, half_open
+	Cause  string
+	Reason string
+	Since  int64 // Unix seconds
+	Until  int64 // the same; 0 for when it is reset
 }
 
 // Left is what of the limit nobody has spent or set aside.
@@ -172,11 +185,24 @@ func (b *Budget) AppendJSON(dst []byte) []byte {
 		dst = append(append(append(dst, `,"`...), n.name...), `":`...)
 		dst = strconv.AppendInt(dst, n.value, 10)
 	}
-	dst = append(dst, `,"resets_at":`...)
-	if b.ResetsAt == 0 {
-		return append(dst, "null}"...)
+	dst = appendSeconds(append(dst, `,"resets_at":`...), b.ResetsAt)
+	if k := b.Breaker; k != nil {
+		dst = append(dst, `,"breaker":{"state":`...)
+		dst = jsonscan.AppendString(dst, k.State)
+		dst = jsonscan.AppendString(append(dst, `,"cause":`...), k.Cause)
+		dst = jsonscan.AppendString(append(dst, `,"reason":`...), k.Reason)
+		dst = appendSeconds(append(dst, `,"since":`...), k.Since)
+		dst = append(appendSeconds(append(dst, `,"until":`...), k.Until), '}')
 	}
-	return append(strconv.AppendInt(dst, b.ResetsAt, 10), '}')
+	return append(dst, '}')
+}
+
+// appendSeconds appends a time in Unix seconds, null for 0.
+func appendSeconds(dst []byte, at int64) []byte {
+	if at == 0 {
+		return append(dst, "null"...)
+	}
+	return strconv.AppendInt(dst, at, 10)
 }
 
 // RateLimit is the budget that e refuses a request by, if it is one of requests
@@ -225,8 +251,11 @@ type Header struct {
 }
 
 // AppendRetry appends the headers that say whether, and after what time, the
-// client may try again.
+// client may try again, and whose breaker it is that refuses.
 func (e *Error) AppendRetry(header []Header) []Header {
+	if e.Budget != nil && e.Budget.Breaker != nil {
+		header = append(header, Header{Name: "x-purser-budget-breaker", Value: e.Budget.Breaker.State})
+	}
 	if e.NoRetry {
 		header = append(header, Header{Name: "x-should-retry", Value: "false"})
 	}

@@ -5,6 +5,7 @@ const (
 	purse    = "./internal/purse"
 	ledger   = "./ledger"
 	raftfsm  = "./raftfsm"
+	node     = "./node"
 	cluster  = "./cluster"
 	sim      = "./jepsen-style-tests/sim"
 	explore  = "./jepsen-style-tests/explore"
@@ -116,6 +117,28 @@ var table = []mutant{
 		"ledger/restore.go", "	n.incarnation = max(n.incarnation+1, s.generation*generationStride)\n", "", ledger, "Scenario|Twin", quiet},
 	{"to delete a budget releases what was withheld",
 		"ledger/apply.go", "r.accounts == 0 && !r.blindAt(s.now)", "r.accounts == 0", ledger, "Twin", quiet},
+
+	// Raises and breakers.
+	{"a raise does not end by itself",
+		"ledger/raise.go", "if !ok || d.at > s.now {", "if !ok || d.at > s.now || true {", ledger, "Scenario|Twin", quiet},
+	{"a raise that ends leaves the limits as they were",
+		"ledger/raise.go", "	s.relimit(r, false)\n", "", ledger, "Scenario|Twin", quiet},
+	{"when a raise ends, what is out beyond the limit is forgotten (available is not below zero)",
+		"ledger/money.go", "	a.available += limit - a.limit\n", "	a.available = max(0, a.available+limit-a.limit)\n", sim, simulate, few},
+	{"the raise of one account is every account's",
+		"ledger/raise.go", "x.All || x.Split == split {", "x.All || x.Split == split || true {", sim, simulate, few},
+	{"a window that begins while a limit is raised has the old one",
+		"ledger/account.go", "limit: r.limitOf(k.Split),", "limit: r.budget.Limit,", explore, "TestExploration/raises", ""},
+	{"a deleted budget keeps its raises",
+		"ledger/apply.go", "		s.setRaises(r, nil)\n", "", ledger, "Scenario|Twin", quiet},
+	{"a budget is changed whatever it has become (lost update)",
+		"ledger/apply.go", "ok && was.Version() != expect || ", "ok && was.Version() != expect && false || ", ledger, "Version", quiet},
+	{"the report of an old probe closes a breaker that was tripped again",
+		"ledger/breaker.go", " || r.trips[i].Serial != c.Serial {", " {", ledger, "Scenario", quiet},
+	{"a half-open breaker lets everything through",
+		"node/breakers.go", "	if b.probing[c] {\n		return false\n	}\n", "", node, "TestProbes", ""},
+	{"an error that is tried again counts as a repetition",
+		"proxy/loop/guard.go", "if !v.on || !answer {", "if !v.on {", "./proxy/loop", "TestTheSameRequest", ""},
 
 	// The log.
 	{"a lost leadership reads as a refusal (ambiguity is refusal)",

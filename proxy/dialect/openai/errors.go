@@ -22,7 +22,7 @@ func ErrorAnswer(e *dialect.Error, c dialect.Client) (int, []dialect.Header, []b
 	if b := e.RateLimit(); b != nil {
 		header = appendRateLimit(header, b, e.RetryAfterMillis)
 	}
-	if c == dialect.Codex && e.Code == dialect.CodeQuota {
+	if c == dialect.Codex && (e.Code == dialect.CodeQuota || e.Code == dialect.CodeLoop) {
 		return 429, header, appendUsageLimit(nil, e)
 	}
 	if c == dialect.Codex && e.Code == dialect.CodePolicy {

@@ -81,7 +81,7 @@ func (m message) level() uint32 {
 			return CheckpointLevel
 		case directory.KindAdmitGateway:
 			return GatewayLevel
-		case directory.KindPutObject, directory.KindDeleteObject:
+		case directory.KindPutObject, directory.KindDeleteObject, directory.KindRaiseAlerts, directory.KindNoteDeliveries:
 			return GovernanceLevel
 		}
 	}

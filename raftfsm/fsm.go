@@ -33,7 +33,7 @@ type FSM struct {
 // alone, from its start.
 type Versions struct {
 	Budgets uint64 // the rules of the ledger
-	Keys    uint64 // the directory
+	Keys    uint64 // the directory, but for alerts
 	Objects uint64 // its objects
 }
 
@@ -98,7 +98,7 @@ func (f *FSM) applyDirectory(stamp ledger.Instant, c directory.Command) director
 	out := f.directory.Apply(stamp, c)
 	f.publishNow()
 	f.directoryView.Store(f.directory.Clone())
-	if out.Code == directory.Applied {
+	if out.Code == directory.Applied && !directory.AboutAlerts(c) {
 		f.changes.Keys++
 		switch c.(type) {
 		case directory.PutObject, directory.DeleteObject:

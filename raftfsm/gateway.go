@@ -8,8 +8,8 @@ import (
 )
 
 // MayForward reports why a gateway may not have a command carried out, or nil. It
-// speaks for itself alone about leases and places, and changes budgets, keys and
-// tokens as its admin API does; what concerns other nodes, or the log and its
+// speaks for itself alone about leases and places, changes budgets, keys and
+// tokens as its admin API does, and raises alerts; what concerns other nodes, or the log and its
 // replicas, is the members' affair. A command that cannot be read is left to
 // [Proposer.Carry].
 func MayForward(gateway ledger.NodeID, room Room, body []byte) error {
@@ -28,7 +28,7 @@ func MayForward(gateway ledger.NodeID, room Room, body []byte) error {
 		switch c := decoded.directory.(type) {
 		case directory.AdmitGateway:
 			of = c.Node.ID
-		case directory.PutKey, directory.RevokeKey, directory.ForgetKey, directory.PutToken:
+		case directory.PutKey, directory.RevokeKey, directory.ForgetKey, directory.PutToken, directory.RaiseAlerts:
 		default:
 			return fmt.Errorf("%w: a gateway does not forward %T", ErrNotProposed, c)
 		}

@@ -33,8 +33,12 @@ var (
 //	AdmitGateway: as AdmitNode
 //	PutObject: kind, id, expect, references (count, then kind and id each), spec
 //	DeleteObject: kind, id, expect
+//	RaiseAlerts: count, then key, rank, until, type and body of each
+//	NoteDeliveries: count, then the alert's seq and the delivery each; count, then
+//	           the seqs of the alerts that are closed
 //
-// A node is id, store (16 bytes), address, region, zone,
+// A node is id, store (16 bytes), address, region, zone, a delivery is webhook,
+// state (a byte), attempts, last, status, fault,
 // and a key is id, hash (32 bytes), name, bound, required, models, cacheOff,
 // expires; bound is the set fixed dimensions (count, then number and value each)
 // and the tags (count, then name and value each); required is a count, then
@@ -62,6 +66,10 @@ func AppendCommand(b []byte, c Command) []byte {
 		return appendObject(b, c.Ref, c.Expect, c.Refs, c.Spec)
 	case DeleteObject:
 		return appendUint(appendRef(b, c.Ref), c.Expect)
+	case RaiseAlerts:
+		return appendRaises(b, &c)
+	case NoteDeliveries:
+		return appendNotes(b, &c)
 	default:
 		panic(fmt.Sprintf("directory: command of kind %d has no stored form", c.Kind()))
 	}
@@ -102,6 +110,10 @@ func DecodeCommand(b []byte) (Command, error) {
 		c = put
 	case KindDeleteObject:
 		c = DeleteObject{Ref: r.ref(), Expect: r.uint()}
+	case KindRaiseAlerts:
+		c = r.raises()
+	case KindNoteDeliveries:
+		c = r.notes()
 	default:
 		return nil, fmt.Errorf("directory command of kind %d: %w", kind, ErrUnknown)
 	}

@@ -25,6 +25,9 @@ const (
 	KindAdmitGateway Kind = 8
 	KindPutObject    Kind = 9
 	KindDeleteObject Kind = 10
+
+	KindRaiseAlerts    Kind = 15
+	KindNoteDeliveries Kind = 16
 )
 
 // PutKey makes a key, or changes one that is not revoked. Its ID and Hash must
@@ -147,6 +150,7 @@ const (
 	MissingReference Code = 18 // it refers to an object that is not there
 	Referenced       Code = 19 // other objects refer to it
 	CyclicReference  Code = 20 // it would refer to itself, through others
+	NoRoomForAlerts  Code = 25 // too many wait for delivery, or are remembered
 )
 
 var codeNames = [...]string{
@@ -155,6 +159,7 @@ var codeNames = [...]string{
 	UnknownToken: "unknown token", TokenUsed: "token used", TokenExpired: "token expired", NodeTaken: "node id taken",
 	NodeIsRemoved: "node removed", UnknownNode: "unknown node", RoleFixed: "role fixed",
 	VersionMismatch: "version mismatch", MissingReference: "missing reference", Referenced: "referenced", CyclicReference: "cyclic reference",
+	NoRoomForAlerts: "no room for alerts",
 }
 
 // String returns the code in words.

@@ -19,6 +19,10 @@ type State struct {
 	nodes   []*Node   // by ID; neither slice is ever written, it is replaced
 	tokens  []*Token  // by hash
 	objects objects
+
+	alertSeq uint64       // of the last alert that was raised
+	marks    []*AlertMark // by key; like nodes, neither slice is ever written
+	alerts   []*Alert     // by Seq
 }
 
 // New returns an empty directory.
@@ -81,6 +85,10 @@ func (s *State) Apply(now ledger.Instant, c Command) Outcome {
 		code = s.putObject(&c)
 	case DeleteObject:
 		code = s.deleteObject(&c)
+	case RaiseAlerts:
+		code = s.raiseAlerts(&c)
+	case NoteDeliveries:
+		code = s.noteDeliveries(&c)
 	default:
 		code = InvalidCommand
 	}

@@ -96,7 +96,7 @@ func (s DeliveryState) String() string {
 type Delivery struct {
 	Webhook  string
 	State    DeliveryState
-	Attempts uint32 // of the node that delivers; a new leader counts from 0 again
+	Attempts uint32 // that were noted; those of a node that died meanwhile are not
 	Last     ledger.Instant
 	Status   uint16 // HTTP status of the last answer, 0 for none
 	Fault    string // why the last attempt failed, in a word; never an address or a secret

@@ -17,11 +17,12 @@ type admission struct {
 	purse   *purse.Purse
 	current *currency
 	windows func(ledger.BudgetID) ledger.WindowKind
+	refused func(*purse.Refusal) // is told each; it must not wait
 	chains  sync.Pool
 }
 
-func newAdmission(p *purse.Purse, current *currency, windows func(ledger.BudgetID) ledger.WindowKind) *admission {
-	a := &admission{purse: p, current: current, windows: windows}
+func newAdmission(p *purse.Purse, current *currency, windows func(ledger.BudgetID) ledger.WindowKind, refused func(*purse.Refusal)) *admission {
+	a := &admission{purse: p, current: current, windows: windows, refused: refused}
 	a.chains.New = func() any {
 		c := &chain{admission: a}
 		for p := range c.held {
@@ -108,6 +109,7 @@ func (c *chain) reserve(ctx context.Context, p proxy.Part, claim proxy.Claim) (p
 		return purse.Hold{}, nil, undecided{err}
 	}
 	if r.Refused() {
+		c.admission.refused(&r)
 		return purse.Hold{}, &proxy.Refusal{
 			Account: r.Account, Unit: r.Unit, Window: c.admission.windows(r.Budget),
 			Limit: r.Limit, Spent: r.Spent, Held: r.Held, Unreachable: r.Unreachable, Needed: r.Hold, ResetsAt: r.ResetsAt,

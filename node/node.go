@@ -44,6 +44,7 @@ type Node struct {
 	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys      keyRing
 	objects   ruleBook
+	alerts    *alerts
 	current   *currency
 	cache     *cache
 	prices    *price.Catalogue
@@ -95,6 +96,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openLedger(ctx); err != nil {
 		return err
 	}
+	n.openAlerts()
 	n.metrics = telemetry.New(telemetry.Gauges{
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,
@@ -121,7 +123,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.keepHouse(base) })
 	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
-	for _, work := range n.duties() {
+	for _, work := range append(n.duties(), n.alerts.work()...) {
 		n.background.Go(func() { work(base) })
 	}
 	return n.openEdge()
@@ -375,6 +377,9 @@ const returnTime = 10 * time.Second
 func (n *Node) close() error {
 	n.stop()
 	n.background.Wait()
+	if n.alerts != nil {
+		n.alerts.close()
+	}
 	n.closeUpstreams()
 	var errs []error
 	if n.unsubscribe != nil {

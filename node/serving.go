@@ -74,7 +74,7 @@ func (n *Node) openGateway(base context.Context) error {
 		Rules: &n.objects,
 		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
 			return (*n.windows.Load())[id]
-		}),
+		}, n.alerts.refuse),
 		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
 	}
@@ -88,7 +88,7 @@ func (n *Node) openGateway(base context.Context) error {
 
 func (n *Node) openEdge() error {
 	c := control{n}
-	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Objects: c, Reports: c, Cluster: c}, n.log)
+	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Objects: c, Reports: c, Cluster: c, Alerts: c}, n.log)
 	if err != nil {
 		return err
 	}

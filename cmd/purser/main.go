@@ -31,6 +31,7 @@ type cli struct {
 	Apply       applyCmd       `cmd:"" help:"Make the cluster as a file says: plan, show the differences, change."`
 	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
+	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`
 	Backup      backupCmd      `cmd:"" help:"Write the ledger and the directory to a file, with checksums."`

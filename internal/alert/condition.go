@@ -167,6 +167,20 @@ func News(told Marks, conditions []Condition) ([]directory.Raise, error) {
 	return out, nil
 }
 
+// Raises are the conditions as they are, for a node that does not know what was told:
+// the directory takes of them what is new.
+func Raises(conditions []Condition) ([]directory.Raise, error) {
+	out := make([]directory.Raise, 0, len(conditions))
+	for i := range conditions {
+		r, err := conditions[i].raise()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
 // Once is the raise of a notice that is told each time, under a key that nothing
 // else has.
 func Once(key string, now ledger.Instant, n Notice) (directory.Raise, error) {

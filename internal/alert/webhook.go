@@ -37,13 +37,14 @@ const (
 
 // Spec is a webhook as operators write it.
 type Spec struct {
-	URL       string              `json:"url" yaml:"url"`
-	Form      Form                `json:"form,omitempty" yaml:"form"`             // json (default) or slack
-	Events    []string            `json:"events,omitempty" yaml:"events"`         // types, with * and ?; none means all
-	Match     map[string][]string `json:"match,omitempty" yaml:"match"`           // fields of data, or split.<dimension>, to the values they may have
-	Secret    string              `json:"secret,omitempty" yaml:"secret"`         // name of the one that signs, in alerts.secrets of the configuration
-	AllowHTTP bool                `json:"allow_http,omitempty" yaml:"allow_http"` // send without TLS
-	Disabled  bool                `json:"disabled,omitempty" yaml:"disabled"`
+	URL       string              `json:"url,omitempty"`
+	URLSecret string              `json:"url_secret,omitempty"` // name of the address in alerts.secrets of the configuration: Slack's is a secret
+	Form      Form                `json:"form,omitempty"`       // json (default) or slack
+	Events    []string            `json:"events,omitempty"`     // types, with * and ?; none means all
+	Match     map[string][]string `json:"match,omitempty"`      // fields of data, or split.<dimension>, to the values they may have
+	Secret    string              `json:"secret,omitempty"`     // name of the secret that signs, in alerts.secrets
+	AllowHTTP bool                `json:"allow_http,omitempty"` // send without TLS
+	Disabled  bool                `json:"disabled,omitempty"`
 }
 
 // Webhook is a receiver that events are sent to.
@@ -52,6 +53,7 @@ type Webhook struct {
 	Spec
 	Created ledger.Instant // it gets nothing that arose before
 	Keys    [][]byte       // that sign, the newest first; none: not signed
+	Broken  bool           // what its spec names is not there
 }
 
 // Validate reports everything that is wrong with a spec. Whether its address may be
@@ -59,18 +61,15 @@ type Webhook struct {
 func (s *Spec) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if len(s.URL) > maxURL {
-		bad("url: has more than %d bytes", maxURL)
-	}
-	switch u, err := url.Parse(s.URL); {
-	case err != nil, u.Host == "", u.Opaque != "":
-		bad("url: is not an absolute address") // which is not repeated: it may hold a secret
-	case u.Scheme != "https" && u.Scheme != "http":
-		bad("url: its scheme is not https")
-	case u.Scheme == "http" && !s.AllowHTTP:
-		bad("url: events are not sent without TLS; use https, or set allow_http: true")
-	case u.User != nil:
-		bad("url: has a user or password; receivers verify the signature instead")
+	switch {
+	case s.URL == "" && s.URLSecret == "", s.URL != "" && s.URLSecret != "":
+		bad("url: give it, or url_secret: one of the two")
+	case s.URL != "":
+		if err := s.checkURL(s.URL); err != nil {
+			bad("url: %w", err)
+		}
+	case len(s.URLSecret) > maxName || strings.Contains(s.URLSecret, "/"):
+		bad("url_secret: is to be a name under alerts.secrets of the configuration, not the address")
 	}
 	if s.Form != "" && s.Form != JSON && s.Form != Slack {
 		bad("form: %q is not json or slack", clip(string(s.Form), maxText))
@@ -98,6 +97,53 @@ func (s *Spec) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkURL says what is wrong with an address, and does not repeat it: it may hold a
+// secret.
+func (s *Spec) checkURL(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case len(address) > maxURL:
+		return fmt.Errorf("has more than %d bytes", maxURL)
+	case err != nil, u.Host == "", u.Opaque != "":
+		return errors.New("is not an absolute address")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("its scheme is not https")
+	case u.Scheme == "http" && !s.AllowHTTP:
+		return errors.New("events are not sent without TLS; use https, or set allow_http: true")
+	case u.User != nil:
+		return errors.New("has a user or password; receivers verify the signature instead")
+	}
+	return nil
+}
+
+// Resolve gives the webhook what its spec names. An error is a name that is not
+// there, or what cannot be used; the webhook gets nothing then.
+func (w *Webhook) Resolve(secret func(name string) (string, bool)) error {
+	if w.URLSecret != "" {
+		address, ok := secret(w.URLSecret)
+		if !ok {
+			return fmt.Errorf("webhook %s: alerts.secrets has no %q", w.ID, w.URLSecret)
+		}
+		if err := w.checkURL(address); err != nil {
+			return fmt.Errorf("webhook %s: the address %q: %w", w.ID, w.URLSecret, err)
+		}
+		w.URL = address
+	}
+	if w.Secret == "" {
+		return nil
+	}
+	text, ok := secret(w.Secret)
+	if !ok {
+		return fmt.Errorf("webhook %s: alerts.secrets has no %q", w.ID, w.Secret)
+	}
+	keys, err := ParseSecrets(text)
+	if err != nil {
+		return fmt.Errorf("webhook %s: the secret %q: %w", w.ID, w.Secret, err)
+	}
+	w.Keys = keys
+	return nil
 }
 
 // glob matches * and ?; a pattern is never an error, for [ and \ are no types.

@@ -58,7 +58,7 @@ func (s *Sender) Close() { s.client.CloseIdleConnections() }
 func (s *Sender) Send(ctx context.Context, w *alert.Webhook, e *alert.Event, at time.Time) alert.Answer {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
-	if w.Form != alert.Slack && len(w.Keys) == 0 {
+	if w.Broken || w.Form != alert.Slack && len(w.Keys) == 0 {
 		return alert.Answer{Fault: "no_secret"}
 	}
 	body, err := alert.Render(w.Form, e, s.source)

@@ -36,6 +36,7 @@ var Kinds = []Kind{
 	{directory.ObjectMember, "member", "members", func() Spec { return &Member{} }},
 	{directory.ObjectAgent, "agent", "agents", func() Spec { return &Agent{} }},
 	{directory.ObjectRoute, "route", "routes", func() Spec { return &Route{} }},
+	{directory.ObjectWebhook, "webhook", "webhooks", func() Spec { return &Webhook{} }},
 }
 
 // KindOf finds a kind by its name or plural.

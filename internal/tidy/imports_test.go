@@ -36,8 +36,16 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, banned: pure,
 		why: "replicated objects must apply alike on every node",
 	},
+	"internal/alert": {
+		module: []string{"ledger", "internal/directory"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2", "sync", "context"},
+		why: "what is told, to whom and when is a function of a view and an instant",
+	},
+	"internal/alerting": {
+		module: []string{"ledger", "internal/directory", "internal/alert"},
+		why:    "what sends alerts knows neither Raft nor requests",
+	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "internal/alert"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {

@@ -24,7 +24,8 @@ const (
 	certificatesEvery = time.Minute
 )
 
-// refusal is a budget's that is exhausted, as this node saw it.
+// refusal is of a budget that has too little left for a request, as this node saw it.
+// What cannot be reached counts as held.
 type refusal struct {
 	limit, spent, held ledger.Amount
 }
@@ -38,7 +39,7 @@ func (a *alerts) refuse(r *purse.Refusal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.known[r.Account] && len(a.refused) < maxRefused {
-		a.refused[r.Account] = refusal{limit: r.Limit, spent: r.Spent, held: r.Held}
+		a.refused[r.Account] = refusal{limit: r.Limit, spent: r.Spent, held: r.Held + r.Unreachable}
 	}
 }
 

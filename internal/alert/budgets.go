@@ -63,14 +63,19 @@ func (b *Budget) Account(dst []Condition, v *ledger.AccountView, now ledger.Inst
 	return dst
 }
 
-// Refused is the condition of a budget that refused a request for want of money,
-// although not all of it is spent.
+// Refused is the condition of a budget that refused a request for want of money:
+// what is left is less than a request needs, and may never be spent. While more than
+// a tenth is left the request was large, and the budget is not exhausted.
 func (b *Budget) Refused(v *ledger.AccountView, now ledger.Instant) (Condition, bool) {
-	if !b.watched || b.rule.Soft || v.Limit <= 0 {
+	if !b.watched || b.rule.Soft || v.Limit <= 0 || !atLeast(v.Spent+v.WrittenOff+v.Outstanding, nearlyAll, v.Limit) {
 		return Condition{}, false
 	}
 	return b.spent(v, v.Spent+v.WrittenOff, now), true
 }
+
+// nearlyAll is what percentage of a limit is spent or held when a refusal says that
+// the budget is exhausted.
+const nearlyAll = 90
 
 func (b *Budget) spent(v *ledger.AccountView, used ledger.Amount, now ledger.Instant) Condition {
 	kind, severity, what := BudgetExhausted, Critical, "is exhausted and refuses requests"

@@ -40,6 +40,12 @@ func (s *State) Now() ledger.Instant { return s.now }
 // Version counts the commands that changed something.
 func (s *State) Version() uint64 { return s.version }
 
+// Governed reports whether the log, or the snapshot that this state is from, has
+// commands that came with objects and alerts: every replica that has them reads them.
+func (s *State) Governed() bool {
+	return s.objects.count > 0 || s.alertSeq > 0 || len(s.marks) > 0
+}
+
 // Len is how many keys there are, revoked ones included.
 func (s *State) Len() int { return s.count }
 

@@ -165,8 +165,8 @@ func (c *AlertsConfig) validate() error {
 		errs = append(errs, fmt.Errorf("unreachable_after: %v is shorter than 1s", c.Unreachable))
 	}
 	for name, s := range c.Secrets {
-		if s == "" {
-			errs = append(errs, fmt.Errorf("secrets: %q is empty", name))
+		if err := alert.CheckSecret(s); err != nil {
+			errs = append(errs, fmt.Errorf("secrets: %q %w", name, err))
 		}
 	}
 	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })

@@ -109,6 +109,11 @@ func TestSecretsAreRead(t *testing.T) {
 	if keys, err := ParseSecrets("whsec_" + long + "  whsec_" + long); err != nil || len(keys) != 2 {
 		t.Errorf("%d keys, %v", len(keys), err)
 	}
+	for text, ok := range map[string]bool{"whsec_" + long: true, "https://hooks.example.com/x": true, "http://hooks": true, "whsec_x": false, "hunter2": false, "": false} {
+		if err := CheckSecret(text); (err == nil) != ok || err != nil && text != "" && strings.Contains(err.Error(), text) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 	for _, text := range []string{"", " ", strings.Repeat("whsec_"+long+" ", maxSecrets+1), "whsec_" + long + " x"} {
 		if _, err := ParseSecrets(text); err == nil {
 			t.Errorf("%q is taken", text)

@@ -118,6 +118,19 @@ func (s *Spec) checkURL(address string) error {
 	return nil
 }
 
+// CheckSecret says what is wrong with a text that webhooks may name: it signs, or is
+// an address. The error does not repeat it.
+func CheckSecret(text string) error {
+	if strings.HasPrefix(text, secretPrefix) {
+		_, err := ParseSecrets(text)
+		return err
+	}
+	if (&Spec{AllowHTTP: true}).checkURL(text) != nil {
+		return errors.New("is neither whsec_ and base64 of 24 to 64 bytes nor an address")
+	}
+	return nil
+}
+
 // Resolve gives the webhook what its spec names. An error is a name that is not
 // there, or what cannot be used; the webhook gets nothing then.
 func (w *Webhook) Resolve(secret func(name string) (string, bool)) error {

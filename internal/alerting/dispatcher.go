@@ -18,7 +18,7 @@ const (
 	// lookEvery is how often the dispatcher looks who leads, and what is open.
 	lookEvery = 250 * time.Millisecond
 	// noteEvery is how often attempts that failed are noted; what is final is at once.
-	noteEvery = 5 * time.Second
+	noteEvery = 2 * time.Second
 	// decisionTime bounds one question to a quorum, and one proposal.
 	decisionTime = 10 * time.Second
 )

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -65,22 +67,26 @@ func (a *alerts) watchSelf(ctx context.Context) {
 			if at.Sub(looked) >= certificatesEvery {
 				certificates, looked = a.certificates(), at
 			}
-			a.tellState(ctx, said, certificates, at)
+			a.tellState(ctx, said, a.state(certificates), at)
 			a.tellEvents(ctx)
 		}
 	}
 }
 
-// tellState raises conditions whose rank has changed since they were raised, or that
-// were raised so long ago that they may be forgotten.
-func (a *alerts) tellState(ctx context.Context, said map[string]told, certificates []alert.Certificate, at time.Time) {
-	var conditions []alert.Condition
+// state is what holds of this node's upstreams and certificates.
+func (a *alerts) state(certificates []alert.Certificate) (out []alert.Condition) {
 	for _, u := range a.upstreams() {
-		conditions = append(conditions, a.patience.Upstream(&u, now()))
+		out = append(out, a.patience.Upstream(&u, now()))
 	}
 	for i := range certificates {
-		conditions = append(conditions, a.patience.Certificate(&certificates[i], now()))
+		out = append(out, a.patience.Certificate(&certificates[i], now()))
 	}
+	return out
+}
+
+// tellState raises conditions whose rank has changed since they were raised, or that
+// were raised so long ago that they may be forgotten.
+func (a *alerts) tellState(ctx context.Context, said map[string]told, conditions []alert.Condition, at time.Time) {
 	conditions = slices.DeleteFunc(conditions, func(c alert.Condition) bool {
 		was, ok := said[c.Key]
 		return ok && was.rank == c.Rank && at.Sub(was.at) < repeatAfter
@@ -144,7 +150,7 @@ func endOf(file string) (ledger.Instant, error) {
 	}
 	block, _ := pem.Decode(b)
 	if block == nil {
-		return 0, os.ErrInvalid
+		return 0, errors.New("it holds no PEM")
 	}
 	c, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
@@ -170,7 +176,9 @@ func (a *alerts) tellEvents(ctx context.Context) {
 	if !done {
 		a.pending = append(pending, a.pending...)
 		a.pending = a.pending[:min(len(a.pending), maxPending)]
-		return // who is refused again, says so again
+		maps.Copy(refused, a.refused)
+		a.refused = refused // twice maxRefused at most
+		return
 	}
 	if len(a.known)+len(refused) > maxKnown {
 		clear(a.known)

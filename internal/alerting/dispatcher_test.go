@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds every wait for something that should come at once.
-const patience = 20 * time.Second
+const patience = 15 * time.Second
 
 // cluster is a directory that several dispatchers share, as Raft would have it, and
 // who leads.
@@ -165,6 +165,18 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
+// next is the id of what arrives next.
+func (r *receiver) next(t *testing.T) string {
+	t.Helper()
+	select {
+	case id := <-r.arrived:
+		return id
+	case <-time.After(patience):
+		t.Fatal("nothing arrives")
+		return ""
+	}
+}
+
 // counts are how many events came, and how many times one came again.
 func (r *receiver) counts() (events, again int) {
 	r.mu.Lock()
@@ -195,13 +207,13 @@ func TestEveryEventComesFromOneLeaderAfterAnother(t *testing.T) {
 	c.raise(names("n", 120)...)
 	c.leader.Store(0)
 	for range 30 {
-		<-r.arrived
+		r.next(t)
 	}
 	c.leader.Store(-1)
 	kill()
 	c.leader.Store(1)
 	for range 30 {
-		<-r.arrived
+		r.next(t)
 	}
 	c.leader.Store(2)
 	c.eventually("every event is delivered", c.closed)
@@ -259,7 +271,7 @@ func TestAReceiverThatWasDownGetsEverything(t *testing.T) {
 	c.raise(names("n", 3)...)
 	d.Wake()
 	for range 3 {
-		<-r.arrived
+		r.next(t)
 	}
 	r.answer.Store(http.StatusOK)
 	c.eventually("they are delivered", c.closed)
@@ -318,7 +330,7 @@ func TestWhatCouldNotBeNotedIsNotedLater(t *testing.T) {
 	c.node(0)
 	c.leader.Store(0)
 	c.raise("n")
-	<-r.arrived
+	r.next(t)
 	c.refuse.Store(false)
 	c.eventually("it is noted", c.closed)
 	if events, again := r.counts(); events != 1 || again != 0 {
@@ -342,9 +354,9 @@ func TestALeaderThatIsReplacedBreaksOff(t *testing.T) {
 	c.node(1)
 	c.raise("n")
 	c.leader.Store(0)
-	id := <-r.arrived
+	id := r.next(t)
 	c.leader.Store(1)
-	if again := <-r.arrived; again != id {
+	if again := r.next(t); again != id {
 		t.Errorf("%s came after %s", again, id)
 	}
 	close(r.hold)

@@ -29,7 +29,7 @@ type alerts struct {
 	mu      sync.Mutex
 	refused map[ledger.AccountKey]refusal // by exhausted budgets, not raised yet
 	known   map[ledger.AccountKey]bool    // that were
-	pending []directory.Raise             // of Raise
+	pending []happening                   // of Raise
 	dropped int                           // for want of room in pending
 
 	hooks   sync.Mutex // of what follows
@@ -119,18 +119,28 @@ func (a *alerts) secret(name string) (string, bool) {
 	return s, ok && s != ""
 }
 
-// Raise has an event told that nothing but its caller can see, once for its key. It
-// does not wait; the event is lost if the node ends within seconds, or if more than
-// [maxPending] wait.
-func (a *alerts) Raise(key string, n alert.Notice) {
-	r, err := alert.Once(key, now(), n)
+// happening is something that another part of this node has seen.
+type happening struct {
+	key    string
+	notice alert.Notice
+}
+
+// Raise has something told that another part of this node has seen: what kind of
+// thing, of what, and more about it, none of it secret. Nodes that see the same
+// within a minute tell it once. It does not wait; what is raised is lost if the node
+// ends within seconds, or if more than [maxPending] wait.
+func (a *alerts) Raise(kind, subject string, detail map[string]string) {
+	key, n, ok := alert.Happening(kind, subject, detail)
+	if !ok {
+		return // a budget that is exhausted is seen where it refuses
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err != nil || len(a.pending) >= maxPending {
+	if len(a.pending) >= maxPending {
 		a.dropped++
 		return
 	}
-	a.pending = append(a.pending, r)
+	a.pending = append(a.pending, happening{key, n})
 }
 
 // propose raises conditions and reports whether the directory took all of them.

@@ -170,7 +170,15 @@ func (a *alerts) tellEvents(ctx context.Context) {
 		a.n.log.Warn("events were not raised: too many at once", "events", dropped)
 	}
 	raises := a.refusals(refused)
-	done := a.propose(ctx, append(raises, pending...))
+	for _, h := range pending {
+		r, err := alert.Once(h.key, now(), h.notice)
+		if err != nil {
+			a.n.log.Error("an alert could not be written", "error", err)
+			continue
+		}
+		raises = append(raises, r)
+	}
+	done := a.propose(ctx, raises)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !done {

@@ -115,7 +115,7 @@ func TestWhatTheRequestPathSeesIsBounded(t *testing.T) {
 		a.refuse(&purse.Refusal{Code: purse.Exhausted, Account: ledger.AccountKey{Budget: ledger.BudgetID(fmt.Sprint(i))}})
 	}
 	for i := range maxPending + 10 {
-		a.Raise(fmt.Sprint("loop/", i), alert.Notice{Type: alert.LoopStopped, Severity: alert.Warning, Summary: "s"})
+		a.Raise("loop_detected", fmt.Sprint("run ", i), map[string]string{"cause": "repeats"})
 	}
 	if len(a.refused) != maxRefused || len(a.pending) != maxPending || a.dropped != 10 {
 		t.Errorf("%d refusals, %d pending, %d dropped", len(a.refused), len(a.pending), a.dropped)
@@ -124,10 +124,11 @@ func TestWhatTheRequestPathSeesIsBounded(t *testing.T) {
 	if got := a.told(); len(got) != maxPending || len(a.pending) != 0 {
 		t.Errorf("%d told, %d pending", len(got), len(a.pending))
 	}
-	a.Raise("loop/1", alert.Notice{Type: alert.LoopStopped, Severity: alert.Warning, Summary: "s"})
+	a.Raise("loop_detected", "run 1", map[string]string{"cause": "repeats"})
+	a.Raise("something else", "run 1", nil)
 	a.tellEvents(t.Context())
 	if got := a.told(); len(got) != maxPending {
-		t.Error("one key is told twice")
+		t.Error("what several nodes see is told twice")
 	}
 }
 
@@ -136,7 +137,7 @@ func TestNothingIsRaisedWhileThereIsNoRoom(t *testing.T) {
 	a, _ := teller(t)
 	fill := func() (seqs []uint64) {
 		for i := 0; a.n.fsm.Directory().OpenAlerts() < directory.MaxOpenAlerts; i++ {
-			r, err := alert.Once(fmt.Sprint("fill/", i), now(), alert.Notice{Type: alert.LoopStopped, Severity: alert.Info, Summary: "s"})
+			r, err := alert.Once(fmt.Sprint("fill/", i), now(), alert.Notice{Type: alert.LoopDetected, Severity: alert.Info, Summary: "s"})
 			if err != nil || !a.propose(t.Context(), []directory.Raise{r}) {
 				t.Fatal(err)
 			}

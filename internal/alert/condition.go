@@ -36,14 +36,15 @@ const (
 	CertificateRenewed   = "certificate.renewed"
 	KeyExpiring          = "key.expiring"
 	CredentialExpiring   = "credential.expiring"
-	LoopStopped          = "loop.stopped" // a run repeats itself, or burns too fast
+	LoopDetected         = "loop.detected"  // a run repeats itself, or burns too fast
+	BudgetBreaker        = "budget.breaker" // a budget's circuit breaker opened or closed
 	Test                 = "alert.test"
 )
 
 // Types are all of them.
 var Types = []string{
 	BudgetLevel, BudgetExhausted, BudgetSoftExceeded, BudgetOverrun, UpstreamDown, UpstreamUp, AllowanceUnreachable, AllowanceReached,
-	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopStopped, Test,
+	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, Test,
 }
 
 // Data is what an event says to programs: names and values. Amounts are
@@ -181,9 +182,13 @@ func Raises(conditions []Condition) ([]directory.Raise, error) {
 	return out, nil
 }
 
-// Once is the raise of a notice that is told each time, under a key that nothing
-// else has.
+// once is how long a notice is remembered that is told each time it happens: longer
+// than nodes that see the same take to say so.
+const once = ledger.Minute
+
+// Once is the raise of a notice that is told each time it happens, and once if it is
+// raised again under the same key within a minute.
 func Once(key string, now ledger.Instant, n Notice) (directory.Raise, error) {
-	c := Condition{Key: key, Rank: 1, Until: now + ledger.Day, Notice: n}
+	c := Condition{Key: key, Rank: 1, Until: now + once, Notice: n}
 	return c.raise()
 }

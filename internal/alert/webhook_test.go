@@ -198,3 +198,26 @@ func TestWhatIsNewIsTold(t *testing.T) {
 		}
 	}
 }
+
+func TestHappenings(t *testing.T) {
+	open := map[string]string{"state": "open", "cause": "burn", "reason": "too fast"}
+	key, n, ok := Happening("budget_breaker", "cap[acme]", open)
+	if !ok || n.Type != BudgetBreaker || n.Severity != Warning || n.Data["subject"] != "cap[acme]" || n.Data["cause"] != "burn" || !strings.Contains(n.Summary, "is open: too fast") {
+		t.Errorf("%s %+v", key, n)
+	}
+	if again, _, _ := Happening("budget_breaker", "cap[acme]", open); again != key {
+		t.Error("two nodes give it two keys")
+	}
+	if other, _, _ := Happening("budget_breaker", "cap", open); other == key {
+		t.Error("two budgets have one key")
+	}
+	if closed, n, _ := Happening("budget_breaker", "cap[acme]", map[string]string{"state": "closed"}); closed == key || n.Severity != Info {
+		t.Errorf("closed: %+v", n)
+	}
+	if _, n, ok := Happening("loop_detected", "run r1", nil); !ok || n.Type != LoopDetected {
+		t.Errorf("a loop: %+v", n)
+	}
+	if _, _, ok := Happening("budget_exhausted", "cap", nil); ok {
+		t.Error("what is told otherwise is told twice")
+	}
+}

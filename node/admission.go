@@ -26,11 +26,12 @@ type admission struct {
 	current  *currency
 	counted  func(ledger.BudgetID) counted
 	breakers *breakers
+	refused  func(*purse.Refusal) // is told each; it must not wait
 	chains   sync.Pool
 }
 
-func newAdmission(p *purse.Purse, current *currency, of func(ledger.BudgetID) counted, b *breakers) *admission {
-	a := &admission{purse: p, current: current, counted: of, breakers: b}
+func newAdmission(p *purse.Purse, current *currency, of func(ledger.BudgetID) counted, b *breakers, refused func(*purse.Refusal)) *admission {
+	a := &admission{purse: p, current: current, counted: of, breakers: b, refused: refused}
 	a.chains.New = func() any {
 		c := &chain{admission: a}
 		for p := range c.held {
@@ -135,6 +136,7 @@ func (c *chain) reserve(ctx context.Context, p proxy.Part, claim proxy.Claim) (p
 		return purse.Hold{}, nil, undecided{err}
 	}
 	if r.Refused() {
+		c.admission.refused(&r)
 		c.admission.breakers.refused(&r)
 		refusal := &proxy.Refusal{
 			Account: r.Account, Unit: r.Unit, Window: c.admission.counted(r.Budget).window,

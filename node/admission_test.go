@@ -2,7 +2,6 @@ package node
 
 import (
 	"errors"
-	"log/slog"
 	"testing"
 
 	"purser/internal/purse"
@@ -13,7 +12,7 @@ import (
 // TestNoRequestOfASliceGoesWithoutItsAccount: a node that does not go by the rule of
 // a slice refuses the child, whatever else let it through.
 func TestNoRequestOfASliceGoesWithoutItsAccount(t *testing.T) {
-	a := newAdmission(&purse.Purse{}, &currency{}, nil, newBreakers(loggedEvents{log: slog.New(slog.DiscardHandler)})) // without any rule
+	a := newAdmission(&purse.Purse{}, &currency{}, nil, newBreakers(new(heardEvents)), nil) // without any rule
 	d := &ledger.Dimensions{Tags: []ledger.Tag{{Name: "purser.child.1", Value: "c"}, {Name: "purser.slice.1", Value: "5.20000"}}}
 	_, err := a.Chain(d)
 	var u undecided

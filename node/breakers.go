@@ -273,16 +273,22 @@ func scopeName(c ledger.Scope) string {
 	return string(c.Budget) + "[" + string(c.Split) + "]"
 }
 
-// loggedEvents writes events to the log.
-type loggedEvents struct{ log *slog.Logger }
+// toldEvents writes events to the log and has them told.
+type toldEvents struct {
+	log    *slog.Logger
+	alerts func() Events // nil until they are open
+}
 
 // Raise implements Events.
-func (l loggedEvents) Raise(kind, subject string, detail map[string]string) {
+func (t toldEvents) Raise(kind, subject string, detail map[string]string) {
 	args := []any{slog.String("kind", kind), slog.String("subject", subject)}
 	for _, name := range sortedNames(detail) {
 		args = append(args, slog.String(name, cmp.Or(detail[name], "-")))
 	}
-	l.log.Warn("event", args...)
+	t.log.Warn("event", args...)
+	if a := t.alerts(); a != nil {
+		a.Raise(kind, subject, detail)
+	}
 }
 
 func sortedNames(m map[string]string) []string {

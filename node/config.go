@@ -33,6 +33,7 @@ type Config struct {
 	Requests  RequestsConfig   `yaml:"requests"`
 	Purse     PurseConfig      `yaml:"purse"`
 	Usage     UsageConfig      `yaml:"usage"`
+	Alerts    AlertsConfig     `yaml:"alerts"`
 	Log       LogConfig        `yaml:"log"`
 }
 
@@ -159,6 +160,13 @@ type UsageConfig struct {
 	Retention time.Duration `yaml:"retention"` // default 2160h (90 days)
 }
 
+// AlertsConfig is what alerts are sent with.
+type AlertsConfig struct {
+	Secrets      map[string]string `yaml:"secrets,omitempty"` // by name, for webhooks: whsec_ and base64, or an address
+	AllowPrivate bool              `yaml:"allow_private"`     // send to this machine and to private networks too
+	Unreachable  time.Duration     `yaml:"unreachable_after"` // default 5m
+}
+
 // LogConfig is the node's own log.
 type LogConfig struct {
 	Level string `yaml:"level"` // debug, info (default), warn, error
@@ -176,6 +184,7 @@ func Default() Config {
 		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
+		Alerts:   AlertsConfig{Unreachable: 5 * time.Minute},
 		Log:      LogConfig{Level: "info"},
 	}
 }
@@ -330,6 +339,7 @@ func (c *Config) Validate() error {
 	under("cluster", c.Cluster.validate(c.Node.ID))
 	under("requests", gateway.Validate())
 	under("purse", wallet.Validate())
+	under("alerts", c.Alerts.validate())
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "%q is not debug, info, warn or error", c.Log.Level)
 	}

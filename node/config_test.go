@@ -234,6 +234,8 @@ func TestValidate(t *testing.T) {
 			c.Requests.DenyStatusByRoute = map[string]int{"/v1/messages/count_tokens": 429}
 		},
 		"purse":                  func(c *Config) { c.Purse.Idle = time.Millisecond },
+		"unreachable_after":      func(c *Config) { c.Alerts.Unreachable = 0 },
+		"alerts: secrets":        func(c *Config) { c.Alerts.Secrets = map[string]string{"ops": "hunter2"} },
 		"cache.entry_bytes":      func(c *Config) { c.Cache.EntryBytes = 4 << 20 },
 		"tls_cert and tls_key":   func(c *Config) { c.Listen.TLSCert = "cert.pem" },
 		"listen.body_bytes":      func(c *Config) { c.Listen.BodyBytes = 1 << 31 },

@@ -38,11 +38,25 @@ func (l *levels) of(node string) uint32 {
 	return l.said[node]
 }
 
-// readable reports whether commands of a level may be put into the log. Where there
-// is a gateway, its command is in the log, or in a snapshot that every replica reads.
+// readable reports whether commands of a level may be put into the log: all have said
+// that they read it, or one of it is in the log already. So a member that is down, and
+// has said nothing to a new leader, does not keep rules from being changed.
 func (m *member) readable(level uint32) bool {
-	isGateway := func(d *directory.Node) bool { return d.Role == directory.Gateway }
-	return level <= raftfsm.GatewayLevel && slices.ContainsFunc(m.n.fsm.Directory().Nodes(), isGateway) || m.allRead(level)
+	return level <= levelIn(m.n.fsm.Directory()) || m.allRead(level)
+}
+
+// levelIn is a level of which there are commands in the log, or in a snapshot that
+// every replica reads, as far as what they left shows.
+func levelIn(d *directory.State) uint32 {
+	isGateway := func(n *directory.Node) bool { return n.Role == directory.Gateway }
+	switch {
+	case d.Governed():
+		return raftfsm.GovernanceLevel
+	case slices.ContainsFunc(d.Nodes(), isGateway):
+		return raftfsm.GatewayLevel
+	default:
+		return 0
+	}
 }
 
 // allRead reports whether every other node of Raft's configuration has said that

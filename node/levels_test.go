@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"purser/api/pb"
+	"purser/internal/directory"
+	"purser/raftfsm"
 )
 
 // TestWhatNodesSaidIsOfThePresentTerm: a leader goes by what it was told while it
@@ -18,5 +20,32 @@ func TestWhatNodesSaidIsOfThePresentTerm(t *testing.T) {
 	l.forget()
 	if l.of("n3") != 0 {
 		t.Error("what was said to an earlier leader counts")
+	}
+}
+
+// TestWhatIsInTheLogCanBeProposed: a member that is down says nothing to a new leader,
+// and has read what the log has.
+func TestWhatIsInTheLogCanBeProposed(t *testing.T) {
+	gateway := directory.New()
+	gateway.Apply(1, directory.AdmitNode{Node: directory.Node{ID: "n1", Address: "a:1"}})
+	if levelIn(gateway) != 0 {
+		t.Errorf("a member alone: %d", levelIn(gateway))
+	}
+	gateway.Apply(1, directory.PutToken{Hash: directory.Hash{1}, Expires: 9})
+	gateway.Apply(1, directory.AdmitGateway{Node: directory.Node{ID: "g1", Address: "g:1"}, Token: directory.Hash{1}})
+	object, raised := directory.New(), directory.New()
+	object.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectOrg, ID: "a"}, Expect: directory.AnyVersion, Spec: []byte("{}")})
+	raised.Apply(1, directory.RaiseAlerts{Raises: []directory.Raise{{Key: "k", Rank: 1, Until: 9, Type: "t", Body: []byte("{}")}}})
+	raised.Apply(20, directory.RaiseAlerts{Raises: []directory.Raise{{Key: "k"}}})
+	for name, c := range map[string]struct {
+		state *directory.State
+		want  uint32
+	}{
+		"nothing": {directory.New(), 0}, "a gateway": {gateway, raftfsm.GatewayLevel},
+		"an object": {object, raftfsm.GovernanceLevel}, "an alert that is over": {raised, raftfsm.GovernanceLevel},
+	} {
+		if got := levelIn(c.state); got != c.want {
+			t.Errorf("%s: level %d, want %d", name, got, c.want)
+		}
 	}
 }

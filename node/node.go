@@ -45,6 +45,7 @@ type Node struct {
 	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys      keyRing
 	objects   ruleBook
+	alerts    *alerts
 	current   *currency
 	cache     *cache
 	prices    *price.Catalogue
@@ -87,8 +88,13 @@ const startWait = 2 * time.Minute
 // Open starts every part of a node but the edge. fatal must end the process.
 func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fatal func(error)) (*Node, error) {
 	n := &Node{cfg: cfg, version: version, log: log, began: time.Now(), fatal: fatal, pacer: newPacer()}
-	n.breakers = newBreakers(loggedEvents{log})
-	n.loops = newLoops(loggedEvents{log})
+	events := toldEvents{log, func() Events {
+		if n.alerts == nil {
+			return nil
+		}
+		return n.alerts
+	}}
+	n.breakers, n.loops = newBreakers(events), newLoops(events)
 	base, stop := context.WithCancel(context.Background())
 	n.stop, n.ending = stop, base.Done()
 	err := n.open(ctx, base)
@@ -105,12 +111,14 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openLedger(ctx); err != nil {
 		return err
 	}
+	n.openAlerts()
 	n.metrics = telemetry.New(telemetry.Gauges{
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
-		Followers: n.followers, Upstreams: n.upstreamHealth, Breakers: n.breakers.count, Loops: n.loops.counts,
+		Followers: n.followers, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
+		Breakers: n.breakers.count, Loops: n.loops.counts,
 	})
 	if err := n.openPurse(ctx); err != nil {
 		return err
@@ -134,7 +142,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.reportProbes(base) })
 	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
-	for _, work := range n.duties() {
+	for _, work := range append(n.duties(), n.alerts.work()...) {
 		n.background.Go(func() { work(base) })
 	}
 	return n.openEdge()
@@ -397,6 +405,9 @@ const returnTime = 10 * time.Second
 func (n *Node) close() error {
 	n.stop()
 	n.background.Wait()
+	if n.alerts != nil {
+		n.alerts.close()
+	}
 	n.closeUpstreams()
 	var errs []error
 	if n.unsubscribe != nil {

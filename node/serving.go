@@ -74,7 +74,7 @@ func (n *Node) openGateway(base context.Context) error {
 		Rules: &n.objects,
 		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) counted {
 			return (*n.counted.Load())[id]
-		}, n.breakers),
+		}, n.breakers, n.alerts.refuse),
 		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
 	}
@@ -90,7 +90,7 @@ func (n *Node) openGateway(base context.Context) error {
 func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
-		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Reports: c, Cluster: c,
+		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Reports: c, Cluster: c, Alerts: c,
 		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()

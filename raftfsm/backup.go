@@ -28,7 +28,7 @@ func (f *FSM) Rules() (*Image, Versions) {
 	f.mu.Lock()
 	m, v := f.image(), f.changes
 	f.mu.Unlock()
-	m.ledger = m.ledger.Rules()
+	m.ledger, m.directory = m.ledger.Rules(), m.directory.WithoutAlerts()
 	return &Image{m}, v
 }
 

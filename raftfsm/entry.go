@@ -87,7 +87,7 @@ func (m message) level() uint32 {
 			return CheckpointLevel
 		case directory.KindAdmitGateway:
 			return GatewayLevel
-		case directory.KindPutObject, directory.KindDeleteObject,
+		case directory.KindPutObject, directory.KindDeleteObject, directory.KindRaiseAlerts, directory.KindNoteDeliveries,
 			directory.KindWriteKey, directory.KindRotateKey, directory.KindTouchKeys, directory.KindAdmitChild:
 			return GovernanceLevel
 		}

@@ -33,7 +33,7 @@ type FSM struct {
 // alone, from its start.
 type Versions struct {
 	Budgets uint64 // the rules of the ledger
-	Keys    uint64 // the directory
+	Keys    uint64 // the directory, but for alerts
 	Objects uint64 // its objects
 }
 
@@ -114,7 +114,7 @@ func rules(c directory.Command) bool {
 	case directory.TouchKeys, directory.AdmitChildren:
 		return false
 	}
-	return true
+	return !directory.AboutAlerts(c)
 }
 
 func (f *FSM) publishNow() {

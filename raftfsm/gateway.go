@@ -8,8 +8,8 @@ import (
 )
 
 // MayForward reports why a gateway may not have a command carried out, or nil. It
-// speaks for itself alone about leases and places, changes budgets, keys and
-// tokens as its admin API does, and says of keys what its requests show; what concerns other nodes, or the log and its
+// speaks for itself alone about leases and places, changes budgets, keys, objects and
+// tokens as its admin API does, raises alerts, and says of keys what its requests show; what concerns other nodes, or the log and its
 // replicas, is the members' affair. A command that cannot be read is left to
 // [Proposer.Carry].
 func MayForward(gateway ledger.NodeID, room Room, body []byte) error {
@@ -29,8 +29,9 @@ func MayForward(gateway ledger.NodeID, room Room, body []byte) error {
 		switch c := decoded.directory.(type) {
 		case directory.AdmitGateway:
 			of = c.Node.ID
-		case directory.PutKey, directory.RevokeKey, directory.ForgetKey, directory.PutToken,
-			directory.WriteKey, directory.RotateKey, directory.TouchKeys, directory.AdmitChildren:
+		case directory.PutKey, directory.RevokeKey, directory.ForgetKey, directory.PutToken, directory.RaiseAlerts,
+			directory.WriteKey, directory.RotateKey, directory.TouchKeys, directory.AdmitChildren,
+			directory.PutObject, directory.DeleteObject:
 		default:
 			return fmt.Errorf("%w: a gateway does not forward %T", ErrNotProposed, c)
 		}

@@ -47,6 +47,8 @@ func TestAGatewaySpeaksForItself(t *testing.T) {
 		{directoryMessage(directory.AdmitNode{Node: node}), false},
 		{directoryMessage(directory.SetNode{ID: "n1", State: directory.NodeRemoved}), false},
 		{directoryMessage(directory.ForgetNodes{}), false},
+		{directoryMessage(directory.RaiseAlerts{}), true},
+		{directoryMessage(directory.NoteDeliveries{}), false},
 	} {
 		decoded, err := c.m.decode()
 		if err != nil {

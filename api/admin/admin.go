@@ -124,6 +124,7 @@ type Parts struct {
 	// changes by a browser's session come from.
 	Origin string
 	Now    func() time.Time // default time.Now
+	Alerts Alerts
 }
 
 // API serves the admin routes.

@@ -18,12 +18,13 @@ import (
 
 // node is a node that has one budget and remembers what it was asked.
 type node struct {
-	usage   UsageQuery
-	read    Read
-	changed []string
-	expect  Expect
-	breaks  int // bytes after which a backup breaks off; 0: it does not
-	err     error
+	usage      UsageQuery
+	read       Read
+	deliveries DeliveryQuery
+	changed    []string
+	expect     Expect
+	breaks     int // bytes after which a backup breaks off; 0: it does not
+	err        error
 }
 
 func (n *node) CreateKey(_ context.Context, k NewKey) (CreatedKey, error) {
@@ -227,7 +228,7 @@ func TestBadRequestsAreRefused(t *testing.T) {
 func TestEveryRouteAsksForTheToken(t *testing.T) {
 	_, url := serve(t)
 	for _, header := range []string{"", "Bearer ", "Bearer wrong", token, "Basic " + token} {
-		for _, path := range []string{"/admin/v1/keys", "/admin/v1/budgets", "/admin/v1/usage", "/admin/v1/status", "/admin/none"} {
+		for _, path := range []string{"/admin/v1/keys", "/admin/v1/budgets", "/admin/v1/usage", "/admin/v1/status", "/admin/v1/alerts", "/admin/v1/alerts/deliveries", "/admin/none"} {
 			req, err := http.NewRequest("GET", url+path, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -52,6 +52,9 @@ type Root struct {
 	pool    *x509.CertPool
 }
 
+// Until is when the root's certificate ends.
+func (r *Root) Until() time.Time { return r.cert.NotAfter }
+
 // Authority is a root with its key: it makes certificates.
 type Authority struct {
 	Root

@@ -37,6 +37,7 @@ type cli struct {
 	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
 	Policy      policyCmd      `cmd:"" help:"Policies: check, test, explain."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
+	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`
 	Backup      backupCmd      `cmd:"" help:"Write the ledger and the directory to a file, with checksums."`

@@ -38,8 +38,12 @@ var (
 //	RotateKey: id, hash, public (32 bytes each), old until
 //	TouchKeys: at, count, then the ids
 //	AdmitChildren: id of the parent, count, then id (32 bytes), generation, slice, expires each
+//	RaiseAlerts: count, then key, rank, until, type and body of each
+//	NoteDeliveries: count, then the alert's seq and the delivery each; count, then
+//	           the seqs of the alerts that are closed
 //
-// A node is id, store (16 bytes), address, region, zone,
+// A node is id, store (16 bytes), address, region, zone, a delivery is webhook,
+// state (a byte), attempts, last, status, fault,
 // and a key is id, hash (32 bytes), name, bound, required, models, cacheOff,
 // expires; bound is the set fixed dimensions (count, then number and value each)
 // and the tags (count, then name and value each); required is a count, then
@@ -76,6 +80,10 @@ func AppendCommand(b []byte, c Command) []byte {
 		return appendTouch(b, &c)
 	case AdmitChildren:
 		return appendAdmit(b, &c)
+	case RaiseAlerts:
+		return appendRaises(b, &c)
+	case NoteDeliveries:
+		return appendNotes(b, &c)
 	default:
 		panic(fmt.Sprintf("directory: command of kind %d has no stored form", c.Kind()))
 	}
@@ -124,6 +132,10 @@ func DecodeCommand(b []byte) (Command, error) {
 		c = r.touch()
 	case KindAdmitChild:
 		c = r.admit()
+	case KindRaiseAlerts:
+		c = r.raises()
+	case KindNoteDeliveries:
+		c = r.notes()
 	default:
 		return nil, fmt.Errorf("directory command of kind %d: %w", kind, ErrUnknown)
 	}

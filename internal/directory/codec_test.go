@@ -189,7 +189,7 @@ func TestCommandsSurviveTheirStoredForm(t *testing.T) {
 }
 
 func TestL10DecodersRefuseWhatNoEncoderWrote(t *testing.T) {
-	for _, c := range slices.Concat(goldenCommands(), goldenGateways(), goldenLife()) {
+	for _, c := range slices.Concat(goldenCommands(), goldenGateways(), goldenLife(), goldenAlertCommands()) {
 		b := AppendCommand(nil, c)
 		for n := range b {
 			if _, err := DecodeCommand(b[:n]); !errors.Is(err, ErrMalformed) {
@@ -246,7 +246,7 @@ func TestLoadRefusesWhatIsNoState(t *testing.T) {
 		"cut record":     {seq(header, good[1][:20]), ErrMalformed},
 		"long record":    {seq(header, append(bytes.Clone(good[1]), 0)), ErrMalformed},
 		"later version":  {seq(append([]byte{2}, header[1:]...)), ErrUnknown},
-		"unknown kind":   {seq(header, []byte{1, 9}), ErrUnknown},
+		"unknown kind":   {seq(header, []byte{1, 99}), ErrUnknown},
 		"read error":     {func(yield func([]byte, error) bool) { yield(nil, broken) }, broken},
 		"too many keys":  {seq(appendUint([]byte{1, recordHeader, 0, 0}, MaxKeys+1)), ErrMalformed},
 		"version beyond": {seq([]byte{1, recordHeader, 0, 0, 3}, good[1]), ErrMalformed},
@@ -268,7 +268,7 @@ func invalidKeyRecord() []byte {
 func seq(records ...[]byte) iter.Seq2[[]byte, error] { return fromRecords(slices.Values(records)) }
 
 func FuzzDecodeCommand(f *testing.F) {
-	for _, c := range slices.Concat(goldenCommands(), goldenGateways(), goldenLife()) {
+	for _, c := range slices.Concat(goldenCommands(), goldenGateways(), goldenLife(), goldenAlertCommands()) {
 		f.Add(AppendCommand(nil, c))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -294,6 +294,9 @@ func FuzzDecodeCommand(f *testing.F) {
 
 func FuzzLoad(f *testing.F) {
 	for b := range goldenState().Records() {
+		f.Add(bytes.Clone(b), bytes.Clone(b))
+	}
+	for b := range goldenAlertState().Records() {
 		f.Add(bytes.Clone(b), bytes.Clone(b))
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte) {

@@ -29,6 +29,9 @@ const (
 	KindRotateKey    Kind = 12
 	KindTouchKeys    Kind = 13
 	KindAdmitChild   Kind = 14
+
+	KindRaiseAlerts    Kind = 15
+	KindNoteDeliveries Kind = 16
 )
 
 // PutKey makes a key, or changes one that is not revoked. Its ID and Hash must
@@ -196,6 +199,7 @@ const (
 	NoChildren      Code = 22 // the key may have none: no scope for it, or a secret that proves none
 	ChildExpired    Code = 23
 	TooManyChildren Code = 24 // as many as the key may have have not expired
+	NoRoomForAlerts Code = 25 // too many wait for delivery, or are remembered
 )
 
 var codeNames = [...]string{
@@ -205,6 +209,7 @@ var codeNames = [...]string{
 	NodeIsRemoved: "node removed", UnknownNode: "unknown node", RoleFixed: "role fixed",
 	VersionMismatch: "version mismatch", MissingReference: "missing reference", Referenced: "referenced", CyclicReference: "cyclic reference",
 	KeyExpired: "key expired", NoChildren: "no children", ChildExpired: "child expired", TooManyChildren: "too many children",
+	NoRoomForAlerts: "no room for alerts",
 }
 
 // String returns the code in words.

@@ -1,6 +1,7 @@
 // Package directory is the replicated state beside the ledger: who may call, and
-// which nodes belong to the cluster, and objects: orgs, teams, policies and what
-// else rules requests. What an object says is read by package governance.
+// which nodes belong to the cluster, what is to be told to webhooks, and objects:
+// orgs, teams, policies and what else rules requests. What an object says is read
+// by package governance.
 //
 // It is not an authenticator and holds no secret: a key is known by the SHA-256
 // of its secret, and nothing here can be turned back into one.
@@ -32,6 +33,8 @@
 //     and a node that was removed does not come back. Nor does a member become a
 //     gateway, or a gateway a member.
 //   - A [Key] that was handed out is never written again.
+//   - A condition becomes an alert once for each rank it reaches, until it is over
+//     or its time is ([AlertMark]); a delivery that is final stays so.
 //
 // # Concurrency
 //

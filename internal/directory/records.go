@@ -20,10 +20,11 @@ const (
 	// old hash, old public key (32 bytes each), old until, last used, created, revoked, version.
 	recordWholeKey = 7
 	recordChild    = 8 // id of the parent, then a child
+	recordAlerts   = 9 // of alerts: see alert_codec.go
 )
 
 // Records yields the state as a sequence of records: a header, then the keys in
-// the order of [State.Keys], then nodes, tokens, objects and children in theirs. A record is valid until the next one is asked for.
+// the order of [State.Keys], then nodes, tokens, objects, children and alerts in theirs. A record is valid until the next one is asked for.
 func (s *State) Records() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		b := append(make([]byte, 0, 512), codecVersion, recordHeader)
@@ -38,9 +39,7 @@ func (s *State) Records() iter.Seq[[]byte] {
 				return
 			}
 		}
-		if s.nodeRecords(b, yield) && s.objectRecords(b, yield) {
-			s.childRecords(b, yield)
-		}
+		_ = s.nodeRecords(b, yield) && s.objectRecords(b, yield) && s.childRecords(b, yield) && s.alertRecords(b, yield)
 	}
 }
 
@@ -73,7 +72,7 @@ func Load(records iter.Seq2[[]byte, error]) (*State, error) {
 		switch {
 		case r.bad:
 			return nil, fmt.Errorf("directory record: %w", ErrMalformed)
-		case version != codecVersion || kind < recordHeader || kind > recordChild:
+		case version != codecVersion || kind < recordHeader || kind > recordAlerts:
 			return nil, fmt.Errorf("directory record of version %d, kind %d: %w", version, kind, ErrUnknown)
 		case (kind == recordHeader) != (s == nil):
 			return nil, fmt.Errorf("directory header out of place: %w", ErrMalformed)
@@ -116,6 +115,8 @@ func (s *State) load(kind byte, r *reader) error {
 		return s.loadWholeKey(r)
 	case recordChild:
 		return s.loadChild(r)
+	case recordAlerts:
+		return s.loadAlerts(r)
 	default:
 		return s.loadToken(r)
 	}

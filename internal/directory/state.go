@@ -23,6 +23,10 @@ type State struct {
 
 	families trie[family] // by SHA-256 of the parent's ID
 	admitted int          // of children in them
+
+	alertSeq uint64       // of the last alert that was raised
+	marks    []*AlertMark // by key; like nodes, neither slice is ever written
+	alerts   []*Alert     // by Seq
 }
 
 // New returns an empty directory.
@@ -39,6 +43,12 @@ func (s *State) Now() ledger.Instant { return s.now }
 
 // Version counts the commands that changed something.
 func (s *State) Version() uint64 { return s.version }
+
+// Governed reports whether the log, or the snapshot that this state is from, has
+// commands that came with objects and alerts: every replica that has them reads them.
+func (s *State) Governed() bool {
+	return s.objects.count > 0 || s.alertSeq > 0 || len(s.marks) > 0
+}
 
 // Len is how many keys there are, revoked ones included.
 func (s *State) Len() int { return s.count }
@@ -94,6 +104,10 @@ func (s *State) Apply(now ledger.Instant, c Command) Outcome {
 		code = s.touchKeys(&c)
 	case AdmitChildren:
 		code = s.admitChildren(&c)
+	case RaiseAlerts:
+		code = s.raiseAlerts(&c)
+	case NoteDeliveries:
+		code = s.noteDeliveries(&c)
 	default:
 		code = InvalidCommand
 	}

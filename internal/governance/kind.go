@@ -38,6 +38,7 @@ var Kinds = []Kind{
 	{directory.ObjectPolicy, "policy", "policies", func() Spec { return &Policy{} }},
 	{directory.ObjectRoute, "route", "routes", func() Spec { return &Route{} }},
 	{directory.ObjectLoop, "loop", "loops", func() Spec { return &Loop{} }},
+	{directory.ObjectWebhook, "webhook", "webhooks", func() Spec { return &Webhook{} }},
 }
 
 // KindOf finds a kind by its name or plural.

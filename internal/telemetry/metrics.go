@@ -50,6 +50,7 @@ type Gauges struct {
 	Foreign func() float64 // packets, streams and members of other clusters, since the start
 
 	Followers func() float64 // gateways that follow this member
+	Alerts    func() float64 // that are still to be delivered
 
 	Upstreams func() []UpstreamHealth // each configured one, once
 
@@ -124,6 +125,7 @@ func New(g Gauges) *Metrics {
 	gauge("purser_holds", "Holds that have not ended.", g.Holds)
 	gauge("purser_ready", "1 when the node admits requests.", g.Ready)
 	gauge("purser_applied_entries", "Index of the last log entry applied to the ledger.", g.Applied)
+	gauge("purser_alerts_open", "Alerts of the cluster that are still to be delivered.", g.Alerts)
 	gauge("purser_followers", "Gateways that follow this member.", g.Followers)
 	gauge("purser_gossip_alive", "Members that gossip holds to be alive or suspect, this node among them; 0 without gossip. A hint.", g.Gossip)
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{

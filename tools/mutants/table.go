@@ -11,6 +11,7 @@ const (
 	explore  = "./jepsen-style-tests/explore"
 	proxied  = "./proxy"
 	jepsen   = "./jepsen-style-tests/cluster"
+	alerting = "./internal/alerting"
 	simulate = "TestSimulation"
 	random   = "TestRandomFaults"
 	rounds   = "-seed 1 -runs 4 -time 6s"
@@ -199,4 +200,18 @@ var table = []mutant{
 		"internal/purse/exchange.go", "gained := max(0, got.Granted-a.granted)", "gained := max(0, got.Granted)", jepsen, random, rounds},
 	{"a leader reads without asking a quorum whether it leads",
 		"cluster/reads.go", "if err := n.await(n.raft.VerifyLeader); err != nil {", "if err := error(nil); err != nil {", jepsen, "TestADeposed", ""},
+
+	// Alerts.
+	{"every node that thinks it leads sends",
+		"internal/alerting/dispatcher.go", "	if err != nil || !r.Leads() {\n		return res", "	if false && err != nil {\n		return res", alerting, "TestALeaderThatNoQuorum", ""},
+	{"an alert is closed before its deliveries are noted",
+		"internal/alert/queue.go", "wanted = wanted || !over(w.ID, a.Seq)", "_ = over", alerting, "TestEveryEvent", ""},
+	{"a slow receiver holds up the others",
+		"internal/alerting/dispatcher.go", "		r.working.Go(func() {\n			res := r.attempt(w, seq)", "		func(f func()) { f() }(func() {\n			res := r.attempt(w, seq)", alerting, "TestASlowReceiver", ""},
+	{"a level is told at every look",
+		"internal/directory/alert.go", "r.Rank > 0 && known && marks[at].Rank >= r.Rank, ", "", "./internal/directory", "TestAConditionIsToldOnce", ""},
+	{"an address is looked at before its name is resolved, and not after",
+		"internal/alerting/sender.go", ", Control: guard(allowPrivate)}", "}", alerting, "TestOnlyPublic", ""},
+	{"a signature of any age is taken",
+		"internal/alert/sign.go", "off > tolerance || off < -tolerance", "off < -tolerance", "./internal/alert", "TestForged", ""},
 }

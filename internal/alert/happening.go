@@ -1,0 +1,35 @@
+package alert
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Happening is the notice of something that another part of a node has seen, by that
+// part's name for it, and a key that is the same wherever it is seen; false for what
+// is not told.
+func Happening(kind, subject string, detail map[string]string) (key string, n Notice, ok bool) {
+	n = Notice{Severity: Warning, Data: Data{"subject": subject}}
+	h := sha256.New()
+	fmt.Fprintf(h, "%q", subject)
+	for _, name := range slices.Sorted(maps.Keys(detail)) {
+		n.Data[name] = detail[name]
+		fmt.Fprintf(h, "%q%q", name, detail[name])
+	}
+	switch kind {
+	case "budget_breaker":
+		n.Type = BudgetBreaker
+		n.Summary = fmt.Sprintf("the breaker of budget %s is %s: %s", subject, detail["state"], detail["reason"])
+		if detail["state"] == "closed" {
+			n.Severity = Info
+		}
+	case "loop_detected":
+		n.Type, n.Summary = LoopDetected, fmt.Sprintf("%s repeats itself, or spends faster than before", subject)
+	default:
+		return "", n, false
+	}
+	return kind + "/" + hex.EncodeToString(h.Sum(nil)[:16]), n, true
+}

@@ -122,7 +122,7 @@ func (m *member) carry(ctx context.Context, from string, in *pb.ProposeRequest) 
 			return &pb.ProposeReply{Verdict: pb.Verdict_NOT_PROPOSED, Reason: err.Error()}
 		}
 	}
-	out, err := m.n.proposer.Carry(ctx, raftfsm.Room(in.Room), in.Command)
+	out, err := m.n.proposer.Carry(ctx, known.ID, raftfsm.Room(in.Room), in.Command)
 	switch {
 	case err == nil:
 		return &pb.ProposeReply{Verdict: pb.Verdict_DONE, Outcome: out}

@@ -131,7 +131,7 @@ func (n *Node) open(ctx, base context.Context) error {
 func (n *Node) duties() []func(context.Context) {
 	switch m, f := n.member, n.follower; {
 	case m != nil:
-		return []func(context.Context){m.lead, m.nudge, m.renew, m.obey, m.audit}
+		return []func(context.Context){m.lead, m.nudge, m.renew, m.obey, m.compare}
 	case f != nil:
 		return []func(context.Context){f.renew, f.obey}
 	default:

@@ -156,7 +156,11 @@ func (v *verifier) next(l Link) error {
 		return &BrokenError{v.Head.Seq + 1, Unreadable, err.Error()}
 	}
 	if l.Hash != sum(l.Prev, l.Stored) {
-		return &BrokenError{e.Seq, Changed, "its hash is not that of its content"}
+		at := e.Seq // what it says, where nothing says better
+		if v.begun {
+			at = v.Head.Seq + 1
+		}
+		return &BrokenError{at, Changed, "its hash is not that of its content"}
 	}
 	if !v.begun {
 		if e.Seq == 1 && l.Prev != (Hash{}) {

@@ -33,6 +33,7 @@ type Config struct {
 	Requests  RequestsConfig   `yaml:"requests"`
 	Purse     PurseConfig      `yaml:"purse"`
 	Usage     UsageConfig      `yaml:"usage"`
+	Audit     AuditConfig      `yaml:"audit"`
 	Log       LogConfig        `yaml:"log"`
 }
 
@@ -156,6 +157,11 @@ type UsageConfig struct {
 	Retention time.Duration `yaml:"retention"` // default 2160h (90 days)
 }
 
+// AuditConfig is how long the audit trail is kept.
+type AuditConfig struct {
+	Retention time.Duration `yaml:"retention"` // on this node's disk, default 8784h (366 days), at least 24h
+}
+
 // LogConfig is the node's own log.
 type LogConfig struct {
 	Level string `yaml:"level"` // debug, info (default), warn, error
@@ -172,6 +178,7 @@ func Default() Config {
 		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
+		Audit:    AuditConfig{Retention: 366 * 24 * time.Hour},
 		Log:      LogConfig{Level: "info"},
 	}
 }
@@ -311,6 +318,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Cache.EntryBytes < 1 || c.Cache.EntryBytes > 3<<20 {
 		bad("cache.entry_bytes", "%d is not within 1 to 3145728", c.Cache.EntryBytes)
+	}
+	if c.Audit.Retention < 24*time.Hour {
+		bad("audit.retention", "%v is shorter than 24h", c.Audit.Retention)
 	}
 	if c.Usage.Retention < time.Hour {
 		bad("usage.retention", "%v is shorter than 1h", c.Usage.Retention)

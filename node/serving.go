@@ -76,6 +76,7 @@ func (n *Node) openGateway(base context.Context) error {
 			return (*n.windows.Load())[id]
 		}),
 		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
+		Denials: denials{n.recorder},
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
 	}
 	if n.cache != nil {
@@ -88,7 +89,7 @@ func (n *Node) openGateway(base context.Context) error {
 
 func (n *Node) openEdge() error {
 	c := control{n}
-	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Objects: c, Reports: c, Cluster: c}, n.log)
+	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Objects: c, Reports: c, Cluster: c, Audit: c}, n.log)
 	if err != nil {
 		return err
 	}

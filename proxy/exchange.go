@@ -36,6 +36,8 @@ type exchange struct {
 	route_   chosen
 	limits   Hold // requests and slots, from govern on
 
+	refusedBy ruledBy // the policy that refuses the request
+
 	chain    Chain
 	cacheKey [sha256.Size]byte
 	flight   Flight // not nil while others may be waiting for this answer

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"purser/internal/record"
@@ -160,6 +161,20 @@ type Flight interface {
 type Fill struct {
 	Key    [32]byte
 	Answer *Cached
+}
+
+// Denials is told of requests that policies refuse.
+type Denials interface {
+	// Denied must not wait.
+	Denied(Denial)
+}
+
+// Denial is a request that a policy refused.
+type Denial struct {
+	Policy, Rule string // by their ids; the policy "key" is what the key itself forbids
+	Code         string // that the client was answered with
+	Key          string // id of the virtual key
+	Address      netip.Addr
 }
 
 // Journal makes a finished request durable: record, proof of the charges and

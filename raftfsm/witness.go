@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"purser/internal/audit"
 	"purser/internal/directory"
@@ -56,7 +57,7 @@ func (p *Proposer) witnessed(from ledger.NodeID, m message) (out message, late *
 	if err != nil {
 		return m, nil
 	}
-	action, target := administrative(c)
+	action, target := administrative(c.ledger, c.directory)
 	if action == "" {
 		return m, nil
 	}
@@ -94,10 +95,23 @@ func (p *Proposer) unaudited(f audit.Facts, outcome any) {
 	}
 }
 
-// administrative names what an administrative command does, and to what; "" for what
-// nodes do all the time.
-func administrative(c command) (action, target string) {
-	switch c := c.ledger.(type) {
+// Named is what the audit trail calls a command of the admin API: what it does, and to
+// what. One that has no name here is called by its type.
+func Named(l ledger.Command, d directory.Command) (action, target string) {
+	if action, target = administrative(l, d); action == "" {
+		name := fmt.Sprintf("%T", l)
+		if l == nil {
+			name = fmt.Sprintf("%T", d)
+		}
+		action = strings.ToLower(strings.TrimLeft(name, "*"))
+	}
+	return action, target
+}
+
+// administrative names a command that only operators give; "" for what nodes do of
+// their own accord.
+func administrative(l ledger.Command, d directory.Command) (action, target string) {
+	switch c := l.(type) {
 	case ledger.PutBudget:
 		return "budget.put", "budget/" + string(c.Budget.ID)
 	case ledger.DeleteBudget:
@@ -107,7 +121,7 @@ func administrative(c command) (action, target string) {
 	case ledger.Fence:
 		return "node.fence", "node/" + string(c.Node)
 	}
-	switch c := c.directory.(type) {
+	switch c := d.(type) {
 	case directory.PutKey:
 		return "key.put", "key/" + string(c.Key.ID)
 	case directory.RevokeKey:
@@ -124,6 +138,10 @@ func administrative(c command) (action, target string) {
 		return "node." + c.State.String(), "node/" + string(c.ID)
 	case directory.ForgetNodes:
 		return "cluster.forget", "cluster"
+	case directory.PutObject:
+		return "object.put", fmt.Sprintf("object-%d/%s", c.Ref.Kind, c.Ref.ID)
+	case directory.DeleteObject:
+		return "object.delete", fmt.Sprintf("object-%d/%s", c.Ref.Kind, c.Ref.ID)
 	}
 	return "", ""
 }

@@ -115,6 +115,7 @@ type Parts struct {
 	Objects Objects
 	Reports Reports
 	Cluster Cluster
+	Audit   Audit
 }
 
 // API serves the admin routes.
@@ -151,6 +152,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /admin/v1/cluster/tokens", a.newToken)
 	mux.HandleFunc("POST /admin/v1/cluster/nodes/{id}/{change}", a.changeNode)
 	a.objectRoutes(mux)
+	a.auditRoutes(mux)
 	mux.HandleFunc("/admin/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, NotFound("no such admin route: "+r.Method+" "+r.URL.Path))
 	})

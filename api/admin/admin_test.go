@@ -87,13 +87,22 @@ const token = "a-token-of-the-test"
 func serve(t *testing.T) (*node, string) {
 	t.Helper()
 	n := &node{}
-	api, err := New(token, Parts{Keys: n, Budgets: n, Objects: n, Reports: n, Cluster: n}, slog.New(slog.DiscardHandler))
+	return n, serveParts(t, Parts{Keys: n, Budgets: n, Objects: n, Reports: n, Cluster: n})
+}
+
+// serveParts serves an API of these parts; what is not given is not asked.
+func serveParts(t *testing.T, parts Parts) string {
+	t.Helper()
+	if parts.Objects == nil {
+		parts.Objects = &node{}
+	}
+	api, err := New(token, parts, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := httptest.NewServer(api.Handler())
 	t.Cleanup(s.Close)
-	return n, s.URL
+	return s.URL
 }
 
 func TestClientAndAPIAgree(t *testing.T) {

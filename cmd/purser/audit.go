@@ -98,19 +98,21 @@ func auditLine(e *audit.Entry) string {
 	if e.Count != 1 {
 		line += fmt.Sprintf(", %d times", e.Count)
 	}
+	line = printable(line)
 	if len(e.Before) > 0 {
-		line += "\n    before " + string(e.Before)
+		line += "\n    before " + printable(string(e.Before))
 	}
 	if len(e.After) > 0 {
-		line += "\n    after  " + string(e.After)
+		line += "\n    after  " + printable(string(e.After))
 	}
-	return printable(line)
+	return line
 }
 
-// printable keeps what an actor typed from moving the terminal's cursor.
+// printable keeps what an actor typed from moving the terminal's cursor, and from
+// looking like another entry.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 {
 			return '\uFFFD'
 		}
 		return r

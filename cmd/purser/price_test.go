@@ -20,7 +20,7 @@ func purser(t *testing.T, args ...string) string {
 	t.Helper()
 	var c cli
 	var stdout, stderr bytes.Buffer
-	parser := kong.Must(&c, kong.Name("purser"), kong.Writers(&stdout, &stderr),
+	parser := kong.Must(&c, kong.Name("purser"), kong.Vars{"kinds": kindHelp}, kong.Writers(&stdout, &stderr),
 		kong.Exit(func(code int) { t.Fatalf("purser %q exits with %d", args, code) }),
 		kong.BindTo(context.Background(), (*context.Context)(nil)))
 	k, err := parser.Parse(args)

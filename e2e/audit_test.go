@@ -166,3 +166,31 @@ func (r *rig) denied(url string) (n uint64) {
 	}
 	return n
 }
+
+// TestANewMemberFetchesTheWholeTrail: also what the replicated part does not reach back to.
+func TestANewMemberFetchesTheWholeTrail(t *testing.T) {
+	r := newRig(t, rigOptions{cluster: true})
+	ctx := context.Background()
+	large := usd("large", "1")
+	for i := range 60 {
+		large.Match = map[string][]string{"customer": append(large.Match["customer"], fmt.Sprintf("customer-%03d-%s", i, strings.Repeat("x", 200)))}
+	}
+	const changes = 250
+	for i := range changes {
+		large.Limit = json.Number(fmt.Sprint(i + 1))
+		if _, err := r.admin.PutBudget(ctx, large); err != nil {
+			t.Fatal(err)
+		}
+	}
+	two := r.join("e2e-2")
+	r.eventually("the new member has all entries", func() error {
+		h, err := two.admin.AuditHead(ctx)
+		if err == nil && (h.After != "0:"+strings.Repeat("0", 64) || h.Stored < changes || h.Aside != 0) {
+			err = fmt.Errorf("%+v", h)
+		}
+		return err
+	})
+	if v := r.verified(two.url); v.Entries < changes {
+		t.Errorf("%+v", v)
+	}
+}

@@ -53,6 +53,9 @@ func TestAClusterIsRestored(t *testing.T) {
 	}
 	serves(r.url, "after the backup")
 	serves(two.url, "after the backup, elsewhere")
+	noted := r.verified(r.url).Head
+	r.key(admin.NewKey{Name: "made after the backup"})
+	r.verified(r.url, "--head", noted)
 	spent := sum(r.billRows())
 
 	_ = r.node.signal(t, syscall.SIGKILL)
@@ -86,6 +89,14 @@ func TestAClusterIsRestored(t *testing.T) {
 	ctx := context.Background()
 	if s, err := r.admin.Status(ctx); err != nil || s.Generation != 1 || s.Cluster != "e2e" {
 		t.Errorf("status %+v, %v", s, err)
+	}
+	// The trail goes on from the backup; what the lost cluster wrote after it is kept aside.
+	r.verified(r.url, "--head", noted)
+	if h, err := r.admin.AuditHead(ctx); err != nil || h.Aside == 0 {
+		t.Errorf("the audit trail after the restore: %+v, %v", h, err)
+	}
+	if said := r.run("audit", "tail", "--action", "cluster.restore"); !strings.Contains(said, "applied cluster.restore cluster/e2e by local on e2e-1") || !strings.Contains(said, `"trail":"`+noted) {
+		t.Errorf("of the restore it says %q, after %s", said, noted)
 	}
 	account := func() admin.Account {
 		t.Helper()

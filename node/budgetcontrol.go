@@ -57,7 +57,7 @@ func (c control) ReleaseBudget(ctx context.Context, id string) error {
 func (c control) changeBudgets(ctx context.Context, cmd ledger.Command) error {
 	ctx, cancel := context.WithTimeout(ctx, changeWait)
 	defer cancel()
-	out, err := c.n.proposer.Propose(ctx, cmd)
+	out, err := c.n.changedLedger(ctx, cmd)
 	if err != nil {
 		return ambiguous(err)
 	}

@@ -28,10 +28,10 @@ func (m *member) checkpoint(ctx context.Context, now time.Time) {
 	}
 }
 
-// audit ends this node, for good, if its state is not the leader's. It returns
+// compare ends this node, for good, if its state is not the leader's. It returns
 // when ctx is done.
-func (m *member) audit(ctx context.Context) {
-	err := m.n.fsm.Audit(ctx)
+func (m *member) compare(ctx context.Context) {
+	err := m.n.fsm.Compare(ctx)
 	if err == nil {
 		return
 	}

@@ -34,6 +34,7 @@ type Config struct {
 	Purse     PurseConfig      `yaml:"purse"`
 	Usage     UsageConfig      `yaml:"usage"`
 	Alerts    AlertsConfig     `yaml:"alerts"`
+	Audit     AuditConfig      `yaml:"audit"`
 	Log       LogConfig        `yaml:"log"`
 }
 
@@ -167,6 +168,11 @@ type AlertsConfig struct {
 	Unreachable  time.Duration     `yaml:"unreachable_after"` // default 5m
 }
 
+// AuditConfig is how long the audit trail is kept.
+type AuditConfig struct {
+	Retention time.Duration `yaml:"retention"` // on this node's disk, default 8784h (366 days), at least 24h
+}
+
 // LogConfig is the node's own log.
 type LogConfig struct {
 	Level string `yaml:"level"` // debug, info (default), warn, error
@@ -185,6 +191,7 @@ func Default() Config {
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
 		Alerts:   AlertsConfig{Unreachable: 5 * time.Minute},
+		Audit:    AuditConfig{Retention: 366 * 24 * time.Hour},
 		Log:      LogConfig{Level: "info"},
 	}
 }
@@ -325,6 +332,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Cache.EntryBytes < 1 || c.Cache.EntryBytes > 3<<20 {
 		bad("cache.entry_bytes", "%d is not within 1 to 3145728", c.Cache.EntryBytes)
+	}
+	if c.Audit.Retention < 24*time.Hour {
+		bad("audit.retention", "%v is shorter than 24h", c.Audit.Retention)
 	}
 	if c.Usage.Retention < time.Hour {
 		bad("usage.retention", "%v is shorter than 1h", c.Usage.Retention)

@@ -273,6 +273,7 @@ func TestValidate(t *testing.T) {
 		"cache.ttl":              func(c *Config) { c.Cache.TTL = 0 },
 		"cache.bytes":            func(c *Config) { c.Cache.Bytes = 1 },
 		"usage.retention":        func(c *Config) { c.Usage.Retention = time.Minute },
+		"audit.retention":        func(c *Config) { c.Audit.Retention = time.Hour },
 		"log.level":              func(c *Config) { c.Log.Level = "loud" },
 		"hold: Bedrock": func(c *Config) {
 			c.Upstreams[0].API, c.Upstreams[0].Hold, c.Upstreams[0].SlicedModels = "converse", "sliced", []string{"*"}

@@ -58,6 +58,7 @@ func (f *follower) service() peer.Service {
 		JoinGateway: func(context.Context, *pb.JoinGatewayRequest) (*pb.JoinGatewayReply, error) { return nil, refuse },
 		Certify:     func(context.Context, string, *pb.CertifyRequest) (*pb.CertifyReply, error) { return nil, refuse },
 		Lead:        func(string) error { return refuse },
+		Trail:       func(context.Context, string, *pb.TrailRequest) (*pb.TrailReply, error) { return nil, refuse },
 		Propose: func(context.Context, string, *pb.ProposeRequest) *pb.ProposeReply {
 			return &pb.ProposeReply{Verdict: pb.Verdict_NO_LEADER, Reason: refuse.Error()}
 		},

@@ -3,9 +3,11 @@ package node
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
+	"purser/api/admin"
 	"purser/api/pb"
 	"purser/cluster"
 	"purser/cluster/peer"
@@ -75,7 +77,8 @@ func (m *member) asked(ctx context.Context, in *pb.JoinRequest) (node directory.
 
 // admit has the directory let a node in.
 func (m *member) admit(ctx context.Context, in *pb.JoinRequest, c directory.Command) error {
-	out, err := insist(ctx, func(ctx context.Context) (directory.Outcome, error) { return m.n.proposer.ProposeDirectory(ctx, c) })
+	who := admin.Actor{Name: "node:" + in.Node, Address: hostOf(in.Address)}
+	out, err := m.n.changed(admin.WithActor(ctx, who), c)
 	if err != nil {
 		return err
 	}
@@ -85,6 +88,14 @@ func (m *member) admit(ctx context.Context, in *pb.JoinRequest, c directory.Comm
 	}
 	m.n.log.Info("a node was let in", "node", in.Node, "address", in.Address, "version", in.Version)
 	return nil
+}
+
+// hostOf is an address without its port.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
 }
 
 // places is where the members are, this one among them.

@@ -15,6 +15,7 @@ import (
 	"purser/cluster/peer"
 	"purser/cluster/pki"
 	"purser/cluster/port"
+	"purser/internal/audit/archive"
 	"purser/internal/directory"
 	"purser/ledger"
 	"purser/raftfsm"
@@ -29,6 +30,7 @@ type member struct {
 	opened    atomic.Pointer[cluster.Node] // the same, for handshakes while it is opened
 	nudges    chan contention
 	followed  *followed
+	archive   atomic.Pointer[archive.Archive] // once it is open, for peers that ask before
 	levels    levels
 	watch     map[string]*sighting // of the leader's loop alone
 	stalled   paces                // of the leader's loop alone
@@ -75,6 +77,7 @@ func (m *member) service() peer.Service {
 	return peer.Service{
 		Join: m.letIn, Propose: m.carry, Progress: m.progress, Nudge: m.nudged, Lead: m.raft.Transfer,
 		JoinGateway: m.letGatewayIn, Certify: m.certify, Follow: m.follow,
+		Trail: m.giveTrail,
 	}
 }
 
@@ -122,7 +125,7 @@ func (m *member) carry(ctx context.Context, from string, in *pb.ProposeRequest) 
 			return &pb.ProposeReply{Verdict: pb.Verdict_NOT_PROPOSED, Reason: err.Error()}
 		}
 	}
-	out, err := m.n.proposer.Carry(ctx, raftfsm.Room(in.Room), in.Command)
+	out, err := m.n.proposer.Carry(ctx, known.ID, raftfsm.Room(in.Room), in.Command)
 	switch {
 	case err == nil:
 		return &pb.ProposeReply{Verdict: pb.Verdict_DONE, Outcome: out}

@@ -110,7 +110,7 @@ func (c control) NewToken(ctx context.Context, in admin.NewToken) (admin.Token, 
 	ctx, cancel := context.WithTimeout(ctx, changeWait)
 	defer cancel()
 	put := directory.PutToken{Hash: token.Hash(), Expires: expires}
-	out, err := insist(ctx, func(ctx context.Context) (directory.Outcome, error) { return c.n.proposer.ProposeDirectory(ctx, put) })
+	out, err := c.n.changed(ctx, put)
 	switch {
 	case err != nil:
 		return admin.Token{}, ambiguous(err)
@@ -216,7 +216,7 @@ func (c control) ChangeNode(ctx context.Context, id string, change admin.NodeCha
 
 func (c control) setNode(ctx context.Context, id string, to directory.NodeState) error {
 	cmd := directory.SetNode{ID: ledger.NodeID(id), State: to}
-	out, err := insist(ctx, func(ctx context.Context) (directory.Outcome, error) { return c.n.proposer.ProposeDirectory(ctx, cmd) })
+	out, err := c.n.changed(ctx, cmd)
 	if err != nil {
 		return ambiguous(err)
 	}
@@ -293,7 +293,7 @@ func (c control) fenceNode(ctx context.Context, m *member, id string) error {
 	if err := c.setNode(ctx, id, directory.NodeRemoved); err != nil {
 		return err
 	}
-	out, err := c.n.proposer.Propose(ctx, ledger.Fence{Node: ledger.NodeID(id)})
+	out, err := c.n.changedLedger(ctx, ledger.Fence{Node: ledger.NodeID(id)})
 	if err != nil {
 		return ambiguous(err)
 	}
@@ -305,6 +305,9 @@ func (c control) fenceNode(ctx context.Context, m *member, id string) error {
 
 // lead has a node take over leadership.
 func (c control) lead(ctx context.Context, m *member, id string) error {
+	if err := c.n.noted(ctx, change{action: "node.lead", target: "node/" + id}); err != nil {
+		return err
+	}
 	err := m.raft.Transfer(id)
 	if errors.Is(err, cluster.ErrNotLeader) {
 		leader, address := m.leader(ctx)

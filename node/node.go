@@ -14,6 +14,8 @@ import (
 	"purser/api/edge"
 	"purser/cluster"
 	"purser/internal/attempts"
+	"purser/internal/audit/archive"
+	"purser/internal/audit/recorder"
 	"purser/internal/purse"
 	"purser/internal/store"
 	"purser/internal/telemetry"
@@ -52,6 +54,8 @@ type Node struct {
 	upstreams []*proxy.Upstream
 	tokens    []*googletoken.Source // of the upstreams that want them
 	gateway   *proxy.Gateway
+	recorder  *recorder.Recorder
+	trail     *archive.Archive // nil on a gateway
 	edge      *edge.Server
 	metrics   *telemetry.Metrics
 
@@ -123,6 +127,9 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openPurse(ctx); err != nil {
 		return err
 	}
+	if err := n.openTrail(); err != nil {
+		return err
+	}
 	n.current = &currency{ttl: n.cfg.Purse.AuthorityTTL, confirm: n.confirm}
 	if n.peers != nil {
 		n.peers.gossip.registered(n.purse.Incarnation())
@@ -142,6 +149,10 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.reportProbes(base) })
 	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
+	n.background.Go(func() { n.recorder.Run(base) })
+	if n.trail != nil {
+		n.background.Go(func() { n.keepTrail(base) })
+	}
 	for _, work := range append(n.duties(), n.alerts.work()...) {
 		n.background.Go(func() { work(base) })
 	}
@@ -152,7 +163,7 @@ func (n *Node) open(ctx, base context.Context) error {
 func (n *Node) duties() []func(context.Context) {
 	switch m, f := n.member, n.follower; {
 	case m != nil:
-		return []func(context.Context){m.lead, m.nudge, m.renew, m.obey, m.audit}
+		return []func(context.Context){m.lead, m.nudge, m.renew, m.obey, m.compare}
 	case f != nil:
 		return []func(context.Context){f.renew, f.obey}
 	default:
@@ -193,6 +204,7 @@ func (n *Node) openLedger(ctx context.Context) error {
 		wait = func(ctx context.Context) error { return r.WaitReady(ctx, nil) }
 	}
 	n.proposer = raftfsm.NewProposer(n.raft, n.fsm, raftfsm.SystemClock(), route)
+	n.openRecorder()
 	if m := n.member; m != nil {
 		n.proposer.Contended, n.proposer.Readable, n.proposer.Fit = m.contended, m.readable, m.fit
 		wait = m.begin
@@ -388,6 +400,11 @@ func (n *Node) Close(ctx context.Context) error {
 	defer cancel()
 	if e := n.purse.Drain(returning); e != nil {
 		err = errors.Join(err, fmt.Errorf("returning the leases (they stay outstanding until this node starts again): %w", e))
+	}
+	flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	if e := n.recorder.Flush(flushing); e != nil {
+		n.log.Warn("the audit trail did not take what this node has for it", "error", e)
 	}
 	if n.member != nil && n.raft.Leader() {
 		// The others need not find out by waiting. If nobody can, they will.

@@ -178,7 +178,7 @@ func objectText(o *directory.Object) admin.Object {
 func (c control) changeDirectory(ctx context.Context, cmd directory.Command) (directory.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, changeWait)
 	defer cancel()
-	out, err := insist(ctx, func(ctx context.Context) (directory.Outcome, error) { return c.n.proposer.ProposeDirectory(ctx, cmd) })
+	out, err := c.n.changed(ctx, cmd)
 	if err != nil {
 		return out, ambiguous(err)
 	}

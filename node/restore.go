@@ -12,6 +12,7 @@ import (
 
 	"purser/api/admin"
 	"purser/cluster"
+	"purser/internal/audit"
 	"purser/ledger"
 	"purser/raftfsm"
 )
@@ -21,6 +22,9 @@ import (
 func (c control) Backup(ctx context.Context, w io.Writer) error {
 	if c.n.follower != nil {
 		return c.elsewhere()
+	}
+	if err := c.n.noted(ctx, change{action: "backup.read", target: "backup"}); err != nil {
+		return err
 	}
 	if _, err := c.catchUp(ctx, admin.Linearizable); err != nil {
 		return err
@@ -113,7 +117,7 @@ func Restore(cfg *Config, from *Contents, how Restoring, now time.Time) (aside [
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return aside, errors.Join(fmt.Errorf("%s is there already: if the cluster it belonged to is lost for good, restore with --replace, which sets it aside", dir), err)
 	}
-	if err := from.image.Begin(ledger.Instant(now.UnixNano())); err != nil {
+	if err := from.image.Begin(ledger.Instant(now.UnixNano()), restored(cfg, from, name)); err != nil {
 		return aside, err
 	}
 	if err := cluster.Seed(dir, cfg.Node.ID, cfg.Cluster.place(), from.image.Index(), from.image.Write); err != nil {
@@ -124,6 +128,17 @@ func Restore(cfg *Config, from *Contents, how Restoring, now time.Time) (aside [
 		_, err = InitCluster(cfg, name)
 	}
 	return aside, err
+}
+
+// restored is what the audit trail says of a restore. Who can run the command on the
+// node's machine is not known better than that.
+func restored(cfg *Config, from *Contents, name string) func(generation uint32) audit.Facts {
+	return func(generation uint32) audit.Facts {
+		f := audit.Facts{Node: ledger.NodeID(cfg.Node.ID), Actor: "local", Action: "cluster.restore", Target: "cluster/" + name}
+		// A view of numbers and texts is always written.
+		f.After, _ = audit.View(map[string]any{"generation": generation, "backup_entry": from.Index, "backup_time": timeText(from.At), "trail": from.image.Trail().Head().String()})
+		return f
+	}
 }
 
 // fits refuses a node that the ledger of the backup would refuse.

@@ -76,6 +76,7 @@ func (n *Node) openGateway(base context.Context) error {
 			return (*n.counted.Load())[id]
 		}, n.breakers, n.alerts.refuse),
 		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics},
+		Denials: denials{n.recorder},
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
 	}
 	seams.Loops = n.loops
@@ -90,7 +91,7 @@ func (n *Node) openGateway(base context.Context) error {
 func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
-		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Reports: c, Cluster: c, Alerts: c,
+		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Reports: c, Cluster: c, Alerts: c, Audit: c,
 		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()
@@ -105,7 +106,7 @@ func (n *Node) openEdge() error {
 		return err
 	}
 	cfg := edge.Default()
-	cfg.Proxy, cfg.Admin, cfg.ErrorBody, cfg.Log = n.gateway.Serve, n.operations(api), proxy.ErrorBody, n.log
+	cfg.Proxy, cfg.Admin, cfg.ErrorBody, cfg.Log = n.gateway.Serve, fromClients(n.cfg.gateway().TrustedProxies, n.operations(api)), proxy.ErrorBody, n.log
 	cfg.AdminPrefix = append([]string{"/admin", "/healthz", "/readyz", "/metrics"}, lookalike.Routes...)
 	cfg.MaxBody, cfg.MaxConns = n.cfg.Listen.BodyBytes, n.cfg.Listen.MaxConnections
 	if n.cfg.Listen.TLSCert != "" {

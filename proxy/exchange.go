@@ -41,6 +41,8 @@ type exchange struct {
 	judged   judged
 	limits   Hold // requests and slots, from govern on
 
+	refusedBy ruledBy // the policy that refuses the request
+
 	chain    Chain
 	cacheKey [sha256.Size]byte
 	flight   Flight // not nil while others may be waiting for this answer
@@ -201,7 +203,7 @@ func (x *exchange) fixRules() *dialect.Error {
 // failures have to be slowed down.
 func (x *exchange) unknownKey() *dialect.Error {
 	if counts := x.g.seams.Attempts; counts != nil {
-		if wait := counts.Failed(x.req.Remote.Addr(), x.began); wait > 0 {
+		if wait := counts.Failed(x.g.clientAddress(x.req), x.began); wait > 0 {
 			e := dialect.NewError(dialect.CodeTooManyFailures, "", "too many requests with unknown keys from this address; check the key")
 			e.RetryAfterMillis = wait.Milliseconds()
 			return e

@@ -62,7 +62,7 @@ func (x *exchange) recycle() {
 	x.original.Reset()
 	x.left, x.groups = nil, nil
 	x.req, x.endpoint, x.key, x.secret, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil, nil
-	x.route_, x.attempt = chosen{}, attempt{}
+	x.route_, x.attempt, x.refusedBy = chosen{}, attempt{}, ruledBy{}
 	x.judged.clear()
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.routed, x.resume, x.ended = "", false, false, false, false

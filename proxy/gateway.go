@@ -183,6 +183,7 @@ type Seams struct {
 	Purse    Purse
 	Cache    Cache
 	Journal  Journal
+	Denials  Denials // nil: nobody is told
 	NewID    func() string
 	Now      func() ledger.Instant
 	Log      *slog.Logger

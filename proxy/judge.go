@@ -109,6 +109,7 @@ func (b *bounds) Bound(step int, p policy.Params) (policy.Bound, bool) {
 // forbidden is the answer to a request that a policy denies.
 func (x *exchange) forbidden(r *policy.Ruling) *dialect.Error {
 	x.judged.headers = append(x.judged.headers, HeaderField{headerPolicy, r.Policy + "/" + r.Rule})
+	x.refusedBy = ruledBy{r.Policy, r.Rule}
 	text := "the policy " + r.Policy + " denies this request by its rule " + r.Rule
 	if r.Effect == record.PolicyUndecided {
 		text = "the rule " + r.Rule + " of the policy " + r.Policy + " cannot be decided for this request, which is therefore denied"

@@ -225,6 +225,20 @@ type Fill struct {
 	Answer *Cached
 }
 
+// Denials is told of requests that policies refuse.
+type Denials interface {
+	// Denied must not wait.
+	Denied(Denial)
+}
+
+// Denial is a request that a policy refused.
+type Denial struct {
+	Policy, Rule string // by their ids; the policy "key" is what the key itself forbids
+	Code         string // that the client was answered with
+	Key          string // id of the virtual key
+	Address      netip.Addr
+}
+
 // Journal makes a finished request durable: record, proof of the charges and
 // cache entry in one batch. It may block to slow requests down, never drops,
 // and has read everything it was given when it returns.

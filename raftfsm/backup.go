@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
@@ -28,7 +29,7 @@ func (f *FSM) Rules() (*Image, Versions) {
 	f.mu.Lock()
 	m, v := f.image(), f.changes
 	f.mu.Unlock()
-	m.ledger, m.directory = m.ledger.Rules(), m.directory.WithoutAlerts()
+	m.ledger, m.directory, m.trail = m.ledger.Rules(), m.directory.WithoutAlerts(), audit.New()
 	return &Image{m}, v
 }
 
@@ -53,11 +54,15 @@ func (m *Image) Ledger() *ledger.State { return m.ledger }
 // Directory is the directory of the backup. It is to be read only.
 func (m *Image) Directory() *directory.State { return m.directory }
 
+// Trail is the audit trail of the backup. It is to be read only.
+func (m *Image) Trail() *audit.Trail { return m.trail }
+
 // Begin makes the backup the beginning of another log: what came after it in
 // the old one is lost, so the ledger begins a generation ([ledger.Restore]) in
 // which nothing is granted that may have been spent, and the directory forgets
-// the old cluster's nodes. now is the time of day.
-func (m *Image) Begin(now ledger.Instant) error {
+// the old cluster's nodes. The audit trail goes on, and by gives the facts of an entry
+// that says so, for the generation that begins. now is the time of day.
+func (m *Image) Begin(now ledger.Instant, by func(generation uint32) audit.Facts) error {
 	next := ledger.Restore{Generation: m.ledger.Generation() + 1}
 	if out := m.ledger.Apply(now, next); out.Code != ledger.Applied {
 		return fmt.Errorf("begin generation %d: %s", next.Generation, out.Code)
@@ -65,6 +70,8 @@ func (m *Image) Begin(now ledger.Instant) error {
 	if out := m.directory.Apply(now, directory.ForgetNodes{}); out.Code != directory.Applied && out.Code != directory.Unchanged {
 		return fmt.Errorf("forget the old nodes: %s", out.Code)
 	}
+	facts := by(next.Generation).Clean()
+	m.trail.Record(now, &facts)
 	m.index++
 	return nil
 }

@@ -2,12 +2,14 @@ package raftfsm
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/hashicorp/raft"
 
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
@@ -26,13 +28,22 @@ func TestABackupIsTheBeginningOfAnotherLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := (Digests{m.Index(), m.Ledger().Digest(), m.Directory().Digest()}); got != f.Digests() {
+	if got := (Digests{m.Index(), m.Ledger().Digest(), m.Directory().Digest(), m.Trail().Digest()}); got != f.Digests() {
 		t.Fatal("what was read is not what was written")
 	}
 	keys := m.Directory().Len()
 	later := m.Ledger().Now() + ledger.Hour
-	if err := m.Begin(later); err != nil {
+	restored := func(generation uint32) audit.Facts {
+		return audit.Facts{Node: "n1", Action: "cluster.restore", Target: fmt.Sprint("generation/", generation)}
+	}
+	before := m.Trail().Head()
+	if err := m.Begin(later, restored); err != nil {
 		t.Fatal(err)
+	}
+	links := m.Trail().Recent()
+	said, err := links[len(links)-1].Entry()
+	if err != nil || said.Action != "cluster.restore" || said.Target != "generation/1" || said.Seq != before.Seq+1 || before.Seq == 0 || links[len(links)-1].Prev != before.Hash {
+		t.Errorf("the trail goes on from %v with %+v, %v", before, said, err)
 	}
 	if m.Ledger().Generation() != 1 || m.Ledger().Now() != later || m.Index() != 502 {
 		t.Errorf("generation %d at %d, entry %d", m.Ledger().Generation(), m.Ledger().Now(), m.Index())

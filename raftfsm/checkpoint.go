@@ -17,8 +17,8 @@ import (
 // ErrDiverged is a replica whose state is not what the log makes it on the leader.
 var ErrDiverged = errors.New("this replica's state differs from the leader's after the same entries")
 
-// audit is what a replica knows of checkpoints. It belongs to the FSM's lock.
-type audit struct {
+// comparison is what a replica knows of checkpoints. It belongs to the FSM's lock.
+type comparison struct {
 	waiting *image            // the state at the latest checkpoint, not digested yet
 	working uint64            // index of the state that is being digested; 0 for none
 	own     ledger.Checkpoint // the latest digest taken here
@@ -27,13 +27,13 @@ type audit struct {
 	broken  error
 }
 
-func newAudit() audit { return audit{alarm: make(chan struct{}, 1)} }
+func newComparison() comparison { return comparison{alarm: make(chan struct{}, 1)} }
 
 // checkpoint compares what an entry claims of the last checkpoint, and keeps the
 // present state for the next. Of states that nobody has begun to digest only one
 // is kept, the latest or one with a claim to it: a replica that lags, or reads its
 // log again, need not catch up.
-func (a *audit) checkpoint(c ledger.Checkpoint, now image) {
+func (a *comparison) checkpoint(c ledger.Checkpoint, now image) {
 	switch {
 	case c.Index == 0: // the first one of a leader claims nothing
 	case c.Index == a.own.Index:
@@ -48,7 +48,7 @@ func (a *audit) checkpoint(c ledger.Checkpoint, now image) {
 	a.wake()
 }
 
-func (a *audit) compare(claim ledger.Checkpoint) {
+func (a *comparison) compare(claim ledger.Checkpoint) {
 	if claim.Digest == a.own.Digest || a.broken != nil {
 		return
 	}
@@ -56,7 +56,7 @@ func (a *audit) compare(claim ledger.Checkpoint) {
 	a.wake()
 }
 
-func (a *audit) wake() {
+func (a *comparison) wake() {
 	select {
 	case a.alarm <- struct{}{}:
 	default:
@@ -64,46 +64,46 @@ func (a *audit) wake() {
 }
 
 // reset forgets everything: the state is another one.
-func (a *audit) reset() {
+func (a *comparison) reset() {
 	a.waiting, a.own, a.claim = nil, ledger.Checkpoint{}, ledger.Checkpoint{}
 	a.working = 0 // what is being digested is of no interest any more
 }
 
-// Audit takes the digests of checkpoints until ctx is done, and returns nil; or
+// Compare takes the digests of checkpoints until ctx is done, and returns nil; or
 // until one differs from the leader's, and returns [ErrDiverged]: the node must
 // not go on. One caller at a time.
-func (f *FSM) Audit(ctx context.Context) error {
+func (f *FSM) Compare(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-f.audit.alarm:
+		case <-f.compared.alarm:
 		}
 		f.mu.Lock()
-		next, err := f.audit.waiting, f.audit.broken
+		next, err := f.compared.waiting, f.compared.broken
 		if next != nil {
-			f.audit.waiting, f.audit.working = nil, next.index
+			f.compared.waiting, f.compared.working = nil, next.index
 		}
 		f.mu.Unlock()
 		if err != nil {
 			return err
 		}
 		if next != nil {
-			f.audited(ledger.Checkpoint{Index: next.index, Digest: next.digest()})
+			f.digested(ledger.Checkpoint{Index: next.index, Digest: next.digest()})
 		}
 	}
 }
 
-// audited takes down a digest.
-func (f *FSM) audited(c ledger.Checkpoint) {
+// digested takes down a digest.
+func (f *FSM) digested(c ledger.Checkpoint) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.audit.working != c.Index {
+	if f.compared.working != c.Index {
 		return
 	}
-	f.audit.working, f.audit.own = 0, c
-	if f.audit.claim.Index == c.Index {
-		f.audit.compare(f.audit.claim)
+	f.compared.working, f.compared.own = 0, c
+	if f.compared.claim.Index == c.Index {
+		f.compared.compare(f.compared.claim)
 	}
 }
 
@@ -112,11 +112,10 @@ func (f *FSM) audited(c ledger.Checkpoint) {
 func (f *FSM) Checkpoint() ledger.Checkpoint {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.audit.own
+	return f.compared.own
 }
 
 // digest is one for the whole state.
 func (m *image) digest() [32]byte {
-	l, d := m.ledger.Digest(), m.directory.Digest()
-	return sha256.Sum256(append(l[:], d[:]...))
+	return sha256.Sum256(m.digests(nil))
 }

@@ -22,7 +22,7 @@ type replica struct {
 // newReplica is run by synctest: its digests are taken when the others wait.
 func newReplica(ctx context.Context) *replica {
 	r := &replica{FSM: New(), ended: make(chan error, 1)}
-	go func() { r.ended <- r.Audit(ctx) }()
+	go func() { r.ended <- r.Compare(ctx) }()
 	return r
 }
 
@@ -82,42 +82,42 @@ func TestACheckpointStopsAReplicaThatDiffers(t *testing.T) {
 func TestACheckpointComparesWhatItCan(t *testing.T) {
 	right := func(index uint64) ledger.Checkpoint { return ledger.Checkpoint{Index: index, Digest: [32]byte{1}} }
 	wrong := func(index uint64) ledger.Checkpoint { return ledger.Checkpoint{Index: index, Digest: [32]byte{2}} }
-	begin := func(f *FSM) { f.audit.working, f.audit.waiting = f.audit.waiting.index, nil }
+	begin := func(f *FSM) { f.compared.working, f.compared.waiting = f.compared.waiting.index, nil }
 	for _, c := range []struct {
 		name   string
 		run    func(f *FSM)
 		broken bool
 	}{
 		{"a claim that comes while the digest is taken", func(f *FSM) {
-			f.audit.checkpoint(ledger.Checkpoint{}, image{index: 5})
+			f.compared.checkpoint(ledger.Checkpoint{}, image{index: 5})
 			begin(f)
-			f.audit.checkpoint(wrong(5), image{index: 9})
-			f.audited(right(5))
+			f.compared.checkpoint(wrong(5), image{index: 9})
+			f.digested(right(5))
 		}, true},
 		{"a claim that comes before the digest is begun", func(f *FSM) {
-			f.audit.checkpoint(ledger.Checkpoint{}, image{index: 5})
-			f.audit.checkpoint(wrong(5), image{index: 9})
+			f.compared.checkpoint(ledger.Checkpoint{}, image{index: 5})
+			f.compared.checkpoint(wrong(5), image{index: 9})
 			begin(f)
-			f.audited(right(5))
+			f.digested(right(5))
 		}, true},
 		{"a claim of a state that was never digested here", func(f *FSM) {
-			f.audit.checkpoint(wrong(3), image{index: 5})
+			f.compared.checkpoint(wrong(3), image{index: 5})
 			begin(f)
-			f.audited(right(5))
-			f.audit.checkpoint(wrong(4), image{index: 9})
+			f.digested(right(5))
+			f.compared.checkpoint(wrong(4), image{index: 9})
 		}, false},
 		{"a snapshot that comes while the digest is taken", func(f *FSM) {
-			f.audit.checkpoint(ledger.Checkpoint{}, image{index: 5})
+			f.compared.checkpoint(ledger.Checkpoint{}, image{index: 5})
 			begin(f)
-			f.audit.checkpoint(wrong(5), image{index: 9})
-			f.audit.reset()
-			f.audited(right(5))
+			f.compared.checkpoint(wrong(5), image{index: 9})
+			f.compared.reset()
+			f.digested(right(5))
 		}, false},
 	} {
 		f := New()
 		c.run(f)
-		if (f.audit.broken != nil) != c.broken {
-			t.Errorf("%s: broken is %v", c.name, f.audit.broken)
+		if (f.compared.broken != nil) != c.broken {
+			t.Errorf("%s: broken is %v", c.name, f.compared.broken)
 		}
 	}
 }

@@ -1,6 +1,6 @@
-// Package raftfsm carries commands to the replicated state: the ledger and the
-// directory, held together in one state machine ([FSM]) under the Raft log, and
-// the [Proposer] that puts commands into that log.
+// Package raftfsm carries commands to the replicated state: the ledger, the
+// directory and the audit trail, held together in one state machine ([FSM]) under
+// the Raft log, and the [Proposer] that puts commands into that log.
 //
 // It decides nothing about money or keys, and knows neither how entries travel
 // nor who asks. It is the one place where ledger time is read from a clock.
@@ -14,6 +14,8 @@
 //     snapshots in between.
 //   - L4 Ambiguity is not refusal: an error that does not rule out that the entry
 //     is applied is [ErrAmbiguous]; the caller repeats the same command.
+//   - A command that comes with the facts of a change, and its entry in the audit
+//     trail, are one entry of the log; see witness.go.
 //   - L10 Total: an entry that cannot be understood stops the node. Apply panics
 //     on an unknown version, shard, room or kind, on a checksum that does not
 //     fit, and on an index that was applied before. To skip an entry would be to

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
@@ -14,11 +15,16 @@ import (
 //
 //	offset 0   version, 1
 //	       1   shard, 0 (one Raft group)
-//	       2   room: 1 ledger, 2 directory, 3 a batch
+//	       2   room: 1 ledger, 2 directory, 3 a batch, 4 an audited command, 5 audit
 //	       3   stamp: ledger time, 8 bytes, big endian
 //	      11   CRC-32C of all other bytes, 4 bytes, big endian
 //	      15   the command, as its room stores it; of a batch, for each command
-//	           its room (1 or 2), its length (uvarint) and itself
+//	           its room (any but 3), its length (uvarint) and itself; of an audited
+//	           command, the facts of the change as package audit stores them, the
+//	           command's room (1 or 2) and itself to the end
+//
+// An audited command and its entry in the audit trail are one: there is no moment at
+// which one of them is in the state and the other is not.
 //
 // The commands of a batch are applied in their order, with one stamp. The log
 // store keeps no checksum of what it holds; this one is looked at when the entry
@@ -61,6 +67,8 @@ const (
 	RoomLedger    Room = 1
 	RoomDirectory Room = 2
 	roomBatch     Room = 3
+	RoomAudited   Room = 4 // a command of one of the two above, and who wants it
+	RoomAudit     Room = 5 // the audit trail itself
 )
 
 // level is the level of what a message carries, as far as it matters: commands of
@@ -91,6 +99,8 @@ func (m message) level() uint32 {
 			directory.KindWriteKey, directory.KindRotateKey, directory.KindTouchKeys, directory.KindAdmitChild:
 			return GovernanceLevel
 		}
+	case RoomAudited, RoomAudit:
+		return GovernanceLevel
 	}
 	return 0
 }
@@ -113,6 +123,32 @@ func ledgerMessage(c ledger.Command) message {
 
 func directoryMessage(c directory.Command) message {
 	return message{RoomDirectory, directory.AppendCommand(make([]byte, 0, 256), c)}
+}
+
+// auditedMessage joins a command and the facts of the change.
+func auditedMessage(f *audit.Facts, inner message) message {
+	b := audit.AppendFacts(make([]byte, 0, 256+len(inner.body)), f)
+	return message{RoomAudited, append(append(b, byte(inner.room)), inner.body...)}
+}
+
+func auditMessage(b *audit.Batch) message {
+	return message{RoomAudit, audit.AppendBatch(make([]byte, 0, 256), b)}
+}
+
+// split is the inverse of auditedMessage.
+func (m message) split() (audit.Facts, message, error) {
+	facts, rest, err := audit.DecodeFacts(m.body)
+	if err != nil {
+		return facts, message{}, err
+	}
+	if len(rest) == 0 {
+		return facts, message{}, errors.New("audited: no command")
+	}
+	inner := message{Room(rest[0]), rest[1:]}
+	if inner.room != RoomLedger && inner.room != RoomDirectory {
+		return facts, message{}, fmt.Errorf("audited: room %d", inner.room)
+	}
+	return facts, inner, nil
 }
 
 // newEntry seals messages, at least one, into an entry.
@@ -148,10 +184,13 @@ type entry struct {
 	batch    bool
 }
 
-// command is a decoded command: one of the two is set.
+// command is a decoded command: one of the first three is set, and facts with one of
+// the first two if it is audited.
 type command struct {
 	ledger    ledger.Command
 	directory directory.Command
+	audit     *audit.Batch
+	facts     *audit.Facts
 }
 
 // decode reads what a message carries.
@@ -161,6 +200,18 @@ func (m message) decode() (c command, err error) {
 		c.ledger, err = ledger.DecodeCommand(m.body)
 	case RoomDirectory:
 		c.directory, err = directory.DecodeCommand(m.body)
+	case RoomAudit:
+		c.audit, err = audit.DecodeBatch(m.body)
+	case RoomAudited:
+		facts, inner, err := m.split()
+		if err != nil {
+			return c, err
+		}
+		if c, err = inner.decode(); err != nil {
+			return c, err
+		}
+		c.facts = &facts
+		return c, nil
 	default:
 		err = fmt.Errorf("room %d", m.room)
 	}

@@ -8,24 +8,28 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
 
-// FSM is the replicated state machine: the ledger and the directory. It
-// implements raft.FSM and none of the library's optional interfaces.
+// FSM is the replicated state machine: the ledger, the directory and the audit
+// trail. It implements raft.FSM and none of the library's optional interfaces.
 type FSM struct {
 	mu         sync.Mutex
 	ledger     *ledger.State
 	directory  *directory.State
+	trail      *audit.Trail
 	index      uint64        // of the last entry applied
 	ledgerView *ledger.State // clone of ledger, nil once that changed
 	changes    Versions
 	watchers   map[*watcher]struct{}
-	audit      audit
+	compared   comparison
+	grown      chan struct{} // the trail has, since someone looked
 
 	// Published after each entry, to be read without the lock.
 	directoryView atomic.Pointer[directory.State]
+	trailView     atomic.Pointer[audit.Trail]
 	now           atomic.Int64
 }
 
@@ -39,13 +43,18 @@ type Versions struct {
 
 // New returns a state machine with nothing in it.
 func New() *FSM {
-	f := &FSM{ledger: ledger.New(), directory: directory.New(), watchers: map[*watcher]struct{}{}, audit: newAudit()}
+	f := &FSM{
+		ledger: ledger.New(), directory: directory.New(), trail: audit.New(), watchers: map[*watcher]struct{}{},
+		compared: newComparison(), grown: make(chan struct{}, 1),
+	}
 	f.directoryView.Store(f.directory.Clone())
+	f.trailView.Store(f.trail.Clone())
 	return f
 }
 
 // Apply implements raft.FSM: it carries out one committed entry and returns the
-// outcomes of its commands, a slice of [ledger.Outcome] and [directory.Outcome].
+// outcomes of its commands, a slice of [ledger.Outcome], [directory.Outcome] and
+// [audit.Outcome].
 // It panics on an entry that it cannot understand, and when the ledger finds
 // that an account no longer adds up.
 func (f *FSM) Apply(log *raft.Log) any {
@@ -62,13 +71,51 @@ func (f *FSM) Apply(log *raft.Log) any {
 	f.index = log.Index
 	outcomes := make([]any, len(e.commands))
 	for i, c := range e.commands {
-		if c.ledger != nil {
-			outcomes[i] = f.applyLedger(e.stamp, c.ledger)
-		} else {
-			outcomes[i] = f.applyDirectory(e.stamp, c.directory)
-		}
+		outcomes[i] = f.apply(e.stamp, c)
 	}
 	return outcomes
+}
+
+// apply carries out one command. One that comes with facts and changes something is
+// in the audit trail before anyone learns that it was carried out.
+func (f *FSM) apply(stamp ledger.Instant, c command) (outcome any) {
+	switch {
+	case c.audit != nil:
+		outcome = f.trail.Append(stamp, c.audit)
+		f.publishTrail()
+	case c.ledger != nil:
+		outcome = f.applyLedger(stamp, c.ledger)
+	default:
+		outcome = f.applyDirectory(stamp, c.directory)
+	}
+	if c.facts != nil && applied(outcome) {
+		f.trail.Record(stamp, c.facts)
+		f.publishTrail()
+	}
+	return outcome
+}
+
+// applied reports whether a command has changed something.
+func applied(outcome any) bool {
+	switch out := outcome.(type) {
+	case ledger.Outcome:
+		return out.Code == ledger.Applied
+	case directory.Outcome:
+		return out.Code == directory.Applied
+	case audit.Outcome:
+		return out.Code == audit.Appended
+	default:
+		panic(fmt.Sprintf("raftfsm: outcome %T", outcome))
+	}
+}
+
+func (f *FSM) publishTrail() {
+	f.trailView.Store(f.trail.Clone())
+	f.publishNow()
+	select {
+	case f.grown <- struct{}{}:
+	default: // nobody has looked since the last time
+	}
 }
 
 func (f *FSM) applyLedger(stamp ledger.Instant, c ledger.Command) ledger.Outcome {
@@ -81,7 +128,7 @@ func (f *FSM) applyLedger(stamp ledger.Instant, c ledger.Command) ledger.Outcome
 		f.wakeLocked()
 	}
 	if check, ok := c.(ledger.Checkpoint); ok {
-		f.audit.checkpoint(check, f.image())
+		f.compared.checkpoint(check, f.image())
 	}
 	return out
 }
@@ -89,7 +136,7 @@ func (f *FSM) applyLedger(stamp ledger.Instant, c ledger.Command) ledger.Outcome
 // image is the present state, for as long as anyone wants it. It takes constant
 // time.
 func (f *FSM) image() image {
-	return image{index: f.index, ledger: f.ledger.Clone(), directory: f.directory.Clone()}
+	return image{index: f.index, ledger: f.ledger.Clone(), directory: f.directory.Clone(), trail: f.trail.Clone()}
 }
 
 func (f *FSM) applyDirectory(stamp ledger.Instant, c directory.Command) directory.Outcome {
@@ -118,7 +165,7 @@ func rules(c directory.Command) bool {
 }
 
 func (f *FSM) publishNow() {
-	f.now.Store(int64(max(f.ledger.Now(), f.directory.Now())))
+	f.now.Store(int64(max(f.ledger.Now(), f.directory.Now(), f.trail.Now())))
 }
 
 // Snapshot implements raft.FSM. It takes constant time.
@@ -138,11 +185,11 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.index, f.ledger, f.directory = m.index, m.ledger, m.directory
+	f.index, f.ledger, f.directory, f.trail = m.index, m.ledger, m.directory, m.trail
 	f.ledgerView = nil
-	f.audit.reset()
+	f.compared.reset()
 	f.directoryView.Store(f.directory.Clone())
-	f.publishNow()
+	f.publishTrail()
 	f.changes.Budgets++
 	f.changes.Keys++
 	f.changes.Objects++
@@ -164,20 +211,27 @@ func (f *FSM) Ledger() *ledger.State {
 // Directory returns the directory as it is now, like [FSM.Ledger]. It takes no lock.
 func (f *FSM) Directory() *directory.State { return f.directoryView.Load() }
 
+// Trail returns the audit trail as it is now, like [FSM.Directory].
+func (f *FSM) Trail() *audit.Trail { return f.trailView.Load() }
+
+// TrailGrown gives a value when the audit trail has grown, or was replaced, since the
+// last one was taken. It is for one reader.
+func (f *FSM) TrailGrown() <-chan struct{} { return f.grown }
+
 // Now is the latest instant an entry was stamped with.
 func (f *FSM) Now() ledger.Instant { return ledger.Instant(f.now.Load()) }
 
 // Digests identify a state: two nodes that applied the same entries have the same.
 type Digests struct {
-	Index             uint64 // of the last entry applied
-	Ledger, Directory [32]byte
+	Index                    uint64 // of the last entry applied
+	Ledger, Directory, Trail [32]byte
 }
 
 // Digests returns those of the present state. It takes time in proportion to
 // the state, but does not keep entries from being applied.
 func (f *FSM) Digests() Digests {
 	f.mu.Lock()
-	index, l, d := f.index, f.ledger.Clone(), f.directory.Clone()
+	m := f.image()
 	f.mu.Unlock()
-	return Digests{Index: index, Ledger: l.Digest(), Directory: d.Digest()}
+	return Digests{Index: m.index, Ledger: m.ledger.Digest(), Directory: m.directory.Digest(), Trail: m.trail.Digest()}
 }

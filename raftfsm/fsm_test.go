@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
@@ -59,9 +60,11 @@ func TestWorkloadIsWorthIt(t *testing.T) {
 			}
 		case directory.Outcome:
 			codes[fmt.Sprint("directory ", out.Code)]++
+		case audit.Outcome:
+			codes[fmt.Sprint("audit ", out.Code)]++
 		}
 	}
-	for _, code := range []string{"ledger applied", "ledger repeated", "directory applied", "directory key revoked", "granted"} {
+	for _, code := range []string{"ledger applied", "ledger repeated", "directory applied", "directory key revoked", "granted", "audit 1", "audit 2"} {
 		if codes[code] < 10 {
 			t.Errorf("%q happened %d times in 2000 entries: %v", code, codes[code], codes)
 		}
@@ -132,10 +135,16 @@ func TestL10UnreadableEntryStopsTheNode(t *testing.T) {
 		"later command":       {resealed(headerSize+1, 2), ""},
 		"unknown in directory": {newEntry(1, message{RoomDirectory, []byte{1, 99}}),
 			"unknown version or kind"},
-		"empty batch":       {newEntry(1, message{room: roomBatch}), "nothing there"},
-		"batch cut short":   {newEntry(1, message{roomBatch, []byte{1, 200, 1, 1}}), "length is wrong"},
-		"batch in a batch":  {newEntry(1, message{roomBatch, nil}, message{roomBatch, nil}), "room 3"},
-		"batch, then a bad": {newEntry(1, ledgerMessage(ledger.Tick{}), message{RoomLedger, []byte{1, 99}}), ""},
+		"empty batch":         {newEntry(1, message{room: roomBatch}), "nothing there"},
+		"batch cut short":     {newEntry(1, message{roomBatch, []byte{1, 200, 1, 1}}), "length is wrong"},
+		"batch in a batch":    {newEntry(1, message{roomBatch, nil}, message{roomBatch, nil}), "room 3"},
+		"audited, no command": {newEntry(1, message{RoomAudited, audit.AppendFacts(nil, &audit.Facts{})}), "no command"},
+		"audited batch":       {newEntry(1, auditedMessage(&audit.Facts{}, message{roomBatch, []byte{1, 1, 1}})), "audited: room 3"},
+		"audited twice":       {newEntry(1, auditedMessage(&audit.Facts{}, auditedMessage(&audit.Facts{}, ledgerMessage(ledger.Tick{})))), "audited: room 4"},
+		"audited, unknown":    {newEntry(1, auditedMessage(&audit.Facts{}, message{RoomLedger, []byte{99, 1}})), "unknown kind 99"},
+		"later facts":         {newEntry(1, message{RoomAudited, []byte{2}}), "audit facts of version 2"},
+		"later audit command": {newEntry(1, message{RoomAudit, []byte{1, 2}}), "kind 2"},
+		"batch, then a bad":   {newEntry(1, ledgerMessage(ledger.Tick{}), message{RoomLedger, []byte{1, 99}}), ""},
 	}
 	for name, c := range cases {
 		f := New()

@@ -3,19 +3,24 @@ package raftfsm
 import (
 	"fmt"
 
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
 
 // MayForward reports why a gateway may not have a command carried out, or nil. It
 // speaks for itself alone about leases and places, changes budgets, keys, objects and
-// tokens as its admin API does, raises alerts, and says of keys what its requests show; what concerns other nodes, or the log and its
+// tokens as its admin API does, in its own name, raises alerts, and says of keys what its
+// requests show; what concerns other nodes, or the log and its
 // replicas, is the members' affair. A command that cannot be read is left to
 // [Proposer.Carry].
 func MayForward(gateway ledger.NodeID, room Room, body []byte) error {
 	decoded, err := message{room, body}.decode()
 	if err != nil {
 		return nil
+	}
+	if decoded.facts != nil && decoded.facts.Node != gateway {
+		return fmt.Errorf("%w: gateway %s speaks for node %s", ErrNotProposed, gateway, decoded.facts.Node)
 	}
 	of := gateway // whom the command is about
 	switch c := decoded.ledger.(type) {
@@ -27,6 +32,8 @@ func MayForward(gateway ledger.NodeID, room Room, body []byte) error {
 		ledger.TripBudget, ledger.ResetBreaker, ledger.Probed:
 	case nil:
 		switch c := decoded.directory.(type) {
+		case nil:
+			of = ownEvents(gateway, decoded.audit)
 		case directory.AdmitGateway:
 			of = c.Node.ID
 		case directory.PutKey, directory.RevokeKey, directory.ForgetKey, directory.PutToken, directory.RaiseAlerts,
@@ -42,4 +49,14 @@ func MayForward(gateway ledger.NodeID, room Room, body []byte) error {
 		return fmt.Errorf("%w: gateway %s speaks for node %s", ErrNotProposed, gateway, of)
 	}
 	return nil
+}
+
+// ownEvents is whom a batch speaks for: the gateway, if it does so throughout.
+func ownEvents(gateway ledger.NodeID, b *audit.Batch) ledger.NodeID {
+	for i := range b.Events {
+		if b.Events[i].Node != gateway {
+			return b.Events[i].Node
+		}
+	}
+	return b.Node
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
@@ -49,6 +50,12 @@ func TestAGatewaySpeaksForItself(t *testing.T) {
 		{directoryMessage(directory.ForgetNodes{}), false},
 		{directoryMessage(directory.RaiseAlerts{}), true},
 		{directoryMessage(directory.NoteDeliveries{}), false},
+		{auditedMessage(&audit.Facts{Node: "g1"}, directoryMessage(putKey)), true},
+		{auditedMessage(&audit.Facts{Node: "n1"}, directoryMessage(putKey)), false},
+		{auditedMessage(&audit.Facts{Node: "g1"}, ledgerMessage(ledger.Fence{Node: "n1"})), false},
+		{auditMessage(&audit.Batch{Node: "g1", Events: []audit.Event{event("g1")}}), true},
+		{auditMessage(&audit.Batch{Node: "n1", Events: []audit.Event{event("g1")}}), false},
+		{auditMessage(&audit.Batch{Node: "g1", Events: []audit.Event{event("g1"), event("n1")}}), false},
 	} {
 		decoded, err := c.m.decode()
 		if err != nil {
@@ -62,4 +69,8 @@ func TestAGatewaySpeaksForItself(t *testing.T) {
 	if err := MayForward("g1", RoomLedger, []byte{1, 99}); err != nil {
 		t.Errorf("what cannot be read is Carry's to refuse: %v", err)
 	}
+}
+
+func event(node ledger.NodeID) audit.Event {
+	return audit.Event{Facts: audit.Facts{Node: node, Action: "policy.denied"}, Result: audit.Denied, Count: 1}
 }

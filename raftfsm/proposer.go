@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
@@ -86,6 +87,15 @@ type Proposer struct {
 	// It may wait for a moment. Meanwhile proposals go nowhere.
 	Fit func() bool
 
+	// Node, if set before the first proposal, is this node: the audit trail names it
+	// where an administrative command comes without facts. "" keeps such commands out
+	// of the trail.
+	Node ledger.NodeID
+
+	// Unaudited, if set before the first proposal, is told the facts of a change that
+	// was carried out and is not in the audit trail (witness.go). It must not wait.
+	Unaudited func(audit.Facts)
+
 	mu      sync.Mutex
 	closed  bool
 	queue   []*proposal
@@ -145,6 +155,10 @@ func proposeOnce[T any](ctx context.Context, p *Proposer, m message, decode func
 	var zero T
 	if p.route != nil && !p.route.Leading() {
 		b, err := p.route.Forward(ctx, m.room, m.body)
+		inner, facts, unread := p.alone(m, err)
+		if unread {
+			b, err = p.route.Forward(ctx, inner.room, inner.body)
+		}
 		if err != nil {
 			return zero, err
 		}
@@ -152,9 +166,12 @@ func proposeOnce[T any](ctx context.Context, p *Proposer, m message, decode func
 		if err != nil {
 			return zero, fmt.Errorf("%w: the leader's answer: %w", ErrAmbiguous, err)
 		}
+		if unread {
+			p.unaudited(facts, out)
+		}
 		return out, nil
 	}
-	response, err := p.here(ctx, m)
+	response, err := p.here(ctx, p.Node, m)
 	if err != nil {
 		return zero, err
 	}
@@ -179,16 +196,19 @@ func NoLeader(reason string) error {
 	return fmt.Errorf("%w: %w: %s", ErrNotProposed, ErrNoLeader, reason)
 }
 
-// Carry carries out a command that another node forwarded, if this node leads,
-// and returns its outcome encoded. Errors are those of [Proposer.Propose]. A
+// Carry carries out a command that the node from forwarded, if this node leads, and
+// returns its outcome encoded. Errors are those of [Proposer.Propose]. A
 // command that this build does not know is refused: in the log it would stop
 // every node of this build.
-func (p *Proposer) Carry(ctx context.Context, room Room, body []byte) (outcome []byte, err error) {
+func (p *Proposer) Carry(ctx context.Context, from ledger.NodeID, room Room, body []byte) (outcome []byte, err error) {
 	m := message{room, body}
 	if _, err := m.decode(); err != nil {
 		return nil, fmt.Errorf("%w: the leader cannot read the command; upgrade it first: %w", ErrNotProposed, err)
 	}
-	response, err := p.here(ctx, m)
+	if p.Node == "" {
+		from = ""
+	}
+	response, err := p.here(ctx, from, m)
 	if err != nil {
 		return nil, err
 	}
@@ -197,21 +217,33 @@ func (p *Proposer) Carry(ctx context.Context, room Room, body []byte) (outcome [
 		return ledger.AppendOutcome(nil, out), nil
 	case directory.Outcome:
 		return directory.AppendOutcome(nil, out), nil
+	case audit.Outcome:
+		return audit.AppendOutcome(nil, out), nil
 	default:
 		panic(fmt.Sprintf("raftfsm: the log returned %T", response))
 	}
 }
 
-// here puts a command into this node's log and waits for its outcome, but no
-// longer than ctx.
-func (p *Proposer) here(ctx context.Context, m message) (any, error) {
+// here puts a command of a node into this node's log, with the facts that it needs,
+// and waits for its outcome, but no longer than ctx.
+func (p *Proposer) here(ctx context.Context, from ledger.NodeID, m message) (any, error) {
+	m, late := p.witnessed(from, m)
+	outcome, err := p.put(ctx, m)
+	if err == nil && late != nil {
+		p.unaudited(*late, outcome)
+	}
+	return outcome, err
+}
+
+// put puts a message into this node's log and waits for its outcome.
+func (p *Proposer) put(ctx context.Context, m message) (any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotProposed, err)
 	}
 	if len(m.body) > maxEntry-headerSize {
 		return nil, fmt.Errorf("%w: a command of %d bytes, the most is %d", ErrNotProposed, len(m.body), maxEntry-headerSize)
 	}
-	if level := m.level(); level > 0 && p.Readable != nil && !p.Readable(level) {
+	if level := m.level(); level > 0 && !p.reads(level) {
 		return nil, fmt.Errorf("%w: %w", ErrNotProposed, ErrNotReadable)
 	}
 	select {

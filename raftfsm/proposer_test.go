@@ -303,7 +303,7 @@ func (r *toLeader) Forward(ctx context.Context, room Room, command []byte) ([]by
 	if r.err != nil && (r.few == 0 || r.calls <= r.few) {
 		return nil, r.err
 	}
-	return r.leader.Carry(ctx, room, command)
+	return r.leader.Carry(ctx, "", room, command)
 }
 
 func TestAFollowerForwards(t *testing.T) {
@@ -324,10 +324,10 @@ func TestAFollowerForwards(t *testing.T) {
 	if _, err := follower.Propose(t.Context(), putBudget); !errors.Is(err, ErrAmbiguous) {
 		t.Errorf("a broken connection: %v", err)
 	}
-	if _, err := leader.Carry(t.Context(), RoomLedger, []byte{1, 99}); !errors.Is(err, ErrNotProposed) {
+	if _, err := leader.Carry(t.Context(), "", RoomLedger, []byte{1, 99}); !errors.Is(err, ErrNotProposed) {
 		t.Errorf("a command of a later build: %v", err)
 	}
-	if _, err := leader.Carry(t.Context(), roomBatch, nil); !errors.Is(err, ErrNotProposed) {
+	if _, err := leader.Carry(t.Context(), "", roomBatch, nil); !errors.Is(err, ErrNotProposed) {
 		t.Errorf("a room that is none: %v", err)
 	}
 }
@@ -531,7 +531,7 @@ func TestACommandThatNotAllCanReadIsNotProposed(t *testing.T) {
 	if _, err := p.ProposeDirectory(t.Context(), c); !errors.Is(err, ErrNotProposed) || !errors.Is(err, ErrNotReadable) {
 		t.Errorf("ProposeDirectory = %v", err)
 	}
-	if _, err := p.Carry(t.Context(), m.room, m.body); !errors.Is(err, ErrNotProposed) || !errors.Is(err, ErrNotReadable) {
+	if _, err := p.Carry(t.Context(), "", m.room, m.body); !errors.Is(err, ErrNotProposed) || !errors.Is(err, ErrNotReadable) {
 		t.Errorf("Carry = %v", err)
 	}
 	if l.index != 0 {

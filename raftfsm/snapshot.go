@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
@@ -24,8 +25,10 @@ import (
 //	CRC-32C of the three, 4 bytes, big endian
 //
 // in this order: one header (uvarint index of the last entry), the ledger's
-// records, the directory's records, one trailer (uvarint number of frames
-// before it, ledger digest, directory digest: 32 bytes each), and nothing after it.
+// records, the directory's records, the audit trail's records if it has an entry, one
+// trailer (uvarint number of frames before it, ledger digest, directory digest, and the
+// trail's if it has an entry: 32 bytes each), and nothing after it. Without an audit
+// trail it is what builds of before [GovernanceLevel] read.
 const snapshotMagic = "PURSNAP\x01"
 
 const (
@@ -33,6 +36,7 @@ const (
 	frameLedger    = 2
 	frameDirectory = 3
 	frameTrailer   = 4
+	frameAudit     = 5
 )
 
 // maxFrame bounds a payload. The largest is a node's last answer, some hundred
@@ -47,6 +51,21 @@ type image struct {
 	index     uint64
 	ledger    *ledger.State
 	directory *directory.State
+	trail     *audit.Trail
+}
+
+// hasTrail says whether there is anything of the audit trail to be told.
+func (m *image) hasTrail() bool { return m.trail.Head().Seq > 0 }
+
+// digests appends those of all parts.
+func (m *image) digests(b []byte) []byte {
+	l, d := m.ledger.Digest(), m.directory.Digest()
+	b = append(append(b, l[:]...), d[:]...)
+	if m.hasTrail() {
+		t := m.trail.Digest()
+		b = append(b, t[:]...)
+	}
+	return b
 }
 
 // snapshot implements raft.FSMSnapshot.
@@ -74,9 +93,12 @@ func (m *image) write(w io.Writer) error {
 	for b := range m.directory.Records() {
 		out.frame(frameDirectory, b)
 	}
-	l, d := m.ledger.Digest(), m.directory.Digest()
-	trailer := binary.AppendUvarint(nil, out.frames)
-	out.frame(frameTrailer, append(append(trailer, l[:]...), d[:]...))
+	if m.hasTrail() {
+		for b := range m.trail.Records() {
+			out.frame(frameAudit, b)
+		}
+	}
+	out.frame(frameTrailer, m.digests(binary.AppendUvarint(nil, out.frames)))
 	if out.err != nil {
 		return out.err
 	}
@@ -139,6 +161,9 @@ func readSnapshot(r io.Reader) (*image, error) {
 	if m.directory, err = directory.Load(in.run(frameDirectory)); err != nil {
 		return nil, fmt.Errorf("%w: %w", errSnapshot, err)
 	}
+	if m.trail, err = in.trail(); err != nil {
+		return nil, err
+	}
 	before := in.frames
 	trailer, err := in.one(frameTrailer)
 	if err != nil {
@@ -155,14 +180,32 @@ func readSnapshot(r io.Reader) (*image, error) {
 
 func (m *image) checkTrailer(trailer []byte, frames uint64) error {
 	count, n := binary.Uvarint(trailer)
-	if n <= 0 || len(trailer) != n+64 || count != frames {
+	digests := m.digests(nil)
+	if n <= 0 || len(trailer) != n+len(digests) || count != frames {
 		return fmt.Errorf("%w: trailer does not fit %d frames", errSnapshot, frames)
 	}
-	l, d := m.ledger.Digest(), m.directory.Digest()
-	if !bytes.Equal(trailer[n:n+32], l[:]) || !bytes.Equal(trailer[n+32:], d[:]) {
+	if !bytes.Equal(trailer[n:], digests) {
 		return fmt.Errorf("%w: what was read has another digest than what was written", errSnapshot)
 	}
 	return nil
+}
+
+// trail reads the audit trail, which is empty where there are no frames of it.
+func (in *frameReader) trail() (*audit.Trail, error) {
+	switch kind, err := in.peek(); {
+	case err != nil:
+		return nil, err
+	case kind != frameAudit:
+		return audit.New(), nil
+	}
+	t, err := audit.Load(in.run(frameAudit))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errSnapshot, err)
+	}
+	if t.Head().Seq == 0 {
+		return nil, fmt.Errorf("%w: an audit trail without entries", errSnapshot)
+	}
+	return t, nil
 }
 
 // frameReader reads frames, one ahead.

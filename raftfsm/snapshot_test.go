@@ -12,9 +12,13 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/raft"
+
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
@@ -130,6 +134,8 @@ func TestFramesAreCheckedAsAWhole(t *testing.T) {
 		"first two exchanged":    append([][]byte{frames[1], frames[0]}, frames[2:]...),
 		"directory record twice": append(append(frames[:last:last], frames[last-1]), frames[last]),
 		"unknown frame":          append(append(frames[:last:last], frame(77, nil)), frames[last]),
+		"empty audit trail":      append(append(frames[:last:last], emptyTrail()...), frames[last]),
+		"no audit trail":         slices.DeleteFunc(slices.Clone(frames), func(b []byte) bool { return b[0] == frameAudit }),
 		"empty ledger record":    append([][]byte{frames[0], frame(frameLedger, nil)}, frames[1:]...),
 		"header with a tail":     append([][]byte{frame(frameHeader, []byte{1, 1})}, frames[1:]...),
 	}
@@ -141,14 +147,39 @@ func TestFramesAreCheckedAsAWhole(t *testing.T) {
 	}
 }
 
+func emptyTrail() (frames [][]byte) {
+	for b := range audit.New().Records() {
+		frames = append(frames, frame(frameAudit, b))
+	}
+	return frames
+}
+
+// TestASnapshotWithoutAnAuditTrailIsThatOfEarlierBuilds: they read one until there is
+// something in it that they do not know.
+func TestASnapshotWithoutAnAuditTrailIsThatOfEarlierBuilds(t *testing.T) {
+	f := goldenFSM()
+	kinds := func() (list []byte) {
+		for _, b := range split(t, persist(t, f)) {
+			list = append(list, b[0])
+		}
+		return list
+	}
+	if got := kinds(); slices.Max(got) != frameTrailer {
+		t.Errorf("frames %v", got)
+	}
+	f.Apply(&raft.Log{Index: 99, Data: newEntry(0, auditedMessage(&audit.Facts{Action: "key.revoke"}, directoryMessage(directory.RevokeKey{ID: putKey.Key.ID})))})
+	if got := kinds(); slices.Max(got) != frameAudit {
+		t.Errorf("frames with a trail %v", got)
+	}
+}
+
 // TestATrailerDigestIsCompared: consistent records that are not those that were written.
 func TestATrailerDigestIsCompared(t *testing.T) {
 	f := New()
 	applyAll(f, newWorkload(4).entries(10), 0)
 	frames := split(t, persist(t, f))
-	l, d := ledger.New().Digest(), f.Directory().Digest()
-	trailer := binary.AppendUvarint(nil, uint64(len(frames)-1))
-	frames[len(frames)-1] = frame(frameTrailer, append(append(trailer, l[:]...), d[:]...))
+	other := image{ledger: ledger.New(), directory: f.Directory(), trail: f.Trail()}
+	frames[len(frames)-1] = frame(frameTrailer, other.digests(binary.AppendUvarint(nil, uint64(len(frames)-1))))
 	err := New().Restore(reader(append([]byte(snapshotMagic), bytes.Join(frames, nil)...)))
 	if !errors.Is(err, errSnapshot) || !strings.Contains(err.Error(), "digest") {
 		t.Errorf("Restore = %v", err)

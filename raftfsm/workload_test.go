@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"math/rand"
 
+	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/ledger"
 )
 
 // workload makes the entries of a small cluster's life from a seed: budgets of
 // every unit come, change and go, nodes register and report, keys are made and
-// revoked, and time passes. Some entries are refused when they are applied.
+// revoked, some of it audited, and time passes. Some entries are refused when they are applied.
 type workload struct {
 	r      *rand.Rand
 	now    ledger.Instant
@@ -19,6 +20,8 @@ type workload struct {
 	seqs   map[ledger.NodeID]uint64
 	incs   map[ledger.NodeID]uint32
 	leases map[lease]*ledger.Row
+
+	batches map[ledger.NodeID]uint64
 }
 
 type lease struct {
@@ -31,6 +34,7 @@ func newWorkload(seed int64) *workload {
 	return &workload{
 		r: rand.New(rand.NewSource(seed)), now: 1_700_000_000 * ledger.Second, shadow: ledger.New(),
 		seqs: map[ledger.NodeID]uint64{}, incs: map[ledger.NodeID]uint32{}, leases: map[lease]*ledger.Row{},
+		batches: map[ledger.NodeID]uint64{},
 	}
 }
 
@@ -44,7 +48,17 @@ func (w *workload) entries(n int) [][]byte {
 
 func (w *workload) next() []byte {
 	w.now += ledger.Instant(w.r.Int63n(int64(10 * ledger.Second)))
-	switch w.r.Intn(12) {
+	switch w.r.Intn(14) {
+	case 12: // who wants it is told
+		facts := audit.Facts{Node: w.node(), Actor: "root", Address: "192.0.2.1", Action: "key.put", After: []byte(`{"a":1}`)}
+		return newEntry(w.now, auditedMessage(&facts, directoryMessage(directory.PutKey{Key: w.key()})))
+	case 13:
+		id := w.node()
+		if w.r.Intn(4) > 0 {
+			w.batches[id]++ // else the same again
+		}
+		denied := audit.Event{Facts: audit.Facts{Node: id, Action: "policy.denied"}, Result: audit.Denied, Count: uint64(1 + w.r.Intn(9)), First: w.now - 1}
+		return newEntry(w.now, auditMessage(&audit.Batch{Node: id, Incarnation: 1, Seq: w.batches[id], Events: []audit.Event{denied, denied}}))
 	case 0:
 		return directoryEntry(w.now, directory.PutKey{Key: w.key()})
 	case 1:

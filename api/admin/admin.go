@@ -125,6 +125,7 @@ type Parts struct {
 	Origin string
 	Now    func() time.Time // default time.Now
 	Alerts Alerts
+	Audit  Audit
 }
 
 // API serves the admin routes.

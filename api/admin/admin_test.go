@@ -89,10 +89,24 @@ const token = "a-token-of-the-test"
 func serve(t *testing.T) (*node, string) {
 	t.Helper()
 	n := &node{}
-	api := newAPI(t, n, nil)
+	return n, serveAPI(t, newAPI(t, n, nil))
+}
+
+// serveParts serves an API in which some parts are others.
+func serveParts(t *testing.T, parts Parts) string {
+	t.Helper()
+	return serveAPI(t, newAPI(t, &node{}, func(p *Parts) {
+		if parts.Audit != nil {
+			p.Audit = parts.Audit
+		}
+	}))
+}
+
+func serveAPI(t *testing.T, api *API) string {
+	t.Helper()
 	s := httptest.NewServer(api.Handler())
 	t.Cleanup(s.Close)
-	return n, s.URL
+	return s.URL
 }
 
 func TestClientAndAPIAgree(t *testing.T) {

@@ -16,7 +16,7 @@ const backupType = "application/vnd.purser.backup"
 
 // backup streams: a state may be larger than what anyone wants to hold twice.
 func (a *API) backup(w http.ResponseWriter, r *http.Request) {
-	out := &streamed{w: w}
+	out := &streamed{w: w, mediaType: backupType}
 	err := a.Reports.Backup(r.Context(), out)
 	switch {
 	case err == nil:
@@ -30,15 +30,16 @@ func (a *API) backup(w http.ResponseWriter, r *http.Request) {
 
 // streamed sends each write on its way.
 type streamed struct {
-	w     http.ResponseWriter
-	begun bool
+	w         http.ResponseWriter
+	mediaType string
+	begun     bool
 }
 
 // Write implements io.Writer.
 func (s *streamed) Write(p []byte) (int, error) {
 	if !s.begun {
 		s.begun = true
-		s.w.Header().Set("Content-Type", backupType)
+		s.w.Header().Set("Content-Type", s.mediaType)
 	}
 	n, err := s.w.Write(p)
 	if err == nil {
@@ -50,7 +51,18 @@ func (s *streamed) Write(p []byte) (int, error) {
 // Backup writes the node's replicated state to w. It may take as long as ctx
 // lets it. What was written is whole only if reading it says so.
 func (c *Client) Backup(ctx context.Context, w io.Writer) error {
-	res, err := c.send(ctx, http.MethodGet, "/backup", nil, nil)
+	return c.stream(ctx, "/backup", func(r io.Reader) error {
+		if _, err := io.Copy(w, r); err != nil {
+			return fmt.Errorf("reading the backup: %w", err)
+		}
+		return nil
+	})
+}
+
+// stream has read called with the body of an answer, which may take as long as ctx
+// lets it.
+func (c *Client) stream(ctx context.Context, path string, read func(io.Reader) error) error {
+	res, err := c.send(ctx, http.MethodGet, path, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -62,10 +74,7 @@ func (c *Client) Backup(ctx context.Context, w io.Writer) error {
 		}
 		return c.fault(res, b)
 	}
-	if _, err := io.Copy(w, res.Body); err != nil {
-		return fmt.Errorf("reading the backup: %w", err)
-	}
-	return nil
+	return read(res.Body)
 }
 
 // fault reads an error answer.

@@ -80,6 +80,8 @@ func (a *API) routes() []route {
 		{"GET", "/admin/v1/alerts", access.WebhooksRead, whole(a.listAlerts)},
 		{"GET", "/admin/v1/alerts/deliveries", access.WebhooksRead, whole(a.listDeliveries)},
 		{"POST", "/admin/v1/alerts/test/{webhook}", access.WebhooksWrite, whole(a.testWebhook)},
+		{"GET", "/admin/v1/audit", access.AuditRead, whole(a.auditTrail)},
+		{"GET", "/admin/v1/audit/head", access.AuditRead, whole(a.auditHead)},
 		{"GET", "/admin/v1/status", access.StatusRead, whole(a.status)},
 		{"GET", "/admin/v1/backup", access.BackupRead, whole(a.backup)},
 		{"GET", "/admin/v1/cluster", access.ClusterRead, whole(a.members)},

@@ -1097,6 +1097,126 @@ func (x *FollowReply) GetAge() int64 {
 	return 0
 }
 
+type TrailRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"` // the entries after this one
+	Most          uint32                 `protobuf:"varint,2,opt,name=most,proto3" json:"most,omitempty"`   // how many at the most; 0: only how far the trail goes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrailRequest) Reset() {
+	*x = TrailRequest{}
+	mi := &file_api_pb_cluster_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrailRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrailRequest) ProtoMessage() {}
+
+func (x *TrailRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrailRequest.ProtoReflect.Descriptor instead.
+func (*TrailRequest) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *TrailRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *TrailRequest) GetMost() uint32 {
+	if x != nil {
+		return x.Most
+	}
+	return 0
+}
+
+type TrailReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"` // the member has the entries after this one on its disk
+	Head          uint64                 `protobuf:"varint,2,opt,name=head,proto3" json:"head,omitempty"`   // the last entry that its replica of the trail has, and its hash
+	Hash          []byte                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	Links         [][]byte               `protobuf:"bytes,4,rep,name=links,proto3" json:"links,omitempty"` // as package audit stores them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrailReply) Reset() {
+	*x = TrailReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrailReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrailReply) ProtoMessage() {}
+
+func (x *TrailReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrailReply.ProtoReflect.Descriptor instead.
+func (*TrailReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *TrailReply) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *TrailReply) GetHead() uint64 {
+	if x != nil {
+		return x.Head
+	}
+	return 0
+}
+
+func (x *TrailReply) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *TrailReply) GetLinks() [][]byte {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
 var File_api_pb_cluster_proto protoreflect.FileDescriptor
 
 const file_api_pb_cluster_proto_rawDesc = "" +
@@ -1170,12 +1290,21 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\x04term\x18\x04 \x01(\x04R\x04term\x12\x16\n" +
 	"\x06leader\x18\x05 \x01(\tR\x06leader\x12%\n" +
 	"\x0eleader_address\x18\x06 \x01(\tR\rleaderAddress\x12\x10\n" +
-	"\x03age\x18\a \x01(\x03R\x03age*A\n" +
+	"\x03age\x18\a \x01(\x03R\x03age\"8\n" +
+	"\fTrailRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\x12\x12\n" +
+	"\x04most\x18\x02 \x01(\rR\x04most\"`\n" +
+	"\n" +
+	"TrailReply\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\x12\x12\n" +
+	"\x04head\x18\x02 \x01(\x04R\x04head\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\fR\x04hash\x12\x14\n" +
+	"\x05links\x18\x04 \x03(\fR\x05links*A\n" +
 	"\aVerdict\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\b\n" +
 	"\x04DONE\x10\x01\x12\x10\n" +
 	"\fNOT_PROPOSED\x10\x02\x12\r\n" +
-	"\tNO_LEADER\x10\x032\xf7\x04\n" +
+	"\tNO_LEADER\x10\x032\xc0\x05\n" +
 	"\aCluster\x12D\n" +
 	"\x04Join\x12\x1e.purser.cluster.v1.JoinRequest\x1a\x1c.purser.cluster.v1.JoinReply\x12M\n" +
 	"\aPropose\x12!.purser.cluster.v1.ProposeRequest\x1a\x1f.purser.cluster.v1.ProposeReply\x12P\n" +
@@ -1184,7 +1313,8 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\x04Lead\x12\x1e.purser.cluster.v1.LeadRequest\x1a\x1c.purser.cluster.v1.LeadReply\x12Y\n" +
 	"\vJoinGateway\x12%.purser.cluster.v1.JoinGatewayRequest\x1a#.purser.cluster.v1.JoinGatewayReply\x12M\n" +
 	"\aCertify\x12!.purser.cluster.v1.CertifyRequest\x1a\x1f.purser.cluster.v1.CertifyReply\x12L\n" +
-	"\x06Follow\x12 .purser.cluster.v1.FollowRequest\x1a\x1e.purser.cluster.v1.FollowReply0\x01B\x0fZ\rpurser/api/pbb\x06proto3"
+	"\x06Follow\x12 .purser.cluster.v1.FollowRequest\x1a\x1e.purser.cluster.v1.FollowReply0\x01\x12G\n" +
+	"\x05Trail\x12\x1f.purser.cluster.v1.TrailRequest\x1a\x1d.purser.cluster.v1.TrailReplyB\x0fZ\rpurser/api/pbb\x06proto3"
 
 var (
 	file_api_pb_cluster_proto_rawDescOnce sync.Once
@@ -1199,7 +1329,7 @@ func file_api_pb_cluster_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pb_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_api_pb_cluster_proto_goTypes = []any{
 	(Verdict)(0),               // 0: purser.cluster.v1.Verdict
 	(*JoinRequest)(nil),        // 1: purser.cluster.v1.JoinRequest
@@ -1219,6 +1349,8 @@ var file_api_pb_cluster_proto_goTypes = []any{
 	(*CertifyReply)(nil),       // 15: purser.cluster.v1.CertifyReply
 	(*FollowRequest)(nil),      // 16: purser.cluster.v1.FollowRequest
 	(*FollowReply)(nil),        // 17: purser.cluster.v1.FollowReply
+	(*TrailRequest)(nil),       // 18: purser.cluster.v1.TrailRequest
+	(*TrailReply)(nil),         // 19: purser.cluster.v1.TrailReply
 }
 var file_api_pb_cluster_proto_depIdxs = []int32{
 	3,  // 0: purser.cluster.v1.JoinReply.members:type_name -> purser.cluster.v1.Member
@@ -1233,16 +1365,18 @@ var file_api_pb_cluster_proto_depIdxs = []int32{
 	12, // 9: purser.cluster.v1.Cluster.JoinGateway:input_type -> purser.cluster.v1.JoinGatewayRequest
 	14, // 10: purser.cluster.v1.Cluster.Certify:input_type -> purser.cluster.v1.CertifyRequest
 	16, // 11: purser.cluster.v1.Cluster.Follow:input_type -> purser.cluster.v1.FollowRequest
-	2,  // 12: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
-	5,  // 13: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
-	7,  // 14: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
-	9,  // 15: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
-	11, // 16: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
-	13, // 17: purser.cluster.v1.Cluster.JoinGateway:output_type -> purser.cluster.v1.JoinGatewayReply
-	15, // 18: purser.cluster.v1.Cluster.Certify:output_type -> purser.cluster.v1.CertifyReply
-	17, // 19: purser.cluster.v1.Cluster.Follow:output_type -> purser.cluster.v1.FollowReply
-	12, // [12:20] is the sub-list for method output_type
-	4,  // [4:12] is the sub-list for method input_type
+	18, // 12: purser.cluster.v1.Cluster.Trail:input_type -> purser.cluster.v1.TrailRequest
+	2,  // 13: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
+	5,  // 14: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
+	7,  // 15: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
+	9,  // 16: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
+	11, // 17: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
+	13, // 18: purser.cluster.v1.Cluster.JoinGateway:output_type -> purser.cluster.v1.JoinGatewayReply
+	15, // 19: purser.cluster.v1.Cluster.Certify:output_type -> purser.cluster.v1.CertifyReply
+	17, // 20: purser.cluster.v1.Cluster.Follow:output_type -> purser.cluster.v1.FollowReply
+	19, // 21: purser.cluster.v1.Cluster.Trail:output_type -> purser.cluster.v1.TrailReply
+	13, // [13:22] is the sub-list for method output_type
+	4,  // [4:13] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
 	4,  // [4:4] is the sub-list for extension extendee
 	0,  // [0:4] is the sub-list for field type_name
@@ -1259,7 +1393,7 @@ func file_api_pb_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pb_cluster_proto_rawDesc), len(file_api_pb_cluster_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,7 @@ const (
 	Cluster_JoinGateway_FullMethodName = "/purser.cluster.v1.Cluster/JoinGateway"
 	Cluster_Certify_FullMethodName     = "/purser.cluster.v1.Cluster/Certify"
 	Cluster_Follow_FullMethodName      = "/purser.cluster.v1.Cluster/Follow"
+	Cluster_Trail_FullMethodName       = "/purser.cluster.v1.Cluster/Trail"
 )
 
 // ClusterClient is the client API for Cluster service.
@@ -55,6 +56,8 @@ type ClusterClient interface {
 	// Follow tells a gateway the rules and the directory, and how far they go in the
 	// log, for as long as it listens. Any member answers.
 	Follow(ctx context.Context, in *FollowRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowReply], error)
+	// Trail gives entries of the audit trail. Any member answers.
+	Trail(ctx context.Context, in *TrailRequest, opts ...grpc.CallOption) (*TrailReply, error)
 }
 
 type clusterClient struct {
@@ -154,6 +157,16 @@ func (c *clusterClient) Follow(ctx context.Context, in *FollowRequest, opts ...g
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Cluster_FollowClient = grpc.ServerStreamingClient[FollowReply]
 
+func (c *clusterClient) Trail(ctx context.Context, in *TrailRequest, opts ...grpc.CallOption) (*TrailReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TrailReply)
+	err := c.cc.Invoke(ctx, Cluster_Trail_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClusterServer is the server API for Cluster service.
 // All implementations must embed UnimplementedClusterServer
 // for forward compatibility.
@@ -178,6 +191,8 @@ type ClusterServer interface {
 	// Follow tells a gateway the rules and the directory, and how far they go in the
 	// log, for as long as it listens. Any member answers.
 	Follow(*FollowRequest, grpc.ServerStreamingServer[FollowReply]) error
+	// Trail gives entries of the audit trail. Any member answers.
+	Trail(context.Context, *TrailRequest) (*TrailReply, error)
 	mustEmbedUnimplementedClusterServer()
 }
 
@@ -211,6 +226,9 @@ func (UnimplementedClusterServer) Certify(context.Context, *CertifyRequest) (*Ce
 }
 func (UnimplementedClusterServer) Follow(*FollowRequest, grpc.ServerStreamingServer[FollowReply]) error {
 	return status.Error(codes.Unimplemented, "method Follow not implemented")
+}
+func (UnimplementedClusterServer) Trail(context.Context, *TrailRequest) (*TrailReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Trail not implemented")
 }
 func (UnimplementedClusterServer) mustEmbedUnimplementedClusterServer() {}
 func (UnimplementedClusterServer) testEmbeddedByValue()                 {}
@@ -370,6 +388,24 @@ func _Cluster_Follow_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Cluster_FollowServer = grpc.ServerStreamingServer[FollowReply]
 
+func _Cluster_Trail_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TrailRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).Trail(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_Trail_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).Trail(ctx, req.(*TrailRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Cluster_ServiceDesc is the grpc.ServiceDesc for Cluster service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -404,6 +440,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Certify",
 			Handler:    _Cluster_Certify_Handler,
+		},
+		{
+			MethodName: "Trail",
+			Handler:    _Cluster_Trail_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -195,6 +195,19 @@ func (c *Clients) Follow(ctx context.Context, node, address string, in *pb.Follo
 	}
 }
 
+// Trail asks a member for entries of the audit trail, or how far it goes.
+func (c *Clients) Trail(ctx context.Context, node, address string, in *pb.TrailRequest) (*pb.TrailReply, error) {
+	calls, err := c.to(node, address)
+	if err != nil {
+		return nil, err
+	}
+	out, err := calls.Trail(ctx, in)
+	if err != nil {
+		return nil, refusedBy(node, err)
+	}
+	return out, nil
+}
+
 // refusedBy tells a refusal of a node from a failure.
 func refusedBy(node string, err error) error {
 	if status.Code(err) == codes.PermissionDenied {

@@ -47,6 +47,7 @@ type Service struct {
 	Certify     func(ctx context.Context, from string, in *pb.CertifyRequest) (*pb.CertifyReply, error)
 	// Follow sends until ctx is done or there is an error.
 	Follow func(ctx context.Context, from string, in *pb.FollowRequest, send func(*pb.FollowReply) error) error
+	Trail  func(ctx context.Context, from string, in *pb.TrailRequest) (*pb.TrailReply, error)
 }
 
 // Errors that cross the wire as what they are.
@@ -152,6 +153,16 @@ func (c *calls) Follow(in *pb.FollowRequest, stream pb.Cluster_FollowServer) err
 		return status.Error(codes.PermissionDenied, err.Error())
 	}
 	return answered(c.service.Follow(stream.Context(), id, in, stream.Send))
+}
+
+// Trail implements pb.ClusterServer.
+func (c *calls) Trail(ctx context.Context, in *pb.TrailRequest) (*pb.TrailReply, error) {
+	id, err := caller(ctx)
+	if err != nil {
+		return nil, status.Error(codes.PermissionDenied, err.Error())
+	}
+	out, err := c.service.Trail(ctx, id, in)
+	return out, answered(err)
 }
 
 // answered is an error as it crosses the wire.

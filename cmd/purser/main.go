@@ -40,6 +40,7 @@ type cli struct {
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`
+	Audit       auditCmd       `cmd:"" help:"The audit trail: tail, verify, export."`
 	Backup      backupCmd      `cmd:"" help:"Write the ledger and the directory to a file, with checksums."`
 	Restore     restoreCmd     `cmd:"" help:"Begin a cluster with a backup, after the old one is lost."`
 	Demo        demoCmd        `cmd:"" help:"Drive agents against a cap on three nodes, kill nodes midway, and compare with the provider's bill."`

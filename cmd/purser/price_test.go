@@ -21,7 +21,6 @@ func purser(t *testing.T, args ...string) string {
 	var c cli
 	var stdout, stderr bytes.Buffer
 	parser := kong.Must(&c, kong.Name("purser"), kong.Writers(&stdout, &stderr), kong.Vars{"kinds": kindHelp},
-		kong.Vars{"kinds": kindHelp},
 		kong.Exit(func(code int) { t.Fatalf("purser %q exits with %d", args, code) }),
 		kong.Vars{"kinds": kindHelp},
 		kong.BindTo(context.Background(), (*context.Context)(nil)))

@@ -21,6 +21,7 @@ const (
 	PrefixRecord   byte = 'r'
 	PrefixCache    byte = 'c'
 	PrefixPlace    byte = 'd'
+	PrefixAudit    byte = 'a'
 )
 
 // The errors that [Open] wraps.

@@ -64,6 +64,22 @@ var rooms = map[string]room{
 		owned: []string{"github.com/goccy/go-yaml"}, banned: []string{"os", "net", "net/http", "math/rand"},
 		why: "another gateway's files are read from bytes alone",
 	},
+	"internal/audit": {
+		module: []string{"ledger"}, banned: pure,
+		why: "the audit trail must grow alike on every node",
+	},
+	"internal/audit/archive": {
+		module: []string{"internal/audit", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
+		why: "it keeps the chain on disk, and asks nobody for it",
+	},
+	"internal/audit/export": {
+		module: []string{"internal/audit", "ledger"}, banned: []string{"net", "os", "net/http"},
+		why: "entries are written for other programs, and read again, as bytes",
+	},
+	"internal/audit/recorder": {
+		module: []string{"internal/audit", "ledger"}, banned: []string{"net", "os", "net/http"},
+		why: "it gathers and counts; who carries batches is behind a seam",
+	},
 	"proxy/price": {
 		module: []string{"ledger"}, banned: []string{"time", "net", "os", "net/http", "math/rand"},
 		why: "a cost must be computable again from the record and the catalogue alone",
@@ -81,7 +97,7 @@ var rooms = map[string]room{
 		why: "the usage record is a vocabulary shared by the request path and the store",
 	},
 	"raftfsm": {
-		module: []string{"ledger", "internal/directory"},
+		module: []string{"ledger", "internal/directory", "internal/audit"},
 		owned:  []string{"github.com/hashicorp/raft"},
 		why:    "raftfsm carries commands to the state; it knows neither transports nor requests",
 	},

@@ -42,7 +42,7 @@ func (l *life) service() peer.Service {
 }
 
 func (l *life) carry(ctx context.Context, _ string, in *pb.ProposeRequest) *pb.ProposeReply {
-	out, err := l.proposer.Carry(ctx, raftfsm.Room(in.Room), in.Command)
+	out, err := l.proposer.Carry(ctx, "", raftfsm.Room(in.Room), in.Command)
 	switch {
 	case err == nil:
 		return &pb.ProposeReply{Verdict: pb.Verdict_DONE, Outcome: out}

@@ -44,6 +44,7 @@ type Node struct {
 	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys      keyRing
 	objects   ruleBook
+	vault     *keyVault
 	current   *currency
 	cache     *cache
 	prices    *price.Catalogue
@@ -92,6 +93,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openStore(); err != nil {
 		return err
 	}
+	n.vault = openVault(&n.cfg, n.log)
 	if err := n.openLedger(ctx); err != nil {
 		return err
 	}
@@ -233,6 +235,7 @@ func (n *Node) refresh(v raftfsm.Versions) {
 	n.keys.swap(directory)
 	if !n.refreshed || v.Objects > n.served.Objects {
 		n.objects.compile(directory, n.log)
+		n.vault.serve(directory)
 	}
 	n.serveBudgets()
 	n.refreshed, n.served = true, v

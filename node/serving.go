@@ -58,8 +58,13 @@ func (n *Node) openUpstreams(ctx context.Context) error {
 		if u.Cost == costReported {
 			costs = proxy.ByProvider
 		}
+		var pool proxy.KeyPool
+		if u.pooled() {
+			pool = keyPool{n.vault, u.Name}
+		}
 		n.upstreams = append(n.upstreams, &proxy.Upstream{
 			Name: u.Name, Provider: provider, Region: region, Costs: costs, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks, ChatOnly: chatOnly,
+			Pool: pool, CallerKeys: u.Passthrough,
 			Form:    u.form(),
 			Slicing: u.slicing(),
 		})
@@ -88,7 +93,7 @@ func (n *Node) openGateway(base context.Context) error {
 
 func (n *Node) openEdge() error {
 	c := control{n}
-	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Objects: c, Reports: c, Cluster: c}, n.log)
+	api, err := admin.New(n.cfg.Admin.Token, admin.Parts{Keys: c, Budgets: c, Objects: c, Credentials: c, Reports: c, Cluster: c}, n.log)
 	if err != nil {
 		return err
 	}

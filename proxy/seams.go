@@ -7,6 +7,7 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/price"
+	"purser/proxy/upstream"
 )
 
 // Keys finds the holder of a virtual key by the SHA-256 of its secret.
@@ -32,6 +33,15 @@ type Principal struct {
 	Required []ledger.DimRef
 	Models   []string // models it may ask for; none means all
 	CacheOff bool
+}
+
+// KeyPool is the keys that one upstream may be asked with.
+type KeyPool interface {
+	// Order gives the ids of those that a request of these dimensions may be sent
+	// with, the one to try first at the front. random is the only chance in it.
+	Order(d *ledger.Dimensions, at ledger.Instant, random uint64) []string
+	// Open gives a key. An error says, without a secret, what an operator has to mend.
+	Open(ctx context.Context, id string) (upstream.Secret, error)
 }
 
 // Governance is what rules requests beside budgets, as of now.

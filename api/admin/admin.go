@@ -113,8 +113,10 @@ type Parts struct {
 	Keys    Keys
 	Budgets Budgets
 	Objects Objects
-	Reports Reports
-	Cluster Cluster
+
+	Credentials Credentials
+	Reports     Reports
+	Cluster     Cluster
 }
 
 // API serves the admin routes.
@@ -151,6 +153,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /admin/v1/cluster/tokens", a.newToken)
 	mux.HandleFunc("POST /admin/v1/cluster/nodes/{id}/{change}", a.changeNode)
 	a.objectRoutes(mux)
+	a.credentialRoutes(mux)
 	mux.HandleFunc("/admin/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, NotFound("no such admin route: "+r.Method+" "+r.URL.Path))
 	})

@@ -32,6 +32,8 @@ type cli struct {
 	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
+	Credential  credentialCmd  `cmd:"" help:"Providers' keys that the cluster keeps sealed: put, list, show, rotate, check, delete."`
+	Vault       vaultCmd       `cmd:"" help:"Master and data keys of sealed credentials: new-key, status, rotate-master, rotate-data."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`
 	Backup      backupCmd      `cmd:"" help:"Write the ledger and the directory to a file, with checksums."`
 	Restore     restoreCmd     `cmd:"" help:"Begin a cluster with a backup, after the old one is lost."`

@@ -17,7 +17,7 @@ func TestCompatV1(t *testing.T) {
 	v := with(t, key(t, 7))
 	file := filepath.Join("testdata", "credential-v1.json")
 	if *write {
-		c := Credential{ID: "golden", Provider: "openai", Description: "of the golden file", Created: 1, Rotated: 2, Expires: 3, Match: map[string]string{"customer": "acme"}, Weight: 4, Disabled: true}
+		c := Credential{ID: "golden", Provider: "openai", Description: "of the golden file", Rotated: 2, Expires: 3, Match: map[string]string{"customer": "acme"}, Weight: 4, Disabled: true}
 		c.Sealed, c.Fingerprint = seal(t, v, c.Binding(), "sk-golden", Sealed{})
 		b, err := json.Marshal(&c)
 		if err != nil {
@@ -31,12 +31,9 @@ func TestCompatV1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var c Credential
-	if err := json.Unmarshal(b, &c); err != nil {
+	c, err := Decode("golden", b)
+	if err != nil {
 		t.Fatal(err)
-	}
-	if err := c.Validate(); err != nil {
-		t.Error(err)
 	}
 	if got := open(t, v, c.Binding(), c.Sealed); got != "sk-golden" {
 		t.Errorf("it opens to %q", got)
@@ -44,7 +41,7 @@ func TestCompatV1(t *testing.T) {
 	if ok, err := v.Matches(context.Background(), c.Binding(), c.Sealed, []byte("sk-golden")); !ok || err != nil {
 		t.Errorf("its fingerprint: %v, %v", ok, err)
 	}
-	again, err := json.Marshal(&c)
+	again, err := json.Marshal(c)
 	if err != nil || string(again) != string(b) {
 		t.Errorf("it is written as\n%s\nnot as\n%s", again, b)
 	}

@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -24,17 +26,17 @@ const (
 	maxMatch = 8
 )
 
-// Credential is one provider key, as it is replicated. Instants are nanoseconds
-// since 1970. It holds no secret that can be read without a master key.
+// Credential is one provider key, as it is replicated: its JSON is the spec of an
+// object, whose id it has. Instants are nanoseconds since 1970. It holds no secret
+// that can be read without a master key.
 type Credential struct {
-	ID          string `json:"id"` // 1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit
+	ID          string `json:"-"` // 1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit
 	Description string `json:"description,omitempty"`
 	// Provider is whose key it is, as the price catalogue names it. It is sealed
 	// with the secret, and changes with it alone.
 	Provider    string         `json:"provider"`
 	Sealed      Sealed         `json:"sealed"`
 	Fingerprint string         `json:"fingerprint"`
-	Created     ledger.Instant `json:"created"`
 	Rotated     ledger.Instant `json:"rotated"`           // when the secret was put
 	Expires     ledger.Instant `json:"expires,omitempty"` // 0: never
 	// Match says who may use it: the dimensions that a request must have, by the
@@ -67,7 +69,7 @@ func (c *Credential) Validate() error {
 	if c.Fingerprint == "" || !line(c.Fingerprint, maxFingerprint) {
 		bad("fingerprint: is empty or not one line of at most %d bytes", maxFingerprint)
 	}
-	if c.Created < 0 || c.Rotated < 0 || c.Expires < 0 {
+	if c.Rotated < 0 || c.Expires < 0 {
 		bad("an instant is before 1970")
 	}
 	if c.Weight < 0 || c.Weight > MaxWeight {
@@ -89,6 +91,21 @@ func (c *Credential) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Decode reads the JSON of a credential, strictly. What it returns is valid.
+func Decode(id string, spec []byte) (*Credential, error) {
+	c := &Credential{}
+	d := json.NewDecoder(bytes.NewReader(spec))
+	d.DisallowUnknownFields()
+	if err := d.Decode(c); err != nil {
+		return nil, fmt.Errorf("credential %s cannot be read by this build: %w", cut(id), err)
+	}
+	c.ID = id
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("credential %s: %w", cut(id), err)
+	}
+	return c, nil
 }
 
 // CheckID says what is wrong with the id of a credential.

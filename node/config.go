@@ -209,28 +209,36 @@ func Default() Config {
 // PURSER_ADMIN_TOKEN, PURSER_LISTEN, PURSER_DATA_DIR and PURSER_NODE_ID
 // override what the file says.
 func Load(file string) (Config, error) {
-	return load(file, func(text string) (string, error) { return expand(text, os.LookupEnv) })
+	if file == "" {
+		return parse("", "")
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return Default(), fmt.Errorf("reading the configuration: %w", err)
+	}
+	text, err := expand(string(raw), os.LookupEnv)
+	if err != nil {
+		return Default(), fmt.Errorf("%s: %w", file, err)
+	}
+	return parse(file, text)
 }
 
 // LoadGiven is [Load] for the configuration that a node was given when it
 // joined, or for none. Its variables were expanded where it came from.
 func LoadGiven(dataDir string) (Config, error) {
-	return load(given(dataDir), func(text string) (string, error) { return text, nil })
+	text, err := readGiven(dataDir)
+	if err != nil {
+		return Default(), fmt.Errorf("reading the configuration: %w", err)
+	}
+	return parse("the configuration of the cluster", string(text))
 }
 
-func load(file string, expanded func(string) (string, error)) (Config, error) {
+// parse reads YAML over the defaults; name is what messages call it.
+func parse(name, text string) (Config, error) {
 	c := Default()
-	if file != "" {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			return c, fmt.Errorf("reading the configuration: %w", err)
-		}
-		text, err := expanded(string(raw))
-		if err != nil {
-			return c, fmt.Errorf("%s: %w", file, err)
-		}
+	if text != "" {
 		if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.Strict()); err != nil {
-			return c, fmt.Errorf("%s: %s", file, misread(err))
+			return c, fmt.Errorf("%s: %s", name, misread(err))
 		}
 	}
 	for name, field := range map[string]*string{

@@ -68,20 +68,20 @@ func (x *exchange) chooseKey(model string) (attemptKey, *dialect.Error) {
 	return attemptKey{}, x.noKey(fault)
 }
 
-// prefer puts those first that are not known to be of no use at present.
+// prefer puts those first that are not known to be of no use at present: those that
+// rest go to the end, the longest last, and before them those that were tried.
 func (x *exchange) prefer(ids []string, model string, now time.Time) {
-	slices.SortStableFunc(ids, func(a, b string) int {
-		return cmp.Or(
-			cmp.Compare(x.resting(a, model, now), x.resting(b, model, now)),
-			cmp.Compare(boolRank(slices.Contains(x.tried, a)), boolRank(slices.Contains(x.tried, b))))
-	})
-}
-
-func boolRank(last bool) int {
-	if last {
-		return 1
+	last := make(map[string]time.Duration) // how far back, of those that are not in front
+	for _, id := range ids {
+		if rest := x.resting(id, model, now); rest > 0 {
+			last[id] = rest
+		} else if slices.Contains(x.tried, id) {
+			last[id] = 1
+		}
 	}
-	return 0
+	if len(last) > 0 {
+		slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(last[a], last[b]) })
+	}
 }
 
 func (x *exchange) resting(id, model string, now time.Time) time.Duration {

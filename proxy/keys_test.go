@@ -302,3 +302,40 @@ func TestTheHeaderOfTheVirtualKeyIsForEveryUpstream(t *testing.T) {
 		t.Errorf("%d %s, sent %q", a.Status, body, got)
 	}
 }
+
+// TestTheKeyOfACallComesNotBack: of a pool or a caller's, in an error, an answer and
+// a stream; it looks like no key of a known provider.
+func TestTheKeyOfACallComesNotBack(t *testing.T) {
+	const own = "Y2FsbGVycyBvd24ga2V5"
+	var say string
+	quote := func(rw http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		const usage = `"usage":{"prompt_tokens":5,"completion_tokens":5,"total_tokens":10}`
+		switch say {
+		case "error":
+			rw.WriteHeader(422)
+			fmt.Fprintf(rw, `{"error":{"message":"not with %s","type":"invalid_request_error"}}`, key)
+		case "answer":
+			rw.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(rw, `{"id":"c","object":"chat.completion","model":"gpt-4o-mini","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"you are %s"}}],%s}`, key, usage)
+		case "stream":
+			rw.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprintf(rw, "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"you are %s\"}}]}\n\ndata: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-4o-mini\",\"choices\":[],%s}\n\ndata: [DONE]\n\n", key, usage)
+		}
+	}
+	pooled := newPooled(t, quote, func(u *Upstream) { u.Pool = &fakePool{ids: map[string][]string{"": {"of-the-pool"}}} })
+	callers := newPooled(t, quote, func(u *Upstream) { u.CallerKeys = true })
+	for _, say = range []string{"error", "answer", "stream"} {
+		body := question
+		if say == "stream" {
+			body = strings.Replace(question, `{`, `{"stream":true,`, 1)
+		}
+		for key, w := range map[string]*world{string(secretOf("of-the-pool")): pooled, own: callers} {
+			a, got := w.serve(&Request{Method: "POST", Path: "/v1/chat/completions", Body: []byte(body), Header: headerList{"x-purser-key", "pk_good", "Authorization", "Bearer " + own}})
+			if !strings.Contains(got, "key-withheld") || strings.Contains(got, key) {
+				t.Errorf("%s: %d %s", say, a.Status, got)
+			}
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"purser/api/pb"
 	"purser/internal/alert"
 	"purser/internal/directory"
+	"purser/internal/vault"
 	"purser/ledger"
 )
 
@@ -99,6 +100,16 @@ func (a *alerts) lookAtKeys(ctx context.Context) {
 			continue
 		}
 		e := alert.Expiring{Type: alert.KeyExpiring, ID: string(k.ID), Name: k.Name, Ends: k.Expires}
+		if c, ok := a.patience.Expiring(&e, at); ok {
+			found = append(found, c)
+		}
+	}
+	for o := range a.n.fsm.Directory().Objects(directory.ObjectCredential) {
+		credential, err := vault.Decode(o.ID, o.Spec)
+		if err != nil {
+			continue // the requests that need it say so
+		}
+		e := alert.Expiring{Type: alert.CredentialExpiring, ID: o.ID, Name: o.ID, Ends: credential.Expires}
 		if c, ok := a.patience.Expiring(&e, at); ok {
 			found = append(found, c)
 		}

@@ -41,7 +41,7 @@ func (u *UpstreamConfig) usualAuth() string {
 		return authXGoog
 	case provider == "azure":
 		return authAPIKey
-	case provider == "aws" && u.Key == "":
+	case provider == "aws" && u.Key == "" && !u.pooled() && !u.Passthrough:
 		return authAWS
 	}
 	return authBearer
@@ -142,7 +142,7 @@ func (n *Node) authorize(cfg *upstream.Config, u *UpstreamConfig) (string, error
 	default:
 		cfg.KeyHeader, cfg.KeyPrefix = u.Auth, ""
 	}
-	if u.Key == "" {
+	if u.Key == "" { // none, or each request brings its own
 		return "", nil
 	}
 	cfg.Keys = []upstream.Key{{ID: credential, Secret: upstream.Secret(u.Key)}}

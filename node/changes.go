@@ -123,11 +123,17 @@ func (n *Node) told(l ledger.Command, d directory.Command) (c change) {
 
 // nameObject calls an object what its kind is called.
 func (c *change) nameObject(r directory.Ref, does string) {
-	i := slices.IndexFunc(governance.Kinds, func(k governance.Kind) bool { return k.Number == r.Kind })
-	if i >= 0 {
-		c.action, c.target = governance.Kinds[i].Name+does, governance.Kinds[i].Name+"/"+r.ID
+	name := ownKinds[r.Kind]
+	if i := slices.IndexFunc(governance.Kinds, func(k governance.Kind) bool { return k.Number == r.Kind }); i >= 0 {
+		name = governance.Kinds[i].Name
+	}
+	if name != "" {
+		c.action, c.target = name+does, name+"/"+r.ID
 	}
 }
+
+// ownKinds are the kinds of object that have routes of their own.
+var ownKinds = map[directory.ObjectKind]string{directory.ObjectCredential: "credential", directory.ObjectAdminToken: "admintoken"}
 
 // What is there before a change; nil for nothing, as an interface.
 

@@ -35,6 +35,7 @@ type Config struct {
 	Usage     UsageConfig      `yaml:"usage"`
 	Alerts    AlertsConfig     `yaml:"alerts"`
 	Audit     AuditConfig      `yaml:"audit"`
+	Vault     VaultConfig      `yaml:"vault"`
 	Log       LogConfig        `yaml:"log"`
 }
 
@@ -78,13 +79,19 @@ type AdminConfig struct {
 
 // UpstreamConfig is one provider endpoint with its credential.
 type UpstreamConfig struct {
-	Name     string            `yaml:"name"`
-	Provider string            `yaml:"provider"` // as the price catalogue names it, default "openai"
-	API      string            `yaml:"api"`      // the wire format it speaks: openai, openai-chat, anthropic, gemini or converse; default that of the provider
-	BaseURL  string            `yaml:"base_url"` // including /v1, or /v1beta
-	Key      string            `yaml:"key"`      // better ${OPENAI_API_KEY}
-	Models   []string          `yaml:"models"`   // patterns of model names, default those of deployments, else ["*"]
-	Aliases  map[string]string `yaml:"aliases"`  // client-side name to the upstream's
+	Name     string `yaml:"name"`
+	Provider string `yaml:"provider"` // as the price catalogue names it, default "openai"
+	API      string `yaml:"api"`      // the wire format it speaks: openai, openai-chat, anthropic, gemini or converse; default that of the provider
+	BaseURL  string `yaml:"base_url"` // including /v1, or /v1beta
+	Key      string `yaml:"key"`      // better ${OPENAI_API_KEY}
+
+	// Instead of a key: those that the cluster keeps sealed (docs/vault.md), or the caller's.
+	Credentials     []string `yaml:"credentials,omitempty"` // ids of them; default none
+	CredentialMatch string   `yaml:"credential_match"`      // a pattern of ids, such as "openai-*"; default none
+	Passthrough     bool     `yaml:"passthrough"`           // the caller brings its own key, and nothing is stored; default false
+
+	Models  []string          `yaml:"models"`  // patterns of model names, default those of deployments, else ["*"]
+	Aliases map[string]string `yaml:"aliases"` // client-side name to the upstream's
 
 	// Whether a stream may begin before its whole bound is held; what that asks of
 	// the provider is in docs/operating.md.
@@ -173,6 +180,26 @@ type AuditConfig struct {
 	Retention time.Duration `yaml:"retention"` // on this node's disk, default 8784h (366 days), at least 24h
 }
 
+// VaultConfig is where the master keys are that open sealed credentials. None of
+// it goes to other nodes but where the service is: each has its own.
+type VaultConfig struct {
+	MasterKeyFile string        `yaml:"master_key_file"` // of mode 0600: keys of 32 bytes in base64 or hex, one a line; overridden by PURSER_MASTER_KEY_FILE
+	MasterKey     string        `yaml:"master_key"`      // the same as text; better ${PURSER_MASTER_KEY}, which overrides it
+	Transit       TransitConfig `yaml:"transit"`         // a key in HashiCorp Vault's transit engine
+	Current       string        `yaml:"current"`         // id of the key to seal with; default the first of transit, file, text
+}
+
+// TransitConfig is a key of a transit engine.
+type TransitConfig struct {
+	Address   string        `yaml:"address"`    // such as https://vault.internal:8200; default none
+	Mount     string        `yaml:"mount"`      // of the engine, default transit
+	Key       string        `yaml:"key"`        // its name, default purser
+	Namespace string        `yaml:"namespace"`  // default none
+	TokenFile string        `yaml:"token_file"` // read before each call, so that an agent may renew it
+	Token     string        `yaml:"token"`      // or the token itself; better ${VAULT_TOKEN}, which overrides it
+	Timeout   time.Duration `yaml:"timeout"`    // of one call, default 2s, up to 1m
+}
+
 // LogConfig is the node's own log.
 type LogConfig struct {
 	Level string `yaml:"level"` // debug, info (default), warn, error
@@ -192,6 +219,7 @@ func Default() Config {
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
 		Alerts:   AlertsConfig{Unreachable: 5 * time.Minute},
 		Audit:    AuditConfig{Retention: 366 * 24 * time.Hour},
+		Vault:    VaultConfig{Transit: TransitConfig{Mount: "transit", Key: "purser", Timeout: 2 * time.Second}},
 		Log:      LogConfig{Level: "info"},
 	}
 }
@@ -201,37 +229,49 @@ func Default() Config {
 // PURSER_ADMIN_TOKEN, PURSER_LISTEN, PURSER_DATA_DIR and PURSER_NODE_ID
 // override what the file says.
 func Load(file string) (Config, error) {
-	return load(file, func(text string) (string, error) { return expand(text, os.LookupEnv) })
+	if file == "" {
+		return parse("", "")
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return Default(), fmt.Errorf("reading the configuration: %w", err)
+	}
+	text, err := expand(string(raw), os.LookupEnv)
+	if err != nil {
+		return Default(), fmt.Errorf("%s: %w", file, err)
+	}
+	return parse(file, text)
 }
 
 // LoadGiven is [Load] for the configuration that a node was given when it
 // joined, or for none. Its variables were expanded where it came from.
 func LoadGiven(dataDir string) (Config, error) {
-	return load(given(dataDir), func(text string) (string, error) { return text, nil })
+	text, err := readGiven(dataDir)
+	if err != nil {
+		return Default(), fmt.Errorf("reading the configuration: %w", err)
+	}
+	return parse("the configuration of the cluster", string(text))
 }
 
-func load(file string, expanded func(string) (string, error)) (Config, error) {
+// parse reads YAML over the defaults; name is what messages call it.
+func parse(name, text string) (Config, error) {
 	c := Default()
-	if file != "" {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			return c, fmt.Errorf("reading the configuration: %w", err)
-		}
-		text, err := expanded(string(raw))
-		if err != nil {
-			return c, fmt.Errorf("%s: %w", file, err)
-		}
+	if text != "" {
 		if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.Strict()); err != nil {
-			return c, fmt.Errorf("%s: %s", file, misread(err))
+			return c, fmt.Errorf("%s: %s", name, misread(err))
 		}
 	}
 	for name, field := range map[string]*string{
 		"PURSER_ADMIN_TOKEN": &c.Admin.Token, "PURSER_LISTEN": &c.Listen.Client,
 		"PURSER_DATA_DIR": &c.Node.DataDir, "PURSER_NODE_ID": &c.Node.ID, "PURSER_JOIN_TOKEN": &c.Cluster.JoinToken,
+		"PURSER_MASTER_KEY": &c.Vault.MasterKey, "PURSER_MASTER_KEY_FILE": &c.Vault.MasterKeyFile,
 	} {
 		if v, ok := os.LookupEnv(name); ok {
 			*field = v
 		}
+	}
+	if v, ok := os.LookupEnv("VAULT_TOKEN"); ok && c.Vault.Transit.Address != "" {
+		c.Vault.Transit.Token = v
 	}
 	for i := range c.Upstreams {
 		c.Upstreams[i].setDefaults()
@@ -350,6 +390,7 @@ func (c *Config) Validate() error {
 	under("requests", gateway.Validate())
 	under("purse", wallet.Validate())
 	under("alerts", c.Alerts.validate())
+	under("vault", c.Vault.validate())
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "%q is not debug, info, warn or error", c.Log.Level)
 	}
@@ -429,6 +470,9 @@ func (c *Config) Check() error {
 	err := c.Validate()
 	if _, e := loadPrices(c.Prices.Overrides); e != nil {
 		err = errors.Join(err, e)
+	}
+	if _, e := c.Vault.load(); e != nil {
+		err = errors.Join(err, fmt.Errorf("vault: %w", e))
 	}
 	for i := range c.Upstreams {
 		if u := &c.Upstreams[i]; u.GoogleCredentials != "" {

@@ -18,7 +18,7 @@ import (
 //	cluster/authority.pem   of a member: the authority's certificate and key
 //	cluster/root.pem        of a gateway: the authority's certificate
 //	cluster/node.pem        of a gateway: its own certificate and key
-//	cluster/purser.yaml     of a node that joined: the configuration it was given
+//	cluster/purser.sealed   of a node that joined: the configuration it was given (given.go)
 //	cluster/prices.yaml     and the price overrides
 type credentials struct {
 	standing  clusterFile
@@ -48,7 +48,8 @@ const (
 	authorityFile  = "authority.pem"
 	rootFile       = "root.pem"
 	identityFile   = "node.pem"
-	givenFile      = "purser.yaml"
+	givenSealed    = "purser.sealed"
+	givenPlain     = "purser.yaml" // of an earlier build
 	givenPrices    = "prices.yaml"
 	standingFormat = 1
 )

@@ -21,26 +21,6 @@ const (
 	joinPause = time.Second
 )
 
-// given is the configuration that a node was given when it joined, as a file; ""
-// if it was given none.
-func given(dataDir string) string {
-	path := filepath.Join(dataDir, clusterDir, givenFile)
-	if _, err := os.Stat(path); err != nil {
-		return ""
-	}
-	return path
-}
-
-// GivenPrices are the price overrides that a node was given when it joined, as a
-// file; "" if it was given none.
-func GivenPrices(dataDir string) string {
-	path := filepath.Join(dataDir, clusterDir, givenPrices)
-	if _, err := os.Stat(path); err != nil {
-		return ""
-	}
-	return path
-}
-
 // Join asks the cluster of cluster.join_token to let this node in, if it is not
 // in, and keeps what it is given: its credentials and the configuration that all
 // nodes share. Of cfg it reads the sections node and cluster. With anew, a node
@@ -73,6 +53,9 @@ func Join(ctx context.Context, cfg *Config, version string, anew bool) (joined b
 		}
 	case old != nil && !anew:
 		return false, fmt.Errorf("%s belongs to cluster %s of another authority than the token's: if that cluster is over, because this one was restored from its backup, join with --rejoin", cfg.Node.DataDir, old.standing.Cluster)
+	}
+	if _, err := makeNodeKey(cfg.Node.DataDir); err != nil { // before the token is used up
+		return false, err
 	}
 	if cfg.Cluster.Gateway {
 		return joinAsGateway(ctx, cfg, token, version, anew)
@@ -220,7 +203,15 @@ func (c *credentials) keep(cfg *Config, token *pki.Token, configuration, prices 
 	if c.root.Fingerprint() != token.Fingerprint {
 		return errors.New("what the cluster answered does not fit the token")
 	}
-	files := map[string][]byte{givenFile: configuration}
+	key, err := makeNodeKey(cfg.Node.DataDir)
+	if err != nil {
+		return err
+	}
+	sealed, err := sealGiven(key, configuration)
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{givenSealed: sealed}
 	if len(prices) > 0 {
 		files[givenPrices] = prices
 	}

@@ -48,6 +48,7 @@ type Node struct {
 	keys      keyRing
 	objects   ruleBook
 	alerts    *alerts
+	vault     *keyVault
 	current   *currency
 	cache     *cache
 	prices    *price.Catalogue
@@ -112,6 +113,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openStore(); err != nil {
 		return err
 	}
+	n.vault = openVault(&n.cfg, n.log)
 	if err := n.openLedger(ctx); err != nil {
 		return err
 	}
@@ -267,6 +269,7 @@ func (n *Node) refresh(v raftfsm.Versions) {
 	if !n.refreshed || v.Objects > n.served.Objects {
 		n.objects.compile(directory, n.log)
 		n.adminTokens.compile(directory, n.log)
+		n.vault.serve(directory)
 	}
 	n.serveBudgets()
 	n.refreshed, n.served = true, v

@@ -38,6 +38,9 @@ func (n *Node) openPeers() error {
 	if creds == nil || err != nil {
 		return err
 	}
+	if err := sealPlainGiven(n.cfg.Node.DataDir); err != nil {
+		n.log.Warn("what this node was given when it joined stays readable in its data directory", "error", err)
+	}
 	identity := creds.identity
 	if creds.authority != nil {
 		if identity, err = creds.authority.Issue(n.cfg.Node.ID, time.Now()); err != nil {

@@ -58,8 +58,13 @@ func (n *Node) openUpstreams(ctx context.Context) error {
 		if u.Cost == costReported {
 			costs = proxy.ByProvider
 		}
+		var pool proxy.KeyPool
+		if u.pooled() {
+			pool = keyPool{n.vault, u.Name}
+		}
 		n.upstreams = append(n.upstreams, &proxy.Upstream{
 			Name: u.Name, Provider: provider, Region: region, Costs: costs, Models: u.Models, Aliases: u.Aliases, Client: client, Credential: credential, CapField: u.CapField, Speaks: speaks, ChatOnly: chatOnly,
+			Pool: pool, CallerKeys: u.Passthrough,
 			Form:    u.form(),
 			Slicing: u.slicing(),
 		})
@@ -91,7 +96,7 @@ func (n *Node) openGateway(base context.Context) error {
 func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
-		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Reports: c, Cluster: c, Alerts: c, Audit: c,
+		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Credentials: c, Reports: c, Cluster: c, Alerts: c, Audit: c,
 		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()

@@ -17,6 +17,8 @@ func (c *Config) shared() (configuration, prices []byte, err error) {
 	if c.Cluster.Gossip == gossipOff {
 		out.Cluster.Gossip = gossipOff // an address is each node's own
 	}
+	out.Vault.MasterKey, out.Vault.MasterKeyFile, out.Vault.Current = "", "", "" // whoever has it opens every credential: it is not sent
+	out.Vault.Transit.Token, out.Vault.Transit.TokenFile = "", ""
 	out.Prices = PricesConfig{}
 	if c.Prices.Overrides != "" {
 		if prices, err = os.ReadFile(c.Prices.Overrides); err != nil {

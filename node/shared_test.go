@@ -24,6 +24,9 @@ func TestWhatNodesShareSurvivesTheJoin(t *testing.T) {
 	c.Admin.Token = "0123456789abcdef: # odd"
 	c.Upstreams = []UpstreamConfig{NewUpstream("sim", "http://127.0.0.1:1/v1", "sk-${odd} key")}
 	c.Upstreams[0].Aliases = map[string]string{"fast": "gpt-4o-mini"}
+	c.Vault = VaultConfig{MasterKeyFile: "/etc/master.key", MasterKey: "the-master-key", Transit: TransitConfig{Address: "https://vault:8200", Mount: "m", Key: "k", Timeout: time.Second, Token: "hvs.token", TokenFile: "/run/token"}, Current: "local:1"}
+	c.Upstreams = append(c.Upstreams, NewUpstream("pooled", "http://127.0.0.1:1/v1", ""))
+	c.Upstreams[1].Aliases, c.Upstreams[1].Credentials = map[string]string{}, []string{"a", "b"}
 	c.Purse.Idle, c.Usage.Retention, c.Cache.Enabled = 7*time.Second, 48*time.Hour, false
 	c.Prices.Overrides = overrides
 
@@ -34,7 +37,15 @@ func TestWhatNodesShareSurvivesTheJoin(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, clusterDir), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, clusterDir, givenFile), text, 0o600); err != nil {
+	key, err := makeNodeKey(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := sealGiven(key, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, clusterDir, givenSealed), sealed, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	got, err := LoadGiven(dir)
@@ -44,6 +55,7 @@ func TestWhatNodesShareSurvivesTheJoin(t *testing.T) {
 	want := c
 	want.Node, want.Listen = Default().Node, Default().Listen
 	want.Cluster = ClusterConfig{Gossip: gossipOff, Profile: "wan", Stable: 30 * time.Second}
+	want.Vault = VaultConfig{Transit: TransitConfig{Address: "https://vault:8200", Mount: "m", Key: "k", Timeout: time.Second}}
 	want.Prices = PricesConfig{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("what was given loads as\n%+v\nnot as\n%+v", got, want)

@@ -166,7 +166,7 @@ func (u *UpstreamConfig) validate() error {
 	if strings.ContainsAny(u.Key, "\r\n\x00") {
 		errs = append(errs, errors.New("key has a line break in it"))
 	}
-	errs = append(errs, u.validateAuth(), u.validateForm())
+	errs = append(errs, u.validateAuth(), u.validateKeys(), u.validateForm())
 	for _, m := range u.Models {
 		if _, err := path.Match(m, ""); err != nil {
 			errs = append(errs, fmt.Errorf("models: %q is not a pattern", m))

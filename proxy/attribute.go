@@ -15,6 +15,7 @@ import (
 const (
 	headerPrefix    = "x-purser-"
 	headerTagPrefix = "x-purser-tag-"
+	headerKey       = "x-purser-key"     // the virtual key, where a header of the dialect has the provider's
 	headerCache     = "x-purser-cache"   // "off" or "bypass": neither read nor fill the cache
 	headerID        = "x-purser-request" // answers only
 	headerUsageCost = "x-purser-usage-cost"
@@ -68,6 +69,9 @@ func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 			return nil
 		}
 		return dialect.NewError(dialect.CodeInvalidValue, "", "the header %s takes off, bypass, no-store or on", headerCache)
+	}
+	if name == headerKey {
+		return nil
 	}
 	if name == headerUsageCost {
 		return x.askCost(value)

@@ -26,7 +26,6 @@ func TestAttribution(t *testing.T) {
 		"the bound value again": {append([]string{"x-purser-customer", "acme", "x-purser-team", "search"}, bound...), 200, nil},
 		"required missing":      {bound, 400, nil},
 		"bound overridden":      {append([]string{"x-purser-customer", "acme", "x-purser-tag-tier", "free"}, bound...), 403, nil},
-		"the key as a header":   {[]string{"x-purser-key", "other"}, 400, nil},
 		"the model as a header": {[]string{"x-purser-model", "other"}, 400, nil},
 		"twice, different":      {[]string{"x-purser-customer", "a", "x-purser-customer", "b"}, 400, nil},
 		"control characters":    {[]string{"x-purser-customer", "a\x01"}, 400, nil},

@@ -103,13 +103,13 @@ func (x *exchange) keep(raw []byte, r *dialect.Report) {
 	var body []byte
 	switch {
 	case x.call.Stream && x.translated():
-		body = x.route_.up.Client.Withhold(x.streamed(r))
+		body = x.withholdKey(x.streamed(r))
 	case x.call.Stream:
 		folded, err := x.wire().Fold(nil, raw)
 		if err != nil {
 			return
 		}
-		body = x.route_.up.Client.Withhold(folded)
+		body = x.withholdKey(folded)
 	default:
 		body = append([]byte(nil), raw...)
 	}

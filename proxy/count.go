@@ -55,11 +55,11 @@ func (x *exchange) askCount() (int64, bool) {
 	if !ok {
 		return 0, false
 	}
-	pass, _, ok := x.g.breakers.Allow(time.Now(), upstream.BreakerKey{Upstream: up.Name, Credential: up.Credential, Model: countBreaker})
-	if !ok {
+	key, e := x.chooseKey(countBreaker)
+	if e != nil {
 		return 0, false
 	}
-	r := x.upstreamRequest()
+	pass, r := key.pass, x.upstreamRequest(key)
 	r.Path, r.Body, r.Timeout = up.target(format.CountPath(x.route_.sent), "", x.route_.sent, dialect.CountTokens), body, x.g.cfg.CountTime
 	res, failure := up.Client.Do(r)
 	if failure != nil {

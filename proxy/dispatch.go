@@ -20,21 +20,22 @@ import (
 // ended too, or goes with the stream.
 func (x *exchange) dispatch() (*Answer, time.Duration) {
 	up := x.route_.up
-	pass, wait, ok := x.g.breakers.Allow(time.Now(), upstream.BreakerKey{Upstream: up.Name, Credential: up.Credential, Model: x.route_.model})
-	if !ok {
+	key, e := x.chooseKey(x.route_.model)
+	if e != nil {
 		x.release()
-		return x.deny(x.breakerOpen(wait)), 0
+		return x.deny(e), 0
 	}
+	x.attempt.key, x.tried = key, append(x.tried, key.id)
 	x.rec.Attempts++
 	x.body = x.there().AppendUpstream(x.body[:0], &x.call, x.change())
-	res, failure := up.Client.Do(x.upstreamRequest())
+	res, failure := up.Client.Do(x.upstreamRequest(key))
 	if failure != nil {
-		pass.Report(time.Now(), upstream.Judge(0, failure))
+		key.pass.Report(time.Now(), upstream.Judge(0, failure))
 		return x.failed(failure)
 	}
 	// A stream that breaks off later does not count: the upstream has answered,
 	// and a client's hang-up must never look like its fault.
-	pass.Report(time.Now(), upstream.Judge(res.Status, nil))
+	key.pass.Report(time.Now(), upstream.Judge(res.Status, nil))
 	x.attempt.res = res
 	switch {
 	case res.Status < 200 || res.Status > 299:
@@ -64,8 +65,8 @@ func (x *exchange) breakerOpen(wait time.Duration) *dialect.Error {
 }
 
 // upstreamRequest builds the call: the client's headers but for those that are
-// the gateway's own business, and the operator's credential.
-func (x *exchange) upstreamRequest() *upstream.Request {
+// the gateway's own business, and the credential.
+func (x *exchange) upstreamRequest(key attemptKey) *upstream.Request {
 	h := make([]upstream.Header, 0, 16)
 	x.req.Header.Each(func(name, value []byte) {
 		if n := string(name); forwards(n) && (!x.translated() || neutral(n)) {
@@ -78,7 +79,7 @@ func (x *exchange) upstreamRequest() *upstream.Request {
 	if x.route_.wire == Anthropic && len(x.req.Header.Peek(headerVersion)) == 0 {
 		h = append(h, upstream.Header{Name: headerVersion, Value: defaultVersion})
 	}
-	r := &upstream.Request{Method: "POST", Header: h}
+	r := &upstream.Request{Method: "POST", Header: h, Secret: key.secret}
 	if x.endpoint.kind == dialect.Lookup {
 		r.Method, r.Path = x.req.Method, x.lookupPath()
 	} else {
@@ -139,6 +140,9 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	}, rand.Uint64())
 	status := res.Status
 	body, err := res.ReadAll(maxErrorBody)
+	if x.passOver(status, body, after) {
+		d = upstream.Decision{Retry: true}
+	}
 	answer := &Answer{Status: status, Header: x.passHeaders(res), Body: x.withheld(body)}
 	x.closeResponse()
 	readable := err == nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
@@ -158,7 +162,7 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	if err != nil || status < 400 {
 		return x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the upstream %s answered with status %d and no readable error", x.route_.up.Name, status)), 0
 	}
-	if status == 401 || status == 403 || status == 400 && bytes.Contains(body, []byte(googleKeyInvalid)) {
+	if (refusesKey(status, body) || status == 403) && !x.route_.up.CallerKeys {
 		// The operator's credential is at fault, not the caller's; the text may quote it.
 		x.g.log.Error("the upstream refuses this gateway's credential", "upstream", x.route_.up.Name, "status", status, "request", x.rec.ID)
 		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "the upstream %s refuses this gateway's credential; its operator has to mend that", x.route_.up.Name)), 0
@@ -182,9 +186,6 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	return answer, 0
 }
 
-// googleKeyInvalid is how Google says that a key is not valid, with status 400.
-const googleKeyInvalid = `"API_KEY_INVALID"`
-
 // whole reads a JSON answer and settles by what it reports.
 func (x *exchange) whole() (*Answer, time.Duration) {
 	res := x.attempt.res
@@ -204,7 +205,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	if report.Failed != nil && report.Done {
 		x.rec.Outcome = record.UpstreamError // it says so itself, in an answer of status 200
 	}
-	if body = x.route_.up.Client.Withhold(body); report.Failed != nil {
+	if body = x.withholdKey(body); report.Failed != nil {
 		body = withoutAccount(body)
 	}
 	answer := &Answer{Status: res.Status, Header: x.passHeaders(res), Body: body}

@@ -48,6 +48,9 @@ type exchange struct {
 	flight   Flight // not nil while others may be waiting for this answer
 	store    bool   // the answer may be kept
 
+	homeKey string   // the credential that keeps what the call takes up, of a pool
+	tried   []string // the credentials of attempts
+
 	counted int64 // input tokens as the provider counted them, with a margin
 	attempt attempt
 	earlier ledger.Amount // what attempts before it cost
@@ -88,6 +91,7 @@ type attempt struct {
 	claim  Claim
 	margin margin // in claim
 	bound  record.Bound
+	key    attemptKey
 	res    *upstream.Response
 
 	sliced sliced // in use where the route says so
@@ -172,7 +176,7 @@ func (x *exchange) authenticate() *dialect.Error {
 	}
 	switch {
 	case !sent:
-		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`%s", x.orKeyHeader())
+		return dialect.NewError(dialect.CodeInvalidKey, "", "no API key: send a Purser virtual key as `Authorization: Bearer pk_…`%s", x.orKeyHeader()+x.orBringKey())
 	case state == KeyActive:
 		x.key = key
 		if e := x.permit(); e != nil {
@@ -209,7 +213,7 @@ func (x *exchange) unknownKey() *dialect.Error {
 			return e
 		}
 	}
-	return dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)")
+	return dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)%s", x.orBringKey())
 }
 
 func (x *exchange) orKeyHeader() string {
@@ -219,9 +223,18 @@ func (x *exchange) orKeyHeader() string {
 	return ""
 }
 
-// secrets are the keys that the request carries: in the header and the parameter
-// that its dialect has for them, and as a bearer token.
+// secrets are what may be the virtual key: the header that is for it alone, if it
+// is there, else what the request carries for its provider.
 func (x *exchange) secrets() (found [3][]byte) {
+	if own := x.req.Header.Peek(headerKey); len(own) > 0 {
+		return [3][]byte{own}
+	}
+	return x.providerKeys()
+}
+
+// providerKeys are the keys that the request carries: in the header and the
+// parameter that its dialect has for them, and as a bearer token.
+func (x *exchange) providerKeys() (found [3][]byte) {
 	w := x.speaks()
 	if h := w.KeyHeader(); h != "" {
 		found[0] = x.req.Header.Peek(h)
@@ -281,6 +294,9 @@ func (x *exchange) route() *dialect.Error {
 	}
 	if !x.choose(home, x.native) && (home != nil || !x.choose(nil, x.foreign)) {
 		return x.unserved(home)
+	}
+	if e := x.bringsKey(); e != nil {
+		return e
 	}
 	x.rec.Upstream = c.up.Name
 	x.rec.Dims.Values[ledger.DimModel] = x.call.Model

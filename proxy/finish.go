@@ -64,6 +64,7 @@ func (x *exchange) recycle() {
 	x.req, x.endpoint, x.key, x.secret, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt, x.refusedBy = chosen{}, attempt{}, ruledBy{}
 	x.judged.clear()
+	x.homeKey, x.tried = "", x.tried[:0]
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.routed, x.resume, x.ended = "", false, false, false, false
 	x.earlier, x.costInUsage, x.stream.answer, x.stream.kept = 0, false, nil, nil
@@ -88,7 +89,7 @@ func outcomeOf(c dialect.Code) record.Outcome {
 	switch c {
 	case dialect.CodeQuota, dialect.CodeRateLimit, dialect.CodeConcurrency:
 		return record.Refused
-	case dialect.CodeUndecided, dialect.CodeStorage, dialect.CodeShuttingDown, dialect.CodeOverloaded:
+	case dialect.CodeUndecided, dialect.CodeStorage, dialect.CodeCredential, dialect.CodeShuttingDown, dialect.CodeOverloaded:
 		return record.Undecided
 	case dialect.CodeClientGone:
 		return record.Disconnected

@@ -143,6 +143,10 @@ type Upstream struct {
 	Costs CostSource
 	// Credential is the id of the client's one key, "" when it sends none.
 	Credential string
+	// Pool has its keys, one of which each call is sent with; nil where the client has its own.
+	Pool KeyPool
+	// CallerKeys says that it is asked with the caller's own key, of which nothing is kept.
+	CallerKeys bool
 	Form
 	// Slicing says which streams may begin before their whole bound is held.
 	Slicing Slicing
@@ -160,6 +164,7 @@ type Gateway struct {
 	seams     Seams
 	prices    *price.Catalogue
 	breakers  *upstream.Breakers
+	cooldowns *upstream.Cooldowns
 	policy    upstream.Policy
 	log       *slog.Logger
 
@@ -197,7 +202,7 @@ func New(base context.Context, cfg Config, ups []*Upstream, prices *price.Catalo
 	g := &Gateway{
 		cfg: cfg, upstreams: ups, kept: newKeptAnswers(maxKeptAnswers), seams: s, prices: prices, log: s.Log,
 		drains: make(chan struct{}, cfg.Drains), base: base,
-		breakers: upstream.NewBreakers(upstream.DefaultBreaker()), policy: upstream.DefaultPolicy(),
+		breakers: upstream.NewBreakers(upstream.DefaultBreaker()), cooldowns: upstream.NewCooldowns(), policy: upstream.DefaultPolicy(),
 	}
 	if g.seams.Rules == nil {
 		g.seams.Rules = noRules{}

@@ -26,6 +26,7 @@ type keptAnswers struct {
 type keptAnswer struct {
 	id, tenant, model string
 	up                *Upstream
+	key               string // of the upstream's pool: another may be of another account
 }
 
 func newKeptAnswers(limit int) *keptAnswers {
@@ -64,6 +65,9 @@ func (x *exchange) remember(r *dialect.Report) {
 		return
 	}
 	a := keptAnswer{id: r.ID, tenant: x.tenant(), model: x.call.Model, up: x.route_.up}
+	if a.up.Pool != nil {
+		a.key = x.attempt.key.id
+	}
 	x.g.kept.put(a)
 	for _, a.id = range r.Kept {
 		x.g.kept.put(a)
@@ -79,10 +83,10 @@ func (x *exchange) home() (*Upstream, *dialect.Error) {
 	var home *Upstream
 	for _, r := range x.call.References {
 		a, ok := x.g.kept.get(r.ID, x.tenant())
-		if !ok || home != nil && a.up != home {
+		if !ok || home != nil && (a.up != home || a.key != x.homeKey) {
 			return nil, dialect.NewError(dialect.CodeUnknownPrevious, r.Param, "'%s' names an answer of which this node cannot show that it was given to this key. A node knows the answers it gave since it started: send the conversation itself as 'input' instead", r.Param)
 		}
-		home = a.up
+		home, x.homeKey = a.up, a.key
 	}
 	return home, nil
 }
@@ -103,7 +107,7 @@ func (x *exchange) decodeLookup() *dialect.Error {
 		return dialect.NewError(dialect.CodeUnknownResponse, "", "this node cannot show that a response %s was given to this key: a node knows the responses it gave since it started", quotePath(id))
 	}
 	x.call.Model, x.rec.Model = a.model, a.model
-	x.route_.up = a.up
+	x.route_.up, x.homeKey = a.up, a.key
 	return nil
 }
 

@@ -22,7 +22,12 @@ func withoutAccount(body []byte) []byte {
 // withheld gives an upstream's error without the operator's key, whatever its
 // form, and without what names the operator's account.
 func (x *exchange) withheld(body []byte) []byte {
-	return withoutAccount(x.route_.up.Client.Withhold(body))
+	return withoutAccount(x.withholdKey(body))
+}
+
+// withholdKey gives what an upstream said without the key it was asked with.
+func (x *exchange) withholdKey(b []byte) []byte {
+	return x.route_.up.Client.Withhold(b, x.attempt.key.secret)
 }
 
 // messagePaths are where servers put the text of an error, in the order in which

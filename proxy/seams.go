@@ -11,6 +11,7 @@ import (
 	"purser/proxy/loop"
 	"purser/proxy/policy"
 	"purser/proxy/price"
+	"purser/proxy/upstream"
 )
 
 // Keys finds the holder of a virtual key by the SHA-256 of its secret.
@@ -65,6 +66,15 @@ type Children interface {
 	// Mint makes a child of the key with this secret. What it returns is written to
 	// the client as JSON, once.
 	Mint(parent *Principal, secret string, body []byte, now ledger.Instant) (any, *dialect.Error)
+}
+
+// KeyPool is the keys that one upstream may be asked with.
+type KeyPool interface {
+	// Order gives the ids of those that a request of these dimensions may be sent
+	// with, the one to try first at the front. random is the only chance in it.
+	Order(d *ledger.Dimensions, at ledger.Instant, random uint64) []string
+	// Open gives a key. An error says, without a secret, what an operator has to mend.
+	Open(ctx context.Context, id string) (upstream.Secret, error)
 }
 
 // Governance is what rules requests beside budgets, as of now.

@@ -174,7 +174,7 @@ func (x *exchange) withhold(out []byte) []byte {
 	if x.stream.meter.Report().Failed != nil {
 		return x.withheld(out)
 	}
-	return x.route_.up.Client.Withhold(out)
+	return x.withholdKey(out)
 }
 
 // copy keeps what came, for the store: as it came, with the usage that the client

@@ -112,8 +112,10 @@ type Parts struct {
 	Loops    Loops
 	Objects  Objects
 	Policies Policies
-	Reports  Reports
-	Cluster  Cluster
+
+	Credentials Credentials
+	Reports     Reports
+	Cluster     Cluster
 
 	Hierarchy Hierarchy
 	Tokens    Tokens

@@ -25,7 +25,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Alerts: n, Audit: &trail{}, Objects: n, Reports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Alerts: n, Audit: &trail{}, Credentials: safe{}, Objects: n, Reports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -266,3 +266,22 @@ func (r *recorded) Header() http.Header         { return r.header }
 func (r *recorded) WriteHeader(status int)      { r.status = status }
 func (r *recorded) Write(b []byte) (int, error) { return r.body.Write(b) }
 func (r *recorded) Flush()                      {}
+
+// safe answers everything about credentials with nothing.
+type safe struct{ Credentials }
+
+func (safe) ListCredentials(context.Context, Read) ([]Credential, Age, error) { return nil, 0, nil }
+func (safe) PutCredential(context.Context, string, Expect, NewCredential) (Credential, error) {
+	return Credential{}, nil
+}
+func (safe) DeleteCredential(context.Context, string, Expect) error { return nil }
+func (safe) MatchCredential(context.Context, string, string) (bool, error) {
+	return false, nil
+}
+func (safe) RotateData(context.Context, string) (Credential, error) { return Credential{}, nil }
+func (safe) RotateMaster(context.Context, RotateMaster) (MasterRotation, error) {
+	return MasterRotation{}, nil
+}
+func (safe) VaultStatus(context.Context, Read) (VaultStatus, Age, error) {
+	return VaultStatus{}, 0, nil
+}

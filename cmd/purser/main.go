@@ -39,6 +39,8 @@ type cli struct {
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
+	Credential  credentialCmd  `cmd:"" help:"Providers' keys that the cluster keeps sealed: put, list, show, rotate, check, delete."`
+	Vault       vaultCmd       `cmd:"" help:"Master and data keys of sealed credentials: new-key, status, rotate-master, rotate-data."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`
 	Audit       auditCmd       `cmd:"" help:"The audit trail: tail, verify, export."`
 	Backup      backupCmd      `cmd:"" help:"Write the ledger and the directory to a file, with checksums."`

@@ -64,6 +64,9 @@ func Named(r directory.Ref) string {
 	if k, ok := kindNumbered(r.Kind); ok {
 		return k.Name + " " + r.ID
 	}
+	if r.Kind == directory.ObjectCredential { // has routes of its own: its spec is not shown
+		return "credential " + r.ID
+	}
 	return fmt.Sprintf("object of kind %d %s", r.Kind, r.ID)
 }
 

@@ -13,7 +13,7 @@ import (
 // that is named like a secret is masked there.
 func TestNoKindOfObjectShowsASecret(t *testing.T) {
 	plain := map[string]bool{ // by kind and path: named so, and none
-		"webhook.url_secret": true, // the name of one in the configuration
+		"webhook..url_secret": true, // the name of one in the configuration
 	}
 	tokens := regexp.MustCompile(`(input|output)_tokens$`) // counts
 	named := regexp.MustCompile(`(?i)secret|token|password|passphrase|private|sealed|cipher|hash|apikey|api_key`)

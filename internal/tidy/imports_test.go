@@ -92,6 +92,14 @@ var rooms = map[string]room{
 		module: []string{"proxy/price"}, banned: []string{"time", "net", "os", "net/http", "math/rand"},
 		why: "other catalogues are read from bytes, exactly as they are written, and nothing is fetched",
 	},
+	"internal/vault": {
+		module: []string{"ledger"}, banned: []string{"net", "net/http"},
+		why: "keys are sealed without asking anybody: a key service is behind a seam",
+	},
+	"internal/vault/transit": {
+		module: []string{"internal/vault"},
+		why:    "one key service, as two calls",
+	},
 	"internal/record": {
 		module: []string{"ledger", "proxy/price"}, banned: []string{"net", "os", "net/http"},
 		why: "the usage record is a vocabulary shared by the request path and the store",

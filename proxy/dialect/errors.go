@@ -53,6 +53,7 @@ const (
 	CodeConcurrency        Code = "concurrency_limit_exceeded"
 	CodeUndecided          Code = "undecided"
 	CodeStorage            Code = "storage_unavailable"
+	CodeCredential         Code = "credential_unavailable"
 	CodeUpstream           Code = "upstream_unavailable"
 	CodeUpstreamTimeout    Code = "upstream_timeout"
 	CodeUpstreamInvalid    Code = "upstream_invalid"
@@ -129,6 +130,7 @@ var codes = map[Code]codeRule{
 	CodeConcurrency:        {429, typeRequests, false},
 	CodeUndecided:          {503, typeServer, false},
 	CodeStorage:            {503, typeServer, false},
+	CodeCredential:         {503, typeServer, false},
 	CodeUpstream:           {502, typeServer, false},
 	CodeUpstreamTimeout:    {504, typeServer, false},
 	CodeUpstreamInvalid:    {502, typeServer, false},

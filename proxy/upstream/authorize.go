@@ -27,7 +27,7 @@ var ErrCredential = errors.New("no valid credential at present")
 // authorize gives the headers that prove who sends r; none with a fixed key.
 func (c *Client) authorize(r *Request) ([]Header, *Failure) {
 	if c.cfg.Authorizer == nil {
-		return nil, nil
+		return c.present(r)
 	}
 	headers, err := c.cfg.Authorizer.Authorize(&Outgoing{Method: r.Method, URL: c.base.origin() + r.Path, Body: r.Body})
 	if err != nil {
@@ -39,6 +39,18 @@ func (c *Client) authorize(r *Request) ([]Header, *Failure) {
 		}
 	}
 	return headers, nil
+}
+
+// present gives the header with the key that the request brings, if it does.
+func (c *Client) present(r *Request) ([]Header, *Failure) {
+	if r.Secret == "" || len(c.cfg.Keys) > 0 {
+		return nil, nil
+	}
+	h := Header{c.cfg.KeyHeader, c.cfg.KeyPrefix + string(r.Secret)}
+	if checkHeader(h) != nil {
+		return nil, fail(false, PhaseStart, ErrCredential)
+	}
+	return []Header{h}, nil
 }
 
 // origin is the base URL as it is sent: "https://host/v1".

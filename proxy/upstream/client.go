@@ -105,12 +105,16 @@ const shortestSecret = 12
 // withheld stands in an answer where a key was.
 var withheld = []byte("key-withheld")
 
-// Withhold gives b without the client's keys: b itself, or a copy where one was in it.
-func (c *Client) Withhold(b []byte) []byte {
+// Withhold gives b without the client's keys and the one that a request brought, if
+// it did: b itself, or a copy where one was in it.
+func (c *Client) Withhold(b []byte, brought Secret) []byte {
 	for _, secret := range c.secrets {
 		if bytes.Contains(b, secret) {
 			b = bytes.ReplaceAll(b, secret, withheld)
 		}
+	}
+	if len(brought) >= shortestSecret && bytes.Contains(b, []byte(brought)) {
+		b = bytes.ReplaceAll(b, []byte(brought), withheld)
 	}
 	return b
 }

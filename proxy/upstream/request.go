@@ -16,10 +16,12 @@ type Request struct {
 	Body   []byte
 	// Key is the index of the credential in Config.Keys; ignored when there are none.
 	Key int
+	// Secret is sent in Config.KeyHeader, after KeyPrefix, where the client has neither Keys nor an Authorizer; "" for none.
+	Secret Secret
 	// Timeout shortens the attempt's total limit; 0 keeps the configured one.
 	Timeout time.Duration
 
-	proof []Header // of this attempt, by the client's Authorizer
+	proof []Header // of this attempt: by the client's Authorizer, or the request's Secret
 }
 
 // maxJoinedBody is the largest body that is copied behind the headers, so that

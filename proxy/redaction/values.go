@@ -84,10 +84,13 @@ func (v *Values) Token(entity string, value []byte) (string, error) {
 	return "<" + name + ">", nil
 }
 
-// Restore appends text to dst with the values in the place of their placeholders. In
-// JSON, brackets may be written as escapes, and values are written with them.
-func (v *Values) Restore(dst, text []byte, inJSON bool) []byte {
-	from := 0
+// Each calls do with every placeholder of these values in a text, in order, and with
+// what stands there instead. In JSON, brackets may be written as escapes, and values
+// are given with them.
+func (v *Values) Each(text []byte, inJSON bool, do func(start, end int, value string)) {
+	if v.Len() == 0 {
+		return
+	}
 	for i := 0; i < len(text); {
 		if text[i] != '<' && !(inJSON && text[i] == '\\') {
 			i++
@@ -97,21 +100,17 @@ func (v *Values) Restore(dst, text []byte, inJSON bool) []byte {
 		value, ok := v.values[string(name)]
 		switch {
 		case size > 0 && ok:
-			dst = append(dst, text[from:i]...)
 			if inJSON {
-				dst = appendEscaped(dst, value)
-			} else {
-				dst = append(dst, value...)
+				value = string(AppendEscaped(nil, value))
 			}
+			do(i, i+size, value)
 			i += size
-			from = i
 		case text[i] == '\\':
 			i += 2 // the escape and what it escapes
 		default:
 			i++
 		}
 	}
-	return append(dst, text[from:]...)
 }
 
 // Pending is the first place at or after from where a placeholder may have begun that
@@ -190,8 +189,8 @@ func bracket(b []byte, c byte, inJSON bool) (size int, cut bool) {
 	return len(escape), false
 }
 
-// appendEscaped appends text as the inside of a JSON string.
-func appendEscaped(dst []byte, text string) []byte {
+// AppendEscaped appends text as the inside of a JSON string.
+func AppendEscaped(dst []byte, text string) []byte {
 	const hexDigits = "0123456789abcdef"
 	for i := range len(text) {
 		switch c := text[i]; {

@@ -124,8 +124,9 @@ const (
 	contextAfter  = 16
 )
 
-// near says whether one of the recognizer's words stands near text[start:end].
-func (r *recognizer) near(text []byte, start, end int) bool {
+// near says whether one of the recognizer's words stands near text[start:end]. What
+// comes after does not count in an answer, of which a stream has not said it yet.
+func (r *recognizer) near(text []byte, start, end int, output bool) bool {
 	before := contextBefore
 	if r.within > 0 {
 		before = r.within
@@ -137,7 +138,7 @@ func (r *recognizer) near(text []byte, start, end int) bool {
 	if i := bytes.IndexByte(after, '\n'); i >= 0 {
 		after = after[:i]
 	}
-	return r.within == 0 && anyWord(after, r.words)
+	return r.within == 0 && !output && anyWord(after, r.words)
 }
 
 // anyWord says whether one of the words is in a window, as a word.

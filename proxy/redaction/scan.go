@@ -135,7 +135,7 @@ func (s *Scanner) searchAt(text []byte, n, at int) {
 		}
 		shift(m, from)
 		m[0] = at
-		if start, end := p.value(m); rec.holds(text, p, m, start, end) {
+		if start, end := p.value(m); rec.holds(text, p, m, start, end, s.plan.output) {
 			s.add(text, n, start, end)
 		}
 	}
@@ -228,7 +228,7 @@ func (s *Scanner) search(text []byte, w span) {
 			if rec.trim != nil {
 				end -= rec.trim(text[start:end])
 			}
-			if end > start && rec.holds(text, p, m, start, end) {
+			if end > start && rec.holds(text, p, m, start, end, s.plan.output) {
 				s.add(text, w.rec, start, end)
 				continue
 			}
@@ -250,7 +250,7 @@ func nextWord(text []byte, i int) int {
 }
 
 // holds says whether a match of the recognizer's is one of its values.
-func (r *recognizer) holds(text []byte, p *pattern, m []int, start, end int) bool {
+func (r *recognizer) holds(text []byte, p *pattern, m []int, start, end int, output bool) bool {
 	v := text[start:end]
 	switch {
 	case r.numbers != nil && !apart(text, start, end):
@@ -263,7 +263,7 @@ func (r *recognizer) holds(text []byte, p *pattern, m []int, start, end int) boo
 		return false
 	case len(r.veto) > 0 && anyWord(text[max(0, start-vetoBefore):start], r.veto):
 		return false
-	case p.context && !r.near(text, start, end):
+	case p.context && !r.near(text, start, end, output):
 		return false
 	}
 	return !r.allowed(text, m, start, end)

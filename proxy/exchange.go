@@ -34,6 +34,7 @@ type exchange struct {
 	groups   map[string]string // of its tools, by their names as they go upstream
 	routed   bool              // the model that was asked for is the name of a route
 	route_   chosen
+	veil     veil
 	limits   Hold // requests and slots, from govern on
 
 	chain    Chain
@@ -217,7 +218,8 @@ func (x *exchange) decode() *dialect.Error {
 	if x.endpoint.kind == dialect.Lookup {
 		return x.decodeLookup()
 	}
-	if e := x.wire().Decode(&x.call, x.target(), x.req.Body); e != nil {
+	x.veil.body = x.req.Body
+	if e := x.wire().Decode(&x.call, x.target(), x.veil.body); e != nil {
 		return e
 	}
 	x.rec.Model, x.rec.Stream = x.call.Model, x.call.Stream

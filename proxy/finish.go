@@ -59,7 +59,7 @@ func (x *exchange) recycle() {
 	}
 	x.call.Reset()
 	x.original.Reset()
-	x.left, x.groups = nil, nil
+	x.left, x.groups, x.veil = nil, nil, veil{}
 	x.req, x.endpoint, x.key, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt = chosen{}, attempt{}
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)

@@ -171,14 +171,15 @@ type Gateway struct {
 
 // Seams are what a Gateway works with.
 type Seams struct {
-	Keys    Keys
-	Rules   Governance // nil: there are none
-	Purse   Purse
-	Cache   Cache
-	Journal Journal
-	NewID   func() string
-	Now     func() ledger.Instant
-	Log     *slog.Logger
+	Keys       Keys
+	Rules      Governance // nil: there are none
+	Purse      Purse
+	Redactions Redactions // nil: nothing is redacted
+	Cache      Cache
+	Journal    Journal
+	NewID      func() string
+	Now        func() ledger.Instant
+	Log        *slog.Logger
 }
 
 // New returns a Gateway. When base ends, waiting and draining end too.

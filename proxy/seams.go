@@ -7,6 +7,8 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/price"
+	"purser/proxy/redaction"
+	"purser/proxy/redaction/body"
 )
 
 // Keys finds the holder of a virtual key by the SHA-256 of its secret.
@@ -51,6 +53,17 @@ type Rules interface {
 	Route(name string) (model, upstream string, ok bool)
 	// RouteNames lists those names, in order.
 	RouteNames() []string
+}
+
+// Redactions say what is looked for in texts, and hear what was found.
+type Redactions interface {
+	// Set is that of now, nil where there is none. An error means that it could not be
+	// decided.
+	Set() (*redaction.Set, error)
+	// Ask asks a recognizer outside about texts. It gives spans of each, in bytes.
+	Ask(ctx context.Context, h *redaction.Hook, texts [][]byte) ([][]redaction.Finding, error)
+	// Found is told what was found in a request or its answer.
+	Found(body.Counts)
 }
 
 // Purse sets allowance aside on this node.

@@ -37,6 +37,7 @@ const (
 	CodeUnknownResponse Code = "response_not_found"
 	CodeModelNotFound   Code = "model_not_found"
 	CodeModelNotAllowed Code = "model_not_allowed"
+	CodeRedaction       Code = "redaction_blocked"
 	CodeUnpriced        Code = "model_not_priced"
 	CodeUnbounded       Code = "cost_not_bounded"
 	CodeContextLength   Code = "context_length_exceeded"
@@ -105,6 +106,7 @@ var codes = map[Code]codeRule{
 	CodeUnknownResponse: {404, typeInvalid, false},
 	CodeModelNotFound:   {404, typeInvalid, false},
 	CodeModelNotAllowed: {403, typeForbidden, false},
+	CodeRedaction:       {403, typeForbidden, false},
 	CodeUnpriced:        {400, typeInvalid, false},
 	CodeUnbounded:       {400, typeInvalid, false},
 	CodeContextLength:   {400, typeInvalid, false},

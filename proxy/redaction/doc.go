@@ -1,6 +1,6 @@
 // Package redaction finds secrets and personal data in text and says what is to
 // become of them. It is pure: text, specs and keys go in, findings and replacements
-// come out. It knows neither JSON nor dialects (see body and stream below it), and
+// come out. It knows neither JSON nor dialects (see body and events below it), and
 // asks nobody (see presidio).
 //
 // Vocabulary: a recognizer finds one kind of value; its entity is the name of that

@@ -59,7 +59,7 @@ var strength = map[Action]int{Report: 1, Tokenise: 2, Hash: 3, Mask: 4, Block: 5
 
 // Spec is a redaction: what is looked for in which requests, and what is done.
 type Spec struct {
-	ID          string              `json:"id"`
+	ID          string              `json:"-"` // of the object that it is the spec of
 	Description string              `json:"description,omitempty"`
 	Match       map[string][]string `json:"match,omitempty"` // dimension to the values it may have; none means every request
 	Mode        Mode                `json:"mode,omitempty"`
@@ -115,14 +115,11 @@ var (
 	entityForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,47}$`)
 )
 
-// Validate says everything that is wrong with a spec, but for detectors that no
-// rule has: which rules there are is known to [Compile].
+// Validate says everything that is wrong with a spec, but for names that no rule has:
+// which rules there are is known to [Compile].
 func (s *Spec) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if !idForm.MatchString(s.ID) {
-		bad("id is not 1 to 64 of a-z, 0-9, '.', '_', '-'")
-	}
 	if len(s.Description) > 1024 {
 		bad("description is longer than 1024 bytes")
 	}

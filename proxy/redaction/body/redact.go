@@ -43,12 +43,12 @@ func (b *Blocked) Error() string {
 
 // HookError says that a hook which has to be asked gave no answer.
 type HookError struct {
-	Spec string
+	Hook string
 	Err  error
 }
 
 // Error names the hook.
-func (e *HookError) Error() string { return "asking the hook " + e.Spec + ": " + e.Err.Error() }
+func (e *HookError) Error() string { return "asking the hook " + e.Hook + ": " + e.Err.Error() }
 
 // Unwrap gives the cause.
 func (e *HookError) Unwrap() error { return e.Err }

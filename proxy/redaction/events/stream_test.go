@@ -1,4 +1,4 @@
-package stream
+package events
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package stream
+package events
 
 // elements cuts a stream that is one JSON array into its elements.
 type elements struct {

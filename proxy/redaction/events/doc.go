@@ -1,4 +1,4 @@
-// Package stream redacts answers that come as streams of events, in the dialect of the
+// Package events redacts answers that come as streams of events, in the dialect of the
 // client: what the model says is searched and restored across events, and everything
 // else of an event as in a whole answer.
 //
@@ -11,4 +11,4 @@
 // left.
 //
 // Memory is bounded: beyond it everything held is decided as it stands.
-package stream
+package events

@@ -32,6 +32,7 @@ type Config struct {
 	Cache     CacheConfig      `yaml:"cache"`
 	Requests  RequestsConfig   `yaml:"requests"`
 	Purse     PurseConfig      `yaml:"purse"`
+	Redaction RedactionConfig  `yaml:"redaction"`
 	Usage     UsageConfig      `yaml:"usage"`
 	Log       LogConfig        `yaml:"log"`
 }
@@ -216,6 +217,7 @@ func load(file string, expanded func(string) (string, error)) (Config, error) {
 	for i := range c.Upstreams {
 		c.Upstreams[i].setDefaults()
 	}
+	c.Redaction.setDefaults()
 	return c, nil
 }
 
@@ -322,6 +324,7 @@ func (c *Config) Validate() error {
 	under("cluster", c.Cluster.validate(c.Node.ID))
 	under("requests", gateway.Validate())
 	under("purse", wallet.Validate())
+	under("redaction", c.Redaction.validate())
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "%q is not debug, info, warn or error", c.Log.Level)
 	}
@@ -399,6 +402,9 @@ func (c *Config) purse() purse.Config {
 func (c *Config) Check() error {
 	err := c.Validate()
 	if _, e := loadPrices(c.Prices.Overrides); e != nil {
+		err = errors.Join(err, e)
+	}
+	if _, e := c.Redaction.rules(); e != nil {
 		err = errors.Join(err, e)
 	}
 	for i := range c.Upstreams {

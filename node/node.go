@@ -44,6 +44,7 @@ type Node struct {
 	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys      keyRing
 	objects   ruleBook
+	redactor  *redactor
 	current   *currency
 	cache     *cache
 	prices    *price.Catalogue
@@ -102,6 +103,9 @@ func (n *Node) open(ctx, base context.Context) error {
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Upstreams: n.upstreamHealth,
 	})
+	if err := n.openRedactions(); err != nil {
+		return err
+	}
 	if err := n.openPurse(ctx); err != nil {
 		return err
 	}
@@ -392,6 +396,7 @@ func (n *Node) close() error {
 	if n.peers != nil {
 		errs = append(errs, n.peers.close())
 	}
+	n.redactor.close()
 	if n.cache != nil {
 		n.cache.tier.Close()
 	}

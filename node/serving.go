@@ -71,7 +71,7 @@ func (n *Node) openUpstreams(ctx context.Context) error {
 func (n *Node) openGateway(base context.Context) error {
 	seams := proxy.Seams{
 		Keys:  &n.keys,
-		Rules: &n.objects,
+		Rules: &n.objects, Redactions: n.redactor,
 		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) ledger.WindowKind {
 			return (*n.windows.Load())[id]
 		}),

@@ -17,7 +17,7 @@ func (c *Config) shared() (configuration, prices []byte, err error) {
 	if c.Cluster.Gossip == gossipOff {
 		out.Cluster.Gossip = gossipOff // an address is each node's own
 	}
-	out.Prices = PricesConfig{}
+	out.Prices, out.Redaction.RulesFile = PricesConfig{}, ""
 	if c.Prices.Overrides != "" {
 		if prices, err = os.ReadFile(c.Prices.Overrides); err != nil {
 			return nil, nil, fmt.Errorf("prices.overrides: %w", err)

@@ -30,6 +30,7 @@ type cli struct {
 	Delete      deleteCmd      `cmd:"" help:"Delete an object that nothing refers to."`
 	Apply       applyCmd       `cmd:"" help:"Make the cluster as a file says: plan, show the differences, change."`
 	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
+	Redact      redactCmd      `cmd:"" help:"Redactions: try one on a text, list what can be found."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`

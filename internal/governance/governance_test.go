@@ -97,6 +97,8 @@ func TestASpecIsReadStrictlyAndWrittenTheSame(t *testing.T) {
 		"member":  {`{"org":"o","teams":["a","b"],"email":"a@b"}`},
 		"agent":   {`{"team":"t","project":"p","parent":"a","owner":"m"}`},
 		"route":   {`{"model":"m","upstream":"u"}`},
+		"redaction": {`{}`, `{"description":"d","match":{"team":["a"]},"mode":"shadow","direction":"both","detectors":["secrets","EMAIL"],"action":"tokenise","overrides":{"CREDIT_CARD":{"action":"mask","keep_last":4}},` +
+			`"custom":[{"name":"STAFF","regex":"E[0-9]{6}","context":["staff"]}],"exceptions":[{"entity":"EMAIL","value":"a@b.de"}]}`, `{"hook":{"name":"ner","fail_open":true}}`},
 	} {
 		k, ok := KindOf(kind)
 		if !ok {
@@ -123,6 +125,8 @@ func TestASpecIsReadStrictlyAndWrittenTheSame(t *testing.T) {
 		"an id that isnt": {"team", `{"org":"a/b"}`, "org: id"},
 		"no address":      {"member", `{"email":"ann"}`, "no address"},
 		"no model":        {"route", `{}`, "model is missing"},
+		"a bad pattern":   {"redaction", `{"custom":[{"name":"X","regex":"("}]}`, "custom[0]"},
+		"no such action":  {"redaction", `{"action":"burn"}`, "action is not"},
 		"too many teams":  {"member", `{"teams":["a"` + strings.Repeat(`,"a"`, directory.MaxRefs) + `]}`, "the most is 256"},
 	} {
 		k, _ := KindOf(c.kind)

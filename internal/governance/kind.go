@@ -35,6 +35,7 @@ var Kinds = []Kind{
 	{directory.ObjectProject, "project", "projects", func() Spec { return &Project{} }},
 	{directory.ObjectMember, "member", "members", func() Spec { return &Member{} }},
 	{directory.ObjectAgent, "agent", "agents", func() Spec { return &Agent{} }},
+	{directory.ObjectRedaction, "redaction", "redactions", func() Spec { return &Redaction{} }},
 	{directory.ObjectRoute, "route", "routes", func() Spec { return &Route{} }},
 }
 

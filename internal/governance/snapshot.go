@@ -7,6 +7,7 @@ import (
 
 	"purser/internal/directory"
 	"purser/ledger"
+	"purser/proxy/redaction"
 )
 
 // Snapshot is every object, compiled. It is immutable.
@@ -16,6 +17,8 @@ type Snapshot struct {
 	members  map[string]Member
 	agents   map[string]Agent // each with the team and project of those above it, if it has neither
 	routes   map[string]Route
+
+	redactions []redaction.Spec
 }
 
 // Compile reads every object of a directory. An error is an object that this build
@@ -50,6 +53,9 @@ func Compile(s *directory.State) (*Snapshot, error) {
 		out.agents[id] = a
 	}
 	if out.routes, err = compile[Route](s, directory.ObjectRoute); err != nil {
+		return nil, err
+	}
+	if out.redactions, err = redactions(s); err != nil {
 		return nil, err
 	}
 	return out, nil

@@ -37,7 +37,7 @@ var rooms = map[string]room{
 		why: "replicated objects must apply alike on every node",
 	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "proxy/redaction"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {
@@ -113,6 +113,30 @@ var rooms = map[string]room{
 		module: []string{"ledger", "proxy/...", "internal/record", "internal/policy"},
 		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/tidwall/gjson"},
 		why:    "the request path never sees Raft or a store: it meets them as seams",
+	},
+	"proxy/redaction": {
+		module: []string{"ledger", "proxy/redaction/rules", "proxy/redaction/labelled"}, banned: []string{"time", "context", "os", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
+		why: "what is found follows from the text and the specs alone, and no text goes anywhere",
+	},
+	"proxy/redaction/rules": {
+		owned: []string{"github.com/pelletier/go-toml/v2"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		why: "rules are read from bytes, and nothing is fetched",
+	},
+	"proxy/redaction/body": {
+		module: []string{"proxy/redaction", "proxy/dialect/jsonscan"}, banned: []string{"time", "os", "net", "net/http", "log", "log/slog", "math/rand"},
+		why: "bodies are redacted as bytes; hooks are asked by the caller",
+	},
+	"proxy/redaction/events": {
+		module: []string{"proxy/redaction", "proxy/redaction/body", "proxy/dialect/jsonscan", "proxy/dialect/sse"}, owned: []string{"github.com/tidwall/gjson"},
+		banned: []string{"time", "os", "net", "net/http", "log", "log/slog", "math/rand"},
+		why:    "streams are redacted as bytes; whoever has the connections feeds them",
+	},
+	"proxy/redaction/presidio": {
+		module: []string{"proxy/redaction"},
+		why:    "the one place from which a text goes to a recognizer outside",
+	},
+	"proxy/redaction/labelled": {
+		why: "it is for tests alone, and shares no code with what they test",
 	},
 	"proxy/dialect/conversation/conversationtest": {
 		module: []string{"proxy/dialect/...", "proxy/price"},

@@ -10,7 +10,7 @@ func addresses() []*recognizer {
 	return []*recognizer{
 		{
 			entity: "EMAIL", rank: rankAddress + 2, keywords: []string{"@"}, narrow: aroundAt,
-			patterns: []pattern{exact(`[`+letters+`\d_!#$%&'*+/=?^{|}~.-]{1,64}@(?:[`+letters+`\d][`+letters+`\d-]{0,62}\.){1,8}(?:[`+letters+`]{2,24}|xn--[a-zA-Z0-9-]{2,40})`, email)},
+			patterns: []pattern{exact(`[`+letters+`\d_!#$%*+^~-][`+letters+`\d_!#$%'*+^~.-]{0,63}@(?:[`+letters+`\d][`+letters+`\d-]{0,62}\.){1,8}(?:[`+letters+`]{2,24}|xn--[a-zA-Z0-9-]{2,40})`, email)},
 		},
 		{
 			entity: "URL", rank: rankAddress, keywords: []string{"://", "www."}, trim: urlEnd, narrow: aroundScheme,
@@ -18,7 +18,7 @@ func addresses() []*recognizer {
 		},
 		{
 			entity: "IP", rank: rankAddress + 1, around: 45,
-			numbers: func(r *region) bool { return r.dots >= 3 || r.colons >= 1 },
+			numbers: func(r *region) bool { return r.dots >= 3 || r.colons >= 2 },
 			veto:    []string{"v", "version", "ver", "release", "build", "section", "chapter", "firmware", "sdk"},
 			patterns: []pattern{
 				exact(`\b(?:\d{1,3}\.){3}\d{1,3}\b`, ip),
@@ -34,7 +34,7 @@ func addresses() []*recognizer {
 			patterns: []pattern{exact(`(?i)\b(?:[0-9a-f]{2}(?::[0-9a-f]{2}){5}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})\b`, mac)},
 		},
 		{
-			entity: "PHONE", rank: rankPhone, loose: pureDigits(7),
+			entity: "PHONE", rank: rankPhone, within: 40, loose: pureDigits(7),
 			numbers: func(r *region) bool {
 				return r.pure >= 7 && r.dialled || r.pure >= 10 && r.hasPlain(3, 3) && r.hasPlain(4, 4)
 			},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"purser/proxy/redaction/rules"
@@ -90,6 +91,15 @@ type pattern struct {
 	first, after *regexp.Regexp
 }
 
+// begins says whether text begins as a match of the pattern's can.
+func (p *pattern) begins(text []byte) bool {
+	return slices.ContainsFunc(p.heads, func(b beginning) bool { return b.begins(text) })
+}
+
+func (r *recognizer) begins(text []byte) bool {
+	return slices.ContainsFunc(r.patterns, func(p pattern) bool { return p.begins(text) })
+}
+
 func (r *recognizer) name() string {
 	if r.rule != "" {
 		return r.rule
@@ -131,7 +141,7 @@ func (r *recognizer) near(text []byte, start, end int, output bool) bool {
 	if r.within > 0 {
 		before = r.within
 	}
-	if anyWord(text[max(0, start-before):start], r.words) {
+	if anyWord(sentence(text[max(0, start-before):start]), r.words) {
 		return true
 	}
 	after := text[end:min(len(text), end+contextAfter)]
@@ -139,6 +149,25 @@ func (r *recognizer) near(text []byte, start, end int, output bool) bool {
 		after = after[:i]
 	}
 	return r.within == 0 && !output && anyWord(after, r.words)
+}
+
+// sentence is what of a window belongs to the sentence at its end.
+func sentence(window []byte) []byte {
+	for i := len(window) - 2; i >= 0; i-- {
+		if c := window[i]; (c == '.' || c == '!' || c == '?') && (window[i+1] == ' ' || window[i+1] == '\n') && (i == 0 || !abbreviates(window[:i])) {
+			return window[i+1:]
+		}
+	}
+	return window
+}
+
+// abbreviates says whether a dot after w ends a short word, such as no. or tel.
+func abbreviates(w []byte) bool {
+	n := 0
+	for n < len(w) && alnum[w[len(w)-1-n]] && !digit[w[len(w)-1-n]] {
+		n++
+	}
+	return n > 0 && n <= 4
 }
 
 // anyWord says whether one of the words is in a window, as a word.

@@ -8,7 +8,7 @@ type region struct {
 	pure       int    // those in words of digits alone
 	longest    int    // digits of the longest such word
 	dots       int    // separators
-	colons     int    // the same
+	colons     int    // the same, with those right before and after
 	dashes     int    // the same
 	plain      uint64 // lengths of words of digits alone, as bits; bit 63 for longer ones
 	mixed      uint64 // the same of words with letters and digits
@@ -55,6 +55,9 @@ func nextRegion(text []byte, from int) (r region, ok bool) {
 		i--
 	}
 	r.start = i
+	if i > 0 && text[i-1] == ':' {
+		r.colons++
+	}
 	r.dialled = i > 0 && (text[i-1] == '+' || text[i-1] == '(')
 	for {
 		i = r.word(text, i)
@@ -64,6 +67,9 @@ func nextRegion(text []byte, from int) (r region, ok bool) {
 			gap++
 		}
 		if gap == i || !digitsAhead(text, gap) {
+			if i < len(text) && text[i] == ':' {
+				r.colons++
+			}
 			return r, true
 		}
 		for _, c := range text[i:gap] {

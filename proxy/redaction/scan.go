@@ -3,6 +3,7 @@ package redaction
 import (
 	"bytes"
 	"cmp"
+	"regexp"
 	"slices"
 	"unicode/utf8"
 )
@@ -30,6 +31,15 @@ func (f *Finding) Name() string {
 // maxFindings bounds those of one text: what is beyond is refused by the caller.
 const maxFindings = 10_000
 
+// Limits of the bytes that expressions are run over in one text. Prompts need a
+// fraction of their length, long tables of numbers ten times that; what needs more is
+// made to.
+const (
+	leastWork  = 4 << 20
+	workFactor = 32
+	mostWork   = 256 << 20
+)
+
 // Scanner searches texts by a plan. It belongs to one goroutine at a time.
 type Scanner struct {
 	plan  *Plan
@@ -39,6 +49,7 @@ type Scanner struct {
 	// Where context words end, by recognizer of numbers: all, and what is left of them.
 	words, context [][]int
 	full           bool
+	work           int // bytes that expressions may still be run over
 }
 
 // span is a window for a recognizer, and which of its patterns are run there.
@@ -68,9 +79,11 @@ func (p *Plan) NewScanner() *Scanner {
 }
 
 // Scan finds what the plan's specs look for, in order, without overlaps. The result
-// is the scanner's until its next call. full says that there was more than is kept.
+// is the scanner's until its next call. full says that there was more than is kept, or
+// more to do than is done for one text.
 func (s *Scanner) Scan(text []byte) (found []Finding, full bool) {
 	s.hits, s.found, s.full = s.hits[:0], s.found[:0], false
+	s.work = min(leastWork+workFactor*len(text), mostWork)
 	if len(text) == 0 || s.plan == nil {
 		return nil, false
 	}
@@ -105,8 +118,12 @@ func (s *Scanner) byKeyword(text []byte) {
 			case r.narrow != nil:
 				from, to := r.narrow(text, start, end)
 				s.hits = append(s.hits, span{n, from, to, all})
-			case r.where == atStart:
+			case r.where == atStart && r.reach < unbounded:
 				s.searchAt(text, n, start)
+			case r.where == atStart:
+				if r.begins(text[start:]) {
+					s.hits = append(s.hits, span{n, start, len(text), all})
+				}
 			case r.where == around:
 				s.hits = append(s.hits, span{n, max(0, start-r.reach), end + min(r.reach, len(text)-end), all})
 			default:
@@ -122,18 +139,17 @@ func (s *Scanner) searchAt(text []byte, n, at int) {
 	to := at + min(rec.reach+utf8.UTFMax, len(text)-at)
 	for i := range rec.patterns {
 		p := &rec.patterns[i]
-		if !slices.ContainsFunc(p.heads, func(b beginning) bool { return b.begins(text[at:]) }) {
+		if !p.begins(text[at:]) {
 			continue
 		}
 		re, from := p.first, at
 		if at > 0 {
 			re, from = p.after, at-1
 		}
-		m := re.FindSubmatchIndex(text[from:to])
+		m := s.match(re, text, from, to)
 		if m == nil {
 			continue
 		}
-		shift(m, from)
 		m[0] = at
 		if start, end := p.value(m); rec.holds(text, p, m, start, end, s.plan.output) {
 			s.add(text, n, start, end)
@@ -141,12 +157,24 @@ func (s *Scanner) searchAt(text []byte, n, at int) {
 	}
 }
 
-func shift(m []int, by int) {
+// match runs an expression over text[from:to], within the work that is left.
+func (s *Scanner) match(re *regexp.Regexp, text []byte, from, to int) []int {
+	if s.work <= 0 {
+		s.full = true
+		return nil
+	}
+	m := re.FindSubmatchIndex(text[from:to])
+	if m == nil {
+		s.work -= to - from
+		return nil
+	}
+	s.work -= m[1]
 	for k := range m {
 		if m[k] >= 0 {
-			m[k] += by
+			m[k] += from
 		}
 	}
+	return m
 }
 
 // byNumber notes the same for regions of digits.
@@ -216,11 +244,10 @@ func (s *Scanner) search(text []byte, w span) {
 			continue
 		}
 		for at := from; at < to; {
-			m := p.re.FindSubmatchIndex(text[at:to])
+			m := s.match(p.re, text, at, to)
 			if m == nil {
 				break
 			}
-			shift(m, at)
 			start, end := p.value(m)
 			if at = m[1]; at == m[0] {
 				at++

@@ -40,7 +40,7 @@ const bareShare = 12
 // in two of three one to three values.
 func Generate(seed uint64, n int) []Text {
 	r := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
-	makers := append(personal(), secretMaker())
+	makers := append(personal(), secretMaker(), secretMaker(), secretMaker())
 	var texts []Text
 	for i := range n {
 		b := &builder{r: r}

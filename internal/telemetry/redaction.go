@@ -1,0 +1,24 @@
+package telemetry
+
+// maxEntities bounds the values of the label "entity": operators name patterns of
+// their own, and hooks what they find.
+const maxEntities = 200
+
+// Redacted counts values that redactions found. action is shadow for those that a
+// redaction in shadow mode alone found.
+func (m *Metrics) Redacted(entity, action string, n int) {
+	m.found.WithLabelValues(m.entity(entity), action).Add(float64(n))
+}
+
+// entity gives the label of an entity.
+func (m *Metrics) entity(name string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.entities[name] {
+		if len(m.entities) == maxEntities {
+			return otherModel
+		}
+		m.entities[name] = true
+	}
+	return name
+}

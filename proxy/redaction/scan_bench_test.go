@@ -26,6 +26,7 @@ func BenchmarkScan(b *testing.B) {
 			sc := set.Plan(nil, Input).NewScanner()
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
+			defer labelled.PerCPU(b, len(text))()
 			for b.Loop() {
 				sc.Scan(text)
 			}

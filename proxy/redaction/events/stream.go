@@ -121,6 +121,10 @@ func (s *Stream) event(raw []byte, at, to int) error {
 
 func (s *Stream) add(ev *event) error {
 	data := ev.raw[ev.at:ev.to]
+	if s.plain(data) {
+		s.out = ev.append(s.out)
+		return nil
+	}
 	s.queue = append(s.queue, ev)
 	s.held += len(ev.raw)
 	if len(data) > 0 {
@@ -128,13 +132,19 @@ func (s *Stream) add(ev *event) error {
 			return err
 		}
 	}
-	if len(s.queue) > maxEvents || s.held > maxBytes {
+	if len(s.queue) > maxEvents || s.held > maxBytes || len(s.channels) > maxEvents {
 		if err := s.end(""); err != nil {
 			return err
 		}
 	}
 	s.release()
 	return nil
+}
+
+// plain says that an event has nothing to do with a placeholder: nothing is looked for
+// but these, none has begun before, and none begins in it, in whatever form.
+func (s *Stream) plain(data []byte) bool {
+	return s.plan == nil && len(s.queue) == 0 && bytes.IndexByte(data, '<') < 0 && bytes.IndexByte(data, '\\') < 0
 }
 
 func (s *Stream) hear(ev *event, data []byte) error {

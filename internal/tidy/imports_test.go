@@ -115,7 +115,7 @@ var rooms = map[string]room{
 		why:    "the request path never sees Raft or a store: it meets them as seams",
 	},
 	"proxy/redaction": {
-		module: []string{"ledger", "proxy/redaction/rules", "proxy/redaction/labelled"}, banned: []string{"time", "context", "os", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
+		module: []string{"ledger", "proxy/redaction/rules"}, banned: []string{"time", "context", "os", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
 		why: "what is found follows from the text and the specs alone, and no text goes anywhere",
 	},
 	"proxy/redaction/rules": {

@@ -115,7 +115,9 @@ func TestBadAnswersAreErrors(t *testing.T) {
 	if _, err := c.Analyze(t.Context(), &redaction.Hook{}, texts("some text")); err == nil || !strings.Contains(err.Error(), "500") {
 		t.Errorf("%v", err)
 	}
-	c = client(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 307) }, nil)
+	c = client(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+	}, nil)
 	if _, err := c.Analyze(t.Context(), &redaction.Hook{}, texts("some text")); err == nil {
 		t.Error("a redirect is followed")
 	}

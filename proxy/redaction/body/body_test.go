@@ -54,7 +54,8 @@ func TestRequests(t *testing.T) {
 		"schemas":                        {`{"tools":[{"function":{"name":"f","description":"of a@b.de","parameters":{"type":"object","properties":{"x":{"enum":["a@b.de"],"description":"as a@b.de","default":"a@b.de"}}}}}]}`, `{"tools":[{"function":{"name":"f","description":"of [EMAIL]","parameters":{"type":"object","properties":{"x":{"enum":["a@b.de"],"description":"as [EMAIL]","default":"[EMAIL]"}}}}}]}`},
 		"input of responses":             {`{"input":"a@b.de","instructions":"a@b.de","user":"a@b.de","metadata":{"id":"a@b.de"}}`, `{"input":"[EMAIL]","instructions":"[EMAIL]","user":"[EMAIL]","metadata":{"id":"[EMAIL]"}}`},
 		"system":                         {`{"system":[{"type":"text","text":"a@b.de"}],"systemInstruction":{"parts":[{"text":"a@b.de"}]}}`, `{"system":[{"type":"text","text":"[EMAIL]"}],"systemInstruction":{"parts":[{"text":"[EMAIL]"}]}}`},
-		"a field that is not known":      {`{"x_new":{"y":["a@b.de"]}}`, `{"x_new":{"y":["[EMAIL]"]}}`},
+		"stop sequences, and headers of a tool's server": {`{"stop":["a@b.de"],"stop_sequences":["a@b.de"],"tools":[{"type":"mcp","server_url":"https://a.de","headers":{"X":"a@b.de"}}],"messages":[]}`, `{"stop":["a@b.de"],"stop_sequences":["a@b.de"],"tools":[{"type":"mcp","server_url":"https://a.de","headers":{"X":"a@b.de"}}],"messages":[]}`},
+		"a field that is not known":                      {`{"x_new":{"y":["a@b.de"]}}`, `{"x_new":{"y":["[EMAIL]"]}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, _, err := request(t, redaction.Spec{}, c.in)

@@ -119,9 +119,7 @@ func (m mode) under(name string, kind jsonscan.Kind, level int, answer bool) (mo
 		return schema, true
 	case name == "metadata", own[name] && level > 1 && kind == jsonscan.Object:
 		return data, true
-	case structure[name] && (kind == jsonscan.String || name == "headers" || name == "embedding"):
-		return normal, false
-	case structure[name] && name == "stop":
+	case structure[name] && kind == jsonscan.String, settings[name]:
 		return normal, false
 	}
 	return normal, true
@@ -161,9 +159,10 @@ func (d *document) text(c *jsonscan.Cursor, s jsonscan.Str, m mode, key []byte) 
 		l.context = key
 	}
 	if at, is, isText := link(l.text); is {
-		if !isText || !l.decode(at) {
+		if !isText {
 			return
 		}
+		l.decode(at) // else it is searched as it stands
 	}
 	if d.nest(l) {
 		return
@@ -196,9 +195,10 @@ func (d *document) media(c *jsonscan.Cursor, s jsonscan.Str, key []byte, isText 
 	at, is, linked := link(l.text)
 	switch {
 	case is:
-		if !linked || !l.decode(at) {
+		if !linked {
 			return
 		}
+		l.decode(at)
 	case onlyBase64(l.text):
 		if len(l.text) >= minMedia && !isText {
 			return
@@ -236,14 +236,11 @@ func onlyBase64(t []byte) bool {
 	return len(t) > 0
 }
 
-// decode reads the text from at on as base64 of text, and says whether it is.
-func (l *leaf) decode(at int) bool {
-	inner, err := base64.StdEncoding.DecodeString(string(l.text[at:]))
-	if err != nil || !utf8.Valid(inner) {
-		return false
+// decode reads the text from at on as base64 of text, if it is.
+func (l *leaf) decode(at int) {
+	if inner, err := base64.StdEncoding.DecodeString(string(l.text[at:])); err == nil && utf8.Valid(inner) {
+		l.base64, l.inner = at, inner
 	}
-	l.base64, l.inner = at, inner
-	return true
 }
 
 // searched is what of the leaf is searched.

@@ -18,9 +18,12 @@ var structure = set(
 	"mime_type", "mimeType", "media_type", "mediaType",
 	"signature", "thoughtSignature", "thought_signature", "encrypted_content", "encrypted_stdout", "encrypted_index",
 	"url", "image_url", "file_url", "file_uri", "fileUri", "video_url", "audio_url", "cachedContent", "cached_content",
-	"server_url", "server_label", "authorization", "authorization_token", "headers", "connector_id", // of a tool's server: the provider needs them
-	"stop", "stop_sequences", "stopSequences", "response_mime_type", "responseMimeType", "tool_name", "anthropic_version", "embedding", "betas", "include",
+	"server_url", "server_label", "authorization", "authorization_token", "connector_id", // of a tool's server: the provider needs them
+	"response_mime_type", "responseMimeType", "tool_name", "anthropic_version",
 )
+
+// settings are keys of which no value has text, whatever it is.
+var settings = set("stop", "stop_sequences", "stopSequences", "embedding", "betas", "include", "headers")
 
 // own are keys of data that is the caller's own, below the root.
 var own = set("input", "args", "arguments", "response", "metadata", "variables", "labels")

@@ -32,6 +32,7 @@ type Config struct {
 	Cache     CacheConfig      `yaml:"cache"`
 	Requests  RequestsConfig   `yaml:"requests"`
 	Purse     PurseConfig      `yaml:"purse"`
+	Redaction RedactionConfig  `yaml:"redaction"`
 	Usage     UsageConfig      `yaml:"usage"`
 	Alerts    AlertsConfig     `yaml:"alerts"`
 	Audit     AuditConfig      `yaml:"audit"`
@@ -276,6 +277,7 @@ func parse(name, text string) (Config, error) {
 	for i := range c.Upstreams {
 		c.Upstreams[i].setDefaults()
 	}
+	c.Redaction.setDefaults()
 	return c, nil
 }
 
@@ -391,6 +393,7 @@ func (c *Config) Validate() error {
 	under("purse", wallet.Validate())
 	under("alerts", c.Alerts.validate())
 	under("vault", c.Vault.validate())
+	under("redaction", c.Redaction.validate())
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "%q is not debug, info, warn or error", c.Log.Level)
 	}
@@ -473,6 +476,9 @@ func (c *Config) Check() error {
 	}
 	if _, e := c.Vault.load(); e != nil {
 		err = errors.Join(err, fmt.Errorf("vault: %w", e))
+	}
+	if _, e := c.Redaction.rules(); e != nil {
+		err = errors.Join(err, e)
 	}
 	for i := range c.Upstreams {
 		if u := &c.Upstreams[i]; u.GoogleCredentials != "" {

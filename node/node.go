@@ -49,6 +49,7 @@ type Node struct {
 	objects   ruleBook
 	alerts    *alerts
 	vault     *keyVault
+	redactor  *redactor
 	current   *currency
 	cache     *cache
 	prices    *price.Catalogue
@@ -126,6 +127,9 @@ func (n *Node) open(ctx, base context.Context) error {
 		Followers: n.followers, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
 		Breakers: n.breakers.count, Loops: n.loops.counts,
 	})
+	if err := n.openRedactions(); err != nil {
+		return err
+	}
 	if err := n.openPurse(ctx); err != nil {
 		return err
 	}
@@ -445,6 +449,7 @@ func (n *Node) close() error {
 	if n.peers != nil {
 		errs = append(errs, n.peers.close())
 	}
+	n.redactor.close()
 	if n.cache != nil {
 		n.cache.tier.Close()
 	}

@@ -67,6 +67,11 @@ func (c control) PutObject(ctx context.Context, kind, id string, expect admin.Ex
 	if err != nil {
 		return admin.Object{}, admin.Invalid(k.Name + " " + strconv.Quote(id) + ": " + err.Error())
 	}
+	if r, ok := read.(*governance.Redaction); ok {
+		if err := c.n.objects.checkRedaction(id, r.Spec); err != nil {
+			return admin.Object{}, admin.Invalid(err.Error())
+		}
+	}
 	cmd, err := k.Put(id, versionOf(expect), read)
 	if err != nil {
 		return admin.Object{}, admin.Invalid(k.Name + " " + strconv.Quote(id) + ": " + err.Error())

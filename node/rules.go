@@ -8,25 +8,31 @@ import (
 	"purser/internal/directory"
 	"purser/internal/governance"
 	"purser/proxy"
+	"purser/proxy/redaction"
 )
 
 // ruleBook is the directory's objects as the request path sees them: compiled when
 // one of them changed, and swapped whole.
 type ruleBook struct {
-	now atomic.Pointer[compiled]
+	now     atomic.Pointer[compiled]
+	options redaction.Options
 }
 
 // compiled is a snapshot, or why there is none.
 type compiled struct {
-	rules *governance.Snapshot
-	err   error
+	rules      *governance.Snapshot
+	redactions *redaction.Set // nil: there are none
+	err        error
 }
 
 // compile puts what a directory says in place. Objects that this build cannot read
 // let nothing pass: what they forbid is not known.
 func (b *ruleBook) compile(s *directory.State, log *slog.Logger) {
 	var c compiled
-	if c.rules, c.err = governance.Compile(s); c.err != nil {
+	if c.rules, c.err = governance.Compile(s); c.err == nil && len(c.rules.Redactions()) > 0 {
+		c.redactions, c.err = redaction.Compile(c.rules.Redactions(), b.options)
+	}
+	if c.err != nil {
 		c.err = undecided{fmt.Errorf("the rules cannot be read: %w", c.err)}
 		log.Error("requests are refused until this node can read the rules; upgrade it, or change the object", slog.Any("error", c.err))
 	}

@@ -19,7 +19,7 @@ func (c *Config) shared() (configuration, prices []byte, err error) {
 	}
 	out.Vault.MasterKey, out.Vault.MasterKeyFile, out.Vault.Current = "", "", "" // whoever has it opens every credential: it is not sent
 	out.Vault.Transit.Token, out.Vault.Transit.TokenFile = "", ""
-	out.Prices = PricesConfig{}
+	out.Prices, out.Redaction.RulesFile = PricesConfig{}, ""
 	if c.Prices.Overrides != "" {
 		if prices, err = os.ReadFile(c.Prices.Overrides); err != nil {
 			return nil, nil, fmt.Errorf("prices.overrides: %w", err)

@@ -97,7 +97,7 @@ func (x *exchange) slowClient(f *ahead) {
 		if err != nil {
 			x.stream.over, x.stream.err = true, err
 		}
-		f.put(x.withhold(out), nil)
+		f.put(x.unveiled(x.withhold(out)), nil)
 		return
 	}
 	f.mu.Lock()

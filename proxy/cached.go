@@ -70,7 +70,11 @@ func (x *exchange) tenant() string {
 // replay answers from c. The body is built for this request, because the edge
 // may still be sending it when the entry goes.
 func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheState, lever record.Lever) *Answer {
-	body, contentType := x.withCost(c.Body), "application/json"
+	body, e := x.unveil(c.Body)
+	if e != nil {
+		return x.deny(e)
+	}
+	body, contentType := x.withCost(body), "application/json"
 	if x.call.Stream {
 		call := x.asked()
 		asked := call.IncludeUsage

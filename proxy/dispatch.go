@@ -219,7 +219,11 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	if report.State == dialect.UsageReported && report.Failed == nil {
 		x.keep(answer.Body, &report)
 	}
-	answer.Body = x.withCost(answer.Body)
+	shown, e := x.unveil(answer.Body)
+	if e != nil {
+		return x.deny(e), 0
+	}
+	answer.Body = x.withCost(shown)
 	answer.Header = x.own(answer.Header, answer)
 	x.firstByte()
 	return answer, 0

@@ -39,6 +39,7 @@ type exchange struct {
 	routed   bool              // the model that was asked for is the name of a route
 	route_   chosen
 	judged   judged
+	veil     veil
 	limits   Hold // requests and slots, from govern on
 
 	refusedBy ruledBy // the policy that refuses the request
@@ -265,7 +266,8 @@ func (x *exchange) decode() *dialect.Error {
 	if x.endpoint.kind == dialect.Lookup {
 		return x.decodeLookup()
 	}
-	if e := x.wire().Decode(&x.call, x.target(), x.req.Body); e != nil {
+	x.veil.body = x.req.Body
+	if e := x.wire().Decode(&x.call, x.target(), x.veil.body); e != nil {
 		return e
 	}
 	x.rec.Model, x.rec.Stream = x.call.Model, x.call.Stream

@@ -60,7 +60,7 @@ func (x *exchange) recycle() {
 	}
 	x.call.Reset()
 	x.original.Reset()
-	x.left, x.groups = nil, nil
+	x.left, x.groups, x.veil = nil, nil, veil{}
 	x.req, x.endpoint, x.key, x.secret, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt, x.refusedBy = chosen{}, attempt{}, ruledBy{}
 	x.judged.clear()

@@ -62,7 +62,7 @@ func (x *exchange) facts(set *policy.Set) *policy.Input {
 	}
 	in := &x.judged.in
 	if set.ReadsSampling() {
-		in.Params.Temperature, in.Params.TopP = readSampling(x.endpoint.speaks, x.req.Body)
+		in.Params.Temperature, in.Params.TopP = readSampling(x.endpoint.speaks, x.veil.body)
 	}
 	return in
 }
@@ -158,18 +158,18 @@ func (x *exchange) lower(was, p policy.Params) *dialect.Error {
 		x.judged.cap = p.MaxOutput
 	}
 	if p.MaxOutput = was.MaxOutput; p != was {
-		if e := x.reread(appendLowered(nil, x.endpoint.speaks, x.req.Body, p)); e != nil {
+		if e := x.reread(appendLowered(nil, x.endpoint.speaks, x.veil.body, p)); e != nil {
 			return e
 		}
 	}
 	return x.terms()
 }
 
-// reread puts another body in the place of the client's. The model stays: a route may
+// reread puts another body in the place of the client's, as redactions left it. The model stays: a route may
 // have chosen it.
 func (x *exchange) reread(body []byte) *dialect.Error {
 	model := x.asked().Model
-	x.req.Body = body
+	x.veil.body = body
 	if e := x.wire().Decode(&x.call, x.target(), body); e != nil {
 		return e
 	}

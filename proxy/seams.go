@@ -11,6 +11,8 @@ import (
 	"purser/proxy/loop"
 	"purser/proxy/policy"
 	"purser/proxy/price"
+	"purser/proxy/redaction"
+	"purser/proxy/redaction/body"
 	"purser/proxy/upstream"
 )
 
@@ -113,6 +115,17 @@ type Loops interface {
 type Policies interface {
 	// Policies is nil where there are none.
 	Policies() *policy.Set
+}
+
+// Redactions say what is looked for in texts, and hear what was found.
+type Redactions interface {
+	// Set is that of now, nil where there is none. An error means that it could not be
+	// decided.
+	Set() (*redaction.Set, error)
+	// Ask asks a recognizer outside about texts. It gives spans of each, in bytes.
+	Ask(ctx context.Context, h *redaction.Hook, texts [][]byte) ([][]redaction.Finding, error)
+	// Found is told what was found in a request or its answer.
+	Found(body.Counts)
 }
 
 // Purse sets allowance aside on this node.

@@ -2,7 +2,8 @@ package proxy
 
 // Serve answers one request: this page is the whole path.
 //
-// The order has reasons. Policies and rate limits come before the caches, so
+// The order has reasons. Redaction comes before everything that sees or keeps the
+// text: the caches, the bound, the upstream. Policies and rate limits come before the caches, so
 // that a key which may not ask is not answered by chance; the caches come before
 // the money, because a hit costs nothing and is given even on an exhausted
 // budget. The route is chosen before the accounts are, since budgets may be by
@@ -31,6 +32,9 @@ func (g *Gateway) Serve(r *Request) *Answer {
 		return x.deny(e)
 	}
 	if e := x.route(); e != nil {
+		return x.deny(e)
+	}
+	if e := x.redact(); e != nil {
 		return x.deny(e)
 	}
 	if e := x.translate(); e != nil {

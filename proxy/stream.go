@@ -46,6 +46,7 @@ func (x *exchange) startStream() *Answer {
 	s.meter.Reset(&x.call)
 	s.raw, s.tee = s.raw[:0], x.store
 	s.over, s.err, s.tail, s.noted = false, nil, false, false
+	x.veilStream()
 	x.rec.Status = 200
 	a := &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x, Trailer: []HeaderField{{Name: headerCost}, {Name: headerLiteCost}}}
 	a.Header = x.own(a.Header, a)
@@ -108,7 +109,7 @@ func (x *exchange) pull() ([]byte, error) {
 		var out []byte
 		if out, err = x.feed(chunk); err == nil {
 			x.noteEnd()
-			return x.withhold(out), nil
+			return x.unveiled(x.withhold(out)), nil
 		}
 	}
 	s.over = true
@@ -117,7 +118,7 @@ func (x *exchange) pull() ([]byte, error) {
 		return nil, err
 	}
 	s.tail = true
-	return x.withhold(x.last()), nil
+	return x.unveiled(x.withhold(x.last())), nil
 }
 
 // trail puts the cost into the trailer, which is the edge's: only the edge's own

@@ -71,7 +71,7 @@ func (x *exchange) translate() *dialect.Error {
 		return nil
 	}
 	x.original, x.call = x.call, x.original
-	q, e := asking[x.endpoint.speaks].ReadRequest(x.req.Body, x.target())
+	q, e := asking[x.endpoint.speaks].ReadRequest(x.veil.body, x.target())
 	if e != nil {
 		return e
 	}

@@ -36,6 +36,7 @@ type cli struct {
 	Apply       applyCmd       `cmd:"" help:"Make the cluster as a file says: plan, show the differences, change."`
 	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
 	Policy      policyCmd      `cmd:"" help:"Policies: check, test, explain."`
+	Redact      redactCmd      `cmd:"" help:"Redactions: try one on a text, list what can be found."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`

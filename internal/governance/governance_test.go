@@ -124,6 +124,8 @@ func TestASpecIsReadStrictlyAndWrittenTheSame(t *testing.T) {
 		"agent":   {`{"team":"t","project":"p","parent":"a","owner":"m"}`},
 		"policy":  {`{"rules":[{"id":"r","outcome":"deny"}]}`, `{"priority":1,"mode":"shadow","match":{"key":["k"],"team":["a","b"]},"rules":[{"id":"r","when":{"times":[{"days":["mon"]}],"over":{"n":0,"cost_usd":0.25},"cel":"true"},"outcome":"rewrite","set":{"temperature":0}}]}`},
 		"route":   {`{"model":"m","upstream":"u"}`},
+		"redaction": {`{}`, `{"description":"d","match":{"team":["a"]},"mode":"shadow","direction":"both","detectors":["secrets","EMAIL"],"action":"tokenise","overrides":{"CREDIT_CARD":{"action":"mask","keep_last":4}},` +
+			`"custom":[{"name":"STAFF","regex":"E[0-9]{6}","context":["staff"]}],"exceptions":[{"entity":"EMAIL","value":"a@b.de"}]}`, `{"hook":{"name":"ner","fail_open":true}}`},
 	} {
 		k, ok := KindOf(kind)
 		if !ok {
@@ -153,6 +155,8 @@ func TestASpecIsReadStrictlyAndWrittenTheSame(t *testing.T) {
 		"cel":             {"policy", `{"rules":[{"id":"r","outcome":"deny","when":{"cel":"modle == 'x'"}}]}`, "rules[0] (r): when.cel: 1:1: undeclared reference to 'modle'"},
 		"an id inside":    {"policy", `{"id":"p","rules":[{"id":"r","outcome":"deny"}]}`, "unknown field"},
 		"no model":        {"route", `{}`, "model is missing"},
+		"a bad pattern":   {"redaction", `{"custom":[{"name":"X","regex":"("}]}`, "custom[0]"},
+		"no such action":  {"redaction", `{"action":"burn"}`, "action is not"},
 		"too many teams":  {"member", `{"teams":["a"` + strings.Repeat(`,"a"`, directory.MaxRefs) + `]}`, "the most is 256"},
 	} {
 		k, _ := KindOf(c.kind)

@@ -36,6 +36,7 @@ var Kinds = []Kind{
 	{directory.ObjectMember, "member", "members", func() Spec { return &Member{} }},
 	{directory.ObjectAgent, "agent", "agents", func() Spec { return &Agent{} }},
 	{directory.ObjectPolicy, "policy", "policies", func() Spec { return &Policy{} }},
+	{directory.ObjectRedaction, "redaction", "redactions", func() Spec { return &Redaction{} }},
 	{directory.ObjectRoute, "route", "routes", func() Spec { return &Route{} }},
 	{directory.ObjectLoop, "loop", "loops", func() Spec { return &Loop{} }},
 	{directory.ObjectWebhook, "webhook", "webhooks", func() Spec { return &Webhook{} }},

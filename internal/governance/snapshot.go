@@ -9,6 +9,7 @@ import (
 	"purser/ledger"
 	"purser/proxy/loop"
 	"purser/proxy/policy"
+	"purser/proxy/redaction"
 )
 
 // Snapshot is every object, compiled. It is immutable.
@@ -20,6 +21,8 @@ type Snapshot struct {
 	routes   map[string]Route
 	policies *policy.Set
 	loops    []*loop.Rule
+
+	redactions []redaction.Spec
 }
 
 // Compile reads every object of a directory. An error is an object that this build
@@ -60,6 +63,9 @@ func Compile(s *directory.State) (*Snapshot, error) {
 		return nil, err
 	}
 	if out.loops, err = compileLoops(s); err != nil {
+		return nil, err
+	}
+	if out.redactions, err = redactions(s); err != nil {
 		return nil, err
 	}
 	return out, nil

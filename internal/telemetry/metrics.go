@@ -75,10 +75,12 @@ type Metrics struct {
 	refill    prometheus.Histogram
 	firstByte *prometheus.HistogramVec
 	duration  *prometheus.HistogramVec
+	found     *prometheus.CounterVec
 
 	rulings *prometheus.CounterVec
 
 	models, rules limited
+	entities      limited
 }
 
 // latencyBuckets reach from a cache hit to a long answer, in seconds.
@@ -86,7 +88,7 @@ var latencyBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1
 
 // New registers every metric.
 func New(g Gauges) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), models: limited{known: map[string]bool{}, most: maxModels}, rules: limited{known: map[string]bool{}, most: maxRules}}
+	m := &Metrics{registry: prometheus.NewRegistry(), models: limited{known: map[string]bool{}, most: maxModels}, rules: limited{known: map[string]bool{}, most: maxRules}, entities: limited{known: map[string]bool{}, most: maxEntities}}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 		m.registry.MustRegister(c)
@@ -113,6 +115,7 @@ func New(g Gauges) *Metrics {
 	m.overrun = single("purser_overrun_usd_total", "Cost beyond the hold of its call, in dollars.")
 	m.presumed = single("purser_full_hold_usd_total", "Cost charged as the whole hold, because the call's usage is unknown, in dollars.")
 	m.attempts = counter("purser_upstream_calls_total", "Upstream calls of finished requests.", "upstream")
+	m.found = counter("purser_redaction_findings_total", "Values that redactions found, by what became of them.", "entity", "action")
 	alone := func(name, help string) prometheus.Histogram {
 		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets})
 		m.registry.MustRegister(h)

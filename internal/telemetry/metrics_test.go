@@ -80,6 +80,17 @@ func TestModelLabelsAreBounded(t *testing.T) {
 	}
 }
 
+func TestEntityLabelsAreBounded(t *testing.T) {
+	m := New(zeroGauges())
+	for i := range 10 * maxEntities {
+		m.Redacted(fmt.Sprintf("OWN_%d", i), "mask", 2)
+	}
+	got := scrape(t, m)
+	if n := strings.Count(got, "\npurser_redaction_findings_total{"); n != maxEntities+1 || !strings.Contains(got, `purser_redaction_findings_total{action="mask",entity="OWN_0"} 2`) {
+		t.Errorf("%d values of the label entity, want %d and other", n, maxEntities)
+	}
+}
+
 func TestEveryMetricIsDocumented(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {
@@ -89,6 +100,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	r := completed("gpt-4o")
 	r.Rulings = []record.Ruling{{Policy: "p", Rule: "r", Effect: record.PolicyWarned}}
 	m.Observe(r)
+	m.Redacted("EMAIL", "mask", 1)
 	var names []string
 	for _, match := range regexp.MustCompile(`(?m)^# HELP (purser_\w+) `).FindAllStringSubmatch(scrape(t, m), -1) {
 		names = append(names, match[1])

@@ -53,7 +53,7 @@ var rooms = map[string]room{
 		why:    "what sends alerts knows neither Raft nor requests",
 	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/loop"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/loop", "proxy/redaction"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {
@@ -170,6 +170,30 @@ var rooms = map[string]room{
 		module: []string{"proxy/policy"}, owned: []string{"github.com/goccy/go-yaml"},
 		banned: []string{"os", "net", "net/http"},
 		why:    "policies and their tests are read from bytes, so that policy stays free of files and formats",
+	},
+	"proxy/redaction": {
+		module: []string{"ledger", "proxy/redaction/rules"}, banned: []string{"time", "context", "os", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
+		why: "what is found follows from the text and the specs alone, and no text goes anywhere",
+	},
+	"proxy/redaction/rules": {
+		owned: []string{"github.com/pelletier/go-toml/v2"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		why: "rules are read from bytes, and nothing is fetched",
+	},
+	"proxy/redaction/body": {
+		module: []string{"proxy/redaction", "proxy/dialect/jsonscan"}, banned: []string{"time", "os", "net", "net/http", "log", "log/slog", "math/rand"},
+		why: "bodies are redacted as bytes; hooks are asked by the caller",
+	},
+	"proxy/redaction/events": {
+		module: []string{"proxy/redaction", "proxy/redaction/body", "proxy/dialect/jsonscan", "proxy/dialect/sse"}, owned: []string{"github.com/tidwall/gjson"},
+		banned: []string{"time", "os", "net", "net/http", "log", "log/slog", "math/rand"},
+		why:    "streams are redacted as bytes; whoever has the connections feeds them",
+	},
+	"proxy/redaction/presidio": {
+		module: []string{"proxy/redaction"},
+		why:    "the one place from which a text goes to a recognizer outside",
+	},
+	"proxy/redaction/labelled": {
+		why: "it is for tests alone, and shares no code with what they test",
 	},
 	"proxy/dialect/conversation/conversationtest": {
 		module: []string{"proxy/dialect/...", "proxy/price"},

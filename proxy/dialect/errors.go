@@ -44,6 +44,7 @@ const (
 	CodeProviderNotAllowed Code = "provider_not_allowed"
 	CodeChildLimit         Code = "child_limit_reached"
 	CodePolicy             Code = "policy_denied"
+	CodeRedaction          Code = "redaction_blocked"
 	CodeUnpriced           Code = "model_not_priced"
 	CodeUnbounded          Code = "cost_not_bounded"
 	CodeContextLength      Code = "context_length_exceeded"
@@ -121,6 +122,7 @@ var codes = map[Code]codeRule{
 	CodeProviderNotAllowed: {403, typeForbidden, false},
 	CodeChildLimit:         {403, typeForbidden, false},
 	CodePolicy:             {403, typeForbidden, true},
+	CodeRedaction:          {403, typeForbidden, false},
 	CodeUnpriced:           {400, typeInvalid, false},
 	CodeUnbounded:          {400, typeInvalid, false},
 	CodeContextLength:      {400, typeInvalid, false},

@@ -68,7 +68,7 @@ func TestClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, rigOptions{config: "  - name: anthropic\n    api: anthropic\n    base_url: PROVIDER/v1\n    key: sk-e2e\n" + geminiUpstream})
+	r := newRig(t, rigOptions{config: "  - name: anthropic\n    api: anthropic\n    base_url: PROVIDER/v1\n    key: sk-e2e\n" + geminiUpstream, purse: "  admission_wait: 5s\n"}) // the machine may be slow
 	r.budget(usd("cap", "500"))
 	// A refusal has the limit in it: with digits that look like a status, for clients
 	// that look for one in the text.

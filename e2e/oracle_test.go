@@ -80,7 +80,7 @@ func billedCalls(seed uint64, rounds int) (all []asked) {
 func TestOracleBill(t *testing.T) {
 	const rounds = 45
 	t.Logf("seed %d", *firstSeed)
-	r := newRig(t, rigOptions{config: "  - name: anthropic\n    api: anthropic\n    base_url: PROVIDER/v1\n    key: sk-e2e\n" + geminiUpstream + "cache:\n  enabled: false\n"})
+	r := newRig(t, rigOptions{config: "  - name: anthropic\n    api: anthropic\n    base_url: PROVIDER/v1\n    key: sk-e2e\n" + geminiUpstream + "cache:\n  enabled: false\n", purse: "  admission_wait: 5s\n"})
 	r.budget(usd("cap", "1000"))
 	key := r.key(admin.NewKey{Name: "oracle"}).Secret
 	calls := billedCalls(*firstSeed, rounds)

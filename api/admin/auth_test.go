@@ -87,7 +87,7 @@ func TestALoginInABrowser(t *testing.T) {
 	if got := send(t, h, "GET", callbackPath+"?code=stolen", "", with); got.status != 401 || cookies(got)["__Host-purser-session"] != nil {
 		t.Errorf("a code that the provider does not confirm: %d", got.status)
 	}
-	for _, to := range []string{"https://evil.test/", "//evil.test", "/\\evil.test", "evil", "/a\r\nSet-Cookie:x=y", "/" + strings.Repeat("x", 1024)} {
+	for _, to := range []string{"https://evil.test/", "//evil.test", "/\\evil.test", "evil", "/a\r\nSet-Cookie:x=y", "/\t/evil.test", "/\x00/evil.test", "/\x7f", "/" + strings.Repeat("x", 1024)} {
 		req, err := http.NewRequest("GET", "/admin/v1/login", nil)
 		if err != nil {
 			t.Fatal(err)

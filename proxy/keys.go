@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -110,13 +111,32 @@ const (
 	restLongest = time.Minute
 )
 
-// googleKeyInvalid is how Google says that a key is not valid, with status 400.
-const googleKeyInvalid = `"API_KEY_INVALID"`
+// googleKeyInvalid is how Google says that a key is not valid, with status 400: as
+// the reason of a detail. Elsewhere in an error it may be what the caller has sent.
+const googleKeyInvalid = "API_KEY_INVALID"
 
 // refusesKey says whether an answer is about the key, and not about what was asked:
 // a 403 may be either.
 func refusesKey(status int, body []byte) bool {
-	return status == 401 || status == 400 && bytes.Contains(body, []byte(googleKeyInvalid))
+	if status != 400 || !bytes.Contains(body, []byte(googleKeyInvalid)) {
+		return status == 401
+	}
+	var said struct {
+		Error struct {
+			Details []struct {
+				Reason string `json:"reason"`
+			} `json:"details"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(body, &said) != nil {
+		return false
+	}
+	for _, d := range said.Error.Details {
+		if d.Reason == googleKeyInvalid {
+			return true
+		}
+	}
+	return false
 }
 
 // passOver notes what an upstream's error says of a credential of its pool, and
@@ -158,7 +178,7 @@ func (x *exchange) brought() upstream.Secret {
 
 // keyOwners tells by how a key begins whose it is. The first that fits counts.
 var keyOwners = []struct{ prefix, provider string }{
-	{"pk_", "this gateway"}, {"sk-ant-", "anthropic"}, {"sk-or-", "openrouter"}, {"sk-proj-", "openai"}, {"gsk_", "groq"}, {"xai-", "x-ai"}, {"AIza", "google"},
+	{"pk_", "this gateway"}, {"pka_", "this gateway"}, {"sk-ant-", "anthropic"}, {"sk-or-", "openrouter"}, {"sk-proj-", "openai"}, {"gsk_", "groq"}, {"xai-", "x-ai"}, {"AIza", "google"},
 }
 
 // bringsKey refuses a request that lacks the key which its upstream is to be asked

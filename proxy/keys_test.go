@@ -117,6 +117,20 @@ func TestARefusedOrLimitedCredentialIsPassedOver(t *testing.T) {
 	}
 }
 
+// TestACallerCannotHaveACredentialPassedOver: what it sends comes back in errors.
+func TestACallerCannotHaveACredentialPassedOver(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"error":{"message":"API key not valid","details":[{"@type":"x"},{"reason":"API_KEY_INVALID"}]}}`:             true,
+		`{"error":{"message":"Unknown parameter: 'API_KEY_INVALID'.","param":"API_KEY_INVALID"}}`:                      false,
+		`{"error":{"message":"bad field","details":[{"fieldViolations":[{"field":"API_KEY_INVALID"}],"reason":"x"}]}}`: false,
+		`"API_KEY_INVALID"`: false,
+	} {
+		if got := refusesKey(400, []byte(body)); got != want {
+			t.Errorf("%s is about the key: %v", body, got)
+		}
+	}
+}
+
 // TestEveryCredentialFails: as many as the attempts allow are tried, none twice, and
 // the answer is the provider's limit, or that the operator has to look.
 func TestEveryCredentialFails(t *testing.T) {
@@ -280,6 +294,7 @@ func TestCallersBringTheirKeys(t *testing.T) {
 		"no provider's key":          {[]string{"Authorization", "Bearer pk_good"}, "send the virtual key as `x-purser-key: pk_…`, and the key of openai"},
 		"only the virtual key":       {[]string{"x-purser-key", "pk_good"}, "the key of openai"},
 		"the virtual key twice":      {[]string{"x-purser-key", "pk_good", "Authorization", "Bearer pk_good"}, "looks like one of this gateway"},
+		"an admin token":             {[]string{"x-purser-key", "pk_good", "Authorization", "Bearer pka_abcdef"}, "looks like one of this gateway"},
 		"a key of another provider":  {[]string{"x-purser-key", "pk_good", "Authorization", "Bearer sk-ant-api03-abcdef"}, "looks like one of anthropic"},
 		"a wrong virtual key":        {[]string{"x-purser-key", "pk_wrong", "Authorization", "Bearer pk_good"}, "not a virtual key"},
 		"a provider's key for both":  {[]string{"x-purser-key", own, "Authorization", "Bearer " + own}, "not a virtual key"},

@@ -171,6 +171,8 @@ func TestOnlyPublicAddressesAreDialled(t *testing.T) {
 		"10.1.2.3": {false, true}, "172.16.0.1": {false, true}, "172.31.255.255": {false, true}, "192.168.1.1": {false, true}, "100.64.0.1": {false, true},
 		"fd12::1": {false, true}, "64:ff9b::7f00:1": {false, true}, "2002:7f00:1::": {false, true}, "198.18.0.1": {false, true},
 		"169.254.169.254": {false, false}, "::ffff:169.254.169.254": {false, false}, "fe80::1": {false, false}, "fe80::1%eth0": {false, false},
+		"::127.0.0.1": {false, true}, "::ffff:0:127.0.0.1": {false, true}, "64:ff9b::a9fe:a9fe": {false, false}, "2002:a9fe:a9fe::1": {false, false},
+		"168.63.129.16": {false, false}, "192.0.0.192": {false, false}, "fd20:ce::254": {false, false},
 		"fd00:ec2::254": {false, false}, "100.100.100.200": {false, false}, "224.0.0.1": {false, false}, "ff02::1": {false, false}, "255.255.255.255": {false, false}, "240.0.0.1": {false, false},
 	} {
 		a := netip.MustParseAddr(address)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -53,7 +54,9 @@ func (t *tokenTable) compile(s *directory.State, log *slog.Logger) {
 
 func readToken(o *directory.Object) (*access.Token, error) {
 	t := &access.Token{}
-	if err := json.Unmarshal(o.Spec, t); err != nil {
+	d := json.NewDecoder(bytes.NewReader(o.Spec))
+	d.DisallowUnknownFields() // of a later build; it may be a limit
+	if err := d.Decode(t); err != nil {
 		return nil, fmt.Errorf("reading admin token %s: %w", o.ID, err)
 	}
 	if t.ID != o.ID {
@@ -105,15 +108,33 @@ func (c control) RevokeToken(ctx context.Context, id string) (*access.Token, err
 	return t, err
 }
 
+// maxEndedSessions is how many sessions one person may have ended that would still
+// last: they take the room of tokens, and whoever may log in can end some.
+const maxEndedSessions = 64
+
 // EndSession implements admin.Tokens: the session is kept as a token that grants
 // nothing until it would have ended by itself.
 func (c control) EndSession(ctx context.Context, h access.Hash, expires time.Time) error {
+	who := admin.ActorFrom(ctx).Name
+	if endedBy(c.Tokens().All(), who, now()) >= maxEndedSessions {
+		return admin.Conflict(fmt.Sprintf("there are %d ended sessions of %s that would still last, the most there may be; this one ends at %s", maxEndedSessions, who, expires.UTC().Format(time.RFC3339)))
+	}
 	if err := c.makeRoom(ctx); err != nil {
 		return err
 	}
 	const digits = 32
-	t := &access.Token{ID: "ses_" + string(h[:digits]), Name: "session", Hash: h, Session: true, Expires: expires.Unix(), Created: time.Now().Unix()}
+	t := &access.Token{ID: "ses_" + string(h[:digits]), Name: "session", Hash: h, Session: true, Expires: expires.Unix(), Created: time.Now().Unix(), By: who}
 	return c.putToken(ctx, t, directory.AnyVersion)
+}
+
+// endedBy is how many sessions a person has ended that would still last.
+func endedBy(list []*access.Token, who string, at ledger.Instant) (n int) {
+	for _, t := range list {
+		if t.Session && t.By == who && !forgettable(t, at, false) {
+			n++
+		}
+	}
+	return n
 }
 
 func (c control) putToken(ctx context.Context, t *access.Token, expect uint64) error {
@@ -170,14 +191,15 @@ func forgettable(t *access.Token, at ledger.Instant, full bool) bool {
 	return seconds-ended > int64(keepEnded/time.Second)
 }
 
-// Complete implements admin.Hierarchy.
+// Complete implements admin.Hierarchy. The team of a member is not among what
+// follows: a request of the member may say another.
 func (c control) Complete(in map[string]string) (map[string]string, bool) {
 	rules, err := c.n.objects.compiled()
 	if err != nil {
 		return nil, false
 	}
 	dims, err := dimensions(in)
-	if err != nil || rules.Complete(&dims) != nil {
+	if err != nil || rules.Follow(&dims) != nil {
 		return nil, false
 	}
 	return dimensionMap(&dims), true

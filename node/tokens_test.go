@@ -37,6 +37,7 @@ func TestATokenThatCannotBeReadIsRefusedAndHarmsNoOther(t *testing.T) {
 	s := directory.New()
 	storedToken(t, s, "tok_good", tokenSpec(t, "tok_good", nil))
 	storedToken(t, s, "tok_later", `{"id":"tok_later","name":"x","hash":"`+string(access.HashOf("tok_later"))+`","role":"emperor"}`)
+	storedToken(t, s, "tok_limit", `{"id":"tok_limit","name":"x","hash":"`+string(access.HashOf("tok_limit"))+`","role":"finance","by":"root","created":1,"only_on_mondays":true}`)
 	storedToken(t, s, "tok_other", tokenSpec(t, "tok_good2", nil))
 	storedToken(t, s, "tok_broken", `{`)
 	var table tokenTable
@@ -54,7 +55,7 @@ func TestATokenThatCannotBeReadIsRefusedAndHarmsNoOther(t *testing.T) {
 	}
 	s.Apply(1, directory.DeleteObject{Ref: directory.Ref{Kind: directory.ObjectAdminToken, ID: "tok_good"}, Expect: directory.AnyVersion})
 	table.compile(s, slog.New(slog.DiscardHandler))
-	if _, ok := table.now.Load().Find(access.HashOf("tok_good")); ok || len(table.known) != 3 {
+	if _, ok := table.now.Load().Find(access.HashOf("tok_good")); ok || len(table.known) != 4 {
 		t.Errorf("after it went, %d are known", len(table.known))
 	}
 }
@@ -81,6 +82,17 @@ func TestWhichTokensAreForgotten(t *testing.T) {
 		if got := forgettable(&c.t, at, true); got != c.whole {
 			t.Errorf("%s, of a full table: forgotten %v", name, got)
 		}
+	}
+}
+
+func TestEndedSessionsAreCountedByPerson(t *testing.T) {
+	const at = 1000
+	list := []*access.Token{
+		{Session: true, By: "person:eve", Expires: at + 1}, {Session: true, By: "person:eve", Expires: at + 2}, {Session: true, By: "person:eve", Expires: at},
+		{Session: true, By: "person:bob", Expires: at + 1}, {By: "person:eve", Expires: at + 1},
+	}
+	if n := endedBy(list, "person:eve", ledger.Instant(at)*ledger.Second); n != 2 {
+		t.Errorf("eve has ended %d sessions that would still last, not 2", n)
 	}
 }
 

@@ -152,7 +152,7 @@ func New(token string, parts Parts, log *slog.Logger) (*API, error) {
 	if parts.Now == nil {
 		parts.Now = time.Now
 	}
-	return &API{Parts: parts, Log: log, rootHash: sha256.Sum256([]byte(token)), guessable: len(token) < strongToken}, nil
+	return &API{Parts: parts, Log: log, rootHash: sha256.Sum256([]byte(token)), guessable: len(token) < StrongToken}, nil
 }
 
 func (a *API) createKey(w http.ResponseWriter, r *http.Request, reach access.Reach) {

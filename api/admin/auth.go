@@ -69,9 +69,9 @@ func bearerOf(r *http.Request) (string, bool) {
 	return h[len(scheme):], true
 }
 
-// strongToken is how long a configured token must be not to count as one that a
+// StrongToken is how long a configured token must be not to count as one that a
 // person chose, and that could be guessed: that of `openssl rand -hex 16`.
-const strongToken = 32
+const StrongToken = 32
 
 // bearer says whose a bearer token is. Every kind is compared in constant time, or
 // found by a hash of 200 random bits. A configured token that could be guessed is

@@ -50,12 +50,12 @@ func (a *API) putBudget(w http.ResponseWriter, r *http.Request, reach access.Rea
 		expect = Version(in.Version)
 	}
 	seen, err := a.mayPut(r.Context(), reach, &in)
+	if err == nil {
+		expect, err = agreed(expect, seen)
+	}
 	if err != nil {
 		a.fail(w, r, err)
 		return
-	}
-	if expect == nil {
-		expect = seen // so that it is not another's by now
 	}
 	out, err := a.Budgets.PutBudget(r.Context(), in, expect)
 	if err == nil {

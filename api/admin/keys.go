@@ -157,12 +157,12 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 		return
 	}
 	seen, err := a.keyWithin(r.Context(), reach, r.PathValue("id"))
+	if err == nil {
+		expect, err = agreed(expect, seen)
+	}
 	if err != nil {
 		a.fail(w, r, err)
 		return
-	}
-	if expect == nil {
-		expect = seen // so that it is not another's by now
 	}
 	if in.Bound != nil && !a.owns(reach, *in.Bound) {
 		a.fail(w, r, outside("a key that is not bound to a team"))

@@ -28,8 +28,8 @@ type Objects interface {
 
 // Hierarchy is who belongs to whom.
 type Hierarchy interface {
-	// Complete adds to dimensions what follows from them: of an agent its team.
-	// false: they contradict each other.
+	// Complete adds to dimensions what follows from them, so that no request which has
+	// them can say otherwise: of an agent its team. false: they contradict each other.
 	Complete(map[string]string) (map[string]string, bool)
 	// TeamsOf lists the teams of an organisation.
 	TeamsOf(org string) []string
@@ -159,16 +159,36 @@ func (a *API) expectWithin(ctx context.Context, reach access.Reach, kind, id str
 	seen := o.Version
 	switch {
 	case errors.As(err, &fault) && fault.Status == http.StatusNotFound:
-		seen = 0
+		if seen, err = 0, a.unclaimed(ctx, reach, kind, id); err != nil {
+			return nil, err
+		}
 	case err != nil:
 		return nil, err
 	case !a.covers(reach, kind, id, o.Spec):
 		return nil, outside("the present " + strconv.Quote(id))
 	}
-	if expect != nil {
-		return expect, nil
+	return agreed(expect, Version(seen))
+}
+
+// dimensionOf are the kinds whose ids are values of a dimension from which it follows
+// whose a key is.
+var dimensionOf = map[string]string{"agents": "agent", "projects": "project", "members": "member"}
+
+// unclaimed refuses to register what keys beyond the reach are bound to: they would
+// be within it from then on.
+func (a *API) unclaimed(ctx context.Context, reach access.Reach, kind, id string) error {
+	dim := dimensionOf[kind]
+	if dim == "" {
+		return nil
 	}
-	return Version(seen), nil
+	keys, err := a.Keys.ListKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(keys, func(k Key) bool { return k.Bound[dim] == id && !a.owns(reach, k.Bound) }) {
+		return outside("a key that is bound to " + strconv.Quote(id))
+	}
+	return nil
 }
 
 func (a *API) replyObject(w http.ResponseWriter, r *http.Request, o Object, err error) {

@@ -98,13 +98,16 @@ func (a *API) covers(reach access.Reach, kind, id string, spec json.RawMessage) 
 }
 
 // within is what a budget shows of itself to a reach: all of it if it is covered,
-// else those accounts of it that are. A budget of which nothing is covered is not
-// there.
+// else those accounts of it that are, with the raises and breakers of these and of
+// the whole budget. A budget of which nothing is covered is not there.
 func (a *API) within(reach access.Reach, b BudgetDetail) (BudgetDetail, bool) {
 	if reach.Covers(b.matches()) {
 		return b, true
 	}
-	b.Accounts = slices.DeleteFunc(slices.Clone(b.Accounts), func(acc Account) bool { return !a.owns(reach, acc.Split) })
+	others := func(split map[string]string) bool { return !a.owns(reach, split) }
+	b.Accounts = slices.DeleteFunc(slices.Clone(b.Accounts), func(acc Account) bool { return others(acc.Split) })
+	b.Raises = slices.DeleteFunc(slices.Clone(b.Raises), func(r Raise) bool { return len(r.Split) > 0 && others(r.Split) })
+	b.Breakers = slices.DeleteFunc(slices.Clone(b.Breakers), func(r Breaker) bool { return len(r.Split) > 0 && others(r.Split) })
 	return b, len(b.Accounts) > 0
 }
 
@@ -127,6 +130,18 @@ func (a *API) keyWithin(ctx context.Context, reach access.Reach, id string) (Exp
 		return nil, NotFound("no key " + strconv.Quote(id))
 	}
 	return Version(key.Version), nil
+}
+
+// agreed is the version that a change names: what the caller expects must be what was
+// found to be within their reach, and not what somebody else makes of it.
+func agreed(expect, seen Expect) (Expect, error) {
+	if expect != nil && seen != nil && *expect != *seen {
+		return nil, Conflict("it is at version " + strconv.FormatUint(*seen, 10) + ", not the one that was to be changed: read it again")
+	}
+	if expect == nil {
+		expect = seen
+	}
+	return expect, nil
 }
 
 // shown is what a reach sees of a list of budgets.

@@ -94,17 +94,92 @@ func TestA3WhatWasLookedAtIsWhatChanges(t *testing.T) {
 	}
 }
 
+// TestA3AStatedVersionIsThatWhichWasLookedAt: who names another one may mean what
+// somebody else is about to make of the thing.
+func TestA3AStatedVersionIsThatWhichWasLookedAt(t *testing.T) {
+	store := &tokenStore{}
+	n := &estate{}
+	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Budgets, p.Objects, p.Tokens = n, n, n, store })
+	secret, err := store.CreateToken(t.Context(), &access.Token{Name: "ads", Role: access.TeamAdmin, Teams: []string{"ads"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ method, path, body, seen string }{
+		{"PUT", "/admin/v1/agents/ads", `{"team":"ads"}`, `"7"`},
+		{"DELETE", "/admin/v1/agents/ads", ``, `"7"`},
+		{"PATCH", "/admin/v1/keys/ads", `{"name":"x"}`, `"7"`},
+		{"PUT", "/admin/v1/budgets/ads", `{"unit":"usd","limit":1,"window":"day","match":{"team":["ads"]}}`, ""}, // of version 0, which no header names
+	} {
+		for _, match := range []string{`"8"`, c.seen} {
+			header := bearer(secret)
+			header["If-Match"] = match
+			want := 409
+			if match == c.seen {
+				want = 200
+			}
+			if got := send(t, api.Handler(), c.method, c.path, c.body, header); got.status != want && (want != 200 || got.status != 204) {
+				t.Errorf("%s %s of version %s: %d %s", c.method, c.path, match, got.status, got.body.String())
+			}
+		}
+	}
+}
+
+// unregistered is a directory without objects, with keys bound to what could be.
+type unregistered struct{ estate }
+
+func (*unregistered) ListKeys(context.Context) ([]Key, error) {
+	return []Key{
+		{ID: "k1", Bound: map[string]string{"agent": "crawler"}}, {ID: "k2", Bound: map[string]string{"member": "ceo"}},
+		{ID: "k3", Bound: map[string]string{"team": "ads", "agent": "own"}},
+	}, nil
+}
+
+func (*unregistered) ShowObject(_ context.Context, _, id string, _ Read) (Object, Age, error) {
+	return Object{}, 0, NotFound("no " + id)
+}
+
+// TestA3ToRegisterANameTakesNoKeyOver: a key that is bound to an agent nobody has
+// registered is not got by registering the agent.
+func TestA3ToRegisterANameTakesNoKeyOver(t *testing.T) {
+	store := &tokenStore{}
+	n := &unregistered{}
+	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Objects, p.Tokens = n, n, store })
+	secret, err := store.CreateToken(t.Context(), &access.Token{Name: "ads", Role: access.TeamAdmin, Teams: []string{"ads"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, spec, by string
+		status         int
+	}{
+		{"agents/crawler", `{"team":"ads"}`, secret, 403}, {"members/ceo", `{"teams":["ads"]}`, secret, 403},
+		{"agents/own", `{"team":"ads"}`, secret, 200}, {"agents/free", `{"team":"ads"}`, secret, 200}, {"members/crawler", `{"teams":["ads"]}`, secret, 200},
+		{"agents/crawler", `{"team":"ads"}`, token, 200},
+	} {
+		if got := send(t, api.Handler(), "PUT", "/admin/v1/"+c.path, c.spec, bearer(c.by)); got.status != c.status {
+			t.Errorf("%s: %d %s", c.path, got.status, got.body.String())
+		}
+	}
+}
+
 func TestABudgetOfEveryTeamShowsOnesOwnAccounts(t *testing.T) {
 	api := newAPI(t, &node{}, nil)
 	ads := access.Reach{Teams: []string{"ads"}}
 	each := BudgetDetail{Budget: Budget{ID: "each", Each: []string{"team"}}, Accounts: []Account{
 		{Split: map[string]string{"team": "ads"}}, {Split: map[string]string{"team": "chat"}}, {Split: map[string]string{"model": "ads"}},
+	}, Raises: []Raise{
+		{ID: "all", Reason: "launch"}, {ID: "own", Split: map[string]string{"team": "ads"}}, {ID: "others", Split: map[string]string{"team": "chat"}, Reason: "a secret project"},
+	}, Breakers: []Breaker{
+		{Cause: "rate"}, {Cause: "overrun", Split: map[string]string{"team": "ads"}}, {Cause: "operator", Split: map[string]string{"team": "chat"}},
 	}}
 	got := api.shown([]BudgetDetail{each, {Budget: Budget{ID: "all"}, Accounts: []Account{{}}}}, ads)
 	if len(got) != 1 || len(got[0].Accounts) != 1 || got[0].Accounts[0].Split["team"] != "ads" {
 		t.Errorf("shown %+v", got)
 	}
-	if len(each.Accounts) != 3 || each.Accounts[1].Split["team"] != "chat" {
+	if len(got) == 1 && (len(got[0].Raises) != 2 || got[0].Raises[1].ID != "own" || len(got[0].Breakers) != 2 || got[0].Breakers[1].Cause != "overrun") {
+		t.Errorf("raises %+v, breakers %+v", got[0].Raises, got[0].Breakers)
+	}
+	if len(each.Raises) != 3 || each.Raises[2].ID != "others" || len(each.Accounts) != 3 || each.Accounts[1].Split["team"] != "chat" {
 		t.Error("what was given was written")
 	}
 }

@@ -63,6 +63,7 @@ func TestTheHierarchyFillsWhatFollows(t *testing.T) {
 		"a project":          {given: map[ledger.Dim]string{ledger.DimProject: "p1"}, want: map[ledger.Dim]string{ledger.DimProject: "p1", ledger.DimTeam: "ranking", ledger.DimOrg: "acme"}},
 		"a sub-agent":        {given: map[ledger.Dim]string{ledger.DimAgent: "sub"}, want: map[ledger.Dim]string{ledger.DimAgent: "sub", ledger.DimProject: "p1", ledger.DimTeam: "ranking", ledger.DimOrg: "acme"}},
 		"one team's member":  {given: map[ledger.Dim]string{ledger.DimMember: "ann@acme.example"}, want: map[ledger.Dim]string{ledger.DimMember: "ann@acme.example", ledger.DimTeam: "search", ledger.DimOrg: "acme"}},
+		"a member elsewhere": {given: map[ledger.Dim]string{ledger.DimMember: "ann@acme.example", ledger.DimTeam: "chat"}, want: map[ledger.Dim]string{ledger.DimMember: "ann@acme.example", ledger.DimTeam: "chat"}},
 		"two teams' member":  {given: map[ledger.Dim]string{ledger.DimMember: "bob"}, want: map[ledger.Dim]string{ledger.DimMember: "bob"}},
 		"with another team":  {given: map[ledger.Dim]string{ledger.DimProject: "p1", ledger.DimTeam: "search"}, wrong: `project "p1" belongs to team "ranking", and not to "search"`},
 		"with another org":   {given: map[ledger.Dim]string{ledger.DimTeam: "search", ledger.DimOrg: "other"}, wrong: `team "search" belongs to org "acme"`},
@@ -88,6 +89,11 @@ func TestTheHierarchyFillsWhatFollows(t *testing.T) {
 				t.Errorf("got %v, want %v", d.Values, want.Values)
 			}
 		})
+	}
+	follows := ledger.Dimensions{}
+	follows.Values[ledger.DimMember] = "ann@acme.example"
+	if err := s.Follow(&follows); err != nil || follows.Values[ledger.DimTeam] != "" || follows.Values[ledger.DimOrg] != "" {
+		t.Errorf("of a member follows %v, %v, though a request of theirs may be of another team", follows.Values, err)
 	}
 	if model, up, ok := s.Route("fast"); !ok || model != "gpt-5-mini" || up != "openai" {
 		t.Errorf("the route is %q at %q, %v", model, up, ok)

@@ -112,10 +112,23 @@ func (s *Snapshot) TeamsOf(org string) (list []string) {
 	return list
 }
 
-// Complete fills the dimensions that follow from those there are: the project,
-// team and org of an agent, a project, a team, and of a member of one team. An
-// error is a contradiction, as in a request of a project and of another team.
+// Complete fills the dimensions that follow from those there are, and of a member
+// of one team that team, unless the request is of another.
 func (s *Snapshot) Complete(d *ledger.Dimensions) error {
+	if err := s.Follow(d); err != nil {
+		return err
+	}
+	if m, ok := s.members[d.Values[ledger.DimMember]]; ok && len(m.Teams) == 1 && d.Values[ledger.DimTeam] == "" {
+		d.Values[ledger.DimTeam] = m.Teams[0]
+		return s.Follow(d)
+	}
+	return nil
+}
+
+// Follow fills the dimensions that no request can have otherwise: the project, team
+// and org of an agent, a project, a team, and the org of a member. An error is a
+// contradiction, as in a request of a project and of another team.
+func (s *Snapshot) Follow(d *ledger.Dimensions) error {
 	v := &d.Values
 	if a, ok := s.agents[v[ledger.DimAgent]]; ok {
 		if err := follow(v, ledger.DimAgent, ledger.DimProject, a.Project); err != nil {
@@ -134,9 +147,6 @@ func (s *Snapshot) Complete(d *ledger.Dimensions) error {
 		}
 	}
 	if m, ok := s.members[v[ledger.DimMember]]; ok {
-		if len(m.Teams) == 1 && v[ledger.DimTeam] == "" {
-			v[ledger.DimTeam] = m.Teams[0]
-		}
 		if err := follow(v, ledger.DimMember, ledger.DimOrg, m.Org); err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ var (
 	trials     = flag.Int("trials", 100, "trials of the disconnect test")
 )
 
-const adminToken = "e2e-admin-token-of-one-run"
+const adminToken = "e2e-admin-token-of-one-run-k7w2q9"
 
 // patience bounds every wait for something that should come at once.
 const patience = 30 * time.Second

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"purser/api/admin"
 	"purser/cluster/pki"
 	"purser/internal/purse"
 	"purser/ledger"
@@ -352,6 +353,10 @@ func (c *Config) Validate() error {
 	}
 	if len(c.Admin.Token) < 16 {
 		bad("admin.token", "has fewer than 16 characters; make one with `openssl rand -hex 32` and set PURSER_ADMIN_TOKEN")
+	}
+	if c.Admin.OIDC.Issuer != "" && len(c.Admin.Token) < admin.StrongToken {
+		// Cookies are sealed with it, and anybody gets one, to try guesses against.
+		bad("admin.token", "has fewer than %d characters, which admin.oidc needs; make one with `openssl rand -hex 32` and set PURSER_ADMIN_TOKEN", admin.StrongToken)
 	}
 	under("admin.oidc", c.Admin.OIDC.validate())
 	if len(c.Upstreams) == 0 {

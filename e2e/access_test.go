@@ -267,7 +267,7 @@ func (l *lines) Write(b []byte) (int, error) {
 }
 
 func TestGuessesAreSlowedDown(t *testing.T) {
-	r := newRig(t, rigOptions{})
+	r := newRig(t, rigOptions{token: "a-short-admin-token"})
 	good := r.key(admin.NewKey{Name: "good"})
 	token := r.mint(admin.NewAdminToken{Name: "good", Role: "admin"})
 	const body = `{"model":"gpt-4o-mini","max_tokens":5,"messages":[{"role":"user","content":"Hello"}]}`

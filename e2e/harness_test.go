@@ -77,6 +77,7 @@ type rigOptions struct {
 	cluster  bool     // the node is the first of a cluster
 	purse    string   // more YAML of its section "purse"
 	admin    string   // more YAML of its section "admin"
+	token    string   // another admin.token
 	listen   string   // more YAML of its section "listen"
 	address  string   // where the node listens, if not anywhere
 	disk     int      // MiB of a file system of the node's own; 0 shares the machine's
@@ -122,7 +123,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 func (r *rig) writeConfig(listen string) {
 	r.t.Helper()
 	text := fmt.Sprintf("node:\n  id: e2e-1\n  data_dir: %q\nlisten:\n  client: %s\n%sadmin:\n  token: %s\n  open_metrics: true\n%spurse:\n  idle: 1s\n%supstreams:\n  - name: sim\n    api: %s\n    base_url: %s\n    key: sk-e2e\n%s",
-		filepath.Join(r.dir, "data"), listen, r.options.listen, adminToken, r.options.admin, r.options.purse, cmp.Or(r.options.api, "openai"), r.options.upstream, strings.ReplaceAll(r.options.config, "PROVIDER", strings.TrimSuffix(r.upstream, "/v1")))
+		filepath.Join(r.dir, "data"), listen, r.options.listen, cmp.Or(r.options.token, adminToken), r.options.admin, r.options.purse, cmp.Or(r.options.api, "openai"), r.options.upstream, strings.ReplaceAll(r.options.config, "PROVIDER", strings.TrimSuffix(r.upstream, "/v1")))
 	if err := os.WriteFile(r.configFile(), []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ func (r *rig) configFile() string { return filepath.Join(r.dir, "node.yaml") }
 func (r *rig) startNode() {
 	r.t.Helper()
 	r.node, r.url = r.start("node", "serves at ", "serve", "--config", r.configFile())
-	r.admin = &admin.Client{URL: r.url, Token: adminToken}
+	r.admin = &admin.Client{URL: r.url, Token: cmp.Or(r.options.token, adminToken)}
 	r.eventually("the node is ready", func() error {
 		res, err := http.Get(r.url + "/readyz")
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,10 +21,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"purser/api/admin"
+	"purser/childkey"
 	"purser/internal/store"
 	"purser/internal/vault"
 )
@@ -47,7 +50,7 @@ var providersKeys = map[string]string{
 // accepted are those that the simulated provider knows.
 var accepted = []string{"configured, in x-api-key", "configured, in x-goog-api-key", "sealed", "sealed, with odd characters", "sealed, replaced by another", "a caller's"}
 
-func manyKeysConfig() string {
+func manyKeysConfig(receiver string) string {
 	return fmt.Sprintf(`    models: [gpt-4o-mini]
   - name: ant
     provider: anthropic
@@ -76,7 +79,29 @@ func manyKeysConfig() string {
     models: [gpt-4o]
 log:
   level: debug
-`, providersKeys["configured, in x-api-key"], providersKeys["configured, in x-goog-api-key"], providersKeys["configured, AWS's secret key"], providersKeys["configured, AWS's session"])
+redaction:
+  hash_key: %s
+alerts:
+  allow_private: true
+  secrets:
+    signing: %s
+    address: %s
+`, providersKeys["configured, in x-api-key"], providersKeys["configured, in x-goog-api-key"], providersKeys["configured, AWS's secret key"], providersKeys["configured, AWS's session"],
+		operatorsSecrets["of hashes"], operatorsSecrets["that signs alerts"], receiver+operatorsSecrets["in a webhook's address"])
+}
+
+// operatorsSecrets are others of the configuration.
+var operatorsSecrets = map[string]string{
+	"of hashes":              "hash-key-configured-Mn3bV6cX9zLk",
+	"that signs alerts":      "whsec_" + base64.StdEncoding.EncodeToString([]byte("signs-alerts-Jh8gF5dS2aPo")),
+	"in a webhook's address": "services-T0-B0-Yt6rE4wQ1uIp",
+	"of the OIDC client":     "oidc-client-configured-Gb5nH8jM2kLo",
+}
+
+// oidcConfig is of a provider that nobody reaches.
+func oidcConfig() string {
+	return "  oidc:\n    issuer: http://127.0.0.1:1\n    client_id: purser\n    client_secret: " + operatorsSecrets["of the OIDC client"] +
+		"\n    redirect_url: http://127.0.0.1:1/admin/v1/login/callback\n    roles: [{group: \"*\", role: member}]\n"
 }
 
 // notSearched are the files of a run that hold secrets because they are for that, and
@@ -99,8 +124,13 @@ func TestNoSecretAtRest(t *testing.T) {
 	for _, name := range accepted {
 		provider = append(provider, "--key", providersKeys[name])
 	}
-	r := newRig(t, rigOptions{cluster: true, config: manyKeysConfig(), provider: provider})
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }))
+	defer receiver.Close()
+	r := newRig(t, rigOptions{cluster: true, config: manyKeysConfig(receiver.URL + "/"), admin: oidcConfig(), provider: provider})
 	secrets := maps.Clone(providersKeys)
+	for name, secret := range operatorsSecrets {
+		secrets["the secret "+name] = secret
+	}
 	secrets["the admin token"], secrets["a master key"], secrets["another master key"] = adminToken, old, next
 
 	var peers []*peer
@@ -113,8 +143,24 @@ func TestNoSecretAtRest(t *testing.T) {
 	}
 	r.votes("e2e-1", "e2e-2", "e2e-3")
 	r.budget(usd("cap", "100"))
-	key, revoked := r.key(admin.NewKey{Name: "used"}), r.key(admin.NewKey{Name: "revoked"})
+	key, revoked := r.key(admin.NewKey{Name: "used", KeyRights: admin.KeyRights{Scopes: []string{"inference", "embeddings", "models:list", "children:mint"}}}), r.key(admin.NewKey{Name: "revoked"})
 	secrets["a virtual key"], secrets["a revoked virtual key"] = key.Secret, revoked.Secret
+	child, err := childkey.Mint(key.Secret, childkey.Caveats{Expires: time.Now().Add(time.Hour).Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets["a child key"], secrets["the proof of a child key"] = child, child[strings.LastIndex(child, ".")+1:]
+	token, ended := r.mint(admin.NewAdminToken{Name: "used", Role: "admin"}), r.mint(admin.NewAdminToken{Name: "ended", Role: "finance"})
+	secrets["an admin token"], secrets["a revoked admin token"] = token.Secret, ended.Secret
+	if _, err := r.as(token.Secret).RevokeAdminToken(context.Background(), ended.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.as(ended.Secret).Whoami(context.Background()); err == nil {
+		t.Error("a revoked admin token is good")
+	}
+	r.object("redactions", "hashed", map[string]any{"detectors": []string{"personal"}, "action": "hash"})
+	r.object("webhooks", "told", map[string]any{"url_secret": "address", "secret": "signing", "allow_http": true, "events": []string{"alert.*"}})
+	r.tested("told")
 	if _, err := r.admin.RevokeKey(context.Background(), revoked.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -131,9 +177,9 @@ func TestNoSecretAtRest(t *testing.T) {
 	put("gone", "sealed, then deleted")
 	r.run("credential", "delete", "gone")
 
-	r.manyCalls(peers[0].url, key.Secret, revoked.Secret)
-	r.manyCalls(peers[1].url, key.Secret, revoked.Secret)
-	r.manyCalls(r.url, key.Secret, revoked.Secret)
+	r.manyCalls(peers[0].url, key.Secret, revoked.Secret, child, token.Secret)
+	r.manyCalls(peers[1].url, key.Secret, revoked.Secret, child, token.Secret)
+	r.manyCalls(r.url, key.Secret, revoked.Secret, child, token.Secret)
 	file.hold(next, old)
 	said["rotate-master"] = r.run("vault", "rotate-master")
 	said["rotate-data"] = r.run("vault", "rotate-data", "pool-1")
@@ -142,15 +188,16 @@ func TestNoSecretAtRest(t *testing.T) {
 	r.kill(peers[0])
 	r.launch(peers[0])
 	r.votes("e2e-2")
-	r.manyCalls(peers[0].url, key.Secret, revoked.Secret)
+	r.manyCalls(peers[0].url, key.Secret, revoked.Secret, child, token.Secret)
 
 	backup := filepath.Join(r.dir, "backup")
 	said["backup"] = r.run("backup", "--out", backup)
-	for _, command := range [][]string{{"credential", "list", "--json"}, {"credential", "show", "pool-1"}, {"vault", "status"}, {"key", "list", "--json"}, {"status", "--json"}, {"usage", "--by", "upstream"}, {"export"}} {
+	for _, command := range [][]string{{"credential", "list", "--json"}, {"credential", "show", "pool-1"}, {"vault", "status"}, {"key", "list", "--json"}, {"status", "--json"}, {"usage", "--by", "upstream"}, {"export"},
+		{"token", "list", "--json"}, {"whoami"}, {"get", "webhooks"}, {"get", "redactions"}, {"alerts", "list", "--json"}, {"alerts", "deliveries", "--json"}, {"audit", "tail", "--json"}, {"config", "check", r.configFile()}} {
 		said[strings.Join(command, " ")] = r.run(command...)
 	}
 	for i, address := range []string{r.url, peers[0].url, peers[1].url} {
-		for _, path := range []string{"/metrics", "/admin/v1/credentials", "/admin/v1/vault", "/admin/v1/status", "/admin/v1/cluster", "/admin/v1/keys", "/admin/v1/budgets"} {
+		for _, path := range []string{"/metrics", "/admin/v1/credentials", "/admin/v1/vault", "/admin/v1/status", "/admin/v1/cluster", "/admin/v1/keys", "/admin/v1/budgets", "/admin/v1/tokens", "/admin/v1/webhooks", "/admin/v1/alerts/deliveries", "/admin/v1/audit", "/admin/v1/login/client"} {
 			said[fmt.Sprintf("node %d %s", i+1, path)] = r.fetch(address + path)
 		}
 	}
@@ -215,7 +262,7 @@ func TestNoSecretAtRest(t *testing.T) {
 }
 
 // manyCalls asks a node in every way in which a key may go astray.
-func (r *rig) manyCalls(address, key, revoked string) {
+func (r *rig) manyCalls(address, key, revoked, child, token string) {
 	r.t.Helper()
 	chatBody := func(model, more string) string {
 		return fmt.Sprintf(`{"model":%q,"max_completion_tokens":20,"messages":[{"role":"user","content":"hello"}]%s}`, model, more)
@@ -246,6 +293,9 @@ func (r *rig) manyCalls(address, key, revoked string) {
 		{"/v1beta/models/gemini-2.5-flash:generateContent?key=" + key, geminiBody, 200, []string{"Authorization", ""}},
 		{"/v1/chat/completions", chatBody("amazon.nova-micro-v1:0", ""), 0, nil},
 		{"/v1/chat/completions", `{"model":`, 400, nil},
+		{"/v1/chat/completions", chatBody("gpt-4o-mini", `,"user":"eve@example.org"`), 200, []string{"Authorization", "Bearer " + child}},
+		{"/v1/chat/completions", chatBody("gpt-4o-mini", ""), 401, []string{"Authorization", "Bearer " + token}},
+		{"/v1/chat/completions", chatBody("gpt-4o", ""), 401, []string{"x-purser-key", key, "Authorization", "Bearer " + token}},
 	} {
 		req, err := http.NewRequest(http.MethodPost, address+x.path, strings.NewReader(x.body))
 		if err != nil {
@@ -277,6 +327,22 @@ func (r *rig) manyCalls(address, key, revoked string) {
 	if served < 8 {
 		r.t.Errorf("only %d calls were served", served)
 	}
+}
+
+// tested has a webhook tried, and returns once its receiver has answered.
+func (r *rig) tested(webhook string) {
+	r.t.Helper()
+	id, err := r.admin.TestWebhook(context.Background(), webhook)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.eventually("the webhook is tried", func() error {
+		list, err := r.admin.ListDeliveries(context.Background(), admin.DeliveryQuery{Alert: id})
+		if err == nil && (len(list) == 0 || list[0].Fault != "gone") {
+			err = fmt.Errorf("deliveries %+v", list)
+		}
+		return err
+	})
 }
 
 // hangingCalls begins calls that the provider never answers, and returns once it has

@@ -85,6 +85,11 @@ func (a *API) covers(reach access.Reach, kind, id string, spec json.RawMessage) 
 		}
 	case "members":
 		of = access.Resource{Teams: p.Teams, Orgs: some(p.Org), Members: []string{id}}
+		for _, team := range p.Teams {
+			if p.Org != "" && len(a.boundTo(map[string]string{"team": team, "org": p.Org}).Teams) == 0 {
+				return false // of a team of one org, and of another org: nobody's
+			}
+		}
 	case "projects":
 		of = a.boundTo(map[string]string{"team": p.Team, "org": p.Org})
 	case "agents":

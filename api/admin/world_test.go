@@ -149,6 +149,9 @@ func (hierarchy) Complete(d map[string]string) (map[string]string, bool) {
 	if d["agent"] == "bot" {
 		out["team"] = "chat"
 	}
+	if d["team"] == "ads" && d["org"] != "" && d["org"] != "acme" {
+		return nil, false
+	}
 	return out, d["agent"] != "bot" || d["team"] == "" || d["team"] == "chat"
 }
 

@@ -166,9 +166,13 @@ func (f clusterFile) save(dataDir string) error {
 	return writeDurably(filepath.Join(dataDir, clusterDir, standingFile), append(b, '\n'))
 }
 
-// writeDurably replaces a file whole, for this user's eyes alone.
+// writeDurably replaces a file whole, for this user's eyes alone: what stands in the
+// place of the next one may be somebody else's, or open to others, and is not used.
 func writeDurably(path string, b []byte) error {
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := os.Remove(path + ".tmp"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -127,5 +128,31 @@ func TestAKeyBesideTheRootIsRefused(t *testing.T) {
 	}
 	if path, err := nodeKeyFile("some/dir/"); err != nil || !strings.HasSuffix(path, "/some/dir.key") {
 		t.Errorf("%s, %v", path, err)
+	}
+}
+
+// TestAFileIsWrittenForThisUserAlone: what a crash or somebody else has left in the
+// place of the next one is not written to.
+func TestAFileIsWrittenForThisUserAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "node.key")
+	if err := os.WriteFile(path+".tmp", []byte("open to all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path+".tmp", 0o666); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.Open(path + ".tmp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer left.Close()
+	if err := writeDurably(path, []byte("secret")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", info.Mode(), err)
+	}
+	if b, err := io.ReadAll(left); err != nil || string(b) != "open to all" {
+		t.Errorf("who had the other one open reads %q, %v", b, err)
 	}
 }

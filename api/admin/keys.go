@@ -146,7 +146,9 @@ func (a *API) showKey(w http.ResponseWriter, r *http.Request, reach access.Reach
 	a.reply(w, r, http.StatusOK, key, err)
 }
 
-func (a *API) updateKey(w http.ResponseWriter, r *http.Request, reach access.Reach) {
+// updateKey changes a key. Its own budgets are budgets: who may not write those cannot
+// take a cap off by way of the key.
+func (a *API) updateKey(w http.ResponseWriter, r *http.Request, c caller) {
 	expect, fault := expectOf(r)
 	if fault != nil {
 		a.fail(w, r, fault)
@@ -156,7 +158,11 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 	if !a.read(w, r, &in) {
 		return
 	}
-	seen, err := a.keyWithin(r.Context(), reach, r.PathValue("id"))
+	if d := access.Can(c.subject, access.BudgetsWrite, a.instant()); in.Budgets != nil && !d.Allowed {
+		a.fail(w, r, Forbidden("a change of a key's budgets: "+d.Reason))
+		return
+	}
+	seen, err := a.keyWithin(r.Context(), c.reach, r.PathValue("id"))
 	if err == nil {
 		expect, err = agreed(expect, seen)
 	}
@@ -164,7 +170,7 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 		a.fail(w, r, err)
 		return
 	}
-	if in.Bound != nil && !a.owns(reach, *in.Bound) {
+	if in.Bound != nil && !a.owns(c.reach, *in.Bound) {
 		a.fail(w, r, outside("a key that is not bound to a team"))
 		return
 	}

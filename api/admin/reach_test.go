@@ -127,6 +127,31 @@ func TestA3AStatedVersionIsThatWhichWasLookedAt(t *testing.T) {
 	}
 }
 
+// TestACapOfAKeyIsABudget: who may write keys and no budgets takes no cap off.
+func TestACapOfAKeyIsABudget(t *testing.T) {
+	store := &tokenStore{}
+	n := &estate{}
+	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Tokens = n, store })
+	for name, c := range map[string]struct {
+		scopes []access.Permission
+		change string
+		status int
+	}{
+		"keys":       {[]access.Permission{access.KeysWrite}, `{"budgets":[]}`, 403},
+		"names":      {[]access.Permission{access.KeysWrite}, `{"name":"x"}`, 200},
+		"both":       {[]access.Permission{access.KeysWrite, access.BudgetsWrite}, `{"budgets":[]}`, 200},
+		"everything": {nil, `{"budgets":[]}`, 200},
+	} {
+		secret, err := store.CreateToken(t.Context(), &access.Token{Name: name, Role: access.TeamAdmin, Teams: []string{"ads"}, Scopes: c.scopes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := send(t, api.Handler(), "PATCH", "/admin/v1/keys/ads", c.change, bearer(secret)); got.status != c.status {
+			t.Errorf("%s: %d %s", name, got.status, got.body.String())
+		}
+	}
+}
+
 // unregistered is a directory without objects, with keys bound to what could be.
 type unregistered struct{ estate }
 

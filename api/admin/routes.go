@@ -59,7 +59,7 @@ func (a *API) routes() []route {
 		{"POST", "/admin/v1/keys", access.KeysWrite, own(a.createKey)},
 		{"GET", "/admin/v1/keys", access.KeysRead, own(a.listKeys)},
 		{"GET", "/admin/v1/keys/{id}", access.KeysRead, own(a.showKey)},
-		{"PATCH", "/admin/v1/keys/{id}", access.KeysWrite, own(a.updateKey)},
+		{"PATCH", "/admin/v1/keys/{id}", access.KeysWrite, ownAs(a.updateKey)},
 		{"DELETE", "/admin/v1/keys/{id}", access.KeysWrite, own(a.forgetKey)},
 		{"POST", "/admin/v1/keys/{id}/revoke", access.KeysWrite, own(a.revokeKey)},
 		{"POST", "/admin/v1/keys/{id}/rotate", access.KeysWrite, own(a.rotateKey)},

@@ -250,6 +250,8 @@ func TestValidate(t *testing.T) {
 		},
 		"upstreams":              func(c *Config) { c.Upstreams = nil },
 		"upstreams[1].name":      func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]) },
+		"base_url is not":        func(c *Config) { c.Upstreams[0].BaseURL = "https://user:secret@api.openai.com/v1" },
+		"without user, query":    func(c *Config) { c.Upstreams[0].BaseURL = "https://api.openai.com/v1?key=secret" },
 		"base_url":               func(c *Config) { c.Upstreams[0].BaseURL = "api.openai.com/v1" },
 		"key":                    func(c *Config) { c.Upstreams[0].Key = "sk-x\r\nx-evil: 1" },
 		"models":                 func(c *Config) { c.Upstreams[0].Models = []string{"gpt-["} },

@@ -160,8 +160,9 @@ func (u *UpstreamConfig) validate() error {
 	case u.Cost == costReported && !u.canReport():
 		errs = append(errs, fmt.Errorf("cost: answers of the api %q report none; only those of openai's can", u.API))
 	}
-	if p, err := url.Parse(u.BaseURL); err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" {
-		errs = append(errs, fmt.Errorf("base_url is not an http or https URL such as https://api.openai.com/v1"))
+	if p, err := url.Parse(u.BaseURL); err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Hostname() == "" || p.User != nil || p.RawQuery != "" || p.ForceQuery || p.Fragment != "" {
+		// And is not repeated: a user or a query is where somebody has put a key.
+		errs = append(errs, errors.New("base_url is not an http or https URL such as https://api.openai.com/v1, without user, query and fragment; a key goes into key"))
 	}
 	if strings.ContainsAny(u.Key, "\r\n\x00") {
 		errs = append(errs, errors.New("key has a line break in it"))

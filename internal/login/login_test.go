@@ -485,6 +485,34 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// TestSecretsDoNotFollowRedirects: a code, and the client's secret, go to the token
+// endpoint alone, and nothing is asked where it could be read on the way.
+func TestSecretsDoNotFollowRedirects(t *testing.T) {
+	p, err := New(newWorld(t, nil).provider(t, "https://login.example.com", nil).cfg, "secret", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		method, to string
+		via        int
+		refused    bool
+	}{
+		"to another page": {"GET", "https://login.example.com/x", 1, false}, "with a body": {"POST", "https://login.example.com/x", 1, true},
+		"in the clear": {"GET", "http://login.example.com/x", 1, true}, "for ever": {"GET", "https://login.example.com/x", 4, true},
+	} {
+		r, err := http.NewRequest(c.method, c.to, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.client.CheckRedirect == nil {
+			t.Fatal("every redirect is followed")
+		}
+		if err := p.client.CheckRedirect(r, make([]*http.Request, c.via)); (err != nil) != c.refused {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestCookiesAreSealed(t *testing.T) {
 	w := newWorld(t, nil)
 	cookie, _, err := w.p.newSession(access.Person{Subject: eve.ID, Email: eve.Email, Verified: true, Groups: []string{"search"}})

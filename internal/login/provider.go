@@ -59,7 +59,7 @@ func New(cfg Config, secret string, now func() time.Time) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Timeout: providerTime, Transport: bounded{http.DefaultTransport}}
+	client := &http.Client{Timeout: providerTime, Transport: bounded{http.DefaultTransport}, CheckRedirect: secureRedirect}
 	return &Provider{cfg: cfg, seal: seal, client: client, now: now}, nil
 }
 
@@ -107,7 +107,7 @@ func (p *Provider) ask(ctx context.Context) (*discovered, error) {
 			return nil, fmt.Errorf("what it says of itself: %w", err)
 		}
 	}
-	keys := &http.Client{Timeout: providerTime, Transport: &seldom{next: p.client.Transport, now: p.now}}
+	keys := &http.Client{Timeout: providerTime, CheckRedirect: secureRedirect, Transport: &seldom{next: p.client.Transport, now: p.now}}
 	return &discovered{
 		issuer: p.cfg.Issuer,
 		keys:   oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), keys), says.Keys),
@@ -116,6 +116,16 @@ func (p *Provider) ask(ctx context.Context) (*discovered, error) {
 			RedirectURL: p.cfg.RedirectURL, Scopes: p.cfg.Scopes,
 		},
 	}, nil
+}
+
+// secureRedirect follows a provider's redirects only to where its answers are its own,
+// and never with a code or a secret in a body.
+func secureRedirect(r *http.Request, via []*http.Request) error {
+	const most = 3
+	if len(via) > most || r.Method != http.MethodGet {
+		return http.ErrUseLastResponse
+	}
+	return secureURL(r.URL.String())
 }
 
 // errUnreachable is a provider that did not answer, or not with what was asked.

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -49,6 +50,9 @@ func New(cfg Config) (*Key, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" {
 		return nil, errors.New("transit: address is not an http or https URL such as https://vault.internal:8200, without user and query")
 	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
+		return nil, errors.New("transit: address is not https, which only a loopback address need not be: data keys and the token would be readable on the way")
+	}
 	if cfg.Mount == "" || cfg.Key == "" || strings.ContainsAny(cfg.Key, "/?#%") || cfg.Token == nil || cfg.Timeout <= 0 {
 		return nil, errors.New("transit: mount, key, token and timeout are needed, and a key is a name without slashes")
 	}
@@ -60,6 +64,11 @@ func New(cfg Config) (*Key, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // KeyID implements vault.Wrapper.

@@ -230,7 +230,8 @@ func TestAddressesThatAreNone(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Config){
 		"no scheme": func(c *Config) { c.Address = "vault:8200" }, "a user": func(c *Config) { c.Address = "https://u:p@vault" },
-		"a query": func(c *Config) { c.Address = "https://vault?x=1" }, "no mount": func(c *Config) { c.Mount = "" },
+		"not secret": func(c *Config) { c.Address = "http://vault:8200" },
+		"a query":    func(c *Config) { c.Address = "https://vault?x=1" }, "no mount": func(c *Config) { c.Mount = "" },
 		"a path for a key": func(c *Config) { c.Key = "../sys/seal" }, "no limit": func(c *Config) { c.Timeout = 0 }, "no token": func(c *Config) { c.Token = nil },
 	} {
 		cfg := good

@@ -160,8 +160,8 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 	if !a.read(w, r, &in) {
 		return
 	}
-	if !a.owns(reach, in.Bound) {
-		a.fail(w, r, outside("a key that is not bound to a team"))
+	if fault := a.mayBind(reach, in.Bound); fault != nil {
+		a.fail(w, r, fault)
 		return
 	}
 	key, err := a.Keys.CreateKey(r.Context(), in)

@@ -170,9 +170,11 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request, c caller) {
 		a.fail(w, r, err)
 		return
 	}
-	if in.Bound != nil && !a.owns(c.reach, *in.Bound) {
-		a.fail(w, r, outside("a key that is not bound to a team"))
-		return
+	if in.Bound != nil {
+		if fault := a.mayBind(c.reach, *in.Bound); fault != nil {
+			a.fail(w, r, fault)
+			return
+		}
 	}
 	key, err := a.Keys.UpdateKey(r.Context(), r.PathValue("id"), expect, in)
 	if err == nil {

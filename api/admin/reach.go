@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -32,6 +33,25 @@ func (a *API) boundTo(bound map[string]string) access.Resource {
 // owns says that what is bound to dimensions is within the reach.
 func (a *API) owns(reach access.Reach, bound map[string]string) bool {
 	return reach.All || reach.Covers(a.boundTo(bound))
+}
+
+// mayBind refuses what a key is to be bound to beyond the reach. An organisation is
+// within it if it is one of the reach's, or follows from the rest: a key that is bound
+// to one shares its cached answers, so that it is not chosen by who runs a team of none.
+func (a *API) mayBind(reach access.Reach, bound map[string]string) *Fault {
+	if !a.owns(reach, bound) {
+		return outside("a key that is not bound to a team")
+	}
+	org := bound["org"]
+	if reach.All || org == "" || slices.Contains(reach.Orgs, org) {
+		return nil
+	}
+	rest := maps.Clone(bound)
+	delete(rest, "org")
+	if !slices.Contains(a.boundTo(rest).Orgs, org) {
+		return outside("the organisation " + strconv.Quote(org) + ", which no team that the key is bound to is registered with,")
+	}
+	return nil
 }
 
 func some(v string) []string {

@@ -127,6 +127,36 @@ func TestA3AStatedVersionIsThatWhichWasLookedAt(t *testing.T) {
 	}
 }
 
+// TestAKeyIsBoundToNoOrgBeyondTheReach: keys of an org share its cached answers, and a
+// team without an org could be of any.
+func TestAKeyIsBoundToNoOrgBeyondTheReach(t *testing.T) {
+	store := &tokenStore{}
+	n := &estate{}
+	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Tokens = n, store })
+	secret := map[string]string{"root": token}
+	for name, k := range map[string]access.Token{"teams": {Teams: []string{"ads", "free"}}, "org": {Orgs: []string{"umbrella"}, Teams: []string{"ads", "free"}}} {
+		k.Name, k.Role = name, access.TeamAdmin
+		s, err := store.CreateToken(t.Context(), &k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret[name] = s
+	}
+	for _, c := range []struct {
+		by, bound string
+		refused   bool
+	}{
+		{"teams", `{"team":"free"}`, false}, {"teams", `{"team":"free","org":"umbrella"}`, true}, {"teams", `{"team":"ads","org":"acme"}`, false},
+		{"org", `{"team":"free","org":"umbrella"}`, false}, {"org", `{"team":"free","org":"acme"}`, true}, {"root", `{"team":"free","org":"umbrella"}`, false},
+	} {
+		create := send(t, api.Handler(), "POST", "/admin/v1/keys", `{"name":"k","bound":`+c.bound+`}`, bearer(secret[c.by]))
+		update := send(t, api.Handler(), "PATCH", "/admin/v1/keys/ads", `{"bound":`+c.bound+`}`, bearer(secret[c.by]))
+		if (create.status == 403) != c.refused || (update.status == 403) != c.refused || !c.refused && (create.status != 201 || update.status != 200) {
+			t.Errorf("%s binds a key to %s: %d %s, %d %s", c.by, c.bound, create.status, create.body.String(), update.status, update.body.String())
+		}
+	}
+}
+
 // TestACapOfAKeyIsABudget: who may write keys and no budgets takes no cap off.
 func TestACapOfAKeyIsABudget(t *testing.T) {
 	store := &tokenStore{}

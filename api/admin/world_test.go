@@ -149,8 +149,11 @@ func (hierarchy) Complete(d map[string]string) (map[string]string, bool) {
 	if d["agent"] == "bot" {
 		out["team"] = "chat"
 	}
-	if d["team"] == "ads" && d["org"] != "" && d["org"] != "acme" {
-		return nil, false
+	if d["team"] == "ads" {
+		if d["org"] != "" && d["org"] != "acme" {
+			return nil, false
+		}
+		out["org"] = "acme"
 	}
 	return out, d["agent"] != "bot" || d["team"] == "" || d["team"] == "chat"
 }

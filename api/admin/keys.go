@@ -193,6 +193,9 @@ func (a *API) rotateKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 		return
 	}
 	key, err := a.Keys.RotateKey(r.Context(), r.PathValue("id"), in)
+	if err == nil && !a.owns(reach, key.Bound) { // it went to somebody else meanwhile, and so does its secret
+		key, err = CreatedKey{}, NotFound("no key "+strconv.Quote(r.PathValue("id")))
+	}
 	a.reply(w, r, http.StatusOK, key, err)
 }
 

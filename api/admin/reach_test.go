@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"purser/internal/access"
@@ -154,6 +155,26 @@ func TestAKeyIsBoundToNoOrgBeyondTheReach(t *testing.T) {
 		if (create.status == 403) != c.refused || (update.status == 403) != c.refused || !c.refused && (create.status != 201 || update.status != 200) {
 			t.Errorf("%s binds a key to %s: %d %s, %d %s", c.by, c.bound, create.status, create.body.String(), update.status, update.body.String())
 		}
+	}
+}
+
+// handedOn is a node whose keys go to another team while they are rotated.
+type handedOn struct{ estate }
+
+func (*handedOn) RotateKey(_ context.Context, id string, _ Rotation) (CreatedKey, error) {
+	return CreatedKey{Key: Key{ID: id, Bound: bound("chat")}, Secret: "pk_secret"}, nil
+}
+
+func TestA3ASecretIsNotGivenToWhoseTheKeyWas(t *testing.T) {
+	store := &tokenStore{}
+	n := &handedOn{}
+	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Tokens = n, store })
+	secret, err := store.CreateToken(t.Context(), &access.Token{Name: "ads", Role: access.TeamAdmin, Teams: []string{"ads"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := send(t, api.Handler(), "POST", "/admin/v1/keys/ads/rotate", `{}`, bearer(secret)); got.status != 404 || strings.Contains(got.body.String(), "pk_secret") {
+		t.Errorf("a key that went to another team meanwhile: %d %s", got.status, got.body.String())
 	}
 }
 

@@ -184,7 +184,7 @@ func (e *estate) UpdateKey(_ context.Context, id string, _ Expect, _ KeyChange) 
 }
 
 func (e *estate) RotateKey(_ context.Context, id string, _ Rotation) (CreatedKey, error) {
-	return CreatedKey{Key: Key{ID: id}}, nil
+	return CreatedKey{Key: Key{ID: id, Bound: bound(id)}, Secret: "pk_secret"}, nil
 }
 
 func (e *estate) ForgetKey(context.Context, string) error { return nil }

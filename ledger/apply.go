@@ -74,8 +74,11 @@ func (s *State) putBudget(b *Budget, expect uint64) Outcome {
 	if b.Validate() != nil {
 		return Outcome{Code: InvalidCommand}
 	}
+	was, ok := s.Budget(b.ID)
+	if ok && was.saysAs(b) {
+		return Outcome{Code: Repeated} // whatever was expected: it is as it was to become
+	}
 	if expect != 0 {
-		was, ok := s.Budget(b.ID)
 		if ok && was.Version() != expect || !ok && expect != ExpectNone {
 			return Outcome{Code: StaleVersion}
 		}

@@ -17,13 +17,22 @@ func TestABudgetIsChangedFromTheVersionThatWasSeen(t *testing.T) {
 	if code := put(b, ExpectNone); code != Applied {
 		t.Fatalf("making it: %s", code)
 	}
-	if code := put(b, ExpectNone); code != StaleVersion {
+	if code := put(b, ExpectNone); code != Repeated {
 		t.Errorf("making it twice: %s", code)
 	}
 	was := b.Version()
 	b.Limit = 20
+	if code := put(b, ExpectNone); code != StaleVersion {
+		t.Errorf("making another of its name: %s", code)
+	}
 	if code := put(b, was); code != Applied {
 		t.Errorf("from what was seen: %s", code)
+	}
+	rulings, digest := s.Rulings(), s.Digest()
+	for _, expect := range []uint64{0, was, b.Version()} { // the answer to the change was lost
+		if code := put(b, expect); code != Repeated || s.Rulings() != rulings || s.Digest() != digest {
+			t.Errorf("the same again, from %d: %s", expect, code)
+		}
 	}
 	b.Limit = 30
 	if code := put(b, was); code != StaleVersion {
@@ -83,8 +92,10 @@ func TestL9RaisesAndTripsAreBounded(t *testing.T) {
 		}
 	}
 	raise.ID, raise.Amount = "i", 7
-	if code := s.Apply(1, PutRaise{raise}).Code; code != Applied {
-		t.Errorf("to replace one needs no room: %s", code)
+	for i, want := range []Code{Applied, Repeated} {
+		if code := s.Apply(1, PutRaise{raise}).Code; code != want {
+			t.Errorf("another amount, time %d: %s, want %s", i, code, want)
+		}
 	}
 	for i := range MaxTrips + 1 {
 		c := Scope{Budget: "each", Split: Split(id(i))}

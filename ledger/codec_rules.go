@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 )
@@ -11,9 +12,14 @@ import (
 // in every build: it is no part of the state, and a build that does not know it
 // cannot disagree about it.
 func (b *Budget) Version() uint64 {
-	sum := sha256.Sum256(appendBreaker(appendBudget(nil, b), &b.Breaker))
+	sum := sha256.Sum256(b.stored())
 	return binary.BigEndian.Uint64(sum[:8])>>16 + 1
 }
+
+func (b *Budget) stored() []byte { return appendBreaker(appendBudget(nil, b), &b.Breaker) }
+
+// saysAs reports whether two rules say the same.
+func (b *Budget) saysAs(o *Budget) bool { return bytes.Equal(b.stored(), o.stored()) }
 
 func appendBreaker(b []byte, x *Breaker) []byte {
 	b = binary.AppendUvarint(append(b, x.Probes), uint64(x.RateTimes))

@@ -35,8 +35,8 @@ type AccountKey struct {
 	Start  Instant
 }
 
-// PutBudget creates or changes a rule. Outcome: Applied, or Refused with the
-// reason. A changed limit moves `available` of every open account by the
+// PutBudget creates or changes a rule. Outcome: Applied, Repeated if it says what it
+// said, or the reason for refusing it. A changed limit moves `available` of every open account by the
 // difference; unit, each and window of an existing budget cannot change. A zone
 // of the same name counts as the same, and keeps the offsets it has.
 //
@@ -226,10 +226,10 @@ type Outcome struct {
 // Code says how a command ended. Codes are stable: they cross the wire.
 type Code uint8
 
-// The codes. All but Applied and Repeated changed nothing.
+// The codes. All but Applied changed nothing.
 const (
 	Applied          Code = 1
-	Repeated         Code = 2 // an Exchange seen before: its stored answer
+	Repeated         Code = 2 // an Exchange seen before: its stored answer; a rule or a raise that is there as it is
 	StaleSeq         Code = 3 // an Exchange older than the last one
 	StaleIncarnation Code = 4 // not the node's current incarnation, which is Outcome.Incarnation
 	UnknownNode      Code = 5

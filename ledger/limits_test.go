@@ -20,7 +20,9 @@ func TestL9BoundedTables(t *testing.T) {
 	if out := s.Apply(0, each("d")); out.Code != LimitReached {
 		t.Errorf("a fourth budget: %s", out.Code)
 	}
-	s.must(each("c")) // changing one needs no room
+	changed := each("c")
+	changed.Budget.Limit = 11
+	s.must(changed) // changing one needs no room
 	s.must(Register{Node: "n3"})
 	if out := s.Apply(0, Register{Node: "n4"}); out.Code != LimitReached {
 		t.Errorf("a fourth node: %s", out.Code)

@@ -76,6 +76,9 @@ func (s *State) putRaise(x *Raise) Outcome {
 		return Outcome{Code: InvalidCommand}
 	}
 	i, replaces := slices.BinarySearchFunc(r.raises, x.ID, func(x Raise, id RaiseID) int { return cmp.Compare(x.ID, id) })
+	if replaces && r.raises[i] == *x {
+		return Outcome{Code: Repeated}
+	}
 	if !replaces && (len(r.raises) >= MaxRaises || s.raises >= s.limits.raises) {
 		return Outcome{Code: LimitReached}
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 )
 
@@ -278,6 +279,9 @@ func (w *twin) put(b Budget) Code {
 		w.budgets[b.ID] = &twinBudget{Budget: b, everSoft: b.Soft}
 		return Applied
 	}
+	if !old.deleted && reflect.DeepEqual(old.Budget, b) {
+		return Repeated
+	}
 	if old.Unit != b.Unit || !slices.Equal(old.Each, b.Each) || old.Window.Kind != b.Window.Kind {
 		return BudgetImmutable
 	}
@@ -299,7 +303,9 @@ func (w *twin) raise(x Raise) Code {
 	if !fits || x.Until <= w.now || x.Amount < 1 || x.ID == "" {
 		return InvalidCommand
 	}
-	if _, ok := b.raises[x.ID]; !ok && len(b.raises) >= 16 {
+	if old, ok := b.raises[x.ID]; ok && old == x {
+		return Repeated
+	} else if !ok && len(b.raises) >= 16 {
 		return LimitReached
 	}
 	if b.raises == nil {

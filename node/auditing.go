@@ -77,14 +77,22 @@ func (c control) AuditTrail(ctx context.Context, q admin.AuditQuery, how admin.R
 	return nil
 }
 
-// entries yields those after a seq: what is on disk, then what is not there yet.
+// entries yields those after a seq, each once: what is on disk, where more may be
+// written meanwhile, then what was not there yet.
 func (n *Node) entries(trail *audit.Trail, after uint64) iter.Seq2[audit.Link, error] {
 	return func(yield func(audit.Link, error) bool) {
 		stored := n.trail.Span().Last.Seq
+		var last audit.Link
 		for l, err := range n.trail.Read(after) {
 			if !yield(l, err) {
 				return
 			}
+			if err == nil {
+				last = l
+			}
+		}
+		if e, err := last.Entry(); err == nil {
+			stored = max(stored, e.Seq)
 		}
 		base := trail.Base().Seq
 		for i, l := range trail.Recent() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"purser/api/admin"
+	"purser/internal/alert"
 	"purser/internal/audit"
 	"purser/internal/directory"
 	"purser/internal/governance"
@@ -114,6 +115,8 @@ func (n *Node) told(l ledger.Command, d directory.Command) (c change) {
 	case directory.PutObject:
 		c.nameObject(d.Ref, ".put")
 		c.before, c.after = objectTold(dir, d.Ref), json.RawMessage(d.Spec)
+	case directory.RaiseAlerts: // of the admin API: a test
+		c.action, c.target = "webhook.test", "webhook/"+tested(&d)
 	case directory.DeleteObject:
 		c.nameObject(d.Ref, ".delete")
 		c.before = objectTold(dir, d.Ref)
@@ -130,6 +133,19 @@ func (c *change) nameObject(r directory.Ref, does string) {
 	if name != "" {
 		c.action, c.target = name+does, name+"/"+r.ID
 	}
+}
+
+// tested is the webhook that is tested; "" for other alerts.
+func tested(c *directory.RaiseAlerts) string {
+	if len(c.Raises) != 1 || c.Raises[0].Type != alert.Test {
+		return ""
+	}
+	e, err := alert.Read(&directory.Alert{Body: c.Raises[0].Body})
+	if err != nil {
+		return ""
+	}
+	webhook, _ := e.Data["webhook"].(string)
+	return webhook
 }
 
 // ownKinds are the kinds of object that have routes of their own.

@@ -46,7 +46,7 @@ func (r replicatedChildren) Cap(ctx context.Context, rule ledger.Budget) error {
 		switch {
 		case err != nil:
 			return err
-		case out.Code != ledger.Applied:
+		case out.Code != ledger.Applied && out.Code != ledger.Repeated: // another node made it
 			return fmt.Errorf("the ledger refused the rule of a slice: %s", out.Code)
 		}
 	}

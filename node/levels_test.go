@@ -37,12 +37,17 @@ func TestWhatIsInTheLogCanBeProposed(t *testing.T) {
 	object.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectOrg, ID: "a"}, Expect: directory.AnyVersion, Spec: []byte("{}")})
 	raised.Apply(1, directory.RaiseAlerts{Raises: []directory.Raise{{Key: "k", Rank: 1, Until: 9, Type: "t", Body: []byte("{}")}}})
 	raised.Apply(20, directory.RaiseAlerts{Raises: []directory.Raise{{Key: "k"}}})
+	children := directory.New()
+	children.Apply(1, directory.WriteKey{Key: directory.Key{ID: "k", Hash: directory.Hash{1}, Public: [32]byte{2}, Scopes: directory.ScopeMint}})
+	if out := children.Apply(1, directory.AdmitChildren{Parent: "k", Children: []directory.Child{{ID: directory.ChildID{3}, Generation: 1, Slice: 1, Expires: 9}}}); out.Code != directory.Applied {
+		t.Fatal(out.Code)
+	}
 	for name, c := range map[string]struct {
 		state *directory.State
 		want  uint32
 	}{
 		"nothing": {directory.New(), 0}, "a gateway": {gateway, raftfsm.GatewayLevel},
-		"an object": {object, raftfsm.GovernanceLevel}, "an alert that is over": {raised, raftfsm.GovernanceLevel},
+		"an object": {object, raftfsm.GovernanceLevel}, "a child of a key": {children, raftfsm.GovernanceLevel}, "an alert that is over": {raised, raftfsm.GovernanceLevel},
 	} {
 		if got := levelIn(c.state); got != c.want {
 			t.Errorf("%s: level %d, want %d", name, got, c.want)

@@ -270,12 +270,12 @@ func (n *Node) refresh(v raftfsm.Versions) {
 	}
 	directory := n.fsm.Directory()
 	n.keys.swap(directory)
+	n.serveBudgets()
 	if !n.refreshed || v.Objects > n.served.Objects {
-		n.objects.compile(directory, n.log)
 		n.adminTokens.compile(directory, n.log)
 		n.vault.serve(directory)
+		n.objects.compile(directory, n.log) // last: it takes longest
 	}
-	n.serveBudgets()
 	n.refreshed, n.served = true, v
 }
 

@@ -167,10 +167,20 @@ func (r *redactor) Found(counts body.Counts) {
 	}
 }
 
-// checkRedaction says what is wrong with a spec for the rules that this node has, so
-// that no object is made which would stop requests.
+// checkRedaction says what is wrong with a spec for the rules that this node has,
+// beside the others that there are, so that no object is made which would stop
+// requests. Where the others cannot be read it is looked at alone: one of them has to
+// be put right.
 func (b *ruleBook) checkRedaction(id string, s redaction.Spec) error {
 	s.ID = id
-	_, err := redaction.Compile([]redaction.Spec{s}, b.options)
+	list := []redaction.Spec{s}
+	if rules, err := b.compiled(); err == nil {
+		for _, other := range rules.Redactions() {
+			if other.ID != id {
+				list = append(list, other)
+			}
+		}
+	}
+	_, err := redaction.Compile(list, b.options)
 	return err
 }

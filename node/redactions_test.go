@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,5 +99,41 @@ func TestBadRedactionConfigurations(t *testing.T) {
 		if err := c.validate(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want %q in it", err, says)
 		}
+	}
+}
+
+// TestARedactionTooManyIsRefused: each could be compiled alone, and all of them together
+// would let nothing pass on any node.
+func TestARedactionTooManyIsRefused(t *testing.T) {
+	b := ruleBook{options: redaction.Options{HashKey: []byte("0123456789abcdef")}}
+	s := directory.New()
+	put := func(id, spec string) {
+		if out := s.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectRedaction, ID: id}, Expect: directory.AnyVersion, Spec: []byte(spec)}); out.Code != directory.Applied {
+			t.Fatal(out.Code)
+		}
+	}
+	cards := redaction.Spec{Detectors: []string{"CREDIT_CARD"}, Action: redaction.Block}
+	for i := range redaction.MaxSpecs {
+		put(fmt.Sprint("r", i), `{"detectors":["CREDIT_CARD"],"action":"block"}`)
+	}
+	b.compile(s, quiet)
+	if _, err := b.Rules(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.checkRedaction("r0", cards); err != nil {
+		t.Errorf("one that is there cannot be changed: %v", err)
+	}
+	if err := b.checkRedaction("one-more", cards); err == nil {
+		t.Error("one more than may be compiled would be put")
+	}
+	put("r1", `{"detectors":["no-such-rule"]}`) // of another build
+	b.compile(s, quiet)
+	if err := b.checkRedaction("r1", cards); err != nil {
+		t.Errorf("one that stops requests cannot be put right: %v", err)
+	}
+	put("r1", `{"detectors":["CREDIT_CARD"],"action":"block"}`)
+	b.compile(s, quiet)
+	if _, err := b.Rules(); err != nil {
+		t.Errorf("put right, and yet: %v", err)
 	}
 }

@@ -99,7 +99,12 @@ func (m message) level() uint32 {
 			directory.KindWriteKey, directory.KindRotateKey, directory.KindTouchKeys, directory.KindAdmitChild:
 			return GovernanceLevel
 		}
-	case RoomAudited, RoomAudit:
+	case RoomAudited:
+		if _, inner, err := m.split(); err == nil {
+			return max(GovernanceLevel, inner.level())
+		}
+		return GovernanceLevel
+	case RoomAudit:
 		return GovernanceLevel
 	}
 	return 0

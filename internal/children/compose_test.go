@@ -65,7 +65,8 @@ func allows(p *proxy.Principal, a *asked) bool {
 
 func drawPatterns(t *rapid.T, what string) []string {
 	all := []string{"*", "gpt-*", "*-mini", "g*5*", "gpt-5", "claude", "/v1/*", "/v1/chat/*", "openai", "*a*"}
-	n := rapid.IntRange(0, 2).Draw(t, "patterns of "+what)
+	// Mostly none: four blocks that limit everything grant next to nothing.
+	n := rapid.SampledFrom([]int{0, 0, 0, 0, 1, 2}).Draw(t, "patterns of "+what)
 	if n == 0 {
 		return nil
 	}

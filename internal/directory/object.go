@@ -95,6 +95,16 @@ func (s *State) Objects(k ObjectKind) iter.Seq[*Object] {
 	return s.objects.byKind[k].all()
 }
 
+// ObjectKinds are the kinds of which there are objects, in order.
+func (s *State) ObjectKinds() (kinds []ObjectKind) {
+	for k := range s.objects.byKind {
+		if s.objects.byKind[k].root != nil {
+			kinds = append(kinds, ObjectKind(k))
+		}
+	}
+	return kinds
+}
+
 func (t *objects) get(r Ref) *Object {
 	if r.Kind >= numObjectKinds {
 		return nil

@@ -1,6 +1,10 @@
 package governance
 
 import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +50,7 @@ func TestTheHierarchyFillsWhatFollows(t *testing.T) {
 		[3]string{"agent", "planner", `{"project":"p1"}`},
 		[3]string{"agent", "sub", `{"parent":"planner","owner":"bob"}`},
 		[3]string{"route", "fast", `{"model":"gpt-5-mini","upstream":"openai"}`},
-	))
+	), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,14 +105,14 @@ func TestTheHierarchyFillsWhatFollows(t *testing.T) {
 }
 
 func TestPoliciesAreCompiledTogether(t *testing.T) {
-	s, err := Compile(directoryOf(t))
+	s, err := Compile(directoryOf(t), nil)
 	if err != nil || s.Policies().Len() != 0 {
 		t.Errorf("without policies: %v, %v", s.Policies(), err)
 	}
 	s, err = Compile(directoryOf(t,
 		[3]string{"policy", "Late@x", `{"priority":1,"rules":[{"id":"r","outcome":"deny"}]}`},
 		[3]string{"policy", "early:1", `{"mode":"shadow","rules":[{"id":"r","outcome":"warn"}]}`},
-	))
+	), nil)
 	if err != nil || s.Policies().Len() != 2 {
 		t.Fatalf("%v, %v", s, err)
 	}
@@ -175,8 +179,77 @@ func TestASpecIsReadStrictlyAndWrittenTheSame(t *testing.T) {
 func TestASpecThatThisBuildCannotReadIsNoSnapshot(t *testing.T) {
 	s := directory.New()
 	s.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectRoute, ID: "fast"}, Spec: []byte(`{"model":"m","later":1}`)})
-	if _, err := Compile(s); err == nil || !strings.Contains(err.Error(), "route fast") {
+	if _, err := Compile(s, nil); err == nil || !strings.Contains(err.Error(), "route fast") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestAKindOfALaterBuildIsNoSnapshot: what its objects forbid is not known.
+func TestAKindOfALaterBuildIsNoSnapshot(t *testing.T) {
+	s := directory.New()
+	for kind := directory.ObjectKind(1); kind < 32; kind++ {
+		ref := directory.Ref{Kind: kind, ID: "x"}
+		if _, ok := kindNumbered(kind); ok {
+			continue // of this build
+		}
+		s.Apply(1, directory.PutObject{Ref: ref, Spec: []byte(`{}`)})
+		_, err := Compile(s, nil)
+		if known := kind == directory.ObjectCredential || kind == directory.ObjectAdminToken; known != (err == nil) {
+			t.Errorf("kind %d: %v", kind, err)
+		}
+		s.Apply(1, directory.DeleteObject{Ref: ref, Expect: directory.AnyVersion})
+	}
+}
+
+// TestWhatHasNotChangedIsNotReadAgain: snapshots made after one another are those that
+// are made of the directory alone, whatever was put and deleted, unreadable objects
+// among it; and what did not change is the same.
+func TestWhatHasNotChangedIsNotReadAgain(t *testing.T) {
+	s := directory.New()
+	random := rand.New(rand.NewPCG(7, 7))
+	policy := `{"priority":%d,"rules":[{"id":"r","when":{"cel":"request.temperature > 0.%d"},"outcome":"deny"}]}`
+	specs := map[directory.ObjectKind]string{
+		directory.ObjectOrg: `{"name":"o%d"}`, directory.ObjectTeam: `{"name":"t%d"}`, directory.ObjectMember: `{"name":"m%d"}`, directory.ObjectAgent: `{"name":"a%d"}`,
+		directory.ObjectProject: `{"name":"p%d"}`, directory.ObjectRoute: `{"model":"m%d"}`, directory.ObjectLoop: `{"repeats":%d}`,
+		directory.ObjectRedaction: `{"description":"%d","detectors":["CREDIT_CARD"],"action":"block"}`, directory.ObjectPolicy: policy,
+	}
+	kinds := slices.Sorted(maps.Keys(specs))
+	var last *Snapshot
+	shared, unreadable := 0, 0
+	for i := range 400 {
+		ref := directory.Ref{Kind: kinds[random.IntN(len(kinds))], ID: fmt.Sprint("x", random.IntN(3))}
+		spec := strings.ReplaceAll(specs[ref.Kind], "%d", fmt.Sprint(3+random.IntN(5)))
+		if random.IntN(20) == 0 {
+			spec = `{"later":1}`
+		}
+		if random.IntN(4) == 0 || unreadable > 0 && random.IntN(2) == 0 {
+			s.Apply(1, directory.DeleteObject{Ref: ref, Expect: directory.AnyVersion})
+		} else {
+			s.Apply(1, directory.PutObject{Ref: ref, Expect: directory.AnyVersion, Spec: []byte(spec)})
+		}
+		want, wantErr := Compile(s, nil)
+		got, err := Compile(s, last)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("step %d: %v, and of the directory alone %v", i, err, wantErr)
+		}
+		if err != nil {
+			unreadable++
+			continue
+		}
+		unreadable = 0
+		if got.Policies().Len() != want.Policies().Len() || got.Policies() != nil && got.Policies().ReadsSampling() != want.Policies().ReadsSampling() ||
+			!reflect.DeepEqual(got.redactions, want.redactions) || !reflect.DeepEqual(got.loops, want.loops) ||
+			!reflect.DeepEqual(got.teams, want.teams) || !reflect.DeepEqual(got.agents, want.agents) || !reflect.DeepEqual(got.members, want.members) ||
+			!reflect.DeepEqual(got.projects, want.projects) || !reflect.DeepEqual(got.routes, want.routes) || !reflect.DeepEqual(got.read, want.read) {
+			t.Fatalf("step %d: a snapshot after another is not that of the directory alone", i)
+		}
+		if last != nil && ref.Kind != directory.ObjectPolicy && got.policies != nil && got.policies == last.policies {
+			shared++
+		}
+		last = got
+	}
+	if shared < 100 {
+		t.Errorf("policies were kept %d times", shared)
 	}
 }
 

@@ -17,10 +17,13 @@ type Loop struct{ loop.Spec }
 func (*Loop) Refs() []directory.Ref { return nil }
 
 // compileLoops reads the loop rules, in the order of their IDs.
-func compileLoops(s *directory.State) ([]*loop.Rule, error) {
-	specs, err := compile[Loop](s, directory.ObjectLoop)
-	if err != nil {
+func (r *reading) compileLoops() ([]*loop.Rule, error) {
+	specs, same, err := compile[Loop](r, directory.ObjectLoop, nil)
+	switch {
+	case err != nil:
 		return nil, err
+	case same:
+		return r.before.loops, nil
 	}
 	var out []*loop.Rule
 	for id, spec := range specs {

@@ -18,9 +18,12 @@ type Policy struct {
 func (*Policy) Refs() []directory.Ref { return nil }
 
 // compilePolicies makes the set of all of them.
-func compilePolicies(s *directory.State) (*policy.Set, error) {
-	byID, err := compile[Policy](s, directory.ObjectPolicy)
-	if err != nil || len(byID) == 0 {
+func (r *reading) compilePolicies() (*policy.Set, error) {
+	byID, same, err := compile[Policy](r, directory.ObjectPolicy, nil)
+	switch {
+	case same:
+		return r.before.policies, nil
+	case err != nil || len(byID) == 0:
 		return nil, err
 	}
 	list := make([]policy.Spec, 0, len(byID))
@@ -29,7 +32,7 @@ func compilePolicies(s *directory.State) (*policy.Set, error) {
 		list = append(list, p.Spec)
 	}
 	slices.SortFunc(list, func(a, b policy.Spec) int { return strings.Compare(a.ID, b.ID) })
-	return policy.Compile(list)
+	return r.before.policies.Next(list)
 }
 
 // Policies say which requests may run; nil where there are none.

@@ -19,10 +19,13 @@ type Redaction struct {
 func (*Redaction) Refs() []directory.Ref { return nil }
 
 // redactions reads all of them, in order.
-func redactions(s *directory.State) ([]redaction.Spec, error) {
-	byID, err := compile[Redaction](s, directory.ObjectRedaction)
-	if err != nil {
+func (r *reading) redactions() ([]redaction.Spec, error) {
+	byID, same, err := compile[Redaction](r, directory.ObjectRedaction, nil)
+	switch {
+	case err != nil:
 		return nil, err
+	case same:
+		return r.before.redactions, nil
 	}
 	var list []redaction.Spec
 	for id, r := range byID {

@@ -23,72 +23,144 @@ type Snapshot struct {
 	loops    []*loop.Rule
 
 	redactions []redaction.Spec
+
+	read map[directory.ObjectKind]map[string]readSpec // what the above is made of
 }
+
+// readSpec is what the spec of an object said at a version. It is not written.
+type readSpec struct {
+	version uint64
+	spec    Spec
+}
+
+// reading is one Compile: of a directory, after a snapshot, into another.
+type reading struct {
+	of           *directory.State
+	before, into *Snapshot
+}
+
+// elsewhere are the kinds that other packages read.
+var elsewhere = []directory.ObjectKind{directory.ObjectCredential, directory.ObjectAdminToken}
 
 // Compile reads every object of a directory. An error is an object that this build
 // cannot read: what it would allow or forbid is not known.
-func Compile(s *directory.State) (*Snapshot, error) {
-	out := &Snapshot{}
+//
+// before is a snapshot of the same directory at another time, nil for none. Objects
+// that have the version that they had in it are not read again: a directory may have
+// tens of thousands, of which one changes.
+func Compile(s *directory.State, before *Snapshot) (*Snapshot, error) {
+	if before == nil {
+		before = &Snapshot{}
+	}
+	out := &Snapshot{read: map[directory.ObjectKind]map[string]readSpec{}}
+	r := &reading{of: s, before: before, into: out}
+	for _, n := range s.ObjectKinds() {
+		if _, ok := kindNumbered(n); !ok && !slices.Contains(elsewhere, n) {
+			return nil, fmt.Errorf("there are objects of kind %d, which a later build made", n)
+		}
+	}
+	var sameTeams, sameAgents bool
 	var err error
-	if out.teams, err = compile[Team](s, directory.ObjectTeam); err != nil {
+	if out.teams, sameTeams, err = compile(r, directory.ObjectTeam, before.teams); err != nil {
 		return nil, err
 	}
-	if out.projects, err = compile[Project](s, directory.ObjectProject); err != nil {
+	if out.projects, _, err = compile(r, directory.ObjectProject, before.projects); err != nil {
 		return nil, err
 	}
-	if out.members, err = compile[Member](s, directory.ObjectMember); err != nil {
+	if out.members, _, err = compile(r, directory.ObjectMember, before.members); err != nil {
 		return nil, err
 	}
-	if out.agents, err = compile[Agent](s, directory.ObjectAgent); err != nil {
+	if out.agents, sameAgents, err = compile(r, directory.ObjectAgent, before.agents); err != nil {
 		return nil, err
 	}
-	for id, t := range out.teams {
-		for up := t; t.Org == "" && up.Parent != ""; { // no circles: the directory refuses them
-			up = out.teams[up.Parent]
-			t.Org = up.Org
-		}
-		out.teams[id] = t
+	if !sameTeams {
+		inheritOrgs(out.teams)
 	}
-	for id, a := range out.agents {
-		for up := a; a.Team == "" && a.Project == "" && up.Parent != ""; {
-			up = out.agents[up.Parent]
-			a.Team, a.Project = up.Team, up.Project
-		}
-		out.agents[id] = a
+	if !sameAgents {
+		inheritTeams(out.agents)
 	}
-	if out.routes, err = compile[Route](s, directory.ObjectRoute); err != nil {
+	if out.routes, _, err = compile(r, directory.ObjectRoute, before.routes); err != nil {
 		return nil, err
 	}
-	if out.policies, err = compilePolicies(s); err != nil {
+	if out.policies, err = r.compilePolicies(); err != nil {
 		return nil, err
 	}
-	if out.loops, err = compileLoops(s); err != nil {
+	if out.loops, err = r.compileLoops(); err != nil {
 		return nil, err
 	}
-	if out.redactions, err = redactions(s); err != nil {
+	if out.redactions, err = r.redactions(); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// compile reads the objects of a kind whose specs are of type T.
+// inheritOrgs gives each team the org of those above it, if it has none itself. There
+// are no circles: the directory refuses them.
+func inheritOrgs(teams map[string]Team) {
+	for id, t := range teams {
+		for up := t; t.Org == "" && up.Parent != ""; {
+			up = teams[up.Parent]
+			t.Org = up.Org
+		}
+		teams[id] = t
+	}
+}
+
+// inheritTeams gives each agent the team and project of those above it, if it has
+// neither.
+func inheritTeams(agents map[string]Agent) {
+	for id, a := range agents {
+		for up := a; a.Team == "" && a.Project == "" && up.Parent != ""; {
+			up = agents[up.Parent]
+			a.Team, a.Project = up.Team, up.Project
+		}
+		agents[id] = a
+	}
+}
+
+// compile reads the objects of a kind, whose specs are of type T. same: none of them
+// has changed, and out is what was made of them before.
 func compile[T any, P interface {
 	*T
 	Spec
-}](s *directory.State, n directory.ObjectKind) (map[string]T, error) {
+}](r *reading, n directory.ObjectKind, made map[string]T) (out map[string]T, same bool, err error) {
 	k, ok := kindNumbered(n)
 	if !ok {
-		return nil, fmt.Errorf("this build knows no objects of kind %d", n)
+		return nil, false, fmt.Errorf("this build knows no objects of kind %d", n)
 	}
-	out := map[string]T{}
-	for o := range s.Objects(n) {
-		spec, err := k.Decode(o.Spec)
-		if err != nil {
-			return nil, fmt.Errorf("%s is not readable by this build: %w", Named(o.Ref), err)
+	before, known := r.before.read[n]
+	if known && r.same(n) {
+		r.into.read[n] = before
+		return made, true, nil
+	}
+	now := make(map[string]readSpec, len(before))
+	out = make(map[string]T, len(before))
+	for o := range r.of.Objects(n) {
+		was := before[o.ID]
+		if was.version != o.Version { // no object is of version 0
+			spec, err := k.Decode(o.Spec)
+			if err != nil {
+				return nil, false, fmt.Errorf("%s is not readable by this build: %w", Named(o.Ref), err)
+			}
+			was = readSpec{o.Version, spec}
 		}
-		out[o.ID] = *spec.(P)
+		now[o.ID] = was
+		out[o.ID] = *was.spec.(P)
 	}
-	return out, nil
+	r.into.read[n] = now
+	return out, false, nil
+}
+
+// same reports whether the objects of a kind are those of before.
+func (r *reading) same(n directory.ObjectKind) bool {
+	before, count := r.before.read[n], 0
+	for o := range r.of.Objects(n) {
+		if before[o.ID].version != o.Version {
+			return false
+		}
+		count++
+	}
+	return count == len(before)
 }
 
 // Route is what a name that clients ask for stands for: a model, and the upstream

@@ -36,7 +36,7 @@ func TestAWebhookThatCannotBeReadStopsNoRequest(t *testing.T) {
 	if len(list) != 1 || len(unreadable) != 1 || !strings.Contains(unreadable[0].Error(), "webhook b") {
 		t.Errorf("%+v, %v", list, unreadable)
 	}
-	if _, err := Compile(s); err != nil {
+	if _, err := Compile(s, nil); err != nil {
 		t.Errorf("the rules cannot be read: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +41,8 @@ type compiled struct {
 	shadow   bool
 	match    []dimValues
 	rules    []rule
+	sampling bool // a rule goes by the temperature or top_p, or changes them
+	from     Spec // as it was given; not written
 }
 
 // dimValues holds where the dimension has one of the values.
@@ -59,18 +62,28 @@ type rule struct {
 }
 
 // Compile makes a set of policies. The error has every fault, each with where it is.
-func Compile(specs []Spec) (*Set, error) {
+func Compile(specs []Spec) (*Set, error) { return (*Set)(nil).Next(specs) }
+
+// Next is [Compile] after a set, nil for none: what both have is not compiled again.
+// The specs must not be written any more.
+func (s *Set) Next(specs []Spec) (*Set, error) {
 	c, err := newCompiler()
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{}
+	had := map[string]*compiled{}
+	if s != nil {
+		for i := range s.policies {
+			had[s.policies[i].id] = &s.policies[i]
+		}
+	}
+	next := &Set{}
 	var errs []error
 	known := map[string]bool{}
 	for i := range specs {
 		id := specs[i].ID
 		bad := func(err error) { errs = append(errs, fmt.Errorf("policy %s: %w", clip(id), err)) }
-		p, err := c.policy(&specs[i])
+		p, err := c.unless(had[id], &specs[i])
 		for _, e := range apart(err) {
 			bad(e)
 		}
@@ -81,16 +94,25 @@ func Compile(specs []Spec) (*Set, error) {
 			bad(errors.New("is there twice"))
 		}
 		known[id] = true
-		s.policies = append(s.policies, p)
+		next.policies = append(next.policies, p)
+		next.sampling = next.sampling || p.sampling
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(s.policies, func(a, b compiled) int {
+	slices.SortFunc(next.policies, func(a, b compiled) int {
 		return cmp.Or(cmp.Compare(a.priority, b.priority), strings.Compare(a.id, b.id))
 	})
-	s.sampling, s.index = c.sampling, newIndex(s.policies)
-	return s, nil
+	next.index = newIndex(next.policies)
+	return next, nil
+}
+
+// unless compiles a policy, unless it is what was compiled before.
+func (c *compiler) unless(was *compiled, s *Spec) (compiled, error) {
+	if was != nil && reflect.DeepEqual(was.from, *s) {
+		return *was, nil
+	}
+	return c.policy(s)
 }
 
 // Validate says everything that is wrong with the policy but for its id.
@@ -105,7 +127,7 @@ func (s *Spec) Validate() error {
 
 type compiler struct {
 	env      *cel.Env
-	sampling bool
+	sampling bool // of the policy that is compiled
 }
 
 func newCompiler() (*compiler, error) {
@@ -117,7 +139,8 @@ func newCompiler() (*compiler, error) {
 }
 
 func (c *compiler) policy(s *Spec) (compiled, error) {
-	p := compiled{id: s.ID, priority: s.Priority, shadow: s.Mode == Shadow}
+	p := compiled{id: s.ID, priority: s.Priority, shadow: s.Mode == Shadow, from: *s}
+	c.sampling = false
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if err := checkText(s.Description); err != nil {
@@ -150,6 +173,7 @@ func (c *compiler) policy(s *Spec) (compiled, error) {
 		known[r.ID] = true
 		p.rules = append(p.rules, u)
 	}
+	p.sampling = c.sampling
 	return p, errors.Join(errs...)
 }
 

@@ -161,7 +161,7 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 		return
 	}
 	if !a.owns(reach, in.Bound) {
-		a.fail(w, r, outside("a key that is not bound to a team"))
+		a.fail(w, r, outside("a key that is not bound to one of your teams or organisations"))
 		return
 	}
 	key, err := a.Keys.CreateKey(r.Context(), in)

@@ -165,7 +165,7 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 		expect = seen // so that it is not another's by now
 	}
 	if in.Bound != nil && !a.owns(reach, *in.Bound) {
-		a.fail(w, r, outside("a key that is not bound to a team"))
+		a.fail(w, r, outside("a key that is not bound to one of your teams or organisations"))
 		return
 	}
 	key, err := a.Keys.UpdateKey(r.Context(), r.PathValue("id"), expect, in)

@@ -85,7 +85,7 @@ func TestFilesThatSayNothingClearAreRefused(t *testing.T) {
 	for says, file := range map[string]string{
 		`"queues" is no kind`: "queues: {a: {}}",
 		"teams t: bad":        "teams: {t: {bad: 1}}",
-		"no map":              "- a",
+		"kinds, their ids and specs":              "- a",
 		"already defined":     "orgs:\n  a: {}\n  a: {}\n",
 		"cannot unmarshal":    "orgs: {a: 3}",
 	} {

@@ -102,6 +102,10 @@ type budgetResetCmd struct {
 func (c *budgetResetCmd) Run(ctx context.Context) error {
 	out, err := c.client().ResetBreaker(ctx, c.ID, admin.BreakerChange{Split: c.For, Close: c.Close})
 	if err != nil {
+		var fault *admin.Fault
+		if others := c.others(ctx); errors.As(err, &fault) && fault.Code == "conflict" && len(others) > 0 {
+			return fmt.Errorf("%w; that of %s is %s: --for resets it", err, pairs(others[0].Split), others[0].State)
+		}
 		return err
 	}
 	return c.print(out, func(w *tabwriter.Writer) {

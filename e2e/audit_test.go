@@ -135,7 +135,7 @@ func TestTheAuditTrailIsTheSameOnEveryNode(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if said := r.run("audit", "verify", "--file", file, "--head", want.Head, "--head", noted); !strings.Contains(said, "2 heads compared") {
+	if said := r.run("audit", "verify", "--file", file, "--head", want.Head, "--head", noted); !strings.Contains(said, "compared with 2 heads") {
 		t.Errorf("of the file it said %q", said)
 	}
 	changed := bytes.Replace([]byte(text), []byte("key of e2e-2"), []byte("key of e2e-9"), 1)

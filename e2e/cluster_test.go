@@ -343,6 +343,13 @@ func TestNodesLeaveInOrder(t *testing.T) {
 		}
 		return nil
 	})
+	r.eventually("the node that leads may be asked to lead", func() error {
+		s, err := r.admin.Status(ctx)
+		if err != nil {
+			return err
+		}
+		return r.admin.ChangeNode(ctx, s.Leader, admin.LeadNode)
+	})
 	if err := r.admin.ChangeNode(ctx, "e2e-1", admin.FenceNode); err == nil {
 		t.Error("a node fenced itself")
 	}

@@ -479,7 +479,7 @@ func (c *Config) Check() error {
 	if _, e := loadPrices(c.Prices.Overrides); e != nil {
 		err = errors.Join(err, e)
 	}
-	if _, e := c.Vault.load(); e != nil {
+	if _, e := c.Vault.load(); e != nil && (err == nil || !strings.Contains(err.Error(), e.Error())) { // else it is told already
 		err = errors.Join(err, fmt.Errorf("vault: %w", e))
 	}
 	if _, e := c.Redaction.rules(); e != nil {

@@ -37,6 +37,10 @@ func (c control) changeKeys(ctx context.Context, cmd directory.Command) error {
 		return admin.Invalid("the key is not valid")
 	case directory.VersionMismatch:
 		return admin.Conflict("somebody changed the key; read it again")
+	case directory.KeyActive:
+		return admin.Conflict("the key is in use: revoke it first")
+	case directory.KeyRevoked:
+		return admin.Conflict("the key is revoked or expired")
 	default:
 		return admin.Conflict(out.Code.String())
 	}

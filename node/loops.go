@@ -58,6 +58,38 @@ func (c control) ListTrips(context.Context) ([]admin.LoopTrip, error) {
 	return list, nil
 }
 
+// putLoop puts a rule whose writer said nothing of whom it has forgiven: these stay,
+// as the writer of a rule does not mean to take resets back.
+func (c control) putLoop(ctx context.Context, k *governance.Kind, id string, expect admin.Expect, l *governance.Loop) (admin.Object, error) {
+	if err := c.n.catchUp(ctx); err != nil {
+		return admin.Object{}, ambiguous(err)
+	}
+	for range resetTries {
+		var was governance.Loop
+		seen := admin.Version(0)
+		if o, ok := c.n.fsm.Directory().Object(directory.Ref{Kind: k.Number, ID: id}); ok {
+			if err := json.Unmarshal(o.Spec, &was); err != nil {
+				return admin.Object{}, fmt.Errorf("reading the loop rule %s: %w", id, err)
+			}
+			seen = admin.Version(o.Version)
+		}
+		next := *l
+		next.Forgiven = was.Forgiven
+		if expect != nil {
+			return c.putSpec(ctx, k, id, expect, &next)
+		}
+		out, err := c.putSpec(ctx, k, id, seen, &next)
+		if fault, ok := err.(*admin.Fault); ok && fault.Code == "conflict" {
+			continue
+		}
+		return out, err
+	}
+	return admin.Object{}, errBusy
+}
+
+// errBusy ends tries that others' changes always came before.
+var errBusy = admin.Conflict("the rule is changed by others all the time; try again")
+
 // resetTries bounds how often a reset is tried again that another change came before.
 const resetTries = 5
 
@@ -91,5 +123,5 @@ func (c control) ResetLoop(ctx context.Context, rule string, in admin.LoopReset)
 		}
 		return err
 	}
-	return admin.Conflict("the rule is changed by others all the time; try again")
+	return errBusy
 }

@@ -67,6 +67,13 @@ func (c control) PutObject(ctx context.Context, kind, id string, expect admin.Ex
 	if err != nil {
 		return admin.Object{}, admin.Invalid(k.Name + " " + strconv.Quote(id) + ": " + err.Error())
 	}
+	if l, ok := read.(*governance.Loop); ok && l.Forgiven == nil {
+		return c.putLoop(ctx, k, id, expect, l)
+	}
+	return c.putSpec(ctx, k, id, expect, read)
+}
+
+func (c control) putSpec(ctx context.Context, k *governance.Kind, id string, expect admin.Expect, read governance.Spec) (admin.Object, error) {
 	if r, ok := read.(*governance.Redaction); ok {
 		if err := c.n.objects.checkRedaction(id, r.Spec); err != nil {
 			return admin.Object{}, admin.Invalid(err.Error())

@@ -75,6 +75,11 @@ func TestMasterKeysFromEverywhere(t *testing.T) {
 	if _, err := c.load(); err == nil || !strings.Contains(err.Error(), "local:other") {
 		t.Errorf("%v", err)
 	}
+	twice := Default()
+	twice.Vault.MasterKey = "changeme-changeme"
+	if err := twice.Check(); err == nil || strings.Count(err.Error(), "master key 1") != 1 {
+		t.Errorf("a fault that is told once: %v", err)
+	}
 	bad := Default().Vault
 	bad.MasterKey, bad.Transit.Address = "changeme-changeme", "vault:8200"
 	if err := bad.validate(); err == nil || strings.Contains(err.Error(), "changeme") || !strings.Contains(err.Error(), "transit: address") {

@@ -203,6 +203,20 @@ func TestFaultsReachTheClient(t *testing.T) {
 	}
 }
 
+// TestAnswersAreReadInTerminals: what a fault says has its characters as they are.
+func TestAnswersAreReadInTerminals(t *testing.T) {
+	_, url := serve(t)
+	resp, err := http.Get(url + "/admin/v1/keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.Contains(string(body), "Bearer <token>") {
+		t.Errorf("%s, %v", body, err)
+	}
+}
+
 func TestBadRequestsAreRefused(t *testing.T) {
 	_, url := serve(t)
 	for name, c := range map[string]struct {

@@ -138,7 +138,7 @@ func (a *API) within(reach access.Reach, b BudgetDetail) (BudgetDetail, bool) {
 
 // outside is a Fault for a change of, or into, something beyond the caller's reach.
 func outside(what string) *Fault {
-	return Forbidden(what + " is not within the teams, organisations or members that you administer")
+	return Forbidden(what + " is beyond what you administer: GET /admin/v1/whoami, or purser whoami, says what that is")
 }
 
 // keyWithin refuses a key that is not within the reach, as if it were not there, and
@@ -191,7 +191,7 @@ func (a *API) mayPut(ctx context.Context, reach access.Reach, to *Budget) (Expec
 		return nil, nil
 	}
 	if !reach.Covers(to.matches()) {
-		return nil, outside("a budget that does not match a team, or matches others,")
+		return nil, outside("a budget that does not match your teams or organisations alone")
 	}
 	was, err := a.budget(ctx, to.ID)
 	switch {

@@ -9,9 +9,9 @@ import (
 	"purser/internal/access"
 )
 
-// TestA3NothingIsTakenOverOrHandedOn: a change is within the reach as the thing is,
+// TestR3NothingIsTakenOverOrHandedOn: a change is within the reach as the thing is,
 // and as it will be.
-func TestA3NothingIsTakenOverOrHandedOn(t *testing.T) {
+func TestR3NothingIsTakenOverOrHandedOn(t *testing.T) {
 	store := &tokenStore{}
 	n := &estate{}
 	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Budgets, p.Objects, p.Reports, p.Tokens = n, n, n, n, store })
@@ -76,9 +76,9 @@ func (m *moving) ShowObject(ctx context.Context, kind, id string, how Read) (Obj
 	return m.estate.ShowObject(ctx, kind, id, how)
 }
 
-// TestA3WhatWasLookedAtIsWhatChanges: a limited change names the version that was
+// TestR3WhatWasLookedAtIsWhatChanges: a limited change names the version that was
 // found to be within the reach.
-func TestA3WhatWasLookedAtIsWhatChanges(t *testing.T) {
+func TestR3WhatWasLookedAtIsWhatChanges(t *testing.T) {
 	store := &tokenStore{}
 	n := &moving{}
 	api := newAPI(t, &n.node, func(p *Parts) { p.Objects, p.Tokens = n, store })

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -58,7 +60,7 @@ func (c *alertsDeliveriesCmd) Run(ctx context.Context) error {
 func deliveryRows(w *tabwriter.Writer, list []admin.Delivery) {
 	fmt.Fprintln(w, "RAISED\tTYPE\tWEBHOOK\tSTATE\tATTEMPTS\tLAST\tSTATUS\tFAULT\tALERT")
 	for _, d := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\n", d.Raised, d.Type, d.Webhook, d.State, d.Attempts, d.Last, d.Status, dash(d.Fault), d.Alert)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.Raised, d.Type, d.Webhook, d.State, d.Attempts, dash(d.Last), statusText(d.Status), dash(d.Fault), d.Alert)
 	}
 }
 
@@ -104,10 +106,33 @@ func (c *alertsTestCmd) Run(ctx context.Context) error {
 	}
 }
 
+// statusText is a receiver's answer; none is a dash.
+func statusText(status uint16) string {
+	if status == 0 {
+		return "-"
+	}
+	return strconv.Itoa(int(status))
+}
+
+// faultWords are the faults of an attempt, and what to look at (docs/alerts.md).
+var faultWords = map[string]string{
+	"status":          "it answered",
+	"redirect":        "it answered with a redirect, and none is followed: put the address that it names",
+	"gone":            "it answered 410: it wants no more",
+	"timeout":         "it did not answer in ten seconds",
+	"connection":      "no connection to it could be made",
+	"tls":             "its certificate, or its TLS, is not accepted",
+	"name":            "its name does not resolve",
+	"refused_address": "its address is this machine's or a private network's: alerts.allow_private lets those be",
+	"address":         "its address cannot be read",
+	"no_secret":       "the leader's configuration has no usable alerts.secrets of the name that the webhook gives",
+}
+
 // said is how the last attempt went.
 func said(d admin.Delivery) string {
+	words := cmp.Or(faultWords[d.Fault], d.Fault)
 	if d.Status != 0 {
-		return fmt.Sprintf("%s %d after %d attempts", d.Fault, d.Status, d.Attempts)
+		words += " (HTTP " + strconv.Itoa(int(d.Status)) + ")"
 	}
-	return fmt.Sprintf("%s after %d attempts", d.Fault, d.Attempts)
+	return fmt.Sprintf("%s; %d attempts", words, d.Attempts)
 }

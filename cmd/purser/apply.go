@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"purser/api/admin"
@@ -28,11 +30,7 @@ func desiredKinds() []desired.Kind {
 				if err := directory.ValidObjectID(id); err != nil {
 					return nil, err
 				}
-				s, err := k.Decode(spec)
-				if err != nil {
-					return nil, err
-				}
-				return governance.Encode(s)
+				return normalObject(&k, spec)
 			},
 			After: func(spec json.RawMessage) (ids []string) {
 				s, err := k.Decode(spec)
@@ -49,6 +47,19 @@ func desiredKinds() []desired.Kind {
 		})
 	}
 	return append(kinds, desired.Kind{Plural: budgetKind, Normal: normalBudget})
+}
+
+// normalObject writes a spec as a file has it. Which runs a loop rule has forgiven is
+// not what the rule says: files neither have it nor take it away.
+func normalObject(k *governance.Kind, spec json.RawMessage) (json.RawMessage, error) {
+	s, err := k.Decode(spec)
+	if err != nil {
+		return nil, err
+	}
+	if l, ok := s.(*governance.Loop); ok {
+		l.Forgiven = nil
+	}
+	return governance.Encode(s)
 }
 
 func normalBudget(id string, spec json.RawMessage) (json.RawMessage, error) {
@@ -85,25 +96,41 @@ func withoutID(b admin.Budget) (json.RawMessage, error) {
 }
 
 // held reads what the cluster has of the kinds that are asked for.
-func held(ctx context.Context, c *admin.Client, wanted func(plural string) bool) (desired.Held, error) {
+func held(ctx context.Context, c *admin.Client, kinds []string) (desired.Held, error) {
 	out := desired.Held{}
-	for _, k := range governance.Kinds {
-		if !wanted(k.Plural) {
-			continue
-		}
-		list, err := c.ListObjects(ctx, k.Plural)
-		if err != nil {
+	for _, kind := range kinds {
+		var err error
+		if out[kind], err = heldOf(ctx, c, kind); err != nil {
 			return nil, err
 		}
-		items := map[string]desired.Item{}
-		for _, o := range list {
-			items[o.ID] = desired.Item{Version: o.Version, Spec: o.Spec}
+	}
+	return out, nil
+}
+
+func heldOf(ctx context.Context, c *admin.Client, kind string) (map[string]desired.Item, error) {
+	if kind == budgetKind {
+		return heldBudgets(ctx, c)
+	}
+	list, err := c.ListObjects(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+	k, err := kindNamed(kind)
+	if err != nil {
+		return nil, err
+	}
+	items := map[string]desired.Item{}
+	for _, o := range list {
+		spec, err := normalObject(k, o.Spec)
+		if err != nil {
+			spec = o.Spec // of a later build
 		}
-		out[k.Plural] = items
+		items[o.ID] = desired.Item{Version: o.Version, Spec: spec}
 	}
-	if !wanted(budgetKind) {
-		return out, nil
-	}
+	return items, nil
+}
+
+func heldBudgets(ctx context.Context, c *admin.Client) (map[string]desired.Item, error) {
 	list, err := c.ListBudgets(ctx)
 	if err != nil {
 		return nil, err
@@ -119,8 +146,7 @@ func held(ctx context.Context, c *admin.Client, wanted func(plural string) bool)
 		}
 		items[b.ID] = desired.Item{Version: b.Version, Spec: spec}
 	}
-	out[budgetKind] = items
-	return out, nil
+	return items, nil
 }
 
 type applyCmd struct {
@@ -146,7 +172,7 @@ func (c *applyCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
 	client := c.client()
-	have, err := held(ctx, client, func(plural string) bool { _, there := want[plural]; return there })
+	have, err := held(ctx, client, slices.Sorted(maps.Keys(want)))
 	if err != nil {
 		return err
 	}
@@ -226,34 +252,49 @@ type exportStateCmd struct {
 	Kind []string `help:"Only these kinds, by their plurals (default all)."`
 }
 
-// Run writes what the cluster has.
+// Run writes what the cluster has. A kind that the caller's role may not read is left
+// out, so that the file changes nothing of it when it is applied; the file says so.
 func (c *exportStateCmd) Run(ctx context.Context) error {
 	kinds := desiredKinds()
-	known := map[string]bool{}
+	var known []string
 	for _, k := range kinds {
-		known[k.Plural] = true
+		known = append(known, k.Plural)
 	}
-	wanted := map[string]bool{}
 	for _, k := range c.Kind {
-		if !known[k] {
-			return fmt.Errorf("%q is no kind that a file can have", k)
+		if !slices.Contains(known, k) {
+			return fmt.Errorf("%q is no kind that a file can have; there are %s", k, strings.Join(known, ", "))
 		}
-		wanted[k] = true
 	}
-	have, err := held(ctx, c.client(), func(plural string) bool { return len(wanted) == 0 || wanted[plural] })
-	if err != nil {
-		return err
+	wanted := c.Kind
+	if len(wanted) == 0 {
+		wanted = known
 	}
-	set := desired.Set{}
-	for kind, items := range have {
+	client, set := c.client(), desired.Set{}
+	var hidden []string
+	var fault *admin.Fault
+	for _, kind := range wanted {
+		items, err := heldOf(ctx, client, kind)
+		if errors.As(err, &fault) && fault.Code == "forbidden" && len(c.Kind) == 0 {
+			hidden = append(hidden, kind)
+			continue
+		}
+		if err != nil {
+			return err
+		}
 		set[kind] = map[string]json.RawMessage{}
 		for id, item := range items {
 			set[kind][id] = item.Spec
 		}
 	}
+	if len(set) == 0 {
+		return fault
+	}
 	b, err := set.YAML(kinds)
 	if err != nil {
 		return err
+	}
+	if len(hidden) > 0 {
+		b = append([]byte("# Left out, because the role of who asked does not read them: "+strings.Join(hidden, ", ")+".\n"), b...)
 	}
 	_, err = os.Stdout.Write(b)
 	return err

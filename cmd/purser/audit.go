@@ -164,6 +164,7 @@ type verification struct {
 	Heads   int                 `json:"heads_compared"`
 	Problem string              `json:"problem,omitempty"`
 	Members []admin.AuditMember `json:"members,omitempty"`
+	Silent  []string            `json:"silent,omitempty"` // members that could not be compared
 }
 
 // Run verifies, and fails if anything is wrong.
@@ -199,6 +200,9 @@ func (c *auditVerifyCmd) Run(ctx context.Context) error {
 	if !v.Sound {
 		return errors.New("the audit trail is not what was written: " + v.Problem)
 	}
+	if len(v.Silent) > 0 {
+		return fmt.Errorf("the chain is sound, but not compared with %s: no answer; ask again when it is back", strings.Join(v.Silent, ", "))
+	}
 	return nil
 }
 
@@ -208,7 +212,7 @@ func (c *auditVerifyCmd) tell(v *verification) error {
 	}
 	fmt.Printf("%d entries verified, after %s\nhead %s\n", v.Entries, v.After, v.Head)
 	if v.Heads > 0 {
-		fmt.Printf("%d heads compared\n", v.Heads)
+		fmt.Printf("compared with %d heads\n", v.Heads)
 	}
 	for _, m := range v.Members {
 		fmt.Printf("member %s at %.20s: %s\n", m.Node, dash(m.Head), agreement(m))
@@ -261,7 +265,11 @@ func verifyNode(ctx context.Context, client *admin.Client, expect audit.Expect) 
 	})
 	v.Members = said.Members
 	for _, m := range said.Members {
-		if !m.Agrees && v.Sound {
+		switch {
+		case m.Agrees:
+		case m.Head == "":
+			v.Silent = append(v.Silent, m.Node)
+		case v.Sound:
 			v.Sound, v.Problem = false, "member "+m.Node+": "+m.Reason
 		}
 	}

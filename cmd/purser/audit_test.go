@@ -32,7 +32,7 @@ func TestAuditVerifyOfAFile(t *testing.T) {
 		says string
 	}{
 		"whole":                  {strings.Join(lines, ""), nil, "3 entries verified"},
-		"whole, with heads":      {strings.Join(lines, ""), []string{"--head", heads[1].String(), "--head", heads[2].String()}, "2 heads compared"},
+		"whole, with heads":      {strings.Join(lines, ""), []string{"--head", heads[1].String(), "--head", heads[2].String()}, "compared with 2 heads"},
 		"from the second":        {strings.Join(lines[1:], ""), nil, "2 entries verified, after " + heads[0].String()},
 		"after the first":        {strings.Join(lines[1:], ""), []string{"--after", heads[0].String()}, "2 entries verified"},
 		"without the first":      {strings.Join(lines[1:], ""), []string{"--after", (audit.Head{}).String()}, "entry 1 is removed"},

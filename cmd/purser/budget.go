@@ -112,7 +112,7 @@ func (c *budgetReleaseCmd) Run(ctx context.Context) error {
 }
 
 func printRule(w *tabwriter.Writer, b admin.Budget) {
-	fmt.Fprintf(w, "budget\t%s\nlimit\t%s %s per %s", b.ID, b.Limit, b.Unit, b.Window)
+	fmt.Fprintf(w, "budget\t%s\nlimit\t%s %s %s", b.ID, b.Limit, b.Unit, windowWords(b.Unit, b.Window))
 	if b.Zone != "" {
 		fmt.Fprintf(w, " (%s)", b.Zone)
 	}
@@ -129,6 +129,17 @@ func printRule(w *tabwriter.Writer, b admin.Budget) {
 	if k := b.Breaker; k != nil {
 		fmt.Fprintf(w, "breaker\t%s\n", breakerWords(k))
 	}
+}
+
+// windowWords says over what time a limit counts.
+func windowWords(unit, window string) string {
+	switch {
+	case unit == "slots":
+		return "at once"
+	case window == "total":
+		return "in total"
+	}
+	return "per " + window
 }
 
 func breakerWords(k *admin.BreakerRule) string {
@@ -185,7 +196,11 @@ func (c *usageCmd) Run(ctx context.Context) error {
 	}
 	return c.print(report, func(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "%s\tREQUESTS\tINPUT\tCACHED\tOUTPUT\tLIST\tCOST\tSAVED\n", strings.ToUpper(dash(strings.Join(c.By, "\t"))))
-		for _, r := range append(report.Rows, report.Total) {
+		rows := report.Rows
+		if len(c.By) == 0 {
+			rows = nil // there is one, the total
+		}
+		for _, r := range append(rows, report.Total) {
 			names := make([]string, 0, len(c.By))
 			for _, g := range c.By {
 				names = append(names, dash(r.Group[g]))

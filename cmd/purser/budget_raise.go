@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -37,6 +38,9 @@ func (c *budgetRaiseCmd) Run(ctx context.Context) error {
 	}
 	if c.By == "" || c.Until == "" {
 		return errors.New("a raise needs --by and --until")
+	}
+	if !isNumber(c.By) {
+		return fmt.Errorf("--by %q is not a number", c.By)
 	}
 	in := admin.Raise{ID: c.As, Split: c.For, By: json.Number(c.By), Until: c.Until, Reason: c.Reason}
 	if in.ID == "" {
@@ -98,9 +102,31 @@ type budgetResetCmd struct {
 func (c *budgetResetCmd) Run(ctx context.Context) error {
 	out, err := c.client().ResetBreaker(ctx, c.ID, admin.BreakerChange{Split: c.For, Close: c.Close})
 	if err != nil {
+		var fault *admin.Fault
+		if others := c.others(ctx); errors.As(err, &fault) && fault.Code == "conflict" && len(others) > 0 {
+			return fmt.Errorf("%w; that of %s is %s: --for resets it", err, pairs(others[0].Split), others[0].State)
+		}
 		return err
 	}
-	return c.print(out, func(w *tabwriter.Writer) { printBreaker(w, c.ID, out) })
+	return c.print(out, func(w *tabwriter.Writer) {
+		printBreaker(w, c.ID, out)
+		for _, k := range c.others(ctx) {
+			fmt.Fprintf(w, "still %s\t%s, by %s %s: --for resets it\n", k.State, pairs(k.Split), k.Cause, k.Reason)
+		}
+	})
+}
+
+// others are the breakers of single accounts, which a reset of the budget leaves as
+// they are. A gateway does not know them.
+func (c *budgetResetCmd) others(ctx context.Context) []admin.Breaker {
+	if len(c.For) > 0 {
+		return nil
+	}
+	b, err := c.client().ShowBudget(ctx, c.ID)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(b.Breakers, func(k admin.Breaker) bool { return len(k.Split) == 0 })
 }
 
 func printBreaker(w *tabwriter.Writer, id string, k admin.Breaker) {

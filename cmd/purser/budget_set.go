@@ -89,6 +89,9 @@ func (c *budgetSetCmd) apply(was *admin.Budget) (admin.Budget, error) {
 	} else if c.Limit == "" {
 		return b, fmt.Errorf("there is no budget %s: say its limit to make it", c.ID)
 	}
+	if c.Limit != "" && !isNumber(c.Limit) {
+		return b, fmt.Errorf("limit %q is not a number", c.Limit)
+	}
 	b.Limit = json.Number(cmp.Or(c.Limit, b.Limit.String()))
 	b.Unit, b.Window, b.Zone = cmp.Or(c.Unit, b.Unit), cmp.Or(c.Window, b.Window), cmp.Or(c.Zone, b.Zone)
 	if len(c.Each) > 0 {
@@ -111,7 +114,10 @@ func (c *budgetSetCmd) apply(was *admin.Budget) (admin.Budget, error) {
 	if len(c.Alert) > 0 {
 		b.Alerts = c.Alert
 	}
-	b.Breaker = c.breaker(b.Breaker)
+	var err error
+	if b.Breaker, err = c.breaker(b.Breaker); err != nil {
+		return b, err
+	}
 	for _, what := range c.Clear {
 		switch what {
 		case "match":
@@ -125,9 +131,9 @@ func (c *budgetSetCmd) apply(was *admin.Budget) (admin.Budget, error) {
 	return b, nil
 }
 
-func (c *budgetSetCmd) breaker(was *admin.BreakerRule) *admin.BreakerRule {
+func (c *budgetSetCmd) breaker(was *admin.BreakerRule) (*admin.BreakerRule, error) {
 	if c.Probes == nil && c.RateTimes == nil && c.Overrun == nil && c.CoolDown == nil {
-		return was
+		return was, nil
 	}
 	var k admin.BreakerRule
 	if was != nil {
@@ -140,12 +146,21 @@ func (c *budgetSetCmd) breaker(was *admin.BreakerRule) *admin.BreakerRule {
 		k.RateTimes = *c.RateTimes
 	}
 	if c.Overrun != nil {
+		if *c.Overrun != "" && !isNumber(*c.Overrun) {
+			return nil, fmt.Errorf("--overrun %q is not a number", *c.Overrun)
+		}
 		k.Overrun = json.Number(*c.Overrun)
 	}
 	if c.CoolDown != nil {
 		k.CoolDown = *c.CoolDown
 	}
-	return &k
+	return &k, nil
+}
+
+// isNumber says that a text can be a number of JSON; a node says whether it will do.
+func isNumber(s string) bool {
+	var n json.Number
+	return json.Unmarshal([]byte(s), &n) == nil && n != ""
 }
 
 // changesOf says in words what becomes of a budget, none for one that is made. It is
@@ -156,7 +171,7 @@ func changesOf(was *admin.Budget, next admin.Budget) (changes []string, risky bo
 	}
 	note := func(name, from, to string) bool {
 		if from != to {
-			changes = append(changes, fmt.Sprintf("%s: %s is %s", name, cmp.Or(from, "-"), cmp.Or(to, "-")))
+			changes = append(changes, fmt.Sprintf("%s: %s → %s", name, cmp.Or(from, "(none)"), cmp.Or(to, "(none)")))
 		}
 		return from != to
 	}

@@ -24,18 +24,18 @@ func TestSettingABudgetKeepsWhatIsNotSaid(t *testing.T) {
 		risky   bool
 	}{
 		"nothing":          {budgetSetCmd{}, nil, false},
-		"the limit":        {budgetSetCmd{Limit: "20"}, []string{"limit: 10 is 20"}, false},
+		"the limit":        {budgetSetCmd{Limit: "20"}, []string{"limit: 10 → 20"}, false},
 		"the same limit":   {budgetSetCmd{Limit: "10"}, nil, false},
-		"more probes":      {budgetSetCmd{Probes: &three}, []string{"breaker: 0 probes, trips at 20 times its rate is 3 probes, trips at 20 times its rate"}, false},
-		"another match":    {budgetSetCmd{Match: []string{"team=ads"}}, []string{"match: team=search is team=ads"}, true},
+		"more probes":      {budgetSetCmd{Probes: &three}, []string{"breaker: 0 probes, trips at 20 times its rate → 3 probes, trips at 20 times its rate"}, false},
+		"another match":    {budgetSetCmd{Match: []string{"team=ads"}}, []string{"match: team=search → team=ads"}, true},
 		"the same match":   {budgetSetCmd{Match: []string{"team=search", "team=search"}}, nil, false},
-		"no match":         {budgetSetCmd{Clear: []string{"match"}}, []string{"match: team=search is every request"}, true},
-		"no breaker":       {budgetSetCmd{Clear: []string{"breaker"}}, []string{"breaker: 0 probes, trips at 20 times its rate is -"}, false},
-		"soft":             {budgetSetCmd{Soft: true}, []string{"soft: false is true"}, true},
-		"alerts":           {budgetSetCmd{Alert: []int{80}}, []string{"alerts: [50] is [80]"}, false},
-		"what cannot be":   {budgetSetCmd{Unit: "tokens"}, []string{"unit: usd is tokens"}, false},
-		"another zone":     {budgetSetCmd{Zone: "UTC"}, []string{"zone: Europe/Berlin is UTC"}, false},
-		"alerts taken off": {budgetSetCmd{Clear: []string{"alert"}}, []string{"alerts: [50] is []"}, false},
+		"no match":         {budgetSetCmd{Clear: []string{"match"}}, []string{"match: team=search → every request"}, true},
+		"no breaker":       {budgetSetCmd{Clear: []string{"breaker"}}, []string{"breaker: 0 probes, trips at 20 times its rate → -"}, false},
+		"soft":             {budgetSetCmd{Soft: true}, []string{"soft: false → true"}, true},
+		"alerts":           {budgetSetCmd{Alert: []int{80}}, []string{"alerts: [50] → [80]"}, false},
+		"what cannot be":   {budgetSetCmd{Unit: "tokens"}, []string{"unit: usd → tokens"}, false},
+		"another zone":     {budgetSetCmd{Zone: "UTC"}, []string{"zone: Europe/Berlin → UTC"}, false},
+		"alerts taken off": {budgetSetCmd{Clear: []string{"alert"}}, []string{"alerts: [50] → []"}, false},
 	} {
 		c.cmd.ID = "b"
 		next, err := c.cmd.apply(was())
@@ -59,7 +59,8 @@ func TestMakingABudgetNeedsItsLimit(t *testing.T) {
 	if changes, risky := changesOf(nil, b); changes != nil || risky {
 		t.Errorf("%v, %v", changes, risky)
 	}
-	for _, bad := range []budgetSetCmd{{ID: "b", Limit: "5", Match: []string{"team"}}, {ID: "b", Limit: "5", Soft: true, Hard: true}} {
+	word := "much"
+	for _, bad := range []budgetSetCmd{{ID: "b", Limit: "5", Match: []string{"team"}}, {ID: "b", Limit: "5", Soft: true, Hard: true}, {ID: "b", Limit: "abc"}, {ID: "b", Limit: "5", Overrun: &word}} {
 		if _, err := bad.apply(nil); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}

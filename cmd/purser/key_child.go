@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -34,6 +35,9 @@ func (c *keyChildCmd) Run() error {
 	if parent == "" {
 		return fmt.Errorf("%s is not set: it is to hold the parent's secret", c.ParentEnv)
 	}
+	if !strings.HasPrefix(parent, "pk_") {
+		return fmt.Errorf("%s holds no virtual key: these begin with pk_", c.ParentEnv)
+	}
 	if c.TTL < time.Second {
 		return errors.New("--ttl is less than a second")
 	}
@@ -43,8 +47,9 @@ func (c *keyChildCmd) Run() error {
 		if err != nil {
 			return fmt.Errorf("--usd: %w", err)
 		}
-		if slice = slice.Enforced(); slice.String() != c.USD {
-			fmt.Fprintf(os.Stderr, "purser: a slice counts by its first two digits: %s USD\n", slice)
+		if less := slice.Enforced(); less != slice {
+			fmt.Fprintf(os.Stderr, "purser: a slice counts by its first two digits: %s USD\n", less)
+			slice = less
 		}
 		caveats.Slice = &slice
 	}

@@ -28,7 +28,7 @@ type cli struct {
 	Login       loginCmd       `cmd:"" help:"Log in with your identity provider, for the commands that follow."`
 	Logout      logoutCmd      `cmd:"" help:"Forget the login of this machine."`
 	Whoami      whoamiCmd      `cmd:"" help:"Who the node says you are, and what you may do."`
-	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete, release."`
+	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete, raise, raises, trip, reset, release."`
 	Loop        loopCmd        `cmd:"" help:"Show runs and sessions that go round in circles, and reset them."`
 	Get         getCmd         `cmd:"" help:"Show orgs, teams, projects, members, agents, routes and other objects."`
 	Put         putCmd         `cmd:"" help:"Make an object, or give it another spec."`
@@ -58,7 +58,7 @@ func main() {
 	parser := kong.Must(&c,
 		kong.Name("purser"),
 		kong.Description("Purser is an AI FinOps gateway: it stands before LLM providers, meters every token and never lets a hard cap be exceeded."),
-		kong.UsageOnError(),
+		kong.ShortUsageOnError(),
 		kong.Vars{"kinds": kindHelp},
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	k, err := parser.Parse(os.Args[1:])

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -93,17 +94,39 @@ func (c *putCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if _, err := k.Decode(spec); err != nil {
-		return fmt.Errorf("%s %s: %w", k.Name, c.ID, err)
+		return fmt.Errorf("%s %s: %w%s", k.Name, c.ID, err, forApply(spec))
 	}
-	expect, err := expectation(c.Version, c.New)
+	// Without fields it makes a bare object, and never empties one that is there.
+	expect, err := expectation(c.Version, c.New || c.bare())
 	if err != nil {
 		return err
 	}
 	o, err := c.client().PutObject(ctx, k.Plural, c.ID, expect, spec)
+	var fault *admin.Fault
+	if c.bare() && !c.New && errors.As(err, &fault) && fault.Code == "conflict" {
+		return fmt.Errorf("%s %s is there: say with -f or --set what it is to be", k.Name, c.ID)
+	}
 	if err != nil {
 		return err
 	}
 	return c.print(o, func(w *tabwriter.Writer) { fmt.Fprintf(w, "%s\t%s\nversion\t%d\n", k.Name, o.ID, o.Version) })
+}
+
+// bare says that no field was given.
+func (c *putCmd) bare() bool { return c.File == "" && len(c.Set) == 0 && c.Version == 0 }
+
+// forApply is a hint for a file of kinds and ids, which is not one object's spec.
+func forApply(spec json.RawMessage) string {
+	var top map[string]json.RawMessage
+	if json.Unmarshal(spec, &top) != nil {
+		return ""
+	}
+	for name := range top {
+		if k, ok := governance.KindOf(name); ok && k.Plural == name {
+			return "; a file of " + name + " by their ids is for purser apply -f"
+		}
+	}
+	return ""
 }
 
 func (c *putCmd) spec() (json.RawMessage, error) {

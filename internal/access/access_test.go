@@ -76,7 +76,7 @@ func as(role Role, r Reach) Subject {
 
 func teams(names ...string) Reach { return Reach{Teams: names} }
 
-func TestA1UndecidedMeansNo(t *testing.T) {
+func TestR1UndecidedMeansNo(t *testing.T) {
 	for name, c := range map[string]struct {
 		s Subject
 		p Permission
@@ -105,7 +105,7 @@ func TestA1UndecidedMeansNo(t *testing.T) {
 	}
 }
 
-func TestA3AReachCoversWhatIsWhollyItsOwn(t *testing.T) {
+func TestR3AReachCoversWhatIsWhollyItsOwn(t *testing.T) {
 	r := Can(Subject{Grants: []Grant{
 		{TeamAdmin, Reach{Teams: []string{"ads", "search"}, Orgs: []string{"acme"}}},
 		{Member, Reach{Members: []string{"eve"}}},
@@ -154,9 +154,9 @@ func anyToken(t *rapid.T) *Token {
 	return tok
 }
 
-// TestA2NobodyMakesWhatTheyAreNot compares Delegates with what it promises,
+// TestR2NobodyMakesWhatTheyAreNot compares Delegates with what it promises,
 // thing by thing.
-func TestA2NobodyMakesWhatTheyAreNot(t *testing.T) {
+func TestR2NobodyMakesWhatTheyAreNot(t *testing.T) {
 	var made, refused int
 	rapid.Check(t, func(t *rapid.T) {
 		s := Subject{Name: "maker"}

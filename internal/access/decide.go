@@ -64,7 +64,7 @@ func (s Subject) roles() string {
 	return text
 }
 
-// Delegates decides whether a subject may make, or end, a token (A2): it must have
+// Delegates decides whether a subject may make, or end, a token (R2): it must have
 // everything that the token has, as far as the token reaches, and for as long.
 func Delegates(s Subject, t *Token, now ledger.Instant) Decision {
 	if d := Can(s, TokensWrite, now); !d.Allowed {

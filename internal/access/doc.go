@@ -19,10 +19,10 @@
 //
 // # What holds
 //
-//   - A1 Undecided means no: a role, a permission or a resource that is not known
+//   - R1 Undecided means no: a role, a permission or a resource that is not known
 //     is refused, and so is a subject without grants.
-//   - A2 Nobody makes a token that may do what its maker may not: [Delegates].
-//   - A3 Nothing leaves or enters a reach: a change is made only if the thing is
+//   - R2 Nobody makes a token that may do what its maker may not: [Delegates].
+//   - R3 Nothing leaves or enters a reach: a change is made only if the thing is
 //     covered as it was and as it will be.
 //
 // # Concurrency

@@ -83,11 +83,11 @@ teams:
 
 func TestFilesThatSayNothingClearAreRefused(t *testing.T) {
 	for says, file := range map[string]string{
-		`"queues" is no kind`: "queues: {a: {}}",
-		"teams t: bad":        "teams: {t: {bad: 1}}",
-		"no map":              "- a",
-		"already defined":     "orgs:\n  a: {}\n  a: {}\n",
-		"cannot unmarshal":    "orgs: {a: 3}",
+		`"queues" is no kind`:        "queues: {a: {}}",
+		"teams t: bad":               "teams: {t: {bad: 1}}",
+		"kinds, their ids and specs": "- a",
+		"already defined":            "orgs:\n  a: {}\n  a: {}\n",
+		"cannot unmarshal":           "orgs: {a: 3}",
 	} {
 		if _, err := Parse([]byte(file), testKinds()); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, want %q", file, err, says)

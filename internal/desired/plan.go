@@ -113,7 +113,7 @@ func (s *Step) String() string {
 	fmt.Fprintf(&b, "%s %s %s", marks[s.Op], s.Kind, s.ID)
 	switch s.Op {
 	case Create:
-		fmt.Fprintf(&b, " %s", s.After)
+		b.WriteString(" " + textOf(s.After))
 	case Drift:
 		b.WriteString(" is not in the file")
 	case Change:
@@ -158,5 +158,8 @@ func textOf(b json.RawMessage) string {
 	if len(b) == 0 {
 		return "(none)"
 	}
-	return string(b)
+	return plain.Replace(string(b))
 }
+
+// plain undoes what Go's JSON does to characters that matter in HTML alone.
+var plain = strings.NewReplacer(`\u0026`, "&", `\u003c`, "<", `\u003e`, ">")

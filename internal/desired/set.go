@@ -35,7 +35,7 @@ func Parse(file []byte, kinds []Kind) (Set, error) {
 	}
 	var doc map[string]map[string]any
 	if err := yaml.UnmarshalWithOptions(file, &doc, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("the file is no map from kinds to maps from ids: %w", err)
+		return nil, fmt.Errorf("reading the file as kinds, their ids and specs: %w", err)
 	}
 	out := Set{}
 	for _, plural := range slices.Sorted(maps.Keys(doc)) {

@@ -153,6 +153,9 @@ func TestASpecIsReadStrictlyAndWrittenTheSame(t *testing.T) {
 	}
 	for what, c := range map[string]struct{ kind, spec, says string }{
 		"unknown field":   {"org", `{"nmae":"x"}`, "nmae"},
+		"a type":          {"org", `{"name":7}`, `field "name" has a number, and takes a text`},
+		"a list":          {"member", `{"teams":"x"}`, `field "teams" has a string, and takes a list`},
+		"a floor":         {"loop", `{"burn_floor":"much"}`, "burn_floor"},
 		"no object":       {"org", `[]`, "array"},
 		"two values":      {"org", `{} {}`, "more than one"},
 		"cut short":       {"org", `{`, "EOF"},

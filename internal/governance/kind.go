@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -81,7 +82,7 @@ func (k *Kind) Decode(b []byte) (Spec, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(s); err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
+		return nil, unreadable(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("more than one JSON value")
@@ -90,6 +91,30 @@ func (k *Kind) Decode(b []byte) (Spec, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// unreadable says which field has a value of another type than it takes.
+func unreadable(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+	}
+	takes := "a number"
+	switch wrong.Type.Kind() {
+	case reflect.String:
+		takes = "a text"
+	case reflect.Bool:
+		takes = "true or false"
+	case reflect.Slice, reflect.Array:
+		takes = "a list"
+	case reflect.Map, reflect.Struct:
+		takes = "a map of fields"
+	default:
+	}
+	if wrong.Field == "" {
+		return fmt.Errorf("it is a %s, and takes %s", wrong.Value, takes)
+	}
+	return fmt.Errorf("field %q has a %s, and takes %s", wrong.Field, wrong.Value, takes)
 }
 
 // Encode writes a spec: the same one in the same bytes.

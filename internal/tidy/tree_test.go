@@ -56,26 +56,69 @@ func hasDoc(f *ast.File) int {
 	return 0
 }
 
-// TestInvariantsAreNamedByTests looks for a test of each invariant of the
-// ledger that is listed in the design (L1 to L10).
+// TestInvariantsAreNamedByTests looks for a test of each invariant that a package's
+// comment lists, and for its row in ARCHITECTURE.md.
 func TestInvariantsAreNamedByTests(t *testing.T) {
-	var names strings.Builder
+	names := strings.Join(testNames(t), "\n")
+	index := string(read(t, "ARCHITECTURE.md"))
+	ids := map[string]string{}
 	for _, f := range goFiles(t) {
-		if strings.HasSuffix(f, "_test.go") {
-			for _, m := range testName.FindAllSubmatch(read(t, f), -1) {
-				names.Write(m[1])
-				names.WriteByte('\n')
-			}
+		if path.Base(f) != "doc.go" {
+			continue
+		}
+		for _, m := range invariant.FindAllSubmatch(read(t, f), -1) {
+			ids[string(m[1])] = f
 		}
 	}
-	for _, id := range []string{"L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9", "L10"} {
-		if !regexp.MustCompile(`(?m)^Test` + id + `[A-Z]`).MatchString(names.String()) {
-			t.Errorf("no test is named after invariant %s (Test%s…)", id, id)
+	if ids["L1"] == "" || ids["K3"] == "" || ids["R1"] == "" {
+		t.Errorf("the invariants of %d were found, not all: %v", len(ids), ids)
+	}
+	for id, f := range ids {
+		if !regexp.MustCompile(`(?m)^Test` + id + `[A-Z]`).MatchString(names) {
+			t.Errorf("no test is named after invariant %s of %s (Test%s…)", id, f, id)
+		}
+		if !strings.Contains(index, "| "+id+" |") {
+			t.Errorf("ARCHITECTURE.md has no row of invariant %s of %s", id, f)
 		}
 	}
 }
 
-var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+// TestDocumentsNameTestsThatExist keeps what documents say is shown by a test true.
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	there := map[string]bool{}
+	for _, name := range testNames(t) {
+		there[name] = true
+	}
+	for _, f := range filesWith(t, ".md") {
+		for _, m := range mdTest.FindAllSubmatch(read(t, f), -1) {
+			if !there[string(m[1])] {
+				t.Errorf("%s names %s, which is no test", f, m[1])
+			}
+		}
+	}
+}
+
+// testNames are the names of all tests and fuzz targets.
+func testNames(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, f := range goFiles(t) {
+		if !strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		for _, m := range testName.FindAllSubmatch(read(t, f), -1) {
+			names = append(names, string(m[1]))
+		}
+	}
+	return names
+}
+
+var (
+	invariant = regexp.MustCompile(`(?m)^//\s+- ([A-Z]\d+)\b`)
+	mdTest    = regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)`")
+)
+
+var testName = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 
 var (
 	mdLink = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)

@@ -317,7 +317,7 @@ func TestMoneyThatBurnsIsNoticed(t *testing.T) {
 		"above a lower one": {10, usd / 1000, usd / 50, "0.05", true},
 		"from nothing":      {10, 0, 2 * usd, "", true},
 	} {
-		r := ruleOf(t, Spec{BurnTimes: 10, BurnFloor: c.floor})
+		r := ruleOf(t, Spec{BurnTimes: 10, BurnFloor: Dollars(c.floor)})
 		g := NewGuard()
 		now := ledger.Hour
 		ask := func(cost ledger.Amount) Found {
@@ -396,6 +396,12 @@ func TestSpecsAreReadStrictly(t *testing.T) {
 	}
 	if d.Values[ledger.DimTeam] = "b"; !r.Covers(&d) {
 		t.Error("it does not cover team b")
+	}
+	for text, want := range map[string]Dollars{`{"burn_floor":2.5}`: "2.5", `{"burn_floor":"2.50"}`: "2.50", `{"burn_floor":null}`: ""} {
+		var s Spec
+		if err := json.Unmarshal([]byte(text), &s); err != nil || s.BurnFloor != want {
+			t.Errorf("%s is a floor of %q, %v", text, s.BurnFloor, err)
+		}
 	}
 	if r := ruleOf(t, Spec{BurnFloor: "0.5"}); r.BurnFloor != ledger.NanoPerUSD/2 {
 		t.Errorf("a floor of %d", r.BurnFloor)

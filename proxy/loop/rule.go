@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -42,8 +43,8 @@ type Spec struct {
 	// BurnTimes trips a minute that costs so many times the average of those before,
 	// and at least BurnFloor dollars; 0 for never, else 2 to 10000. BurnFloor is 1
 	// by default.
-	BurnTimes int    `json:"burn_times,omitempty"`
-	BurnFloor string `json:"burn_floor,omitempty"`
+	BurnTimes int     `json:"burn_times,omitempty"`
+	BurnFloor Dollars `json:"burn_floor,omitempty"`
 	// CoolDown is how long a run is refused; default 10m, 1s to 24h.
 	CoolDown string `json:"cool_down,omitempty"`
 	// Forgiven are runs and sessions that an operator has reset, the latest last.
@@ -76,6 +77,21 @@ const (
 	maxMatch    = 16
 	maxValues   = 256
 )
+
+// Dollars is an amount as it was written: a text, or a number, which is read as its
+// digits.
+type Dollars string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *Dollars) UnmarshalJSON(b []byte) error {
+	if len(b) == 0 || b[0] != '"' {
+		if string(b) != "null" {
+			*d = Dollars(b)
+		}
+		return nil
+	}
+	return json.Unmarshal(b, (*string)(d))
+}
 
 // Validate says what is wrong with it, by the names of its fields.
 func (s *Spec) Validate() error {
@@ -139,7 +155,7 @@ func (s *Spec) Rule(name string) (*Rule, error) {
 	if len(s.Polling) == 0 {
 		r.Polling = pollingDefault
 	}
-	errs = append(errs, checkPatterns(s.Polling), r.readMatch(s.Match), r.readFloor(s.BurnFloor), r.readForgiven(s.Forgiven))
+	errs = append(errs, checkPatterns(s.Polling), r.readMatch(s.Match), r.readFloor(string(s.BurnFloor)), r.readForgiven(s.Forgiven))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

@@ -58,6 +58,7 @@ func TestBadPoliciesAreRefused(t *testing.T) {
 		"rewrite of top_p above one":   {"  p: {rules: [{id: r, outcome: rewrite, set: {top_p: 1.5}}]}", "top_p: 1.5 is not within"},
 		"cel: unknown variable":        {cel("modle == \"x\""), "when.cel: 1:1: undeclared reference to 'modle'"},
 		"cel: unknown dimension":       {cel("true &&\n dims.tem == \"x\""), "when.cel: 1:13: undeclared reference to 'dims.tem' (did you mean 'dims.team'?)"},
+		"cel: no dimension like it":    {cel("dims.colour == \"x\""), "undeclared reference to 'dims' with this field; there are "},
 		"cel: unknown field":           {cel("request.prompt == \"x\""), "undeclared reference to 'request'"},
 		"cel: wrong types":             {cel("request.n > \"1\""), "when.cel: 1:11: found no matching overload"},
 		"cel: no truth value":          {cel("request.n + 1"), "is of type int, not bool"},

@@ -232,9 +232,29 @@ func positions(issues *cel.Issues) error {
 			errs = append(errs, errors.New(e.Message))
 			continue
 		}
-		errs = append(errs, fmt.Errorf("%d:%d: %s", e.Location.Line(), e.Location.Column()+1, strings.TrimSpace(e.Message)))
+		errs = append(errs, fmt.Errorf("%d:%d: %s", e.Location.Line(), e.Location.Column()+1, strings.TrimSpace(e.Message)+fieldsOf(e.Message)))
 	}
 	return errors.Join(errs...)
+}
+
+// fieldsOf is what there is where a message says that a name is not declared, of which
+// only fields are: dims.colour is a fault of dims to CEL.
+func fieldsOf(message string) string {
+	_, rest, ok := strings.Cut(message, "undeclared reference to '")
+	name, _, end := strings.Cut(rest, "'")
+	if !ok || !end {
+		return ""
+	}
+	var fields []string
+	for _, v := range variables {
+		if strings.HasPrefix(v.name, name+".") {
+			fields = append(fields, v.name)
+		}
+	}
+	if len(fields) == 0 {
+		return ""
+	}
+	return " with this field; there are " + strings.Join(fields, ", ")
 }
 
 // zoned are the functions of a timestamp that take a time zone.

@@ -21,7 +21,8 @@ var (
 	}
 
 	// policies are seven of the ready forms and three in CEL. The last is in shadow and
-	// would deny: each request gets its ruling.
+	// would deny: each request gets its ruling. Limits of cost are far off, so that the
+	// cheapest bound tells: a request near one is counted by the tokenizer.
 	policies = map[string]string{
 		"addresses": `{"rules":[{"id":"office","outcome":"deny","unless":{"addresses":["10.0.0.0/8","127.0.0.0/8","192.168.0.0/16","2001:db8::/32"]}}]}`,
 		"models":    `{"rules":[{"id":"list","outcome":"deny","unless":{"models":["gpt-4.1*","claude-*","gemini-*"]}}]}`,
@@ -30,9 +31,9 @@ var (
 		"cost":      `{"rules":[{"id":"dear","outcome":"deny","when":{"over":{"cost_usd":1}}}]}`,
 		"tags":      `{"rules":[{"id":"untagged","outcome":"deny","when":{"missing":["customer","agent"]}}]}`,
 		"caps":      `{"rules":[{"id":"short","outcome":"rewrite","set":{"max_output_tokens":16384,"n":4}}]}`,
-		"cel-model": `{"rules":[{"id":"reasoning","outcome":"deny","when":{"cel":"model.startsWith('o3') && dims.team != 'research'"}}]}`,
 		"cel-body":  `{"rules":[{"id":"wide","outcome":"deny","when":{"cel":"request.messages > 500 || request.input_bytes > 4000000 && !request.stream"}}]}`,
-		"cel-cost":  `{"mode":"shadow","rules":[{"id":"dear","outcome":"deny","when":{"cel":"cost.usd > 0.000001 && dims.customer.startsWith('customer-')"}}]}`,
+		"cel-cost":  `{"rules":[{"id":"dear","outcome":"deny","when":{"cel":"cost.usd > 1.0 || tokens.input_max > 1000000 && dims.team != 'research'"}}]}`,
+		"cel-tags":  `{"mode":"shadow","rules":[{"id":"all","outcome":"deny","when":{"cel":"dims.customer.startsWith('customer-') && model.startsWith('gpt-')"}}]}`,
 	}
 
 	otherObjects = []struct{ kind, id, spec string }{
@@ -104,6 +105,6 @@ func (p prompts) append(b []byte, stream bool) []byte {
 
 // Counters of a node that show what governs it to be at work.
 const (
-	ruledMeter = `purser_policy_rulings_total{effect="denied",mode="shadow",policy="cel-cost",rule="dear"} `
+	ruledMeter = `purser_policy_rulings_total{effect="denied",mode="shadow",policy="cel-tags",rule="all"} `
 	foundMeter = "purser_redaction_findings_total{"
 )

@@ -155,7 +155,7 @@ var table = []mutant{
 	{"a rule that cannot be decided is passed over (undecided means yes)",
 		"proxy/policy/run.go", "	case unknown:\n		r.rule(p, u, record.PolicyUndecided)\n		return true, !p.shadow", "	case unknown:\n		return false, false", policies, "TestMatrix", ""},
 	{"a policy is asked about requests that it is not for",
-		"proxy/policy/index.go", "if !slices.Contains(m.values, d.Get(m.dim)) {", "if false {", policies, "TestIndex|TestMatrix", ""},
+		"proxy/policy/index.go", "if !slices.Contains(m.values, d.Get(m.dim)) {", "if !slices.Contains(m.values, d.Get(m.dim)) && false {", policies, "TestIndex|TestMatrix", ""},
 	{"what proxies say is read from its beginning, where the client writes",
 		"proxy/address.go", "a, ok := forwardedFor(rest[comma+1:])", "first, _, _ := strings.Cut(rest, \",\")\n			a, ok := forwardedFor(first)", proxied, "TestClientAddress", ""},
 	{"X-Forwarded-For is believed whoever sends it",
@@ -165,7 +165,9 @@ var table = []mutant{
 	{"a value that is to be blocked passes",
 		"proxy/redaction/body/redact.go", "if f.Action == redaction.Block {", "if false {", bodies, "TestBlock", ""},
 	{"the request is redacted, and the client's own is sent",
-		"proxy/veil.go", "x.veil.body = doc\n", "", proxied, "TestTheUpstreamSees", ""},
+		"proxy/veil.go", "	x.veil.body = doc\n	if e := x.wire().Decode(&x.call, x.target(), doc); e != nil {\n		return e\n	}\n", "	x.veil.body = doc\n", proxied, "TestTheUpstreamSees", ""},
+	{"a policy's rewrite begins from what the client wrote, values and all",
+		"proxy/veil.go", "	x.veil.body = doc\n", "", proxied, "TestAPolicysRewrite", ""},
 	{"a placeholder of the client's own is given to a value",
 		"proxy/redaction/values.go", "name == \"\" || v.taken[name]", "name == \"\"", bodies, "TestAPlaceholder", ""},
 	{"the plan of one direction is remembered for the other",
@@ -193,7 +195,7 @@ var table = []mutant{
 	{"each address of a /64 has failures of its own",
 		"internal/attempts/attempts.go", "prefix6 = 64", "prefix6 = 128", "./internal/attempts", "TestWhatCounts", ""},
 	{"a loop is seen only by a node that has seen its steps",
-		"proxy/loop/guard.go", "repetition(e.steps, m.baseline-dropped, r); why != None {", "repetition(e.steps, m.baseline-dropped, r); why != None && m.next > 0 {", "./proxy/loop", "TestLoopsAreFound", ""},
+		"proxy/loop/guard.go", "repetition(e.steps, m.baseline-dropped, r); why != None {", "repetition(e.steps, m.baseline-dropped, r); why != None && m.next > 0 {", "./proxy/loop", "TestALoopIsSeen", ""},
 
 	// The log.
 	{"a lost leadership reads as a refusal (ambiguity is refusal)",

@@ -22,6 +22,10 @@ const (
 	maxAnswer    = 1 << 20          // a body beyond this is an error
 	kindsOfUser  = 8                // customers and agents the requests are spread over
 
+	// requestsOfSession is about how many have one session: no two are alike, and no
+	// rule about loops stops them.
+	requestsOfSession = 16
+
 	// paceGap is between the events of a paced stream: about as fast as models write.
 	paceGap = 10 * time.Millisecond
 	// paceSpread is between the beginnings of paced streams, so that they do not all
@@ -40,6 +44,7 @@ var serial atomic.Int64
 // load drives connections back to back until the time is over.
 type load struct {
 	target      target
+	prompts     prompts // nil: those of about a kilobyte
 	stream      bool
 	paced       bool // the provider writes an event every paceGap
 	connections int
@@ -118,7 +123,11 @@ type conn struct {
 
 // ask sends one request and reads its whole answer, which it checks.
 func (c *conn) ask(l load, id int) error {
-	c.text = appendPrompt(c.text[:0], l.stream)
+	if l.prompts != nil {
+		c.text = l.prompts.append(c.text[:0], l.stream)
+	} else {
+		c.text = appendPrompt(c.text[:0], l.stream)
+	}
 	c.request = appendRequest(c.request[:0], l, id, c.text)
 	if _, err := c.nc.Write(c.request); err != nil {
 		return err
@@ -132,6 +141,14 @@ func (c *conn) ask(l load, id int) error {
 
 // appendPrompt appends a chat request of about a kilobyte that was never sent before.
 func appendPrompt(b []byte, stream bool) []byte {
+	b = appendOpening(b, stream)
+	b = append(b, `"},{"role":"user","content":"Question `...)
+	b = strconv.AppendInt(b, serial.Add(1), 10)
+	return append(b, `: what changed in the module, and what should be tested next?"}]}`...)
+}
+
+// appendOpening appends a chat request up to the end of what the operator says in it.
+func appendOpening(b []byte, stream bool) []byte {
 	b = append(b, `{"model":"gpt-4.1-mini","service_tier":"default","max_completion_tokens":64,`...)
 	if stream {
 		b = append(b, `"stream":true,"stream_options":{"include_usage":true},`...)
@@ -140,9 +157,7 @@ func appendPrompt(b []byte, stream bool) []byte {
 	for range 24 {
 		b = append(b, " Answer in full sentences, and cite."...)
 	}
-	b = append(b, `"},{"role":"user","content":"Question `...)
-	b = strconv.AppendInt(b, serial.Add(1), 10)
-	return append(b, `: what changed in the module, and what should be tested next?"}]}`...)
+	return b
 }
 
 func appendRequest(b []byte, l load, id int, body []byte) []byte {
@@ -154,6 +169,8 @@ func appendRequest(b []byte, l load, id int, body []byte) []byte {
 	b = strconv.AppendInt(b, int64(id%kindsOfUser), 10)
 	b = append(b, "\r\nx-purser-agent: agent-"...)
 	b = strconv.AppendInt(b, int64(id/2%kindsOfUser), 10)
+	b = append(b, "\r\nx-purser-session: session-"...)
+	b = strconv.AppendInt(b, serial.Load()/requestsOfSession, 10)
 	if l.paced {
 		b = append(append(b, "\r\nx-sim-mode: slow-chunks="...), paceGap.String()...)
 	}

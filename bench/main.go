@@ -31,7 +31,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds in which the targets take turns")
 	flag.IntVar(&o.chunksPerWrite, "chunks-per-write", 0, "chunks of a stream the provider writes at once; 0 is a whole stream")
 	flag.BoolVar(&o.json, "json", false, "print the result as JSON")
-	flag.StringVar(&o.profile, "profile", "", "run the node under the CPU profiler, which writes this file, and FILE.allocs")
+	flag.StringVar(&o.profile, "profile", "", "run the nodes under the CPU profiler, which writes this file and FILE.allocs, and for the governed node FILE.governed and FILE.governed.allocs")
 	flag.StringVar(&o.role, "role", "", "internal: what this process is (proxy, node)")
 	flag.StringVar(&o.upstream, "upstream", "", "internal: the upstream of the proxy")
 	flag.StringVar(&o.config, "config", "", "internal: the configuration of the node")
@@ -77,6 +77,7 @@ func (o *options) bench(ctx context.Context, out, log io.Writer) (err error) {
 		return err
 	}
 	recorded, wrong := r.check(ctx)
+	wrong = errors.Join(wrong, r.governs(ctx))
 	res := r.result(recorded)
 	if o.json {
 		err = res.writeJSON(out)

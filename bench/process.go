@@ -67,7 +67,7 @@ func numberAfter(text []byte, name string) (float64, error) {
 // one that does not say.
 func (r *rig) mallocs(ctx context.Context, p *process) (float64, error) {
 	switch p {
-	case r.node:
+	case r.node, r.governed:
 		b, err := get(ctx, p.url+"/metrics")
 		if err != nil {
 			return 0, err

@@ -14,8 +14,9 @@ import (
 type result struct {
 	Rounds  int          `json:"rounds"`
 	Seconds float64      `json:"seconds_a_cell"`
-	Cells   []resultCell `json:"cells"`
-	Asked   int64        `json:"requests_to_the_node"`
+	Cells   []resultCell `json:"cells"`    // beside the proxy and the provider
+	Ruled   []resultCell `json:"governed"` // a node that more governs beside one
+	Asked   int64        `json:"requests_to_the_nodes"`
 	Records int64        `json:"usage_records"`
 	Billed  int64        `json:"billed_nanousd"`
 	Cost    int64        `json:"recorded_nanousd"`
@@ -27,8 +28,9 @@ type resultCell struct {
 	Stream      bool         `json:"stream"`
 	Paced       bool         `json:"paced"`
 	Connections int          `json:"connections"`
+	Name        string       `json:"name"`
 	Targets     []resultLine `json:"targets"`
-	// Purser over ReverseProxy.
+	// Purser over ReverseProxy, or governed over purser.
 	CPURatio     float64 `json:"cpu_ratio"`
 	P50Ratio     float64 `json:"p50_ratio"`
 	P99Ratio     float64 `json:"p99_ratio"`
@@ -44,8 +46,9 @@ type resultLine struct {
 	CPU      float64 `json:"cpu_micros"` // of that process, for one request
 	P50      float64 `json:"p50_micros"`
 	P99      float64 `json:"p99_micros"`
-	AddedP50 float64 `json:"added_p50_micros"` // to direct
+	AddedP50 float64 `json:"added_p50_micros"` // to direct, or of governed to purser
 	AddedP99 float64 `json:"added_p99_micros"`
+	AddedCPU float64 `json:"added_cpu_micros,omitempty"` // of governed to purser
 	// Until the first event, of streams; and that less the direct call's, and over it.
 	First50      float64  `json:"first_p50_micros,omitempty"`
 	First99      float64  `json:"first_p99_micros,omitempty"`
@@ -62,26 +65,35 @@ func (r *run) result(recorded admin.UsageRow) result {
 		Billed: r.billed, Cost: recorded.Cost, Errors: r.errors,
 	}
 	for _, c := range r.cells {
-		out.Cells = append(out.Cells, c.result())
+		if c.kind == beside {
+			out.Cells = append(out.Cells, c.result(purser, bare, direct))
+		} else {
+			out.Ruled = append(out.Ruled, c.result(governed, purser, purser))
+		}
 	}
 	return out
 }
 
-func (c *cell) result() resultCell {
+// result compares target a with b, and what all targets add to base.
+func (c *cell) result(a, b, base int) resultCell {
 	ratio := func(figure func(sample) float64) float64 {
-		return medianRatio(c.rounds[purser], c.rounds[bare], figure)
+		return medianRatio(c.rounds[a], c.rounds[b], figure)
 	}
 	out := resultCell{
-		Stream: c.stream, Paced: c.paced, Connections: c.connections,
+		Stream: c.stream, Paced: c.paced, Connections: c.connections, Name: c.name(),
 		CPURatio: ratio(cpuOf), P50Ratio: ratio(p50Of), P99Ratio: ratio(p99Of), RateRatio: ratio(rateOf), MallocsRatio: ratio(mallocsOf),
 	}
-	for t, rounds := range c.rounds {
+	for _, t := range c.kind.targets() {
+		rounds := c.rounds[t]
 		line := resultLine{
 			Target: targetNames[t], Rate: medianOf(rounds, rateOf), CPU: medianOf(rounds, cpuOf), RSS: medianOf(rounds, rssOf),
 			P50: medianOf(rounds, p50Of), P99: medianOf(rounds, p99Of),
-			AddedP50: medianAdded(rounds, c.rounds[direct], p50Of), AddedP99: medianAdded(rounds, c.rounds[direct], p99Of),
+			AddedP50: medianAdded(rounds, c.rounds[base], p50Of), AddedP99: medianAdded(rounds, c.rounds[base], p99Of),
 		}
-		if c.stream {
+		if t == governed {
+			line.AddedCPU = medianAdded(rounds, c.rounds[base], cpuOf)
+		}
+		if c.stream && c.kind == beside {
 			line.First50, line.First99 = medianOf(rounds, first50Of), medianOf(rounds, first99Of)
 			line.AddedFirst50, line.AddedFirst99 = medianAdded(rounds, c.rounds[direct], first50Of), medianAdded(rounds, c.rounds[direct], first99Of)
 			line.FirstRatio = medianRatio(rounds, c.rounds[direct], first50Of)
@@ -110,26 +122,30 @@ func (r *result) writeTable(out io.Writer) error {
 	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
 	for _, c := range r.Cells {
 		for _, t := range c.Targets {
-			mallocs := "-"
-			if t.Mallocs != nil {
-				mallocs = fmt.Sprintf("%.0f", *t.Mallocs)
-			}
 			added50, added99 := fmt.Sprintf("%.0f µs", t.AddedP50), fmt.Sprintf("%.0f µs", t.AddedP99)
 			if t.Target == targetNames[direct] {
 				added50, added99 = "-", "-"
 			}
 			fmt.Fprintf(w, "| %s\t| %s\t| %.0f µs\t| %.0f µs\t| %s\t| %.0f µs\t| %s\t| %.0f\t| %s\t| %.0f MiB\t|\n",
-				c.title(), t.Target, t.CPU, t.P50, added50, t.P99, added99, t.Rate, mallocs, t.RSS)
+				c.Name, t.Target, t.CPU, t.P50, added50, t.P99, added99, t.Rate, t.mallocs(), t.RSS)
 		}
 	}
 	fmt.Fprintln(w, "\n| purser / ReverseProxy\t| CPU per request\t| p50\t| p99\t| requests/s\t| allocations\t|")
 	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|")
 	for _, c := range r.Cells {
-		fmt.Fprintf(w, "| %s\t| %.2f\t| %.2f\t| %.2f\t| %.2f\t| %.2f\t|\n", c.title(), c.CPURatio, c.P50Ratio, c.P99Ratio, c.RateRatio, c.MallocsRatio)
+		fmt.Fprintf(w, "| %s\t| %.2f\t| %.2f\t| %.2f\t| %.2f\t| %.2f\t|\n", c.Name, c.CPURatio, c.P50Ratio, c.P99Ratio, c.RateRatio, c.MallocsRatio)
 	}
 	r.writeFirsts(w)
-	fmt.Fprintf(w, "\n%d errors; %d requests to the node, %d usage records; billed %d, recorded %d nano-dollars\n", r.Errors, r.Asked, r.Records, r.Billed, r.Cost)
+	r.writeGoverned(w)
+	fmt.Fprintf(w, "\n%d errors; %d requests to the nodes, %d usage records; billed %d, recorded %d nano-dollars\n", r.Errors, r.Asked, r.Records, r.Billed, r.Cost)
 	return w.Flush()
+}
+
+func (l *resultLine) mallocs() string {
+	if l.Mallocs == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", *l.Mallocs)
 }
 
 // writeFirsts prints when streams bring their first event.
@@ -140,12 +156,25 @@ func (r *result) writeFirsts(w io.Writer) {
 		for _, t := range c.Targets {
 			if c.Stream {
 				fmt.Fprintf(w, "| %s\t| %s\t| %.0f µs\t| %.0f µs\t| %.2f\t| %.0f µs\t| %.0f µs\t|\n",
-					c.title(), t.Target, t.First50, t.AddedFirst50, t.FirstRatio, t.First99, t.AddedFirst99)
+					c.Name, t.Target, t.First50, t.AddedFirst50, t.FirstRatio, t.First99, t.AddedFirst99)
 			}
 		}
 	}
 }
 
-func (c *resultCell) title() string {
-	return (&cell{stream: c.Stream, paced: c.Paced, connections: c.Connections}).name()
+// writeGoverned prints what governance costs.
+func (r *result) writeGoverned(w io.Writer) {
+	fmt.Fprintln(w, "\n| answer, connections\t| governance\t| CPU per request\t| added\t| p50\t| added\t| p99\t| added\t| requests/s\t| allocations\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	for _, c := range r.Ruled {
+		off, on := c.Targets[0], c.Targets[1]
+		fmt.Fprintf(w, "| %s\t| off\t| %.0f µs\t| -\t| %.0f µs\t| -\t| %.0f µs\t| -\t| %.0f\t| %s\t|\n", c.Name, off.CPU, off.P50, off.P99, off.Rate, off.mallocs())
+		fmt.Fprintf(w, "| %s\t| on\t| %.0f µs\t| %.0f µs\t| %.0f µs\t| %.0f µs\t| %.0f µs\t| %.0f µs\t| %.0f\t| %s\t|\n",
+			c.Name, on.CPU, on.AddedCPU, on.P50, on.AddedP50, on.P99, on.AddedP99, on.Rate, on.mallocs())
+	}
+	fmt.Fprintln(w, "\n| governance on / off\t| CPU per request\t| p50\t| p99\t| requests/s\t| allocations\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|")
+	for _, c := range r.Ruled {
+		fmt.Fprintf(w, "| %s\t| %.2f\t| %.2f\t| %.2f\t| %.2f\t| %.2f\t|\n", c.Name, c.CPURatio, c.P50Ratio, c.P99Ratio, c.RateRatio, c.MallocsRatio)
+	}
 }

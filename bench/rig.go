@@ -29,9 +29,10 @@ const (
 
 // rig is the processes of a run.
 type rig struct {
-	dir                   string
-	provider, proxy, node *process
-	key                   string // a virtual key of the node
+	dir              string
+	provider, proxy  *process
+	node, governed   *process // alike, but that more governs the second
+	key, governedKey string   // a virtual key of each node
 }
 
 // process is one of them; its log is a file of the rig's directory.
@@ -65,37 +66,51 @@ func startRig(ctx context.Context, bin, dir, profile string, chunksPerWrite int)
 	if r.proxy, err = r.launch(ctx, "proxy", "serves at ", self, "-role", "proxy", "-upstream", "http://"+r.provider.addr()); err != nil {
 		return r, err
 	}
-	config := filepath.Join(dir, "node.yaml")
+	if r.node, r.key, err = r.startNode(ctx, "node", bin, self, profile); err != nil {
+		return r, err
+	}
+	if profile != "" {
+		profile += ".governed"
+	}
+	if r.governed, r.governedKey, err = r.startNode(ctx, "governed", bin, self, profile); err != nil {
+		return r, err
+	}
+	return r, r.govern(ctx)
+}
+
+// startNode starts a node, with the chain of four budgets and a key.
+func (r *rig) startNode(ctx context.Context, name, bin, self, profile string) (p *process, key string, err error) {
+	config := filepath.Join(r.dir, name+".yaml")
 	text := fmt.Sprintf("node:\n  data_dir: %q\nlisten:\n  client: 127.0.0.1:0\nadmin:\n  token: %s\n  open_metrics: true\nupstreams:\n  - name: sim\n    base_url: %s\n    key: %s\n",
-		filepath.Join(dir, "data"), adminToken, r.provider.url, providerKey)
+		filepath.Join(r.dir, name+"-data"), adminToken, r.provider.url, providerKey)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return r, fmt.Errorf("writing the node's configuration: %w", err)
+		return nil, "", fmt.Errorf("writing the configuration of the %s: %w", name, err)
 	}
 	command := []string{bin, "serve", "--config", config}
 	if profile != "" {
 		command = []string{self, "-role", "node", "-config", config, "-profile", profile}
 	}
-	if r.node, err = r.launch(ctx, "node", "serves at ", command...); err != nil {
-		return r, err
+	if p, err = r.launch(ctx, name, "serves at ", command...); err != nil {
+		return nil, "", err
 	}
-	return r, r.prepare(ctx)
+	key, err = r.prepare(ctx, p)
+	return p, key, err
 }
 
 // prepare makes the key and the chain of four budgets, none of which is reached.
-func (r *rig) prepare(ctx context.Context) error {
-	client := r.client()
+func (r *rig) prepare(ctx context.Context, p *process) (string, error) {
+	client := r.client(p)
 	for _, b := range []admin.Budget{
 		{ID: "all"}, {ID: "per-key", Each: []string{"key"}}, {ID: "per-customer", Each: []string{"customer"}},
 		{ID: "per-agent", Match: map[string][]string{"customer": customers()}, Each: []string{"agent"}},
 	} {
 		b.Unit, b.Limit, b.Window = "usd", json.Number("1000000"), "month"
 		if _, err := client.PutBudget(ctx, b); err != nil {
-			return fmt.Errorf("making the budget %s: %w", b.ID, err)
+			return "", fmt.Errorf("making the budget %s: %w", b.ID, err)
 		}
 	}
 	key, err := client.CreateKey(ctx, admin.NewKey{Name: "bench", Required: []string{"customer", "agent"}})
-	r.key = key.Secret
-	return err
+	return key.Secret, err
 }
 
 func customers() (out []string) {
@@ -105,7 +120,7 @@ func customers() (out []string) {
 	return out
 }
 
-func (r *rig) client() *admin.Client { return &admin.Client{URL: r.node.url, Token: adminToken} }
+func (*rig) client(p *process) *admin.Client { return &admin.Client{URL: p.url, Token: adminToken} }
 
 // launch starts a command; its address stands behind marker in a line it prints.
 func (r *rig) launch(ctx context.Context, name, marker string, command ...string) (*process, error) {
@@ -136,10 +151,10 @@ func (r *rig) launch(ctx context.Context, name, marker string, command ...string
 	return nil, fmt.Errorf("the %s ended before it was ready; its log:\n%s", name, text)
 }
 
-// close ends the processes in peace, the node first.
+// close ends the processes in peace, the nodes first.
 func (r *rig) close() error {
 	var errs []error
-	for _, p := range []*process{r.node, r.proxy, r.provider} {
+	for _, p := range []*process{r.node, r.governed, r.proxy, r.provider} {
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			errs = append(errs, fmt.Errorf("stopping the %s: %w", p.name, err))
 			continue
@@ -155,7 +170,7 @@ func (r *rig) close() error {
 
 // kill ends whatever still runs.
 func (r *rig) kill() {
-	for _, p := range []*process{r.node, r.proxy, r.provider} {
+	for _, p := range []*process{r.node, r.governed, r.proxy, r.provider} {
 		if p != nil && p.cmd.ProcessState == nil {
 			_ = p.cmd.Process.Kill()
 			_ = p.cmd.Wait()

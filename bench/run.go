@@ -16,13 +16,32 @@ const (
 	direct = iota
 	bare
 	purser
+	governed // another node, with policies, redaction and more
 	targets
 )
 
-var targetNames = [targets]string{"direct", "ReverseProxy", "purser"}
+var targetNames = [targets]string{"direct", "ReverseProxy", "purser", "purser, governed"}
+
+// kind is what a cell asks, and of whom.
+type kind uint8
+
+const (
+	beside kind = iota // of the gateway, the proxy and the provider
+	clean              // of both nodes, without a value that redaction looks for
+	valued             // of both nodes, with values
+)
+
+// targets of a kind of cell.
+func (k kind) targets() []int {
+	if k == beside {
+		return []int{direct, bare, purser}
+	}
+	return []int{purser, governed}
+}
 
 // cell is one line of the table's groups: a kind of answer at a number of connections.
 type cell struct {
+	kind        kind
 	stream      bool
 	paced       bool // the provider takes its time between events, and nobody is short of processors
 	connections int
@@ -37,6 +56,12 @@ func (c *cell) name() string {
 	if c.paced {
 		kind = "SSE paced"
 	}
+	switch c.kind {
+	case clean:
+		kind += " without values"
+	case valued:
+		kind += " with values"
+	}
 	return fmt.Sprintf("%s, %d", kind, c.connections)
 }
 
@@ -48,14 +73,17 @@ type plan struct {
 
 // run is a whole measurement.
 type run struct {
-	rig    *rig
-	plan   plan
-	cells  []*cell
-	log    io.Writer
-	asked  int64 // requests the node answered
-	billed int64 // nano-dollars the provider billed meanwhile
-	errors int64
-	first  error
+	rig     *rig
+	plan    plan
+	cells   []*cell
+	prompts [valued + 1]prompts
+	log     io.Writer
+	asked   int64 // requests the nodes answered
+	valued  int64 // of those the governed node answered: with values
+	ruled   int64 // requests the governed node answered
+	billed  int64 // nano-dollars the provider billed meanwhile
+	errors  int64
+	first   error
 }
 
 func newRun(r *rig, p plan, log io.Writer) *run {
@@ -66,14 +94,22 @@ func newRun(r *rig, p plan, log io.Writer) *run {
 		}
 	}
 	out.cells = append(out.cells, &cell{stream: true, paced: true, connections: 64})
+	for _, stream := range []bool{false, true} {
+		for _, n := range []int{1, 64} {
+			for _, k := range []kind{clean, valued} {
+				out.cells = append(out.cells, &cell{kind: k, stream: stream, connections: n})
+			}
+		}
+	}
+	out.prompts[clean], out.prompts[valued] = newPrompts(0), newPrompts(valuesEvery)
 	return out
 }
 
 // measure drives all rounds. Each round begins with another target, so that
 // none always follows the same one.
 func (r *run) measure(ctx context.Context) error {
-	for t := range targets {
-		for _, c := range r.cells {
+	for _, c := range r.cells {
+		for _, t := range c.kind.targets() {
 			if _, err := r.drive(ctx, c, t, warmUp/time.Duration(len(r.cells))); err != nil {
 				return err
 			}
@@ -82,8 +118,9 @@ func (r *run) measure(ctx context.Context) error {
 	slice := r.plan.seconds / time.Duration(r.plan.rounds)
 	for round := range r.plan.rounds {
 		for _, c := range r.cells {
-			for i := range targets {
-				t := (i + round) % targets
+			of := c.kind.targets()
+			for i := range of {
+				t := of[(i+round)%len(of)]
 				s, err := r.drive(ctx, c, t, slice)
 				if err != nil {
 					return err
@@ -102,6 +139,8 @@ func (r *run) target(t int) (target, *process) {
 		return target{targetNames[t], r.rig.provider.addr(), providerKey}, r.rig.provider
 	case bare:
 		return target{targetNames[t], r.rig.proxy.addr(), providerKey}, r.rig.proxy
+	case governed:
+		return target{targetNames[t], r.rig.governed.addr(), r.rig.governedKey}, r.rig.governed
 	default:
 		return target{targetNames[t], r.rig.node.addr(), r.rig.key}, r.rig.node
 	}
@@ -117,7 +156,7 @@ func (r *run) drive(ctx context.Context, c *cell, t int, d time.Duration) (s sam
 	if err != nil {
 		return s, err
 	}
-	out := load{target: to, stream: c.stream, paced: c.paced, connections: c.connections, seconds: d}.run()
+	out := load{target: to, prompts: r.prompts[c.kind], stream: c.stream, paced: c.paced, connections: c.connections, seconds: d}.run()
 	after, err := r.read(ctx, p)
 	if err != nil {
 		return s, err
@@ -129,7 +168,12 @@ func (r *run) drive(ctx context.Context, c *cell, t int, d time.Duration) (s sam
 	if n == 0 {
 		return s, fmt.Errorf("%s answered nothing: %w", to.name, r.first)
 	}
-	if t == purser {
+	if t == governed {
+		if r.ruled += n; c.kind == valued {
+			r.valued += n
+		}
+	}
+	if t == purser || t == governed {
 		r.asked += n
 		r.billed += after.billed - before.billed
 	}

@@ -49,6 +49,15 @@ func TestClientAddress(t *testing.T) {
 		if want := c.want; want == "" && got.IsValid() || want != "" && got != netip.MustParseAddr(want) {
 			t.Errorf("%s: %v, want %q", name, got, want)
 		}
+		var lines []string // as administration has them
+		c.headers.Each(func(name, value []byte) {
+			if strings.EqualFold(string(name), headerForwardedFor) {
+				lines = append(lines, string(value))
+			}
+		})
+		if again := ClientAddress(g.cfg.TrustedProxies, netip.MustParseAddr(c.peer), lines); again != got {
+			t.Errorf("%s: %v for requests, %v for administration", name, got, again)
+		}
 		g.cfg.TrustedProxies = nil
 		if got := g.clientAddress(&Request{Remote: netip.AddrPortFrom(netip.MustParseAddr(c.peer), 4711), Header: c.headers}); got != netip.MustParseAddr(c.peer).Unmap() {
 			t.Errorf("%s, without trusted proxies: %v", name, got)

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"purser/proxy/dialect"
+	"purser/proxy/dialect/jsonscan"
 	"purser/proxy/redaction"
 	"purser/proxy/redaction/body"
 	"purser/proxy/redaction/events"
@@ -60,9 +61,9 @@ func (x *exchange) redact() *dialect.Error {
 
 func (x *exchange) redactBody(plan *redaction.Plan) *dialect.Error {
 	values := redaction.NewValues(x.tokenTag())
-	ctx, stop := x.present()
-	defer stop()
 	r := body.NewRequest(plan, x.veil.hasher, values, func(h *redaction.Hook, texts [][]byte) ([][]redaction.Finding, error) {
+		ctx, stop := x.present()
+		defer stop()
 		return x.g.seams.Redactions.Ask(ctx, h, texts)
 	})
 	doc, err := r.Request(x.veil.body)
@@ -146,17 +147,28 @@ func (x *exchange) veilStream() {
 	})
 }
 
-// jsonPaths are where a request asks for an answer in JSON.
-var jsonPaths = []string{"response_format.type", "text.format.type", "output_format.type", "output_config.format.type", "generationConfig.responseMimeType", "generation_config.response_mime_type"}
+// jsonPaths are where a request asks for an answer in JSON: a member of the body, and
+// where in it.
+var jsonPaths = map[string]string{
+	"response_format": "type", "text": "format.type", "output_format": "type", "output_config": "format.type",
+	"generationConfig": "responseMimeType", "generation_config": "response_mime_type",
+}
 
-func asksJSON(doc []byte) bool {
-	for _, r := range gjson.GetManyBytes(doc, jsonPaths...) {
-		switch r.Str {
-		case "json_object", "json_schema", "application/json":
-			return true
+// asksJSON reads the body once, whatever stands first in it.
+func asksJSON(doc []byte) (asks bool) {
+	c := jsonscan.Cursor{Doc: doc, LoneSurrogates: true}
+	err := c.EachMember(func(k jsonscan.Str) error {
+		at, ok := jsonPaths[string(c.Name(k))]
+		start, end, err := c.Value()
+		if ok && err == nil {
+			switch gjson.GetBytes(doc[start:end], at).Str {
+			case "json_object", "json_schema", "application/json":
+				asks = true
+			}
 		}
-	}
-	return false
+		return err
+	})
+	return asks && err == nil
 }
 
 // unveiled gives what the client gets of the next events, and of the last ones what was

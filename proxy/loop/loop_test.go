@@ -132,6 +132,18 @@ func many(n int, f func(i int) turn) (turns []turn) {
 
 const listing = "README.md cmd docs go.mod internal ledger node proxy raftfsm tools: 11 entries in all"
 
+// TestALoopIsSeenByANodeThatSeesItsLastRequestAlone: a conversation carries its own
+// past, so that an agent is noticed however its requests are spread over nodes.
+func TestALoopIsSeenByANodeThatSeesItsLastRequestAlone(t *testing.T) {
+	turns := many(8, func(int) turn { return turn{"I will look again.", "ls", `{"path":"."}`, listing} })
+	who := Subject{Key: "k", Dim: ledger.DimRun, Value: "run-1"}
+	for name, format := range formats {
+		if _, f := NewGuard().Enter(ruleOf(t, Spec{}), who, Read(format(turns)), ledger.Second); f.Why != Repeat {
+			t.Errorf("%s: a fresh node finds %q", name, f.Why)
+		}
+	}
+}
+
 // TestLoopsAreFound: agents that go round in circles, in each format.
 func TestLoopsAreFound(t *testing.T) {
 	ls := turn{"I will look again.", "ls", `{"path":"."}`, listing}

@@ -17,7 +17,8 @@ type Options struct {
 	HashKey []byte
 }
 
-// Set is all specs of a node, compiled. It is immutable.
+// Set is all specs of a node, compiled. It is immutable, but for the plans that it
+// remembers.
 type Set struct {
 	specs    []*compiled
 	recs     []*recognizer
@@ -26,6 +27,7 @@ type Set struct {
 	context  [][]int // keywords that are context words, by recognizer of numbers
 	hashKey  []byte
 	live     *automaton // nil if no spec looks at answers
+	plans    plans
 }
 
 // Compile makes a set of specs. It says everything that is wrong with any.

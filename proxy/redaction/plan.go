@@ -33,7 +33,6 @@ func (c *compiled) goes(d Direction) bool {
 }
 
 func (c *compiled) covers(dims *ledger.Dimensions) bool {
-
 	for _, m := range c.match {
 		if !slices.Contains(m.Values, dims.Get(m.Dim)) {
 			return false
@@ -42,7 +41,7 @@ func (c *compiled) covers(dims *ledger.Dimensions) bool {
 	return true
 }
 
-// Plan is what is looked for in one request, in one direction.
+// Plan is what is looked for in one request, in one direction. It is immutable.
 type Plan struct {
 	set     *Set
 	specs   []*compiled
@@ -57,15 +56,27 @@ type Plan struct {
 // Plan is what the specs want that cover a request of these dimensions, in one
 // direction; nil if there is nothing.
 func (s *Set) Plan(dims *ledger.Dimensions, d Direction) *Plan {
-	var specs []*compiled
-	for _, c := range s.specs {
+	key := planKey{direction: d}
+	for i, c := range s.specs {
 		if c.goes(d) && c.covers(dims) {
+			key.specs[i/64] |= 1 << (i % 64)
+		}
+	}
+	if key.specs == (planKey{}).specs {
+		return nil
+	}
+	return s.plans.get(key, s.plan)
+}
+
+// plan makes the plan of some specs in one direction.
+func (s *Set) plan(k planKey) *Plan {
+	var specs []*compiled
+	for i, c := range s.specs {
+		if k.specs[i/64]&(1<<(i%64)) != 0 {
 			specs = append(specs, c)
 		}
 	}
-	if len(specs) == 0 {
-		return nil
-	}
+	d := k.direction
 	p := &Plan{set: s, specs: specs, output: d == Output, want: make([]bool, len(s.recs))}
 	for rec, x := range s.recs {
 		for _, c := range specs {

@@ -48,6 +48,7 @@ type Scanner struct {
 
 	// Where context words end, by recognizer of numbers: all, and what is left of them.
 	words, context [][]int
+	region         region // at hand; here, so that asking recognizers about it allocates nothing
 	full           bool
 	work           int // bytes that expressions may still be run over
 }
@@ -183,18 +184,19 @@ func (s *Scanner) byNumber(text []byte) {
 		return
 	}
 	for at := 0; ; {
-		r, ok := nextRegion(text, at)
-		if !ok {
+		var ok bool
+		if s.region, ok = nextRegion(text, at); !ok {
 			return
 		}
+		r := &s.region
 		at = r.end
 		for i, rec := range s.plan.numbers {
 			x := s.plan.set.recs[rec]
 			w := which(0)
-			if x.numbers(&r) {
+			if x.numbers(r) {
 				w = exacts
 			}
-			if x.names && (w != 0 && x.loose == nil || x.loose != nil && x.loose(&r)) && s.named(i, r.start-contextBefore, r.end+contextAfter) {
+			if x.names && (w != 0 && x.loose == nil || x.loose != nil && x.loose(r)) && s.named(i, r.start-contextBefore, r.end+contextAfter) {
 				w |= nameds
 			}
 			if w != 0 {

@@ -2,6 +2,7 @@ package redaction
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"purser/ledger"
 	"purser/proxy/redaction/labelled"
 )
 
@@ -305,4 +307,44 @@ func FuzzScan(f *testing.F) {
 			t.Fatalf("%q is decided up to %d", text, n)
 		}
 	})
+}
+
+// TestPlansAreOfTheSpecsThatCover: a plan that is remembered is given to those requests
+// alone that it was made for.
+func TestPlansAreOfTheSpecsThatCover(t *testing.T) {
+	var specs []Spec
+	for i := range MaxSpecs {
+		specs = append(specs, Spec{ID: fmt.Sprint("s", i), Match: map[string][]string{"team": {fmt.Sprint("t", i), "all"}}, Direction: Both})
+	}
+	set, err := Compile(specs, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(team string, d Direction) *Plan {
+		dims := &ledger.Dimensions{}
+		dims.Values[ledger.DimTeam] = team
+		return set.Plan(dims, d)
+	}
+	for range 2 { // the second time they are remembered, as far as there is room
+		for i := range MaxSpecs {
+			for _, d := range []Direction{Input, Output} {
+				p := of(fmt.Sprint("t", i), d)
+				if len(p.specs) != 1 || p.specs[0].spec.ID != specs[i].ID || p.output != (d == Output) {
+					t.Fatalf("team t%d has the plan of %d specs, output %v", i, len(p.specs), p.output)
+				}
+			}
+		}
+	}
+	if p := of("all", Input); len(p.specs) != MaxSpecs {
+		t.Errorf("a request that all cover has %d", len(p.specs))
+	}
+	if p := of("none", Input); p != nil {
+		t.Errorf("a request that none covers has %d", len(p.specs))
+	}
+	if n := len(set.plans.made); n != maxPlans {
+		t.Errorf("%d plans are remembered, not %d", n, maxPlans)
+	}
+	if a, b := of("t0", Input), of("t0", Input); a != b {
+		t.Error("a plan is made twice")
+	}
 }

@@ -21,10 +21,10 @@ var ErrTooMany = errors.New("more values to replace than are kept for one reques
 // Values are the values of one exchange that placeholders stand for. They are
 // nowhere else, and go with it.
 type Values struct {
-	tag    string // of every placeholder, "" for none
-	names  map[[2]string]string
-	values map[string]string // by placeholder without its brackets
-	taken  map[string]bool   // placeholders that the request had in it
+	tag    string               // of every placeholder, "" for none
+	names  map[[2]string]string // all maps are nil until there is something: most requests have no value
+	values map[string]string    // by placeholder without its brackets
+	taken  map[string]bool      // placeholders that the request had in it
 	count  map[string]int
 	bytes  int
 	widest int // bytes of the longest placeholder's inside
@@ -32,9 +32,7 @@ type Values struct {
 
 // NewValues makes an empty one. A tag makes its placeholders differ from those of
 // other exchanges, as is needed where a model may see both.
-func NewValues(tag string) *Values {
-	return &Values{tag: tag, names: map[[2]string]string{}, values: map[string]string{}, taken: map[string]bool{}, count: map[string]int{}}
-}
+func NewValues(tag string) *Values { return &Values{tag: tag} }
 
 // Len is how many values there are.
 func (v *Values) Len() int {
@@ -52,6 +50,9 @@ func (v *Values) Reserve(text []byte) {
 			continue
 		}
 		if name, size, _ := placeholder(text[i:], true); size > 0 && len(v.taken) < maxTaken {
+			if v.taken == nil {
+				v.taken = map[string]bool{}
+			}
 			v.taken[string(name)] = true
 		}
 	}
@@ -69,6 +70,9 @@ func (v *Values) Token(entity string, value []byte) (string, error) {
 	}
 	if len(v.values) == MaxValues || v.bytes+len(value) > maxValueBytes || len(v.taken) == maxTaken {
 		return "", ErrTooMany
+	}
+	if v.names == nil {
+		v.names, v.values, v.count = map[[2]string]string{}, map[string]string{}, map[string]int{}
 	}
 	name := ""
 	for name == "" || v.taken[name] {
@@ -212,22 +216,23 @@ func AppendEscaped(dst []byte, text string) []byte {
 }
 
 // Hasher makes keyed hashes for one tenant.
-type Hasher struct{ key []byte }
+type Hasher struct {
+	key    []byte // of the set; the tenant's is derived when there is a value to hash
+	tenant string
+}
 
 // Hasher gives that of a tenant. What it makes of a value tells nothing without the
 // set's key, and differs between tenants.
-func (s *Set) Hasher(tenant string) Hasher {
-	mac := hmac.New(sha256.New, s.hashKey)
-	mac.Write([]byte("purser redaction\x00" + tenant))
-	return Hasher{mac.Sum(nil)}
-}
+func (s *Set) Hasher(tenant string) Hasher { return Hasher{s.hashKey, tenant} }
 
 // hashBytes of a hash are shown: 64 bits, so that two values of a tenant's that have
 // one are not to be expected.
 const hashBytes = 8
 
 func (h Hasher) hash(entity string, value []byte) string {
-	mac := hmac.New(sha256.New, h.key)
+	own := hmac.New(sha256.New, h.key)
+	own.Write([]byte("purser redaction\x00" + h.tenant))
+	mac := hmac.New(sha256.New, own.Sum(nil))
 	mac.Write([]byte(entity + "\x00"))
 	mac.Write(value)
 	return hex.EncodeToString(mac.Sum(nil)[:hashBytes])

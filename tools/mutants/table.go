@@ -12,6 +12,12 @@ const (
 	proxied  = "./proxy"
 	jepsen   = "./jepsen-style-tests/cluster"
 	alerting = "./internal/alerting"
+	policies = "./proxy/policy"
+	redacted = "./proxy/redaction"
+	bodies   = "./proxy/redaction/body"
+	children = "./internal/children"
+	objects  = "./internal/directory"
+	access   = "./internal/access"
 	simulate = "TestSimulation"
 	random   = "TestRandomFaults"
 	rounds   = "-seed 1 -runs 4 -time 6s"
@@ -141,6 +147,56 @@ var table = []mutant{
 	{"an error that is tried again counts as a repetition",
 		"proxy/loop/guard.go", "if !v.on || !answer {", "if !v.on {", "./proxy/loop", "TestTheSameRequest", ""},
 
+	// Governance.
+	{"a denial of a policy is passed over",
+		"proxy/policy/run.go", "if s.policies[i].ask(r, nil) {", "if s.policies[i].ask(r, nil) && false {", policies, "TestMatrix", ""},
+	{"a policy in shadow is enforced",
+		"proxy/policy/run.go", "		r.rule(p, u, record.PolicyDenied)\n		return true, !p.shadow", "		r.rule(p, u, record.PolicyDenied)\n		return true, true", policies, "TestMatrix", ""},
+	{"a rule that cannot be decided is passed over (undecided means yes)",
+		"proxy/policy/run.go", "	case unknown:\n		r.rule(p, u, record.PolicyUndecided)\n		return true, !p.shadow", "	case unknown:\n		return false, false", policies, "TestMatrix", ""},
+	{"a policy is asked about requests that it is not for",
+		"proxy/policy/index.go", "if !slices.Contains(m.values, d.Get(m.dim)) {", "if !slices.Contains(m.values, d.Get(m.dim)) && false {", policies, "TestIndex|TestMatrix", ""},
+	{"what proxies say is read from its beginning, where the client writes",
+		"proxy/address.go", "a, ok := forwardedFor(rest[comma+1:])", "first, _, _ := strings.Cut(rest, \",\")\n			a, ok := forwardedFor(first)", proxied, "TestClientAddress", ""},
+	{"X-Forwarded-For is believed whoever sends it",
+		"proxy/address.go", "	if _, trusted := policy.Within(proxies, at); !trusted {\n		return at\n	}\n	for i", "	for i", proxied, "TestClientAddress", ""},
+	{"the last byte of a value is left in the request",
+		"proxy/redaction/body/redact.go", "Edit{f.Start, f.End, with}", "Edit{f.Start, f.End - 1, with}", bodies, "", ""},
+	{"a value that is to be blocked passes",
+		"proxy/redaction/body/redact.go", "if f.Action == redaction.Block {", "if false {", bodies, "TestBlock", ""},
+	{"the request is redacted, and the client's own is sent",
+		"proxy/veil.go", "	x.veil.body = doc\n	if e := x.wire().Decode(&x.call, x.target(), doc); e != nil {\n		return e\n	}\n", "	x.veil.body = doc\n", proxied, "TestTheUpstreamSees", ""},
+	{"a policy's rewrite begins from what the client wrote, values and all",
+		"proxy/veil.go", "	x.veil.body = doc\n", "", proxied, "TestAPolicysRewrite", ""},
+	{"a placeholder of the client's own is given to a value",
+		"proxy/redaction/values.go", "name == \"\" || v.taken[name]", "name == \"\"", bodies, "TestAPlaceholder", ""},
+	{"the plan of one direction is remembered for the other",
+		"proxy/redaction/plan.go", "	return s.plans.get(key, s.plan)", "	key.direction = Input\n	return s.plans.get(key, s.plan)", redacted, "TestPlans", ""},
+	{"a child key may use what it names beside what its parent may (union, not intersection)",
+		"internal/children/compose.go", "return append(slices.Clip(a), list)", "return proxy.Allow{slices.Concat(append(slices.Clip(a), list)...)}", children, "TestNoChain", quiet},
+	{"a child key outlives its parent",
+		"internal/children/compose.go", "p.Expires == 0 || end < p.Expires", "true", children, "TestNoChain", quiet},
+	{"an object is changed whatever it has become (lost update)",
+		"internal/directory/object.go", "	if !expected(old, in.Expect) {\n		return VersionMismatch\n	}\n	if code", "	if code", objects, "TestAnObject|TestObjects", quiet},
+	{"a secret that was rotated counts for ever",
+		"internal/directory/key.go", "if h != k.Hash && at >= k.OldUntil && k.Revoked == 0 {", "if false {", objects, "TestARotated", ""},
+	{"the hash of an entry of the audit trail leaves out the one before it",
+		"internal/audit/chain.go", "	d.Write(prev[:])\n", "", "./internal/audit", "TestA1|TestARewritten|TestCompat", ""},
+	{"an administrator of a team is asked about the whole",
+		"internal/access/decide.go", "case !g.Reach.All && !p.Owned():", "case false:", access, "", ""},
+	{"a token is made that reaches further than its maker",
+		"internal/access/decide.go", "if !own.Reach.Includes(has.Reach) {", "if false {", access, "TestA2|TestDelegation", ""},
+	{"a credential counts at the instant it expires",
+		"internal/access/decide.go", "now >= s.Expires", "now > s.Expires", access, "TestA1", ""},
+	{"a team takes over the budget of another by its id",
+		"api/admin/reach.go", "	case !reach.Covers(was.matches()):\n		return nil, outside", "	case false:\n		return nil, outside", "./api/admin", "TestA3", ""},
+	{"the ciphertext of one credential opens as another's (no id in what it is bound to)",
+		"internal/vault/vault.go", "{purpose, b.ID, b.Provider}", "{purpose, b.Provider}", "./internal/vault", "TestCiphertexts", ""},
+	{"each address of a /64 has failures of its own",
+		"internal/attempts/attempts.go", "prefix6 = 64", "prefix6 = 128", "./internal/attempts", "TestWhatCounts", ""},
+	{"a loop is seen only by a node that has seen its steps",
+		"proxy/loop/guard.go", "repetition(e.steps, m.baseline-dropped, r); why != None {", "repetition(e.steps, m.baseline-dropped, r); why != None && m.next > 0 {", "./proxy/loop", "TestALoopIsSeen", ""},
+
 	// The log.
 	{"a lost leadership reads as a refusal (ambiguity is refusal)",
 		"raftfsm/proposer.go", "[]error{raft.ErrNotLeader, ", "[]error{raft.ErrLeadershipLost, raft.ErrNotLeader, ", raftfsm, "", ""},
@@ -193,7 +249,7 @@ var table = []mutant{
 	{"a fence gives back what an unreachable holder may be spending",
 		"ledger/register.go", "	a.close(l, restWrittenOff)\n	s.dropLease(a, n)\n", "	a.close(l, restReturned)\n	s.dropLease(a, n)\n", jepsen, "TestAFence", ""},
 	{"a changed limit is not told to the purses",
-		"raftfsm/fsm.go", "			f.changes.Budgets++\n			f.wakeLocked()\n		}\n	}\n	if", "		}\n	}\n	if", jepsen, "TestALowered", ""},
+		"raftfsm/fsm.go", "		f.changes.Budgets++\n		f.wakeLocked()\n	}\n	if check", "	}\n	if check", jepsen, "TestALowered", ""},
 	{"a request is refused for good while others hold idle money",
 		"ledger/grant.go", "row.pending > row.account.available+row.account.outstanding", "row.pending > row.account.available", jepsen, random, rounds},
 	{"a grant is added again with each answer",

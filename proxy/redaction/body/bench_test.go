@@ -46,3 +46,59 @@ func BenchmarkRequest(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkExchange does for one request of 4 KiB what the request path does: it asks
+// the set for both plans, redacts the request, and restores a short answer.
+func BenchmarkExchange(b *testing.B) {
+	set, err := redaction.Compile([]redaction.Spec{{ID: "s", Direction: redaction.Both, Action: redaction.Tokenise}}, redaction.Options{HashKey: []byte("k")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	answer := []byte(`{"choices":[{"message":{"role":"assistant","content":"It was changed, and is to be tested next."}}]}`)
+	for _, c := range []struct {
+		name  string
+		every int
+	}{{"nothing", 0}, {"value_in_20_sentences", 20}} {
+		b.Run(c.name, func(b *testing.B) {
+			text, err := json.Marshal(labelled.Prompt(1, 4<<10, c.every))
+			if err != nil {
+				b.Fatal(err)
+			}
+			doc := append(append([]byte(`{"messages":[{"role":"user","content":`), text...), `}]}`...)
+			b.SetBytes(int64(len(doc)))
+			b.ReportAllocs()
+			defer labelled.PerCPU(b, len(doc))()
+			for b.Loop() {
+				hasher, values := set.Hasher("tenant"), redaction.NewValues("")
+				if _, err := NewRequest(set.Plan(nil, redaction.Input), hasher, values, nil).Request(doc); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := NewAnswer(set.Plan(nil, redaction.Output), hasher, values).Answer(answer); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestSearchingAllocatesLittle: a request without a value costs its leaves and its
+// scanners, and no plan of its own.
+func TestSearchingAllocatesLittle(t *testing.T) {
+	set, err := redaction.Compile([]redaction.Spec{{ID: "s", Direction: redaction.Both, Action: redaction.Tokenise}}, redaction.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(labelled.Prompt(1, 4<<10, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := append(append([]byte(`{"messages":[{"role":"user","content":`), text...), `}]}`...)
+	n := testing.AllocsPerRun(100, func() {
+		if _, err := NewRequest(set.Plan(nil, redaction.Input), set.Hasher("t"), redaction.NewValues(""), nil).Request(doc); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 40 {
+		t.Errorf("a request without a value allocates %v times", n)
+	}
+}

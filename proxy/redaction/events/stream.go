@@ -116,6 +116,10 @@ func (s *Stream) sent(e sse.Event) error {
 
 // event takes the next event, whose data is raw[at:to].
 func (s *Stream) event(raw []byte, at, to int) error {
+	if s.plain(raw[at:to]) { // as most are where only placeholders are sought: no copy
+		s.out = append(s.out, raw...)
+		return nil
+	}
 	return s.add(&event{raw: bytes.Clone(raw), at: at, to: to})
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"purser/api/admin"
+	"purser/proxy/redaction"
 )
 
 const wholeJSON = `{"choices":[{}],"usage":{"completion_tokens":50,"x":{}}}`
@@ -129,6 +130,41 @@ func TestRunIsWrongUnlessEachRequestHasItsRecord(t *testing.T) {
 	}
 }
 
+func TestARunWithoutItsRulesIsWrong(t *testing.T) {
+	r := run{ruled: 3, valued: 2}
+	metrics := func(ruled, found string) []byte {
+		return []byte(ruledMeter + ruled + "\n" + foundMeter + `entity="EMAIL",action="tokenise"} 1` + "\n" + foundMeter + `entity="IBAN",action="tokenise"} ` + found + "\n")
+	}
+	if err := r.governed(metrics("3", "1")); err != nil {
+		t.Error(err)
+	}
+	if r.governed(metrics("2", "1")) == nil || r.governed(metrics("3", "0")) == nil || r.governed(nil) == nil {
+		t.Error("a policy that was not asked, or a value that was not found, is not seen")
+	}
+}
+
+// TestPromptsHaveTheValuesThatTheyAreNamedAfter, and each request is another.
+func TestPromptsHaveTheValuesThatTheyAreNamedAfter(t *testing.T) {
+	set, err := redaction.Compile([]redaction.Spec{{ID: "all"}}, redaction.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scanner := set.Plan(nil, redaction.Input).NewScanner()
+	seen := map[string]bool{}
+	for every, p := range map[int]prompts{0: newPrompts(0), valuesEvery: newPrompts(valuesEvery)} {
+		for range promptsOfKind {
+			b := p.append(nil, true)
+			if !json.Valid(b) || len(b) < promptBytes || seen[string(b)] {
+				t.Fatalf("a request of %d bytes was sent twice or is not JSON: %.200s", len(b), b)
+			}
+			seen[string(b)] = true
+			if found, _ := scanner.Scan(b); (len(found) > 0) != (every > 0) {
+				t.Errorf("a prompt with a value every %d sentences has %d", every, len(found))
+			}
+		}
+	}
+}
+
 func TestReportTellsTheTargetsApart(t *testing.T) {
 	r := newRun(nil, plan{seconds: time.Second, rounds: 1}, io.Discard)
 	for _, c := range r.cells {
@@ -144,11 +180,14 @@ func TestReportTellsTheTargetsApart(t *testing.T) {
 	if last := res.Cells[len(res.Cells)-1]; !last.Paced || last.Targets[purser].AddedFirst50 != 2 || last.Targets[purser].FirstRatio != 2 || res.Cells[0].Targets[purser].First50 != 0 {
 		t.Errorf("first events: %+v", last.Targets[purser])
 	}
+	if got := res.Ruled[0]; len(res.Ruled) != 8 || len(got.Targets) != 2 || got.CPURatio != 4.0/3 || got.Targets[1].AddedCPU != 1 || got.Targets[1].AddedP50 != 1 {
+		t.Errorf("governance: %+v", got)
+	}
 	var table, text bytes.Buffer
 	if err := errors.Join(res.writeTable(&table), res.writeJSON(&text)); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"JSON, 64", "SSE, 1", "SSE paced, 64", "| purser", "| 1.50"} {
+	for _, want := range []string{"JSON, 64", "SSE, 1", "SSE paced, 64", "| purser", "| 1.50", "SSE with values, 64", "| 1.33"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, table.String())
 		}

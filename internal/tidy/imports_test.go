@@ -193,7 +193,7 @@ var rooms = map[string]room{
 		why:    "the one place from which a text goes to a recognizer outside",
 	},
 	"proxy/redaction/labelled": {
-		why: "it is for tests alone, and shares no code with what they test",
+		why: "it is for tests and measurements, and shares no code with what they test",
 	},
 	"proxy/dialect/conversation/conversationtest": {
 		module: []string{"proxy/dialect/...", "proxy/price"},

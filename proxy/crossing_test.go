@@ -427,3 +427,25 @@ func TestLoopsHearWhatAllAttemptsCost(t *testing.T) {
 		t.Errorf("told %v, want %d", c.costs, want)
 	}
 }
+
+// TestTokensPassNoHook: text that comes as tokens cannot be shown to a recognizer
+// outside either, whatever else its redaction looks for.
+func TestTokensPassNoHook(t *testing.T) {
+	hook := &redaction.Hook{Name: "ner"}
+	for name, c := range map[string]struct {
+		spec   redaction.Spec
+		status int
+	}{
+		"masks":              {redaction.Spec{ID: "s", Detectors: []string{"PERSON"}, Hook: hook}, 403},
+		"blocks one":         {redaction.Spec{ID: "s", Detectors: []string{"PERSON"}, Action: redaction.Report, Overrides: map[string]redaction.Override{"PERSON": {Action: redaction.Block}}, Hook: hook}, 403},
+		"reports, fail open": {redaction.Spec{ID: "s", Detectors: []string{"PERSON"}, Action: redaction.Report, Hook: &redaction.Hook{Name: "ner", FailOpen: true}}, 200},
+	} {
+		v := newVeiled(t, func(w http.ResponseWriter, _ string) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":3,"total_tokens":3}}`)
+		}, c.spec)
+		if a, got := v.send("POST", "/v1/embeddings", `{"model":"text-embedding-3-small","input":[[1,2,3]]}`); a.Status != c.status || (v.upstreamSaw() == "") != (c.status == 403) {
+			t.Errorf("%s: %d %s", name, a.Status, got)
+		}
+	}
+}

@@ -252,7 +252,7 @@ func TestTheSameRequestAgainCountsOnceAnswered(t *testing.T) {
 				}
 				break
 			}
-			g.Leave(v, c.answer, 0, now)
+			g.Leave(v, c.answer, 1, now)
 		}
 		if found != c.at {
 			t.Errorf("%s: found at %d, want %d", name, found, c.at)

@@ -139,7 +139,7 @@ var table = []mutant{
 	{"a half-open breaker lets everything through",
 		"node/breakers.go", "	if b.probing[c] {\n		return false\n	}\n", "", node, "TestProbes", ""},
 	{"an error that is tried again counts as a repetition",
-		"proxy/loop/guard.go", "if !v.on || !answer {", "if !v.on {", "./proxy/loop", "TestTheSameRequest", ""},
+		"proxy/loop/guard.go", "if answer {", "if answer || cost > 0 {", "./proxy/loop", "TestTheSameRequest", ""},
 
 	// The log.
 	{"a lost leadership reads as a refusal (ambiguity is refusal)",

@@ -17,7 +17,7 @@ import (
 // deny answers with an error and notes it in the record.
 func (x *exchange) deny(e *dialect.Error) *Answer {
 	x.rec.Outcome, x.rec.Code = outcomeOf(e.Code), string(e.Code)
-	x.tellDenial(e)
+	x.tellDenial(e, x.g.clientAddress(x.req))
 	if e.Code == dialect.CodeQuota {
 		e.Status = x.g.cfg.denyStatus(x.endpoint.path)
 	}

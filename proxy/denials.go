@@ -1,6 +1,10 @@
 package proxy
 
-import "purser/proxy/dialect"
+import (
+	"net/netip"
+
+	"purser/proxy/dialect"
+)
 
 // ruledBy is the rule of a policy that refused a request.
 type ruledBy struct {
@@ -17,8 +21,9 @@ var keyRules = map[dialect.Code]string{
 
 // tellDenial tells of a request that a policy refuses: where a stage has set
 // refusedBy, or the code is one that only a key's own rules give. Budgets are no
-// policies: what they refuse is in the usage records.
-func (x *exchange) tellDenial(e *dialect.Error) {
+// policies: what they refuse is in the usage records. from is where the request came
+// from: of a stream whose client has gone, the request cannot be read any more.
+func (x *exchange) tellDenial(e *dialect.Error, from netip.Addr) {
 	by := x.refusedBy
 	if rule, ok := keyRules[e.Code]; ok && by.policy == "" {
 		by = ruledBy{keyPolicy, rule}
@@ -26,7 +31,7 @@ func (x *exchange) tellDenial(e *dialect.Error) {
 	if by.policy == "" || x.g.seams.Denials == nil {
 		return
 	}
-	d := Denial{Policy: by.policy, Rule: by.rule, Code: string(e.Code), Address: x.g.clientAddress(x.req)}
+	d := Denial{Policy: by.policy, Rule: by.rule, Code: string(e.Code), Address: from}
 	if x.key != nil {
 		d.Key = x.key.ID
 	}

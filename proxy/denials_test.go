@@ -43,7 +43,7 @@ func TestDenialsOfPoliciesAreTold(t *testing.T) {
 	// A stage that refuses by a policy names it.
 	x := w.gateway.begin(&Request{Header: headerList(nil), Remote: netip.MustParseAddrPort("192.0.2.7:4711")})
 	x.refusedBy = ruledBy{"office-hours", "night"}
-	x.tellDenial(dialect.NewError(dialect.CodeInvalidValue, "", "no"))
+	x.tellDenial(dialect.NewError(dialect.CodeInvalidValue, "", "no"), want.Address)
 	x.recycle()
 	if fmt.Sprint(got[1:]) != fmt.Sprint([]Denial{{Policy: "office-hours", Rule: "night", Code: "invalid_value", Address: want.Address}}) {
 		t.Errorf("told %+v", got[1:])

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
@@ -166,6 +168,12 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 		// The operator's credential is at fault, not the caller's; the text may quote it.
 		x.g.log.Error("the upstream refuses this gateway's credential", "upstream", x.route_.up.Name, "status", status, "request", x.rec.ID)
 		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "the upstream %s refuses this gateway's credential; its operator has to mend that", x.route_.up.Name)), 0
+	}
+	if gjson.ValidBytes(answer.Body) { // of what is no JSON, nothing is passed on
+		var e *dialect.Error
+		if answer.Body, e = x.unveil(answer.Body); e != nil {
+			return x.deny(e), 0
+		}
 	}
 	text, native := errorText(x.route_.wire, answer.Body)
 	if !native {

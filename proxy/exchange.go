@@ -49,6 +49,7 @@ type exchange struct {
 	flight   Flight // not nil while others may be waiting for this answer
 	store    bool   // the answer may be kept
 
+	kept    string   // the model of the answer that the request is about
 	homeKey string   // the credential that keeps what the call takes up, of a pool
 	tried   []string // the credentials of attempts
 
@@ -165,7 +166,7 @@ func (x *exchange) authenticate() *dialect.Error {
 		if isChild(secret) {
 			var e *dialect.Error
 			if key, e = x.findChild(secret); e != nil {
-				return e
+				return x.slowed(e)
 			}
 			state = KeyActive
 			continue
@@ -203,18 +204,25 @@ func (x *exchange) fixRules() *dialect.Error {
 	return nil
 }
 
-// unknownKey refuses a key that nobody has. Who holds a good one is never kept
-// waiting for others behind the same address: keys cannot be guessed, so that only
-// failures have to be slowed down.
+// unknownKey refuses a key that nobody has.
 func (x *exchange) unknownKey() *dialect.Error {
-	if counts := x.g.seams.Attempts; counts != nil {
-		if wait := counts.Failed(x.g.clientAddress(x.req), x.began); wait > 0 {
-			e := dialect.NewError(dialect.CodeTooManyFailures, "", "too many requests with unknown keys from this address; check the key")
-			e.RetryAfterMillis = wait.Milliseconds()
-			return e
-		}
+	return x.slowed(dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)%s", x.orBringKey()))
+}
+
+// slowed is the refusal of a key, or, if that may be a guess, of too many such ones
+// from one address. Who holds a good one is never kept waiting for others behind the
+// same address: keys cannot be guessed, so that only failures have to be slowed down.
+func (x *exchange) slowed(refusal *dialect.Error) *dialect.Error {
+	counts := x.g.seams.Attempts
+	if counts == nil || refusal.Code != dialect.CodeInvalidKey && refusal.Code != dialect.CodeChildKey {
+		return refusal
 	}
-	return dialect.NewError(dialect.CodeInvalidKey, "", "this is not a virtual key of this gateway (a provider's own key does not work here)%s", x.orBringKey())
+	if wait := counts.Failed(x.g.clientAddress(x.req), x.began); wait > 0 {
+		e := dialect.NewError(dialect.CodeTooManyFailures, "", "too many requests with unknown keys from this address; check the key")
+		e.RetryAfterMillis = wait.Milliseconds()
+		return e
+	}
+	return refusal
 }
 
 func (x *exchange) orKeyHeader() string {
@@ -282,7 +290,9 @@ func (x *exchange) decode() *dialect.Error {
 func (x *exchange) route() *dialect.Error {
 	c := &x.route_
 	var pinned string
-	if model, upstream, ok := x.rules.Route(x.call.Model); ok {
+	if x.endpoint.kind == dialect.Lookup { // the route may lead elsewhere by now
+		x.call.Model = x.kept
+	} else if model, upstream, ok := x.rules.Route(x.call.Model); ok {
 		x.call.Model, x.routed, pinned = model, true, upstream
 	}
 	home, e := x.home()

@@ -19,10 +19,13 @@ func (g *Gateway) Explain(r *Request, key *Principal) (policy.Answer, error) {
 	if a := x.builtin(); a != nil {
 		return policy.Answer{}, fmt.Errorf("the request does not reach the policies: it is answered with %d", a.Status)
 	}
-	if x.endpoint.models {
-		return policy.Answer{}, errors.New("policies are not asked about lists of models")
+	if x.endpoint.models || x.endpoint.own != ownNothing {
+		return policy.Answer{}, errors.New("policies are not asked about lists of models, nor about what is asked of a key itself")
 	}
 	x.key = key
+	if e := x.permit(); e != nil {
+		return policy.Answer{}, e
+	}
 	x.rec.Dims.Values[ledger.DimKey] = key.ID
 	if e := x.fixRules(); e != nil {
 		return policy.Answer{}, e

@@ -61,10 +61,10 @@ func (x *exchange) recycle() {
 	x.call.Reset()
 	x.original.Reset()
 	x.left, x.groups, x.veil = nil, nil, veil{}
-	x.req, x.endpoint, x.key, x.secret, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil, nil
+	x.req, x.endpoint, x.key, x.secret, x.rules, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt, x.refusedBy = chosen{}, attempt{}, ruledBy{}
 	x.judged.clear()
-	x.homeKey, x.tried = "", x.tried[:0]
+	x.kept, x.homeKey, x.tried = "", "", x.tried[:0]
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.routed, x.resume, x.ended = "", false, false, false, false
 	x.earlier, x.costInUsage, x.stream.answer, x.stream.kept = 0, false, nil, nil

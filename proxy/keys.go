@@ -193,6 +193,9 @@ func (x *exchange) bringsKey() *dialect.Error {
 	if key == "" {
 		return dialect.NewError(dialect.CodeInvalidKey, "", "the upstream %s is asked with the caller's own key: send the virtual key as `%s: pk_…`, and the key of %s as `Authorization: Bearer …`%s", up.Name, headerKey, up.Provider, x.orKeyHeader())
 	}
+	if key == string(x.secret) {
+		return dialect.NewError(dialect.CodeInvalidKey, "", "the upstream %s is asked with a key of %s, and the one that was sent is the virtual key; nothing was sent", up.Name, up.Provider)
+	}
 	for _, o := range keyOwners {
 		if !strings.HasPrefix(key, o.prefix) {
 			continue

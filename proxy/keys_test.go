@@ -285,6 +285,7 @@ func TestCallersBringTheirKeys(t *testing.T) {
 		t.Errorf("%d %s", a.Status, body)
 	}
 	header = nil
+	w.keys[sha("imported")] = keyed{&Principal{ID: "k2"}, KeyActive} // not every virtual key begins as ours do
 	for name, x := range map[string]struct {
 		headers []string
 		says    string
@@ -293,7 +294,9 @@ func TestCallersBringTheirKeys(t *testing.T) {
 		"nothing at all":             {nil, "x-purser-key"},
 		"no provider's key":          {[]string{"Authorization", "Bearer pk_good"}, "send the virtual key as `x-purser-key: pk_…`, and the key of openai"},
 		"only the virtual key":       {[]string{"x-purser-key", "pk_good"}, "the key of openai"},
-		"the virtual key twice":      {[]string{"x-purser-key", "pk_good", "Authorization", "Bearer pk_good"}, "looks like one of this gateway"},
+		"the virtual key twice":      {[]string{"x-purser-key", "pk_good", "Authorization", "Bearer pk_good"}, "is the virtual key"},
+		"another virtual key":        {[]string{"x-purser-key", "pk_good", "Authorization", "Bearer pk_other"}, "looks like one of this gateway"},
+		"a virtual key like others":  {[]string{"x-purser-key", "imported", "Authorization", "Bearer imported"}, "is the virtual key"},
 		"an admin token":             {[]string{"x-purser-key", "pk_good", "Authorization", "Bearer pka_abcdef"}, "looks like one of this gateway"},
 		"a key of another provider":  {[]string{"x-purser-key", "pk_good", "Authorization", "Bearer sk-ant-api03-abcdef"}, "looks like one of anthropic"},
 		"a wrong virtual key":        {[]string{"x-purser-key", "pk_wrong", "Authorization", "Bearer pk_good"}, "not a virtual key"},

@@ -24,9 +24,11 @@ type keptAnswers struct {
 }
 
 type keptAnswer struct {
-	id, tenant, model string
-	up                *Upstream
-	key               string // of the upstream's pool: another may be of another account
+	id, tenant string
+	asked      string // the model, as the client named it
+	model      string // that this stood for
+	up         *Upstream
+	key        string // of the upstream's pool: another may be of another account
 }
 
 func newKeptAnswers(limit int) *keptAnswers {
@@ -64,7 +66,7 @@ func (x *exchange) remember(r *dialect.Report) {
 	if x.call.Endpoint != dialect.Responses || !x.call.Store || r.ID == "" {
 		return
 	}
-	a := keptAnswer{id: r.ID, tenant: x.tenant(), model: x.call.Model, up: x.route_.up}
+	a := keptAnswer{id: r.ID, tenant: x.tenant(), asked: x.rec.Model, model: x.call.Model, up: x.route_.up}
 	if a.up.Pool != nil {
 		a.key = x.attempt.key.id
 	}
@@ -106,7 +108,7 @@ func (x *exchange) decodeLookup() *dialect.Error {
 	if !ok {
 		return dialect.NewError(dialect.CodeUnknownResponse, "", "this node cannot show that a response %s was given to this key: a node knows the responses it gave since it started", quotePath(id))
 	}
-	x.call.Model, x.rec.Model = a.model, a.model
+	x.call.Model, x.rec.Model, x.kept = a.asked, a.asked, a.model
 	x.route_.up, x.homeKey = a.up, a.key
 	return nil
 }

@@ -72,6 +72,6 @@ func (x *exchange) leaveLoops() {
 	case record.Completed, record.CacheHit, record.Coalesced, record.CutShort:
 		answered = true
 	}
-	x.g.seams.Loops.Leave(x.visit, answered, x.rec.Cost, x.rec.At+ledger.Instant(x.rec.Total))
+	x.g.seams.Loops.Leave(x.visit, answered, x.cost(), x.rec.At+ledger.Instant(x.rec.Total))
 	x.visit, x.looped = loop.Visit{}, loop.Found{}
 }

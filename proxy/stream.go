@@ -303,6 +303,8 @@ func (x *exchange) endStream(outcome record.Outcome) {
 	x.rec.Outcome = outcome
 	if x.attempt.sliced.cut {
 		x.rec.Outcome = record.CutShort
+	} else if outcome == record.Completed && x.veil.shut {
+		x.rec.Outcome = record.Denied
 	} else if outcome == record.Completed && (s.err != nil || !report.Done) {
 		x.rec.Outcome = record.Truncated
 	} else if outcome == record.Completed && report.Failed != nil {

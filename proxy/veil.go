@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"net/netip"
 
 	"github.com/tidwall/gjson"
 
@@ -28,7 +29,9 @@ type veil struct {
 	hasher redaction.Hasher
 
 	stream *events.Stream // of a streamed answer, nil where nothing is to be done
-	shut   bool           // nothing more of the stream is shown
+	from   netip.Addr     // who reads it
+	begun  bool           // something of the stream was shown
+	shut   bool           // nothing more of it is shown
 }
 
 func (v *veil) idle() bool { return v.values.Len() == 0 && v.plan == nil }
@@ -141,6 +144,7 @@ func (x *exchange) veilStream() {
 	if x.veil.idle() {
 		return
 	}
+	x.veil.from = x.g.clientAddress(x.req)
 	x.veil.stream = events.New(events.Setting{
 		Dialect: veiled[x.endpoint.speaks], Array: x.asked().StreamType != "", JSONText: asksJSON(x.veil.body),
 		Plan: x.veil.plan, Hasher: x.veil.hasher, Values: x.veil.values,
@@ -191,12 +195,14 @@ func (x *exchange) unveiled(out []byte) []byte {
 		x.g.noteFound(v.stream.Counts)
 	}
 	if err == nil {
+		v.begun = v.begun || len(shown) > 0
 		return shown
 	}
 	v.shut = true
 	x.g.noteFound(v.stream.Counts)
 	e := x.notRedacted(err, "the answer")
 	x.rec.Code = string(e.Code)
+	x.tellDenial(e, v.from)
 	return x.errorEvent(bytes.Clone(shown), e)
 }
 
@@ -211,7 +217,7 @@ func (x *exchange) errorEvent(dst []byte, e *dialect.Error) []byte {
 		dst = append(dst, "event: error\n"...)
 		doc = append([]byte(`{"type":"error",`), doc[1:]...)
 	case x.asked().StreamType != "":
-		if len(dst) == 0 && x.rec.FirstByte == 0 {
+		if len(dst) == 0 && !x.veil.begun {
 			return append(append(append(dst, '['), doc...), ']')
 		}
 		return append(append(append(dst, ",\r\n"...), doc...), ']')

@@ -14,7 +14,7 @@ const (
 	CacheHit                         // answered from a cache; cost nothing
 	Coalesced                        // answered by another request in flight; cost nothing
 	Refused                          // a budget said no; nothing was sent
-	Denied                           // key, policy or bad input; nothing was sent
+	Denied                           // key, policy or bad input; nothing was sent, or the answer was withheld
 	UpstreamError                    // the upstream refused or broke before it could bill
 	Disconnected                     // the client went away; the upstream was drained to its usage
 	Truncated                        // the upstream broke off after it had begun

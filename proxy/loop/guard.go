@@ -84,39 +84,75 @@ type Visit struct {
 // Enter looks at a request. What it finds is for the caller to refuse or to let
 // pass, as the rule says; the visit is to be ended by Leave in any case.
 func (g *Guard) Enter(r *Rule, s Subject, e Evidence, at ledger.Instant) (Visit, Found) {
+	v := Visit{subject: s, whole: e.whole, on: true}
+	baseline, known := g.meet(r, s, e, at)
+	if known.Why != None {
+		return v, known
+	}
+	// The texts are compared without the lock, which requests of all subjects take.
+	why, times := repetition(e.steps, baseline-(e.total-len(e.steps)), r)
+	return v, g.settle(r, s, e, at, why, times)
+}
+
+// meet begins a visit: from which step on the conversation counts, or the loop that
+// the subject cools down from.
+func (g *Guard) meet(r *Rule, s Subject, e Evidence, at ledger.Instant) (baseline int, known Found) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	m := g.know(s)
 	m.forgive(r, e, at)
-	v := Visit{subject: s, whole: e.whole, on: true}
+	if known = m.cooling(r, at); known.Why != None {
+		return 0, known
+	}
 	if m.trip.Why != None {
-		if at < m.trip.Until {
-			m.trip.First = false
-			m.trip.Enforce = r.Enforce
-			return v, m.trip
-		}
 		m.restart(e, at) // it has cooled down
 	}
-	why, times := m.judge(r, e, at)
+	m.baseline = min(m.baseline, e.total) // less if the client has cut its conversation
+	return m.baseline, Found{}
+}
+
+// cooling is the loop that the subject cools down from, if there is one.
+func (m *memory) cooling(r *Rule, at ledger.Instant) Found {
+	if m.trip.Why == None || at >= m.trip.Until {
+		return Found{}
+	}
+	m.trip.First, m.trip.Enforce = false, r.Enforce
+	return m.trip
+}
+
+// settle takes what the conversation shows of repetition, looks at what is remembered,
+// and notes the loop.
+func (g *Guard) settle(r *Rule, s Subject, e Evidence, at ledger.Instant, why Why, times int) Found {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m := g.know(s)
+	if known := m.cooling(r, at); known.Why != None {
+		return known // another request of the subject has found it meanwhile
+	}
 	if why == None {
-		return v, Found{}
+		why, times = m.judge(r, e, at)
+	}
+	if why == None {
+		return Found{}
 	}
 	g.found[why]++
 	m.trip = Found{Rule: r.Name, Subject: s, Why: why, Times: times, Enforce: r.Enforce, First: true, Since: at, Until: at + r.CoolDown}
-	return v, m.trip
+	return m.trip
 }
 
-// Leave ends a visit. A request that was answered counts; what it cost is in
-// nano-dollars.
+// Leave ends a visit. A request that was answered counts, and so does what one cost
+// that was not, in nano-dollars: who hangs up and asks again burns as fast.
 func (g *Guard) Leave(v Visit, answer bool, cost ledger.Amount, at ledger.Instant) {
-	if !v.on || !answer {
+	if !v.on || !answer && cost == 0 {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	m := g.know(v.subject)
-	m.answers[m.next%maxAnswers] = answered{v.whole, at}
-	m.next++
+	if answer {
+		m.answers[m.next%maxAnswers] = answered{v.whole, at}
+		m.next++
+	}
 	m.burn.add(cost, at)
 }
 
@@ -149,15 +185,8 @@ func (m *memory) restart(e Evidence, at ledger.Instant) {
 	*m = memory{subject: m.subject, baseline: e.total, begun: at}
 }
 
-// judge looks for a loop in what the request shows, and in what is remembered.
+// judge looks for a loop in what is remembered.
 func (m *memory) judge(r *Rule, e Evidence, at ledger.Instant) (Why, int) {
-	if e.total < m.baseline {
-		m.baseline = e.total // the client has cut its conversation
-	}
-	dropped := e.total - len(e.steps)
-	if why, times := repetition(e.steps, m.baseline-dropped, r); why != None {
-		return why, times
-	}
 	same := 1
 	for _, a := range m.answers {
 		if a.at > 0 && a.whole == e.whole && at-a.at <= r.Window {

@@ -41,14 +41,16 @@ func repetition(steps []*step, from int, r *Rule) (why Why, times int) {
 			return Cycle, again/period + 1
 		}
 	}
+	if last.calls == 0 {
+		return None, 0
+	}
 	span := steps[max(0, len(steps)-2*most):]
-	times = 0
 	for i := range span {
 		if span[i].like(last, r.Similarity) {
 			times++
 		}
 	}
-	if times >= most && last.calls != 0 {
+	if times >= most {
 		return Repeat, times
 	}
 	return None, times

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -262,7 +264,7 @@ func TestTheSameRequestAgainCountsOnceAnswered(t *testing.T) {
 				}
 				break
 			}
-			g.Leave(v, c.answer, 0, now)
+			g.Leave(v, c.answer, 1, now)
 		}
 		if found != c.at {
 			t.Errorf("%s: found at %d, want %d", name, found, c.at)
@@ -321,21 +323,24 @@ func TestMoneyThatBurnsIsNoticed(t *testing.T) {
 		burst   ledger.Amount // a request, in the minute that follows
 		floor   string
 		found   bool
+		hangsUp bool // in that minute, on what is charged
 	}{
-		"twenty times":      {10, usd / 10, 2 * usd, "", true},
-		"five times":        {10, usd / 10, usd / 2, "", false},
-		"too short a past":  {4, usd / 10, 2 * usd, "", false},
-		"below the floor":   {10, usd / 1000, usd / 50, "", false},
-		"above a lower one": {10, usd / 1000, usd / 50, "0.05", true},
-		"from nothing":      {10, 0, 2 * usd, "", true},
+		"twenty times":      {10, usd / 10, 2 * usd, "", true, false},
+		"and hangs up":      {10, usd / 10, 2 * usd, "", true, true},
+		"five times":        {10, usd / 10, usd / 2, "", false, false},
+		"too short a past":  {4, usd / 10, 2 * usd, "", false, false},
+		"below the floor":   {10, usd / 1000, usd / 50, "", false, false},
+		"above a lower one": {10, usd / 1000, usd / 50, "0.05", true, false},
+		"from nothing":      {10, 0, 2 * usd, "", true, false},
 	} {
 		r := ruleOf(t, Spec{BurnTimes: 10, BurnFloor: Dollars(c.floor)})
 		g := NewGuard()
 		now := ledger.Hour
+		answered := true
 		ask := func(cost ledger.Amount) Found {
 			now += 15 * ledger.Second
 			v, f := g.Enter(r, someone, fresh(fmt.Sprint("prompt number ", now)), now)
-			g.Leave(v, true, cost, now)
+			g.Leave(v, answered, cost, now)
 			return f
 		}
 		for range 4 * c.minutes {
@@ -344,6 +349,7 @@ func TestMoneyThatBurnsIsNoticed(t *testing.T) {
 			}
 		}
 		var f Found
+		answered = !c.hangsUp
 		for range 5 {
 			if f = ask(c.burst); f.Why != None {
 				break
@@ -352,6 +358,56 @@ func TestMoneyThatBurnsIsNoticed(t *testing.T) {
 		if (f.Why == Burn) != c.found {
 			t.Errorf("%s: %q, %d times", name, f.Why, f.Times)
 		}
+	}
+}
+
+// TestOneLoopIsFoundOnce: by one of the requests that come at once, and known to the
+// others.
+func TestOneLoopIsFoundOnce(t *testing.T) {
+	r := ruleOf(t, Spec{Repeats: 3})
+	g := NewGuard()
+	turns := make([]turn, 6)
+	for i := range turns {
+		turns[i] = turn{tool: "search", args: `{"q":"x"}`, result: "nothing"}
+	}
+	text := formats["chat"](turns)
+	var first, found atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			_, f := g.Enter(r, someone, Read(text), 1)
+			if f.Why == Repeat {
+				found.Add(1)
+			}
+			if f.First {
+				first.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if first.Load() != 1 || found.Load() != 8 || g.Counts()[Repeat] != 1 {
+		t.Errorf("found by %d, first by %d, counted %v", found.Load(), first.Load(), g.Counts())
+	}
+}
+
+// TestFewTextsAreLookedAt: of a conversation without tools, the last steps alone.
+func TestFewTextsAreLookedAt(t *testing.T) {
+	turns := make([]turn, maxSteps)
+	for i := range turns {
+		turns[i] = turn{says: fmt.Sprint("part ", i, strings.Repeat(fmt.Sprint(" word", i*7919), 50)), result: "go on"}
+	}
+	e := Read(formats["chat"](turns))
+	if _, f := NewGuard().Enter(ruleOf(t, Spec{}), someone, e, 1); f.Why != None {
+		t.Fatalf("%+v", f)
+	}
+	looked := 0
+	for _, s := range e.steps {
+		if s.sketch != nil {
+			looked++
+		}
+	}
+	if looked > longestPeriod+1 {
+		t.Errorf("%d of %d texts were looked at", looked, len(e.steps))
 	}
 }
 

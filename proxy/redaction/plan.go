@@ -104,17 +104,25 @@ func (p *Plan) Changes() bool {
 	if p == nil {
 		return false
 	}
-	for _, c := range p.specs {
-		if c.shadow() {
-			continue
-		}
-		for _, v := range c.verdicts {
-			if strength[v.action] > strength[Report] {
-				return true
-			}
+	return slices.ContainsFunc(p.specs, func(c *compiled) bool { return !c.shadow() && c.changes(p.output) })
+}
+
+// changes says whether the spec changes or refuses what it finds. Hooks are asked about
+// requests alone, and what they find has names that no verdict is for.
+func (c *compiled) changes(output bool) bool {
+	stronger := func(a Action) bool { return strength[a] > strength[Report] }
+	if slices.ContainsFunc(c.verdicts, func(v verdict) bool { return stronger(v.action) }) {
+		return true
+	}
+	if c.spec.Hook == nil || output {
+		return false
+	}
+	for _, o := range c.spec.Overrides {
+		if stronger(o.Action) {
+			return true
 		}
 	}
-	return false
+	return c.spec.Action == "" || stronger(c.spec.Action)
 }
 
 // Hooks are the recognizers outside that have to be asked, and what the specs make of

@@ -145,7 +145,7 @@ var table = []mutant{
 	{"a half-open breaker lets everything through",
 		"node/breakers.go", "	if b.probing[c] {\n		return false\n	}\n", "", node, "TestProbes", ""},
 	{"an error that is tried again counts as a repetition",
-		"proxy/loop/guard.go", "if !v.on || !answer {", "if !v.on {", "./proxy/loop", "TestTheSameRequest", ""},
+		"proxy/loop/guard.go", "if answer {", "if answer || cost > 0 {", "./proxy/loop", "TestTheSameRequest", ""},
 
 	// Governance.
 	{"a denial of a policy is passed over",

@@ -135,3 +135,28 @@ func TestWhatIsHeldIsBounded(t *testing.T) {
 		t.Errorf("%d bytes wait", s.held)
 	}
 }
+
+// TestWhatIsNotJSONIsLookedAt: an event that cannot be read is no way past a plan.
+func TestWhatIsNotJSONIsLookedAt(t *testing.T) {
+	mask, block := searching(t, redaction.Spec{}), searching(t, redaction.Spec{Action: redaction.Block})
+	for _, data := range []string{"error: ask bob@example.com", `{"choices":[{"delta":{"content":"ask bob@example.com"`, "\"ask bob@example.com\"}"} {
+		in := "data: " + data + "\n\n"
+		if got, err := feed(t, Setting{Dialect: Chat, Plan: mask}, in, 1<<20); err == nil || strings.Contains(got+err.Error(), "bob") {
+			t.Errorf("%s: %q, %v", data, got, err)
+		}
+		got, err := feed(t, Setting{Dialect: Chat, Plan: block}, in, 1<<20)
+		if b, ok := errors.AsType[*body.Blocked](err); !ok || b.Finding != "EMAIL" || strings.Contains(got, "bob") {
+			t.Errorf("%s: %q, %v", data, got, err)
+		}
+		if got, err := feed(t, Setting{Dialect: Chat, Plan: searching(t, redaction.Spec{Action: redaction.Report})}, in, 1<<20); err != nil || got != in {
+			t.Errorf("%s: %q, %v", data, got, err)
+		}
+	}
+	// JSON is read whatever stands before it.
+	for _, data := range []string{` {"type":"response.completed","response":{"output":[{"content":[{"text":"ask bob@example.com"}]}]}}`, `["ask bob@example.com"]`} {
+		got, err := feed(t, Setting{Dialect: Responses, Plan: mask}, "data: "+data+"\n\n", 1<<20)
+		if err != nil || !strings.Contains(got, "ask [EMAIL]") {
+			t.Errorf("%s: %q, %v", data, got, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package events
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 
@@ -168,22 +169,49 @@ func (s *Stream) hear(ev *event, data []byte) error {
 			return err
 		}
 	}
-	if data[0] == '{' {
-		skip := func(start int) bool {
-			return slices.ContainsFunc(h.slots, func(p slot) bool { return p.start == start })
-		}
-		edits, err := s.whole.AnswerEdits(data, skip)
-		if _, bad := asSyntax(err); err != nil && !bad {
-			return err
-		}
-		ev.edits = edits
+	skip := func(start int) bool {
+		return slices.ContainsFunc(h.slots, func(p slot) bool { return p.start == start })
 	}
+	edits, err := s.whole.AnswerEdits(data, skip)
+	if _, bad := asSyntax(err); bad {
+		err = s.unread(data)
+	}
+	if err != nil {
+		return err
+	}
+	ev.edits = edits
 	if h.all {
 		return s.end("")
 	}
 	for _, prefix := range h.ended {
 		if err := s.end(prefix); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+var errUnread = errors.New("an event that is not JSON has a value in it that is not to pass")
+
+// unread looks at an event that is not JSON, such as [DONE]. It goes on as it is, or
+// not at all.
+func (s *Stream) unread(data []byte) error {
+	if s.plan == nil {
+		return nil
+	}
+	found, full := s.scanner.Scan(data)
+	if full {
+		return redaction.ErrTooMany
+	}
+	for i := range found {
+		f := &found[i]
+		s.Counts.Add(f)
+		switch f.Action {
+		case redaction.Report:
+		case redaction.Block:
+			return &body.Blocked{Finding: f.Name(), Spec: f.Spec}
+		default:
+			return errUnread
 		}
 	}
 	return nil

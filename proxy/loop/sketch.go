@@ -6,9 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// sketchSize is how many hashes a sketch keeps: its estimate of how alike two texts
-// are has a standard error of at most an eighth.
-const sketchSize = 16
+// sketchSize is how many bins a sketch has, a power of two: of long texts its estimate
+// of how alike two are has a standard error of at most a sixteenth, of short ones, whose
+// features have a bin each, next to none.
+const sketchSize = 64
 
 // shingle is how many words in a row are one feature of a text.
 const shingle = 3
@@ -16,9 +17,11 @@ const shingle = 3
 // seed makes the hashes of this process: they are compared within it alone.
 var seed = maphash.MakeSeed()
 
-// sketch is the min-hash of a text's shingles; the zero sketch is of no text.
+// sketch is the min-hash of a text's shingles by one permutation: the least in each
+// bin (P. Li, A. Owen, C.-H. Zhang, "One Permutation Hashing", NIPS 2012). 0 is an
+// empty bin; the zero sketch is of no text.
 type sketch struct {
-	least [sketchSize]uint64
+	least [sketchSize]uint32
 	words int
 }
 
@@ -76,14 +79,12 @@ func (w *words) word(h uint64) {
 	w.note(w.last[0]*3 ^ w.last[1]*5 ^ w.last[2]*7)
 }
 
-// note takes one feature, hashed in sketchSize ways.
+// note takes one feature.
 func (w *words) note(h uint64) {
-	first := w.words == 1
-	for i := range w.least {
-		h = mix(h + 0x9e3779b97f4a7c15)
-		if first || h < w.least[i] {
-			w.least[i] = h
-		}
+	h = mix(h)
+	bin, v := h%sketchSize, uint32(h>>32)|1
+	if w.least[bin] == 0 || v < w.least[bin] {
+		w.least[bin] = v
 	}
 }
 
@@ -102,11 +103,15 @@ func (s *sketch) alike(o *sketch) float64 {
 		}
 		return 0
 	}
-	same := 0
+	same, filled := 0, 0
 	for i := range s.least {
+		if s.least[i]|o.least[i] == 0 {
+			continue
+		}
+		filled++
 		if s.least[i] == o.least[i] {
 			same++
 		}
 	}
-	return float64(same) / sketchSize
+	return float64(same) / float64(filled)
 }

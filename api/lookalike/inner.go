@@ -106,6 +106,19 @@ func faultOf(err error) *admin.Fault {
 	return &admin.Fault{Status: http.StatusInternalServerError, Code: "internal", Message: "the node could not do this; its log says why"}
 }
 
+// maxBody bounds a request's body, as the admin API does.
+const maxBody = 1 << 20
+
+// read decodes a body. Fields that into does not have are refused by their names.
+func read(r *http.Request, into any) error {
+	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return admin.Invalid("the body is not what this route takes: " + strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
+}
+
 func write(w http.ResponseWriter, status int, body any) {
 	b, err := json.Marshal(body)
 	if err != nil {

@@ -305,8 +305,7 @@ func (c control) fenceNode(ctx context.Context, m *member, id string) error {
 
 // lead has a node take over leadership.
 func (c control) lead(ctx context.Context, m *member, id string) error {
-	leader, address := m.leader(ctx)
-	if leader == id {
+	if leader, _ := c.n.raft.LeaderNode(); leader == id {
 		return nil // it leads already
 	}
 	if err := c.n.noted(ctx, change{action: "node.lead", target: "node/" + id}); err != nil {
@@ -314,6 +313,10 @@ func (c control) lead(ctx context.Context, m *member, id string) error {
 	}
 	err := m.raft.Transfer(id)
 	if errors.Is(err, cluster.ErrNotLeader) {
+		leader, address := m.leader(ctx)
+		if leader == id {
+			return nil
+		}
 		if leader == "" {
 			return admin.Undecided("no node leads now; try again")
 		}

@@ -39,6 +39,8 @@ func TestEveryChangeIsTold(t *testing.T) {
 	raised := budget
 	raised.Limit *= 2
 	key := directory.Key{ID: "key_1", Hash: directory.Hash{1, 2, 3}, Name: "a key"}
+	suspended := key
+	suspended.Suspended = true
 	member := directory.Node{ID: "n2", Address: "10.0.0.2:7171", Region: "eu"}
 	team, _ := governance.KindOf("team")
 	test, err := alert.NewTest("ear", "key_2", ledger.Second)
@@ -66,6 +68,8 @@ func TestEveryChangeIsTold(t *testing.T) {
 		{l: ledger.Fence{Node: "n2"}, want: `node.fence node/n2`},
 		{d: directory.PutKey{Key: key}, want: `key.put key/key_1, then {"created":"","id":"key_1","name":"a key","state":"active"}`},
 		{d: directory.WriteKey{Expect: directory.AnyVersion, Key: key}, want: `key.put key/key_1, was {"created":"1970-01-01T00:00:01Z","id":"key_1","name":"a key","state":"active"}, then {"created":"","id":"key_1","name":"a key","state":"active"}`},
+		{d: directory.WriteKey{Expect: directory.AnyVersion, Key: suspended}, want: `key.put key/key_1, was {"created":"1970-01-01T00:00:01Z","id":"key_1","name":"a key","state":"active"}, then {"created":"","id":"key_1","name":"a key","state":"suspended","suspended":true}`},
+		{d: directory.WriteKey{Expect: directory.AnyVersion, Key: key}, want: `key.put key/key_1, was {"created":"1970-01-01T00:00:01Z","id":"key_1","name":"a key","state":"suspended","suspended":true}, then {"created":"","id":"key_1","name":"a key","state":"active"}`},
 		{d: directory.RotateKey{ID: "key_1", Hash: key.Hash}, want: `key.rotate key/key_1, was {"created":"1970-01-01T00:00:01Z","id":"key_1","name":"a key","state":"active"}, then {"old_secret_until":""}`},
 		{d: directory.RevokeKey{ID: "key_1"}, want: `key.revoke key/key_1, was {"created":"1970-01-01T00:00:01Z","id":"key_1","name":"a key","state":"active"}`},
 		{d: directory.ForgetKey{ID: "key_1"}, want: `key.forget key/key_1, was {"created":"1970-01-01T00:00:01Z","id":"key_1","name":"a key","revoked":"1970-01-01T00:00:01Z","state":"revoked"}`},

@@ -48,6 +48,7 @@ var directoryKinds = map[directory.Kind]placed{
 	directory.KindPutObject:      {GovernanceLevel, true, true, directory.PutObject{}},
 	directory.KindDeleteObject:   {GovernanceLevel, true, true, directory.DeleteObject{}},
 	directory.KindWriteKey:       {GovernanceLevel, true, true, directory.WriteKey{}},
+	directory.KindWriteSuspended: {GovernanceLevel, true, true, directory.WriteKey{Key: directory.Key{Suspended: true}}},
 	directory.KindRotateKey:      {GovernanceLevel, true, true, directory.RotateKey{}},
 	directory.KindTouchKeys:      {GovernanceLevel, false, true, directory.TouchKeys{}},
 	directory.KindAdmitChild:     {GovernanceLevel, false, true, directory.AdmitChildren{}},

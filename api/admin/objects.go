@@ -181,7 +181,7 @@ func (a *API) unclaimed(ctx context.Context, reach access.Reach, kind, id string
 	if dim == "" {
 		return nil
 	}
-	keys, err := a.Keys.ListKeys(ctx)
+	keys, err := a.Keys.ListKeys(ctx, "")
 	if err != nil {
 		return err
 	}

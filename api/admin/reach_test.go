@@ -98,9 +98,9 @@ func TestR3WhatWasLookedAtIsWhatChanges(t *testing.T) {
 	}
 }
 
-// TestA3AStatedVersionIsThatWhichWasLookedAt: who names another one may mean what
+// TestR3AStatedVersionIsThatWhichWasLookedAt: who names another one may mean what
 // somebody else is about to make of the thing.
-func TestA3AStatedVersionIsThatWhichWasLookedAt(t *testing.T) {
+func TestR3AStatedVersionIsThatWhichWasLookedAt(t *testing.T) {
 	store := &tokenStore{}
 	n := &estate{}
 	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Budgets, p.Objects, p.Tokens = n, n, n, store })
@@ -165,7 +165,7 @@ func (*handedOn) RotateKey(_ context.Context, id string, _ Rotation) (CreatedKey
 	return CreatedKey{Key: Key{ID: id, Bound: bound("chat")}, Secret: "pk_secret"}, nil
 }
 
-func TestA3ASecretIsNotGivenToWhoseTheKeyWas(t *testing.T) {
+func TestR3ASecretIsNotGivenToWhoseTheKeyWas(t *testing.T) {
 	store := &tokenStore{}
 	n := &handedOn{}
 	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Tokens = n, store })
@@ -206,7 +206,7 @@ func TestACapOfAKeyIsABudget(t *testing.T) {
 // unregistered is a directory without objects, with keys bound to what could be.
 type unregistered struct{ estate }
 
-func (*unregistered) ListKeys(context.Context) ([]Key, error) {
+func (*unregistered) ListKeys(context.Context, string) ([]Key, error) {
 	return []Key{
 		{ID: "k1", Bound: map[string]string{"agent": "crawler"}}, {ID: "k2", Bound: map[string]string{"member": "ceo"}},
 		{ID: "k3", Bound: map[string]string{"team": "ads", "agent": "own"}},
@@ -217,9 +217,9 @@ func (*unregistered) ShowObject(_ context.Context, _, id string, _ Read) (Object
 	return Object{}, 0, NotFound("no " + id)
 }
 
-// TestA3ToRegisterANameTakesNoKeyOver: a key that is bound to an agent nobody has
+// TestR3ToRegisterANameTakesNoKeyOver: a key that is bound to an agent nobody has
 // registered is not got by registering the agent.
-func TestA3ToRegisterANameTakesNoKeyOver(t *testing.T) {
+func TestR3ToRegisterANameTakesNoKeyOver(t *testing.T) {
 	store := &tokenStore{}
 	n := &unregistered{}
 	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Objects, p.Tokens = n, n, store })

@@ -46,7 +46,7 @@ func desiredKinds() []desired.Kind {
 			},
 		})
 	}
-	return append(kinds, desired.Kind{Plural: budgetKind, Normal: normalBudget})
+	return append(kinds, desired.Kind{Plural: budgetKind, Normal: normalBudget}, keysOfFile)
 }
 
 // normalObject writes a spec as a file has it. Which runs a loop rule has forgiven is
@@ -108,8 +108,11 @@ func held(ctx context.Context, c *admin.Client, kinds []string) (desired.Held, e
 }
 
 func heldOf(ctx context.Context, c *admin.Client, kind string) (map[string]desired.Item, error) {
-	if kind == budgetKind {
+	switch kind {
+	case budgetKind:
 		return heldBudgets(ctx, c)
+	case keyKind:
+		return heldKeys(ctx, c)
 	}
 	list, err := c.ListObjects(ctx, kind)
 	if err != nil {
@@ -177,6 +180,9 @@ func (c *applyCmd) Run(ctx context.Context) error {
 		return err
 	}
 	steps := desired.Plan(have, want, kinds, c.Prune)
+	if err := secretsKnown(steps); err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
 	changes := 0
 	for i := range steps {
 		fmt.Println(steps[i].String())
@@ -226,6 +232,8 @@ func carryOut(ctx context.Context, c *admin.Client, s *desired.Step) error {
 	switch {
 	case s.Op == desired.Drift:
 		return nil
+	case s.Kind == keyKind:
+		return carryOutKey(ctx, c, s)
 	case s.Kind == budgetKind && s.Op == desired.Delete:
 		return c.DeleteBudget(ctx, s.ID)
 	case s.Kind == budgetKind:

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -22,12 +23,8 @@ const usualOverlap = 24 * time.Hour
 // CreateKey implements admin.Keys. The key's own budgets come first: without them
 // it would spend unbound.
 func (c control) CreateKey(ctx context.Context, in admin.NewKey) (admin.CreatedKey, error) {
-	k := directory.Key{ID: directory.KeyID(newKeyID())}
-	change := admin.KeyChange{
-		Name: &in.Name, Bound: &in.Bound, Required: &in.Required, Models: &in.Models, Expires: &in.Expires, CacheOff: &in.CacheOff,
-		Description: &in.Description, Owner: &in.Owner, Scopes: &in.Scopes, Endpoints: &in.Endpoints, Providers: &in.Providers,
-		Upstreams: &in.Upstreams, MaxChildren: &in.MaxChildren,
-	}
+	k := directory.Key{ID: directory.KeyID(cmp.Or(in.ID, newKeyID()))}
+	change := in.Change()
 	if err := changeKey(&k, &change); err != nil {
 		return admin.CreatedKey{}, err
 	}
@@ -41,41 +38,60 @@ func (c control) CreateKey(ctx context.Context, in admin.NewKey) (admin.CreatedK
 	if err := k.Validate(); err != nil {
 		return admin.CreatedKey{}, admin.Invalid(err.Error())
 	}
+	// A key without what came with rights is made as it always was, which members of
+	// earlier builds can read.
+	cmd := directory.Command(directory.WriteKey{Key: k})
+	if in.ID == "" && in.Hash == "" && k.Plain() {
+		cmd = directory.PutKey{Key: k}
+	}
+	if in.ID != "" || in.Hash != "" {
+		if err := c.free(ctx, &k); err != nil {
+			return admin.CreatedKey{}, err
+		}
+	}
 	budgets, err := ownBudgets(k.ID, in.Budgets)
 	if err != nil {
 		return admin.CreatedKey{}, err
 	}
-	err = c.putBudgets(ctx, budgets)
+	made, err := c.makeBudgets(ctx, budgets)
 	if err == nil {
-		err = c.changeKeys(ctx, makeKey(&k))
+		err = c.changeKeys(ctx, cmd)
 	}
 	if err != nil {
 		if !open(err) {
-			_, gone := c.dropBudgets(ctx, k.ID, nil)
-			err = errors.Join(err, gone)
+			err = errors.Join(err, c.dropThese(ctx, made))
 		}
 		return admin.CreatedKey{}, err
 	}
-	made, ok := c.n.fsm.Directory().Key(k.ID)
+	created, ok := c.n.fsm.Directory().Key(k.ID)
 	if !ok {
 		return admin.CreatedKey{}, admin.Undecided("the key was made and has gone again; try again")
 	}
-	return admin.CreatedKey{Key: keyText(made), Secret: secret}, nil
+	return admin.CreatedKey{Key: keyText(created), Secret: secret}, nil
+}
+
+// free refuses a key whose id or secret is another's by now, before anything is made
+// for it.
+func (c control) free(ctx context.Context, k *directory.Key) error {
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	if err := c.seen(ctx); err != nil {
+		return err
+	}
+	dir := c.n.fsm.Directory()
+	if other, taken := dir.Key(k.ID); taken {
+		return admin.Conflict(fmt.Sprintf("there is a key %s, which is %s; change it, or revoke and forget it first", k.ID, keyText(other).State))
+	}
+	if _, taken := dir.Find(k.Hash); taken {
+		return admin.Conflict("there is a key of this secret")
+	}
+	return nil
 }
 
 // open says whether an error leaves open if a change happened.
 func open(err error) bool {
 	var f *admin.Fault
 	return errors.As(err, &f) && f.Status == http.StatusServiceUnavailable
-}
-
-// makeKey is the command that makes a key. One without what came with rights is
-// made as it always was, which members of earlier builds can read.
-func makeKey(k *directory.Key) directory.Command {
-	if k.Plain() {
-		return directory.PutKey{Key: *k}
-	}
-	return directory.WriteKey{Key: *k}
 }
 
 // secretFor is another secret, or the hash of one that exists elsewhere.
@@ -116,7 +132,7 @@ func changeKey(k *directory.Key, in *admin.KeyChange) error {
 		if err != nil {
 			return err
 		}
-		if expires != 0 && expires <= now() {
+		if expires != 0 && expires <= now() && expires != k.Expires {
 			return admin.Invalid("expires is in the past")
 		}
 		k.Expires = expires
@@ -164,6 +180,7 @@ func changeKey(k *directory.Key, in *admin.KeyChange) error {
 	take(&k.Name, in.Name)
 	take(&k.Description, in.Description)
 	take(&k.CacheOff, in.CacheOff)
+	take(&k.Suspended, in.Suspended)
 	return nil
 }
 
@@ -301,9 +318,16 @@ func (c control) ForgetKey(ctx context.Context, id string) error {
 }
 
 // ListKeys implements admin.Keys.
-func (c control) ListKeys(context.Context) ([]admin.Key, error) {
-	list := []admin.Key{}
-	for k := range c.n.fsm.Directory().Keys() {
+func (c control) ListKeys(_ context.Context, hash string) ([]admin.Key, error) {
+	list, dir := []admin.Key{}, c.n.fsm.Directory()
+	if hash != "" {
+		_, sum, _, err := secretFor(hash)
+		if k, ok := dir.Find(sum); ok && err == nil {
+			list = append(list, keyText(k))
+		}
+		return list, err
+	}
+	for k := range dir.Keys() {
 		list = append(list, keyText(k))
 	}
 	slices.SortFunc(list, func(a, b admin.Key) int { return strings.Compare(a.Created+a.ID, b.Created+b.ID) })
@@ -346,7 +370,7 @@ func (c control) ShowKey(ctx context.Context, id string, how admin.Read) (admin.
 
 func keyText(k *directory.Key) admin.Key {
 	out := admin.Key{
-		ID: string(k.ID), Name: k.Name, Bound: dimensionMap(&k.Bound), Models: k.AllowModels, CacheOff: k.CacheOff,
+		ID: string(k.ID), Name: k.Name, Bound: dimensionMap(&k.Bound), Models: k.AllowModels, CacheOff: k.CacheOff, Suspended: k.Suspended,
 		Created: timeText(k.Created), Expires: timeText(k.Expires), Revoked: timeText(k.Revoked), State: "expired",
 		KeyRights: admin.KeyRights{
 			Description: k.Description, Owner: k.Owner.String(), Scopes: k.Scopes.Names(), Endpoints: k.AllowEndpoints,
@@ -362,6 +386,8 @@ func keyText(k *directory.Key) admin.Key {
 		out.State = "active"
 	case directory.Revoked:
 		out.State = "revoked"
+	case directory.Suspended:
+		out.State = "suspended"
 	}
 	for _, r := range k.Required {
 		out.Required = append(out.Required, r.String())

@@ -56,6 +56,33 @@ func (c control) putBudgets(ctx context.Context, list []admin.Budget) error {
 	return nil
 }
 
+// makeBudgets makes the budgets of a key that is not there yet, and lists those it
+// made. What is left of an attempt that failed is changed; what somebody else makes
+// at this moment is not.
+func (c control) makeBudgets(ctx context.Context, list []admin.Budget) (made []string, err error) {
+	state := c.n.fsm.Ledger()
+	for _, b := range list {
+		expect := admin.Version(0)
+		if was, ok := state.Budget(ledger.BudgetID(b.ID)); ok {
+			expect = admin.Version(ruleText(was).Version)
+		}
+		if _, err := c.PutBudget(ctx, b, expect); err != nil {
+			return made, fmt.Errorf("the key's budget %s: %w", b.ID, err)
+		}
+		made = append(made, b.ID)
+	}
+	return made, nil
+}
+
+// dropThese deletes budgets again.
+func (c control) dropThese(ctx context.Context, ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		errs = append(errs, c.DeleteBudget(ctx, id))
+	}
+	return errors.Join(errs...)
+}
+
 // ownBudgetsOf are the own budgets that a key has.
 func (c control) ownBudgetsOf(key directory.KeyID) (out []ledger.BudgetID) {
 	state := c.n.fsm.Ledger()

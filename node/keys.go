@@ -154,6 +154,8 @@ func (k *keyRing) found(key *directory.Key, is directory.Status, at ledger.Insta
 		return known.principal, proxy.KeyRevoked
 	case directory.Replaced:
 		return known.principal, proxy.KeyReplaced
+	case directory.Suspended:
+		return known.principal, proxy.KeySuspended
 	default:
 		return known.principal, proxy.KeyExpired
 	}

@@ -190,6 +190,8 @@ func (x *exchange) authenticate() *dialect.Error {
 		return dialect.NewError(dialect.CodeRevokedKey, "", "this secret of the virtual key was replaced by a rotation, and its overlap is over; use the one that replaced it")
 	case state == KeyExpired:
 		return dialect.NewError(dialect.CodeExpiredKey, "", "this virtual key has expired; ask whoever runs this gateway for another")
+	case state == KeySuspended:
+		return dialect.NewError(dialect.CodeSuspendedKey, "", "this virtual key is suspended; ask whoever runs this gateway to resume it")
 	}
 	return x.unknownKey()
 }

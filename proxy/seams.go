@@ -37,6 +37,7 @@ const (
 	KeyRevoked
 	KeyExpired
 	KeyReplaced // its secret was, by a rotation
+	KeySuspended
 )
 
 // Principal is what a virtual key stands for. It is immutable.

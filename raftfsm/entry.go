@@ -96,7 +96,7 @@ func (m message) level() uint32 {
 		case directory.KindAdmitGateway:
 			return GatewayLevel
 		case directory.KindPutObject, directory.KindDeleteObject, directory.KindRaiseAlerts, directory.KindNoteDeliveries,
-			directory.KindWriteKey, directory.KindRotateKey, directory.KindTouchKeys, directory.KindAdmitChild:
+			directory.KindWriteKey, directory.KindWriteSuspended, directory.KindRotateKey, directory.KindTouchKeys, directory.KindAdmitChild:
 			return GovernanceLevel
 		}
 	case RoomAudited, RoomAudit:

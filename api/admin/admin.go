@@ -20,7 +20,8 @@ import (
 type Keys interface {
 	CreateKey(context.Context, NewKey) (CreatedKey, error)
 	RevokeKey(ctx context.Context, id string) (Key, error)
-	ListKeys(context.Context) ([]Key, error)
+	// ListKeys lists every key for "", else the one whose secret has this SHA-256.
+	ListKeys(ctx context.Context, hash string) ([]Key, error)
 	KeyLife
 }
 
@@ -169,7 +170,7 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 }
 
 func (a *API) listKeys(w http.ResponseWriter, r *http.Request, reach access.Reach) {
-	keys, err := a.Keys.ListKeys(r.Context())
+	keys, err := a.Keys.ListKeys(r.Context(), r.URL.Query().Get("sha256"))
 	keys = slices.DeleteFunc(keys, func(k Key) bool { return !a.owns(reach, k.Bound) })
 	a.reply(w, r, http.StatusOK, map[string]any{"keys": keys}, err)
 }

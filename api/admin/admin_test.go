@@ -37,7 +37,7 @@ func (n *node) RevokeKey(_ context.Context, id string) (Key, error) {
 	}
 	return Key{ID: id, State: "revoked"}, n.err
 }
-func (n *node) ListKeys(context.Context) ([]Key, error) {
+func (n *node) ListKeys(context.Context, string) ([]Key, error) {
 	return []Key{{ID: "key_1"}, {ID: "key_2"}}, n.err
 }
 func (n *node) DeleteBudget(context.Context, string) error { return n.err }

@@ -46,6 +46,18 @@ func (c *Client) ListKeys(ctx context.Context) ([]Key, error) {
 	return out.Keys, err
 }
 
+// FindKey finds the virtual key whose secret has this SHA-256, in hexadecimal.
+func (c *Client) FindKey(ctx context.Context, hash string) (Key, error) {
+	var out struct{ Keys []Key }
+	if err := c.call(ctx, http.MethodGet, "/keys?sha256="+url.QueryEscape(hash), nil, &out); err != nil {
+		return Key{}, err
+	}
+	if len(out.Keys) == 0 {
+		return Key{}, NotFound("no key of this secret")
+	}
+	return out.Keys[0], nil
+}
+
 // RevokeKey revokes a virtual key.
 func (c *Client) RevokeKey(ctx context.Context, id string) (out Key, err error) {
 	err = c.call(ctx, http.MethodPost, "/keys/"+url.PathEscape(id)+"/revoke", nil, &out)

@@ -76,7 +76,28 @@ type KeyChange struct {
 	Providers   *[]string          `json:"providers,omitempty"`
 	Upstreams   *[]string          `json:"upstreams,omitempty"`
 	MaxChildren *int               `json:"max_children,omitempty"`
+	Suspended   *bool              `json:"suspended,omitempty"`
 	Budgets     *[]KeyBudget       `json:"budgets,omitempty"` // all that the key is to have of its own
+}
+
+// Change is what makes a key that exists as a new one would be.
+func (k *NewKey) Change() KeyChange {
+	bound, budgets := k.Bound, append([]KeyBudget{}, k.Budgets...)
+	if bound == nil {
+		bound = map[string]string{}
+	}
+	return KeyChange{
+		Name: &k.Name, Bound: &bound, Required: inFull(k.Required), Models: inFull(k.Models), Expires: &k.Expires, CacheOff: &k.CacheOff,
+		Description: &k.Description, Owner: &k.Owner, Scopes: inFull(k.Scopes), Endpoints: inFull(k.Endpoints), Providers: inFull(k.Providers),
+		Upstreams: inFull(k.Upstreams), MaxChildren: &k.MaxChildren, Suspended: &k.Suspended, Budgets: &budgets,
+	}
+}
+
+// inFull is a list that says all there is to be, also where that is nothing: in JSON
+// it is not null, which would leave the list as it is.
+func inFull(list []string) *[]string {
+	out := append([]string{}, list...)
+	return &out
 }
 
 // Rotation says how a key gets another secret.

@@ -11,6 +11,9 @@ type Money = int64
 
 // NewKey asks for a virtual key.
 type NewKey struct {
+	// ID is its id: 1 to 64 characters of a-z, 0-9, '.', '_', '-'; "" for one that the
+	// node makes up.
+	ID       string            `json:"id,omitempty"`
 	Name     string            `json:"name"`
 	Bound    map[string]string `json:"bound,omitempty"`    // dimension or "tag:<name>" to the value it is fixed to
 	Required []string          `json:"required,omitempty"` // dimensions each request must carry
@@ -18,7 +21,8 @@ type NewKey struct {
 	Expires  string            `json:"expires,omitempty"`  // RFC 3339
 	CacheOff bool              `json:"cache_off,omitempty"`
 	KeyRights
-	Budgets []KeyBudget `json:"budgets,omitempty"` // of the key alone
+	Suspended bool        `json:"suspended,omitempty"` // refused until it is resumed
+	Budgets   []KeyBudget `json:"budgets,omitempty"`   // of the key alone
 	// Hash makes a key of a secret that exists elsewhere: its SHA-256, in hexadecimal.
 	// Such a key has no children until it is rotated.
 	Hash string `json:"hash,omitempty"`
@@ -26,16 +30,17 @@ type NewKey struct {
 
 // Key is a virtual key as lists show it: never its secret.
 type Key struct {
-	ID       string            `json:"id"`
-	Name     string            `json:"name"`
-	Bound    map[string]string `json:"bound,omitempty"`
-	Required []string          `json:"required,omitempty"`
-	Models   []string          `json:"models,omitempty"`
-	Created  string            `json:"created"`
-	Expires  string            `json:"expires,omitempty"`
-	Revoked  string            `json:"revoked,omitempty"`
-	CacheOff bool              `json:"cache_off,omitempty"`
-	State    string            `json:"state"` // active, expired, revoked
+	ID        string            `json:"id"`
+	Name      string            `json:"name"`
+	Bound     map[string]string `json:"bound,omitempty"`
+	Required  []string          `json:"required,omitempty"`
+	Models    []string          `json:"models,omitempty"`
+	Created   string            `json:"created"`
+	Expires   string            `json:"expires,omitempty"`
+	Revoked   string            `json:"revoked,omitempty"`
+	CacheOff  bool              `json:"cache_off,omitempty"`
+	Suspended bool              `json:"suspended,omitempty"`
+	State     string            `json:"state"` // active, suspended, expired, revoked
 	KeyRights
 	LastUsed string `json:"last_used,omitempty"` // to the minute; told once a minute
 	OldUntil string `json:"old_secret_until,omitempty"`

@@ -162,7 +162,7 @@ func (hierarchy) TeamsOf(org string) []string {
 // estate is a node with one key and one budget of every target.
 type estate struct{ node }
 
-func (e *estate) ListKeys(context.Context) (list []Key, err error) {
+func (e *estate) ListKeys(context.Context, string) (list []Key, err error) {
 	for _, t := range targets {
 		list = append(list, Key{ID: t.id, Bound: bound(t.id)})
 	}

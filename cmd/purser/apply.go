@@ -48,7 +48,7 @@ func desiredKinds() []desired.Kind {
 			},
 		})
 	}
-	return append(kinds, desired.Kind{Plural: budgetKind, Normal: normalBudget})
+	return append(kinds, desired.Kind{Plural: budgetKind, Normal: normalBudget}, keysOfFile)
 }
 
 func normalBudget(id string, spec json.RawMessage) (json.RawMessage, error) {
@@ -101,12 +101,20 @@ func held(ctx context.Context, c *admin.Client, wanted func(plural string) bool)
 		}
 		out[k.Plural] = items
 	}
-	if !wanted(budgetKind) {
+	if !wanted(budgetKind) && !wanted(keyKind) {
 		return out, nil
 	}
 	list, err := c.ListBudgets(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if wanted(keyKind) {
+		if out[keyKind], err = heldKeys(ctx, c, list); err != nil {
+			return nil, err
+		}
+	}
+	if !wanted(budgetKind) {
+		return out, nil
 	}
 	items := map[string]desired.Item{}
 	for _, b := range list {
@@ -151,6 +159,9 @@ func (c *applyCmd) Run(ctx context.Context) error {
 		return err
 	}
 	steps := desired.Plan(have, want, kinds, c.Prune)
+	if err := secretsKnown(steps); err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
 	changes := 0
 	for i := range steps {
 		fmt.Println(steps[i].String())
@@ -200,6 +211,8 @@ func carryOut(ctx context.Context, c *admin.Client, s *desired.Step) error {
 	switch {
 	case s.Op == desired.Drift:
 		return nil
+	case s.Kind == keyKind:
+		return carryOutKey(ctx, c, s)
 	case s.Kind == budgetKind && s.Op == desired.Delete:
 		return c.DeleteBudget(ctx, s.ID)
 	case s.Kind == budgetKind:

@@ -55,6 +55,7 @@ type keyCreateCmd struct {
 	remote
 	keyRights
 	Name     string `arg:"" help:"What the key is for."`
+	ID       string `help:"Its id (default one that the node makes up)."`
 	CacheOff bool   `help:"Never answer this key from a cache."`
 	Hash     string `help:"Make a key of a secret that exists elsewhere: its SHA-256, in hexadecimal."`
 }
@@ -66,7 +67,7 @@ func (c *keyCreateCmd) Run(ctx context.Context) error {
 		return err
 	}
 	k, err := c.client().CreateKey(ctx, admin.NewKey{
-		Name: c.Name, Bound: c.Bind, Required: c.Require, Models: c.Model, Expires: c.Expires, CacheOff: c.CacheOff, Budgets: budgets, Hash: c.Hash,
+		ID: c.ID, Name: c.Name, Bound: c.Bind, Required: c.Require, Models: c.Model, Expires: c.Expires, CacheOff: c.CacheOff, Budgets: budgets, Hash: c.Hash,
 		KeyRights: admin.KeyRights{
 			Description: c.Description, Owner: c.Owner, Scopes: c.Scope, Endpoints: c.Endpoint, Providers: c.Provider, Upstreams: c.Upstream, MaxChildren: c.MaxChildren,
 		},
@@ -155,6 +156,8 @@ type keyUpdateCmd struct {
 	Name     string   `help:"What the key is for."`
 	CacheOff string   `help:"Never answer this key from a cache: true or false." enum:"true,false," default:""`
 	Clear    []string `help:"Take these away: bind, require, model, endpoint, provider, upstream, scope, owner, description, expires, max-children, budget."`
+	Suspend  bool     `help:"Refuse its requests until it is resumed." xor:"state"`
+	Resume   bool     `help:"Take its requests again." xor:"state"`
 	Version  uint64   `help:"Only if the key is still at this version."`
 }
 
@@ -207,6 +210,9 @@ func (c *keyUpdateCmd) change() (ch admin.KeyChange, err error) {
 	if c.CacheOff != "" {
 		off := c.CacheOff == "true"
 		ch.CacheOff = &off
+	}
+	if c.Suspend || c.Resume {
+		ch.Suspended = &c.Suspend
 	}
 	if len(c.Budget) > 0 {
 		budgets, err := ownBudgets(c.Budget)

@@ -133,6 +133,8 @@ func (r *Registry) parent(t *childkey.Token, at ledger.Instant) (*proxy.Principa
 		return nil, dialect.NewError(dialect.CodeRevokedKey, "", "the secret that this child key was made of was replaced by a rotation, and its overlap is over")
 	case proxy.KeyExpired:
 		return nil, dialect.NewError(dialect.CodeExpiredKey, "", "the virtual key that this child key was made of has expired")
+	case proxy.KeySuspended:
+		return nil, dialect.NewError(dialect.CodeSuspendedKey, "", "the virtual key that this child key was made of is suspended")
 	default:
 		return nil, refuse("this child key was made of no virtual key of this gateway")
 	}
@@ -273,6 +275,8 @@ func (r *Registry) count(ctx context.Context, k *known, parent directory.KeyID) 
 		return full(parent)
 	case directory.KeyRevoked, directory.UnknownKey:
 		return dialect.NewError(dialect.CodeRevokedKey, "", "the virtual key that this child key was made of was revoked")
+	case directory.KeySuspended:
+		return dialect.NewError(dialect.CodeSuspendedKey, "", "the virtual key that this child key was made of is suspended")
 	case directory.KeyExpired, directory.ChildExpired:
 		return dialect.NewError(dialect.CodeExpiredKey, "", "this child key has expired, or the virtual key that it was made of has")
 	}

@@ -177,3 +177,18 @@ func TestNumbersKeepTheirDigits(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatCountsOnceIsNotCompared(t *testing.T) {
+	kinds := []Kind{{Plural: "keys",
+		Normal: func(_ string, b json.RawMessage) (json.RawMessage, error) { return b, nil },
+		Shown:  func(json.RawMessage) json.RawMessage { return json.RawMessage(`{"name":"x"}`) },
+	}}
+	want := Set{"keys": {"a": json.RawMessage(`{"name":"x","once":"hush"}`)}}
+	if steps := Plan(Held{"keys": {"a": {Version: 1, Spec: json.RawMessage(`{"name":"x"}`)}}}, want, kinds, true); len(steps) != 0 {
+		t.Errorf("what is there already is to become %v", steps)
+	}
+	steps := Plan(Held{}, want, kinds, true)
+	if len(steps) != 1 || string(steps[0].After) != `{"name":"x","once":"hush"}` || strings.Contains(steps[0].String(), "hush") {
+		t.Errorf("making it is %+v, told as %s", steps, steps[0].String())
+	}
+}

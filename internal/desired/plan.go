@@ -39,6 +39,7 @@ type Step struct {
 	Version  uint64 // that the thing is to have when it is changed or deleted
 	Before   json.RawMessage
 	After    json.RawMessage
+	Shown    json.RawMessage // After, as a cluster shows it
 }
 
 // Plan is what makes a cluster as a set says: first what is made and changed, each
@@ -53,12 +54,16 @@ func Plan(have Held, want Set, kinds []Kind, prune bool) []Step {
 		}
 		for _, id := range inOrder(items, k.After) {
 			spec := items[id]
+			shown := spec
+			if k.Shown != nil {
+				shown = k.Shown(spec)
+			}
 			was, exists := have[k.Plural][id]
 			switch {
 			case !exists:
-				steps = append(steps, Step{Op: Create, Kind: k.Plural, ID: id, After: spec})
-			case !bytes.Equal(was.Spec, spec):
-				steps = append(steps, Step{Op: Change, Kind: k.Plural, ID: id, Version: was.Version, Before: was.Spec, After: spec})
+				steps = append(steps, Step{Op: Create, Kind: k.Plural, ID: id, After: spec, Shown: shown})
+			case !bytes.Equal(was.Spec, shown):
+				steps = append(steps, Step{Op: Change, Kind: k.Plural, ID: id, Version: was.Version, Before: was.Spec, After: spec, Shown: shown})
 			}
 		}
 		held := map[string]json.RawMessage{}
@@ -113,11 +118,11 @@ func (s *Step) String() string {
 	fmt.Fprintf(&b, "%s %s %s", marks[s.Op], s.Kind, s.ID)
 	switch s.Op {
 	case Create:
-		fmt.Fprintf(&b, " %s", s.After)
+		fmt.Fprintf(&b, " %s", s.Shown)
 	case Drift:
 		b.WriteString(" is not in the file")
 	case Change:
-		for _, d := range differences("", s.Before, s.After) {
+		for _, d := range differences("", s.Before, s.Shown) {
 			fmt.Fprintf(&b, "\n    %s: %s → %s", d.path, d.before, d.after)
 		}
 	case Delete:

@@ -18,6 +18,9 @@ type Kind struct {
 	// Normal writes a spec as a node would store it, so that two which mean the same
 	// are the same; an error says what is wrong with it.
 	Normal func(id string, spec json.RawMessage) (json.RawMessage, error)
+	// Shown is a spec as a cluster shows it: without what counts only when the thing is
+	// made. nil: all of it.
+	Shown func(spec json.RawMessage) json.RawMessage
 	// After are the IDs of the same kind that have to be there first; nil: none.
 	After func(spec json.RawMessage) []string
 }

@@ -79,8 +79,10 @@ func (s *State) admitChildren(c *AdmitChildren) Code {
 		return UnknownKey
 	case k.Revoked != 0:
 		return KeyRevoked
-	case k.Status(s.now) != Active:
+	case k.Status(s.now) == Expired:
 		return KeyExpired
+	case k.Suspended:
+		return KeySuspended
 	case !k.Can(ScopeMint) || k.Public == [32]byte{}:
 		return NoChildren
 	}

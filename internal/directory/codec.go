@@ -35,6 +35,7 @@ var (
 //	DeleteObject: kind, id, expect
 //	WriteKey:  expect, the key; then description, owner (kind, id), scopes,
 //	           endpoints, providers, upstreams (as models), most children, public (32 bytes)
+//	           Its kind says whether the key is suspended
 //	RotateKey: id, hash, public (32 bytes each), old until
 //	TouchKeys: at, count, then the ids
 //	AdmitChildren: id of the parent, count, then id (32 bytes), generation, slice, expires each
@@ -124,8 +125,10 @@ func DecodeCommand(b []byte) (Command, error) {
 		c = put
 	case KindDeleteObject:
 		c = DeleteObject{Ref: r.ref(), Expect: r.uint()}
-	case KindWriteKey:
-		c = WriteKey{Expect: r.uint(), Key: r.whole()}
+	case KindWriteKey, KindWriteSuspended:
+		w := WriteKey{Expect: r.uint(), Key: r.whole()}
+		w.Key.Suspended = Kind(kind) == KindWriteSuspended
+		c = w
 	case KindRotateKey:
 		c = RotateKey{ID: KeyID(r.string()), Hash: r.hash(), Public: [32]byte(r.hash()), OldUntil: ledger.Instant(r.int())}
 	case KindTouchKeys:

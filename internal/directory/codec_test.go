@@ -189,7 +189,7 @@ func TestCommandsSurviveTheirStoredForm(t *testing.T) {
 }
 
 func TestL10DecodersRefuseWhatNoEncoderWrote(t *testing.T) {
-	for _, c := range slices.Concat(goldenCommands(), goldenGateways(), goldenLife(), goldenAlertCommands()) {
+	for _, c := range slices.Concat(goldenCommands(), goldenGateways(), goldenLife(), goldenSuspended(), goldenAlertCommands()) {
 		b := AppendCommand(nil, c)
 		for n := range b {
 			if _, err := DecodeCommand(b[:n]); !errors.Is(err, ErrMalformed) {
@@ -268,7 +268,7 @@ func invalidKeyRecord() []byte {
 func seq(records ...[]byte) iter.Seq2[[]byte, error] { return fromRecords(slices.Values(records)) }
 
 func FuzzDecodeCommand(f *testing.F) {
-	for _, c := range slices.Concat(goldenCommands(), goldenGateways(), goldenLife(), goldenAlertCommands()) {
+	for _, c := range slices.Concat(goldenCommands(), goldenGateways(), goldenLife(), goldenSuspended(), goldenAlertCommands()) {
 		f.Add(AppendCommand(nil, c))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -32,6 +32,9 @@ const (
 
 	KindRaiseAlerts    Kind = 15
 	KindNoteDeliveries Kind = 16
+
+	// KindWriteSuspended is KindWriteKey for a key that is suspended.
+	KindWriteSuspended Kind = 17
 )
 
 // PutKey makes a key, or changes one that is not revoked. Its ID and Hash must
@@ -135,10 +138,17 @@ type DeleteObject struct {
 }
 
 // Kind implements Command.
-func (WriteKey) Kind() Kind      { return KindWriteKey }
 func (RotateKey) Kind() Kind     { return KindRotateKey }
 func (TouchKeys) Kind() Kind     { return KindTouchKeys }
 func (AdmitChildren) Kind() Kind { return KindAdmitChild }
+
+// Kind implements Command.
+func (c WriteKey) Kind() Kind {
+	if c.Key.Suspended {
+		return KindWriteSuspended
+	}
+	return KindWriteKey
+}
 
 // Kind implements Command.
 func (PutToken) Kind() Kind { return KindPutToken }
@@ -180,7 +190,7 @@ const (
 	IDTaken        Code = 5 // the ID belongs to a key with another secret
 	HashTaken      Code = 6 // the secret belongs to a key with another ID
 	KeyRevoked     Code = 7 // a revoked key cannot be changed
-	KeyActive      Code = 8 // an active key cannot be forgotten: revoke it first
+	KeyActive      Code = 8 // an active or suspended key cannot be forgotten: revoke it first
 	LimitReached   Code = 9 // the table is full (L9): forget revoked keys
 	UnknownToken   Code = 10
 	TokenUsed      Code = 11 // by another node
@@ -200,6 +210,7 @@ const (
 	ChildExpired    Code = 23
 	TooManyChildren Code = 24 // as many as the key may have have not expired
 	NoRoomForAlerts Code = 25 // too many wait for delivery, or are remembered
+	KeySuspended    Code = 26 // a suspended key has no children until it is resumed
 )
 
 var codeNames = [...]string{
@@ -209,7 +220,7 @@ var codeNames = [...]string{
 	NodeIsRemoved: "node removed", UnknownNode: "unknown node", RoleFixed: "role fixed",
 	VersionMismatch: "version mismatch", MissingReference: "missing reference", Referenced: "referenced", CyclicReference: "cyclic reference",
 	KeyExpired: "key expired", NoChildren: "no children", ChildExpired: "child expired", TooManyChildren: "too many children",
-	NoRoomForAlerts: "no room for alerts",
+	NoRoomForAlerts: "no room for alerts", KeySuspended: "key suspended",
 }
 
 // String returns the code in words.

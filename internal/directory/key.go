@@ -59,6 +59,8 @@ type Key struct {
 	// Public is the Ed25519 key that proves the children of the secret; zero: it has
 	// none. It is given when the key is made, and by [RotateKey].
 	Public [32]byte
+	// Suspended keys are refused like expired ones, until somebody resumes them.
+	Suspended bool
 
 	// The secret before the last rotation, and what proves its children. It counts
 	// until OldUntil; zero: there is none.
@@ -82,6 +84,7 @@ const (
 	Expired
 	Revoked
 	Replaced // of a secret: it was rotated, and its overlap is over
+	Suspended
 )
 
 // Status returns what the key is at an instant.
@@ -91,6 +94,8 @@ func (k *Key) Status(at ledger.Instant) Status {
 		return Revoked
 	case k.Expires != 0 && at >= k.Expires:
 		return Expired
+	case k.Suspended:
+		return Suspended
 	default:
 		return Active
 	}

@@ -21,6 +21,8 @@ const (
 	recordWholeKey = 7
 	recordChild    = 8 // id of the parent, then a child
 	recordAlerts   = 9 // of alerts: see alert_codec.go
+	// recordSuspendedKey is recordWholeKey for a key that is suspended.
+	recordSuspendedKey = 10
 )
 
 // Records yields the state as a sequence of records: a header, then the keys in
@@ -72,7 +74,7 @@ func Load(records iter.Seq2[[]byte, error]) (*State, error) {
 		switch {
 		case r.bad:
 			return nil, fmt.Errorf("directory record: %w", ErrMalformed)
-		case version != codecVersion || kind < recordHeader || kind > recordAlerts:
+		case version != codecVersion || kind < recordHeader || kind > recordSuspendedKey:
 			return nil, fmt.Errorf("directory record of version %d, kind %d: %w", version, kind, ErrUnknown)
 		case (kind == recordHeader) != (s == nil):
 			return nil, fmt.Errorf("directory header out of place: %w", ErrMalformed)
@@ -111,8 +113,8 @@ func (s *State) load(kind byte, r *reader) error {
 		return s.loadNode(r, Gateway)
 	case recordObject:
 		return s.loadObject(r)
-	case recordWholeKey:
-		return s.loadWholeKey(r)
+	case recordWholeKey, recordSuspendedKey:
+		return s.loadWholeKey(kind, r)
 	case recordChild:
 		return s.loadChild(r)
 	case recordAlerts:

@@ -50,7 +50,7 @@ func (s *State) rotateKey(c *RotateKey) Code {
 		return UnknownKey
 	case old.Revoked != 0:
 		return KeyRevoked
-	case old.Status(s.now) != Active:
+	case old.Status(s.now) == Expired:
 		return KeyExpired
 	case c.Hash == (Hash{}) || c.OldUntil < 0 || c.OldUntil > s.now+MaxOverlap:
 		return InvalidCommand
@@ -153,7 +153,7 @@ func (s *State) FindPublic(public [32]byte) (*Key, bool) {
 
 // Plain says whether a key has nothing but what the first stored form of keys has.
 func (k *Key) Plain() bool {
-	return k.Description == "" && k.Owner == Owner{} && k.Scopes == 0 && k.MaxChildren == 0 && k.Public == [32]byte{} &&
+	return !k.Suspended && k.Description == "" && k.Owner == Owner{} && k.Scopes == 0 && k.MaxChildren == 0 && k.Public == [32]byte{} &&
 		len(k.AllowEndpoints)+len(k.AllowProviders)+len(k.AllowUpstreams) == 0 &&
 		k.OldHash == Hash{} && k.OldPublic == [32]byte{} && k.OldUntil == 0 && k.LastUsed == 0
 }
@@ -216,7 +216,11 @@ func keyRecord(b []byte, k *Key) []byte {
 	if k.Plain() {
 		b = appendKey(append(b, codecVersion, recordKey), k)
 	} else {
-		b = appendWhole(append(b, codecVersion, recordWholeKey), k)
+		kind := byte(recordWholeKey)
+		if k.Suspended {
+			kind = recordSuspendedKey
+		}
+		b = appendWhole(append(b, codecVersion, kind), k)
 		b = append(append(b, k.OldHash[:]...), k.OldPublic[:]...)
 		b = appendInt(appendInt(b, int64(k.OldUntil)), int64(k.LastUsed))
 	}
@@ -225,8 +229,9 @@ func keyRecord(b []byte, k *Key) []byte {
 	return appendUint(b, k.Version)
 }
 
-func (s *State) loadWholeKey(r *reader) error {
+func (s *State) loadWholeKey(kind byte, r *reader) error {
 	k := r.whole()
+	k.Suspended = kind == recordSuspendedKey
 	k.OldHash, k.OldPublic = r.hash(), [32]byte(r.hash())
 	k.OldUntil, k.LastUsed = ledger.Instant(r.int()), ledger.Instant(r.int())
 	if !r.bad && (k.Plain() || k.OldUntil < 0 || k.LastUsed < 0 || k.OldHash == Hash{} && (k.OldUntil != 0 || k.OldPublic != [32]byte{}) || s.finds(&k)) {

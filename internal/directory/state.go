@@ -153,7 +153,7 @@ func (s *State) forgetKey(id KeyID) Code {
 	switch {
 	case !ok:
 		return UnknownKey
-	case k.Status(s.now) == Active:
+	case k.Status(s.now) == Active, k.Status(s.now) == Suspended:
 		return KeyActive
 	}
 	s.version++

@@ -113,6 +113,8 @@ func (w *twin) admit(c AdmitChildren) Code {
 		return KeyRevoked
 	case k.Expires != 0 && w.now >= k.Expires:
 		return KeyExpired
+	case k.Suspended:
+		return KeySuspended
 	case k.Scopes&ScopeMint == 0 || k.Public == [32]byte{}:
 		return NoChildren
 	}
@@ -157,7 +159,7 @@ func (w *twin) apply(now ledger.Instant, c Command) Code {
 			ID: c.Key.ID, Hash: c.Key.Hash, Name: c.Key.Name, Bound: c.Key.Bound, Required: c.Key.Required,
 			AllowModels: c.Key.AllowModels, CacheOff: c.Key.CacheOff, Expires: c.Key.Expires,
 			Description: old.Description, Owner: old.Owner, Scopes: old.Scopes, AllowEndpoints: old.AllowEndpoints,
-			AllowProviders: old.AllowProviders, AllowUpstreams: old.AllowUpstreams, MaxChildren: old.MaxChildren, Public: old.Public,
+			AllowProviders: old.AllowProviders, AllowUpstreams: old.AllowUpstreams, MaxChildren: old.MaxChildren, Public: old.Public, Suspended: old.Suspended,
 		}
 		return w.write(k, AnyVersion)
 	case WriteKey:
@@ -242,6 +244,7 @@ func drawCommand(t *rapid.T) Command {
 		if rapid.Bool().Draw(t, "mint") {
 			k.Scopes, k.MaxChildren = ScopeMint|ScopeInference, 2
 		}
+		k.Suspended = rapid.IntRange(0, 3).Draw(t, "suspended") == 0
 		if rapid.Bool().Draw(t, "more") {
 			k.Description, k.Owner, k.AllowEndpoints = "text", Owner{OwnedByAgent, "a1"}, []string{"/v1/*"}
 		}

@@ -23,6 +23,7 @@ const (
 	CodeTooManyFailures    Code = "too_many_failures"
 	CodeRevokedKey         Code = "api_key_revoked"
 	CodeExpiredKey         Code = "api_key_expired"
+	CodeSuspendedKey       Code = "api_key_suspended"
 	CodeChildKey           Code = "child_key_invalid"
 	CodeScope              Code = "scope_missing"
 	CodeEndpointNotAllowed Code = "endpoint_not_allowed"
@@ -101,6 +102,7 @@ var codes = map[Code]codeRule{
 	CodeTooManyFailures:    {429, typeRequests, true},
 	CodeRevokedKey:         {401, typeAuth, true},
 	CodeExpiredKey:         {401, typeAuth, true},
+	CodeSuspendedKey:       {401, typeAuth, true},
 	CodeChildKey:           {401, typeAuth, true},
 	CodeScope:              {403, typeForbidden, false},
 	CodeEndpointNotAllowed: {403, typeForbidden, false},

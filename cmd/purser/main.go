@@ -35,6 +35,7 @@ type cli struct {
 	Delete      deleteCmd      `cmd:"" help:"Delete an object that nothing refers to."`
 	Apply       applyCmd       `cmd:"" help:"Make the cluster as a file says: plan, show the differences, change."`
 	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
+	Import      importCmd      `cmd:"" help:"Take over from another gateway: litellm."`
 	Policy      policyCmd      `cmd:"" help:"Policies: check, test, explain."`
 	Redact      redactCmd      `cmd:"" help:"Redactions: try one on a text, list what can be found."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`

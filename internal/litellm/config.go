@@ -59,7 +59,18 @@ type Config struct {
 	Node   []byte            // the node's configuration, YAML
 	Routes map[string]string // names that clients ask for, to those of models
 	Limits []Limit           // of the whole proxy
+	Names  []string          // of model_list, that are carried over
+	Prices []Price           // that the file gives
 	Report Report
+}
+
+// Price is what the file says of a model's price, with the fields of LiteLLM's
+// catalogue.
+type Price struct {
+	Place        string // for a report
+	Provider, ID string // as the node names them
+	Key          string // as LiteLLM's catalogue does
+	Fields       map[string]any
 }
 
 // ReadConfig translates LiteLLM's configuration file.
@@ -72,7 +83,7 @@ func ReadConfig(b []byte) (*Config, error) {
 		return nil, errors.New("LiteLLM's configuration has no model_list")
 	}
 	out := &Config{Routes: map[string]string{}}
-	t := &translator{Report: &out.Report, named: map[string]bool{}, literals: map[string]string{}}
+	t := &translator{Config: out, Report: &out.Report, named: map[string]bool{}, literals: map[string]string{}}
 	t.name(f.Models)
 	for i := range f.Models {
 		t.add(&f.Models[i])
@@ -131,6 +142,7 @@ var providers = map[string]provider{
 
 // translator carries what is shared by the entries of one file.
 type translator struct {
+	*Config
 	*Report
 	ups      []*upstream
 	named    map[string]bool   // the variables that the file names, or that LiteLLM reads by itself
@@ -210,13 +222,8 @@ func (t *translator) add(m *model) {
 		p.api = "openai-chat" // something compatible, which may not have the Responses API
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Params)) {
-		if !carried[name] {
+		if !carried[name] && !strings.Contains(name, "cost") {
 			t.note("%s: litellm_params.%s is not carried over", place, name)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(m.Info)) {
-		if strings.Contains(name, "cost") {
-			t.note("%s: model_info.%s is not carried over; put your price into prices.overrides (docs/prices.md)", place, name)
 		}
 	}
 	u := &upstream{provider: p.name, api: p.api, base: cmp.Or(base, p.base), extra: slices.Clone(p.extra), models: map[string]bool{}, aliases: map[string]string{}, deployments: map[string]string{}}
@@ -235,7 +242,36 @@ func (t *translator) add(m *model) {
 			t.note("%s: of which model %s is a deployment is not said (model_info.base_model): it has no price until the upstream's deployments say so", place, id)
 		}
 	}
-	t.place(u, m.Name, id, deployment)
+	if t.place(u, m.Name, id, deployment) {
+		t.Names = append(t.Names, m.Name)
+		t.price(m, place, of, p.name, id)
+	}
+}
+
+// price takes down what an entry says of its model's price.
+func (t *translator) price(m *model, place, of, provider, id string) {
+	fields := map[string]any{}
+	for _, from := range []map[string]any{m.Info, m.Params} { // the latter counts
+		for name, v := range from {
+			if v != nil && (strings.Contains(name, "cost") || name == "max_input_tokens" || name == "max_output_tokens" || name == "mode") {
+				fields[name] = v
+			}
+		}
+	}
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(fields)), func(name string) bool { return strings.Contains(name, "cost") }) {
+		return
+	}
+	if fields["mode"] == nil {
+		fields["mode"] = "chat"
+	}
+	fields["litellm_provider"] = of
+	for _, other := range t.Prices {
+		if other.Provider == provider && other.ID == id {
+			t.note("%s: the price of %s was given by an entry before; left out", place, id)
+			return
+		}
+	}
+	t.Prices = append(t.Prices, Price{Place: place, Provider: provider, ID: id, Key: of + "/" + id, Fields: fields})
 }
 
 // carried are the parameters that are looked at.
@@ -261,12 +297,13 @@ func guessed(name string) string {
 	return ""
 }
 
-// place adds a name to the upstream of the same endpoint and key, or makes one.
-func (t *translator) place(u *upstream, name, id, deployment string) {
+// place adds a name to the upstream of the same endpoint and key, or makes one;
+// false, if the name is taken.
+func (t *translator) place(u *upstream, name, id, deployment string) bool {
 	for _, other := range t.ups {
 		if _, taken := other.aliases[name]; taken || other.models[name] {
 			t.note("model_list: %s is there more than once; its requests go to the first entry, for a node does not spread one name over several", name)
-			return
+			return false
 		}
 	}
 	i := slices.IndexFunc(t.ups, func(o *upstream) bool {
@@ -286,6 +323,7 @@ func (t *translator) place(u *upstream, name, id, deployment string) {
 	if name != id {
 		t.ups[i].aliases[name] = id
 	}
+	return true
 }
 
 // blocks are the upstreams of a node's configuration. What clients ask for are the

@@ -110,13 +110,13 @@ requests:
 	if fmt.Sprint(c.Routes) != "map[gpt-4:gpt-4o hidden:cheap]" {
 		t.Errorf("routes %v", c.Routes)
 	}
-	if len(c.Limits) != 1 || fmt.Sprint(c.Limits[0]) != "{litellm.usd map[] usd 100 month false}" {
+	if len(c.Limits) != 1 || fmt.Sprint(c.Limits[0]) != "{litellm.usd map[] [] usd 100 month false []}" {
 		t.Errorf("limits %v", c.Limits)
 	}
 	notes := strings.Join(c.Report.Notes, "\n")
 	for _, says := range []string{
 		"gpt-4o: litellm_params.rpm is not carried over", "cheap is there more than once", "sonnet: litellm_params.api_key stands in the file",
-		"opus: litellm_params.api_key stands in the file: put it into the environment as ANTHROPIC_API_KEY_2", "local: model_info.input_cost_per_token",
+		"opus: litellm_params.api_key stands in the file: put it into the environment as ANTHROPIC_API_KEY_2",
 		`the provider of "bedrock/*"`, "litellm_settings.drop_params", "router_settings.routing_strategy", "general_settings.database_url", "master_key becomes the admin token", `"30d" becomes the window "month"`,
 	} {
 		if !strings.Contains(notes, says) {
@@ -152,48 +152,54 @@ func hashOf(secret string) string {
 
 func TestKeysTeamsAndUsersBecomeTheirsHere(t *testing.T) {
 	keys := `{"keys":[
-	 {"token":"` + hashOf("sk-a") + `","key_name":"sk-...aaaa","key_alias":"search ci","team_id":"Team 1","user_id":"ann@x","models":["gpt-4o","other"],"expires":"2027-01-31T10:00:00Z","max_budget":12.5,"budget_duration":"1d","rpm_limit":60,"tpm_limit":10000,"max_parallel_requests":4,"spend":1.25,"aliases":{"a":"b"},"model_max_budget":{}},
+	 {"token":"` + hashOf("sk-a") + `","key_name":"sk-...aaaa","key_alias":"search ci","team_id":"Team 1","user_id":"ann@x","models":["gpt-4o","other"],"expires":"2027-01-31T10:00:00Z","max_budget":12.5,"soft_budget":10.1,"budget_duration":"1d","rpm_limit":60,"tpm_limit":10000,"max_parallel_requests":4,"spend":1.25,"aliases":{"a":"b"},"model_max_budget":{}},
 	 {"token":"` + hashOf("sk-b") + `","key_name":"sk-...bbbb","models":["all-team-models"],"team_id":"Team 1","max_budget":null,"spend":0.0},
 	 {"token":"` + hashOf("sk-c") + `","key_name":"sk-...cccc","models":[],"expires":null,"soft_budget":5,"budget_duration":"45d"},
-	 {"token":"` + hashOf("sk-d") + `","key_name":"sk-...dddd","blocked":true},
+	 {"token":"` + hashOf("sk-d") + `","key_name":"sk-...dddd","blocked":true,"user_id":"bob"},
+	 {"token":"` + hashOf("sk-f") + `","key_name":"sk-...ffff","team_id":"litellm-dashboard"},
 	 {"token":"` + hashOf("sk-e") + `","key_name":"sk-...eeee","team_id":"Team 1","models":["other"]}],"total_count":5,"total_pages":1}`
 	teams := `[{"team_id":"Team 1","team_alias":"Search","models":["gpt-4o","cheap"],"max_budget":100,"budget_duration":"1mo","blocked":false,"spend":3}]`
-	users := `{"users":[{"user_id":"ann@x","user_email":"ann@x.example","teams":["Team 1","gone"],"max_budget":1e2}]}`
+	users := `{"users":[{"user_id":"ann@x","user_email":"ann@x.example","teams":["Team 1","gone"],"max_budget":1e2},{"user_id":"bob","teams":["Team 1"],"models":["cheap","group"]}]}`
 	p, err := ReadPeople([]byte(keys), []byte(teams), []byte(users))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, k := range p.Keys {
-		got = append(got, fmt.Sprintf("%s %s %v %v %q", k.Hash[:8], k.Name, k.Bound, k.Models, k.Expires))
+		got = append(got, fmt.Sprintf("%s %s %v %v %q %v", k.Hash[:8], k.Name, k.Bound, k.Models, k.Expires, k.Blocked))
 	}
 	want := []string{
-		hashOf("sk-a")[:8] + ` search ci map[member:ann@x team:Team-1] [gpt-4o] "2027-01-31T10:00:00Z"`,
-		hashOf("sk-b")[:8] + ` sk-...bbbb map[team:Team-1] [gpt-4o cheap] ""`,
-		hashOf("sk-c")[:8] + ` sk-...cccc map[] [] ""`,
+		hashOf("sk-a")[:8] + ` search ci map[member:ann@x team:Team-1] [gpt-4o] "2027-01-31T10:00:00Z" false`,
+		hashOf("sk-b")[:8] + ` sk-...bbbb map[team:Team-1] [gpt-4o cheap] "" false`,
+		hashOf("sk-c")[:8] + ` sk-...cccc map[] [] "" false`,
+		hashOf("sk-d")[:8] + ` sk-...dddd map[member:bob] [] "" true`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("keys\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	got = nil
-	for _, l := range p.Limits {
-		got = append(got, fmt.Sprintf("%s %v %s %s %s %v", l.ID, l.Match, l.Unit, l.Limit, l.Window, l.Soft))
+	limits := p.Limits
+	for _, k := range p.Keys {
+		limits = append(limits, k.Limits...)
+	}
+	for _, l := range limits {
+		got = append(got, fmt.Sprintf("%s %v %s %s %s %v", l.ID, l.Match, l.Unit, l.Limit, l.Window, l.Soft)+fmt.Sprint(l.Alerts))
 	}
 	a, c := "litellm-"+hashOf("sk-a")[:16], "litellm-"+hashOf("sk-c")[:16]
 	want = []string{
-		`team.team-1.usd map[team:[Team-1]] usd 100 month false`,
-		`member.ann-x.usd map[member:[ann@x]] usd 100 total false`,
-		`key.` + a + `.usd map[key:[` + a + `]] usd 12.5 day false`,
-		`key.` + a + `.rpm map[key:[` + a + `]] requests 60 minute false`,
-		`key.` + a + `.tpm map[key:[` + a + `]] tokens 10000 minute false`,
-		`key.` + a + `.parallel map[key:[` + a + `]] slots 4 total false`,
-		`key.` + c + `.soft map[key:[` + c + `]] usd 5 total true`,
+		`team.team-1.usd map[team:[Team-1]] usd 100 month false[]`,
+		`member.ann-x.usd map[member:[ann@x]] usd 100 total false[]`,
+		`key.` + a + `.usd map[key:[` + a + `]] usd 12.5 day false[80]`,
+		`key.` + a + `.rpm map[key:[` + a + `]] requests 60 minute false[]`,
+		`key.` + a + `.tpm map[key:[` + a + `]] tokens 10000 minute false[]`,
+		`key.` + a + `.parallel map[key:[` + a + `]] slots 4 total false[]`,
+		`key.` + c + `.soft map[key:[` + c + `]] usd 5 total true[]`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("limits\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	notes := strings.Join(p.Report.Notes, "\n")
-	for _, says := range []string{"search ci: has spent 1.25", "sk-...dddd: is blocked", "sk-...eeee: may use no model", "is of team gone", "search ci: its aliases", `"45d" becomes the window "total"`} {
+	for _, says := range []string{"search ci: has spent 1.25", "sk-...dddd: is blocked, and so is suspended", "sk-...eeee: may use no model", "is of team gone", "search ci: its aliases", "sk-...ffff: is of a session", "user bob: the models hold for", "key sk-...dddd: its requests count to team Team-1 too", `"45d" becomes the window "total"`} {
 		if !strings.Contains(notes, says) {
 			t.Errorf("the report does not say %q:\n%s", says, notes)
 		}
@@ -222,7 +228,7 @@ func TestALimitIsNeverWiderThanItWas(t *testing.T) {
 	seconds := map[string]int64{"minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400, "month": 31 * 86400}
 	for n := int64(1); n < 200; n++ {
 		for unit, s := range map[string]int64{"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "mo": 31 * 86400} {
-			w, exact := windowOf(fmt.Sprint(n, unit))
+			w, exact := Window(fmt.Sprint(n, unit))
 			if w != "total" && seconds[w] < n*s {
 				t.Errorf("%d%s becomes a %s: the limit would come back sooner", n, unit, w)
 			}
@@ -232,7 +238,7 @@ func TestALimitIsNeverWiderThanItWas(t *testing.T) {
 		}
 	}
 	for _, odd := range []string{"d", "-1d", "1x", "0d", "1.5d", "1 d", "99999999999d"} {
-		if w, exact := windowOf(odd); w != "total" || exact {
+		if w, exact := Window(odd); w != "total" || exact {
 			t.Errorf("%q becomes %q, %v", odd, w, exact)
 		}
 	}

@@ -2,6 +2,7 @@ package litellm
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -19,15 +20,21 @@ type Key struct {
 	Bound   map[string]string // dimensions
 	Models  []string          // none: all
 	Expires string            // RFC 3339, "" for never
+	Blocked bool
+	Limits  []Limit // of the key alone
 }
 
 // Team is a team that is to be.
-type Team struct{ ID, Name, Org string }
+type Team struct {
+	ID, Name string
+	Models   []string // none: all
+}
 
 // Member is a person that is to be.
 type Member struct {
 	ID, Name, Email string
 	Teams           []string
+	Models          []string // none: all
 }
 
 // People is what becomes of the answers of LiteLLM's API.
@@ -35,7 +42,7 @@ type People struct {
 	Keys    []Key
 	Teams   []Team
 	Members []Member
-	Limits  []Limit
+	Limits  []Limit // of teams and members
 	Report  Report
 }
 
@@ -65,10 +72,13 @@ type row struct {
 	TPM       json.Number `json:"tpm_limit"`
 	Parallel  json.Number `json:"max_parallel_requests"`
 	Spend     json.Number `json:"spend"`
+
+	BudgetID string `json:"budget_id"`
+	Budget   *row   `json:"litellm_budget_table"`
 }
 
-func (w *row) amounts() amounts {
-	return amounts{Max: decimal(w.MaxBudget), Soft: decimal(w.Soft), Duration: w.Duration, RPM: w.RPM, TPM: w.TPM, Parallel: w.Parallel}
+func (w *row) amounts() Amounts {
+	return Amounts{Max: decimal(w.MaxBudget), Soft: decimal(w.Soft), Duration: w.Duration, RPM: w.RPM, TPM: w.TPM, Parallel: w.Parallel}
 }
 
 // rows reads a list, or an object that has one under a name.
@@ -131,6 +141,7 @@ func ReadPeople(keys, teams, users []byte) (*People, error) {
 			return nil, err
 		}
 	}
+	out.derived()
 	return out, out.distinct()
 }
 
@@ -146,10 +157,14 @@ func (p *People) distinct() error {
 	for _, k := range p.Keys {
 		seen["key "+k.ID] = true
 	}
-	for _, l := range p.Limits {
+	limits := p.Limits
+	for _, k := range p.Keys {
+		limits = append(limits, k.Limits...)
+	}
+	for _, l := range limits {
 		seen["budget "+l.ID] = true
 	}
-	if n := len(p.Teams) + len(p.Members) + len(p.Keys) + len(p.Limits); len(seen) != n {
+	if n := len(p.Teams) + len(p.Members) + len(p.Keys) + len(limits); len(seen) != n {
 		return fmt.Errorf("%d of %d teams, users, keys and budgets would have the id of another: their ids differ in letters' case or in signs alone; rename them first", n-len(seen), n)
 	}
 	return nil
@@ -159,11 +174,11 @@ func (p *People) addTeam(w *row) error {
 	if w.TeamID == "" {
 		return errors.New("teams: one has no team_id")
 	}
-	p.Teams = append(p.Teams, Team{ID: name(w.TeamID), Name: w.TeamAlias})
+	p.Teams = append(p.Teams, Team{ID: name(w.TeamID), Name: w.TeamAlias, Models: named(w.Models)})
 	if w.OrgID != "" {
 		p.Report.note("team %s: its organization is not carried over; put the team below an org", w.TeamID)
 	}
-	p.limit("team", name(w.TeamID), "team "+w.TeamID, w)
+	p.Limits = append(p.Limits, p.limits("team", name(w.TeamID), "team "+w.TeamID, w)...)
 	return nil
 }
 
@@ -171,7 +186,10 @@ func (p *People) addUser(w *row, teams map[string]*row) error {
 	if w.UserID == "" {
 		return errors.New("users: one has no user_id")
 	}
-	m := Member{ID: name(w.UserID), Name: w.UserAlias, Email: w.UserEmail}
+	m := Member{ID: name(w.UserID), Name: w.UserAlias, Email: w.UserEmail, Models: named(w.Models)}
+	if len(m.Models) > 0 {
+		p.Report.note("user %s: the models hold for the user's calls with keys of teams too; LiteLLM leaves those out", w.UserID)
+	}
 	for _, id := range w.Teams {
 		if teams[id] == nil {
 			p.Report.note("user %s: is of team %s, which is not in the list of teams", w.UserID, id)
@@ -180,7 +198,7 @@ func (p *People) addUser(w *row, teams map[string]*row) error {
 		m.Teams = append(m.Teams, name(id))
 	}
 	p.Members = append(p.Members, m)
-	p.limit("member", name(w.UserID), "user "+w.UserID, w)
+	p.Limits = append(p.Limits, p.limits("member", name(w.UserID), "user "+w.UserID, w)...)
 	if w.MaxBudget != "" {
 		p.Report.note("user %s: the budget covers the user's calls with keys of teams too; LiteLLM leaves those out", w.UserID)
 	}
@@ -199,12 +217,18 @@ func (p *People) addKey(w *row, teams map[string]*row) error {
 	place := "key " + k.Name
 	team := teams[w.TeamID]
 	switch {
+	case w.TeamID == dashboard:
+		p.Report.note("%s: is of a session of LiteLLM's pages; left out", place)
+		return nil
 	case w.Blocked != nil && *w.Blocked:
-		p.Report.note("%s: is blocked; left out", place)
-		return nil
+		k.Blocked = true
+		p.Report.note("%s: is blocked, and so is suspended; `purser key update %s --resume` ends that", place, k.ID)
 	case team != nil && team.Blocked != nil && *team.Blocked:
-		p.Report.note("%s: its team is blocked; left out", place)
-		return nil
+		k.Blocked = true
+		p.Report.note("%s: its team is blocked, and so it is suspended; `purser key update %s --resume` ends that", place, k.ID)
+	}
+	if w.TeamID != "" && team == nil {
+		p.Report.note("%s: is of team %s, which is not in the list of teams: of that no limit is carried over", place, w.TeamID)
 	}
 	if w.TeamID != "" {
 		k.Bound["team"] = name(w.TeamID)
@@ -229,32 +253,58 @@ func (p *People) addKey(w *row, teams map[string]*row) error {
 	if len(w.ByModel) > 0 {
 		p.Report.note("%s: model_max_budget is not carried over; make budgets that match key and model", place)
 	}
+	k.Limits = p.limits("key", k.ID, place, w)
 	p.Keys = append(p.Keys, k)
-	p.limit("key", k.ID, place, w)
 	return nil
 }
 
-// limit makes the budgets of a row.
-func (p *People) limit(dim, id, place string, w *row) {
-	p.Limits = append(p.Limits, limits(owner{id: budgetName(dim + "." + id), place: place, match: map[string][]string{dim: {id}}}, w.amounts(), &p.Report)...)
+// dashboard is the team of the keys that LiteLLM's own pages make for who logs in.
+const dashboard = "litellm-dashboard"
+
+// derived tells of keys whose requests count to a team that they do not name.
+func (p *People) derived() {
+	for _, k := range p.Keys {
+		i := slices.IndexFunc(p.Members, func(m Member) bool { return m.ID == k.Bound["member"] && len(m.Teams) == 1 })
+		if i >= 0 && k.Bound["team"] == "" {
+			p.Report.note("key %s: its requests count to team %s too, the only one of its user; LiteLLM counts them to the user alone", k.Name, p.Members[i].Teams[0])
+		}
+	}
+}
+
+// limits makes the budgets of a row.
+func (p *People) limits(dim, id, place string, w *row) []Limit {
+	a := w.amounts()
+	if w.BudgetID != "" {
+		if a == (Amounts{}) && w.Budget != nil {
+			a = w.Budget.amounts()
+		} else {
+			p.Report.note("%s: its budget %s is not carried over", place, w.BudgetID)
+		}
+	}
 	if w.Spend != "" && strings.Trim(string(w.Spend), "0.") != "" && w.MaxBudget != "" {
 		p.Report.note("%s: has spent %s in its window; the budget begins anew", place, w.Spend)
 	}
+	return OwnerOf(dim, id, place).Limits(a, &p.Report)
+}
+
+// named are the models that a list limits to; none, if it allows all.
+func named(list []string) []string {
+	if slices.Contains(list, "all-proxy-models") {
+		return nil
+	}
+	return list
 }
 
 // models are those that a key may use, as far as its team may; open, if that is all.
 func models(own []string, team *row) (list []string, open bool) {
-	all := func(list []string) bool {
-		return len(list) == 0 || slices.Contains(list, "all-proxy-models")
-	}
 	var of []string
-	if team != nil && !all(team.Models) {
-		of = team.Models
+	if team != nil {
+		of = named(team.Models)
 	}
 	switch {
-	case slices.Contains(own, "all-team-models"), all(own):
-		return of, of == nil
-	case of == nil:
+	case slices.Contains(own, "all-team-models"), len(named(own)) == 0:
+		return of, len(of) == 0
+	case len(of) == 0:
 		return own, false
 	}
 	return slices.DeleteFunc(slices.Clone(own), func(m string) bool { return !slices.Contains(of, m) }), false
@@ -272,12 +322,18 @@ func name(id string) string {
 
 // budgetName is an ID as the ledger takes it: lower case, and fewer signs.
 func budgetName(id string) string {
-	return strings.Map(func(r rune) rune {
+	out := strings.Map(func(r rune) rune {
 		if r == ':' || r == '@' {
 			return '-'
 		}
 		return r
-	}, strings.ToLower(id))
+	}, strings.ToLower(name(id)))
+	const most, kept = 54, 45 // the ledger takes 64, and an end such as ".parallel" follows
+	if len(out) > most {
+		sum := sha256.Sum256([]byte(id))
+		out = out[:kept] + "-" + hex.EncodeToString(sum[:4])
+	}
+	return out
 }
 
 // instant reads a time as LiteLLM writes it: RFC 3339, with or without the zone.

@@ -27,7 +27,7 @@ func (c *Config) settings(f *file) yaml.MapSlice {
 	}
 	if v, ok := f.Settings["max_budget"]; ok {
 		duration, _ := f.Settings["budget_duration"].(string)
-		c.Limits = limits(owner{id: "litellm", place: "litellm_settings"}, amounts{Max: decimal(v), Duration: duration}, r)
+		c.Limits = Owner{ID: "litellm", Place: "litellm_settings"}.Limits(Amounts{Max: decimal(v), Duration: duration}, r)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Router)) {
 		switch v := f.Router[name]; name {

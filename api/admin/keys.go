@@ -3,10 +3,8 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"purser/internal/access"
 )
@@ -110,43 +108,6 @@ type Rotation struct {
 	// EndOverlap makes no other secret, and ends the one before the last rotation
 	// after Overlap, by default at once.
 	EndOverlap bool `json:"end_overlap,omitempty"`
-}
-
-// Limits are a key's budgets as LiteLLM names them. Zero is no limit.
-type Limits struct {
-	MaxBudget      json.Number // dollars in BudgetDuration; "" for none
-	BudgetDuration string      // such as 1h, 1d, 7d, 30d, 1mo; "" for once and for all
-	RPM, TPM       int64       // requests and tokens in a minute
-	MaxParallel    int64       // requests at a time
-}
-
-// durations are the windows that LiteLLM's durations are: its 30 days are a month.
-var durations = map[string]string{
-	"": "total", "60s": "minute", "1m": "minute", "3600s": "hour", "60m": "hour", "1h": "hour", "86400s": "day", "24h": "day", "1d": "day",
-	"7d": "week", "1w": "week", "30d": "month", "31d": "month", "1mo": "month",
-}
-
-// Budgets are the limits as own budgets of a key.
-func (l Limits) Budgets() (out []KeyBudget, err error) {
-	if l.MaxBudget != "" {
-		window, ok := durations[l.BudgetDuration]
-		if !ok {
-			return nil, fmt.Errorf("a budget_duration of %s is no window there is: 1m, 1h, 1d, 7d, 30d or 1mo", strconv.Quote(l.BudgetDuration))
-		}
-		out = append(out, KeyBudget{Unit: "usd", Limit: l.MaxBudget, Window: window})
-	}
-	for _, c := range []struct {
-		unit, window string
-		n            int64
-	}{{"requests", "minute", l.RPM}, {"tokens", "minute", l.TPM}, {"slots", "total", l.MaxParallel}} {
-		if c.n < 0 {
-			return nil, fmt.Errorf("a limit of %d %s", c.n, c.unit)
-		}
-		if c.n > 0 {
-			out = append(out, KeyBudget{Unit: c.unit, Limit: json.Number(strconv.FormatInt(c.n, 10)), Window: c.window})
-		}
-	}
-	return out, nil
 }
 
 func (a *API) showKey(w http.ResponseWriter, r *http.Request, reach access.Reach) {

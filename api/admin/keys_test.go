@@ -63,22 +63,3 @@ func TestClientAndAPIAgreeOnALifeOfAKey(t *testing.T) {
 		t.Errorf("a conflict comes as %v", err)
 	}
 }
-
-func TestLimitsOfLiteLLMAreOwnBudgets(t *testing.T) {
-	got, err := Limits{MaxBudget: "10.5", BudgetDuration: "30d", RPM: 60, TPM: 1000, MaxParallel: 3}.Budgets()
-	want := []KeyBudget{
-		{Unit: "usd", Limit: "10.5", Window: "month"}, {Unit: "requests", Limit: "60", Window: "minute"},
-		{Unit: "tokens", Limit: "1000", Window: "minute"}, {Unit: "slots", Limit: "3", Window: "total"},
-	}
-	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %v, %v", got, err)
-	}
-	for _, bad := range []Limits{{MaxBudget: "1", BudgetDuration: "30s"}, {RPM: -1}, {MaxBudget: "1", BudgetDuration: "2d"}} {
-		if got, err := bad.Budgets(); err == nil {
-			t.Errorf("%+v became %v", bad, got)
-		}
-	}
-	if got, err := (Limits{}).Budgets(); err != nil || len(got) != 0 {
-		t.Errorf("no limits became %v, %v", got, err)
-	}
-}

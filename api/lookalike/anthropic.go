@@ -104,5 +104,6 @@ func anthropicError(w http.ResponseWriter, err error) {
 	case f.Status >= http.StatusInternalServerError:
 		kind = "api_error"
 	}
+	tell(w, f)
 	write(w, f.Status, map[string]any{"type": "error", "error": map[string]any{"type": kind, "message": f.Message}})
 }

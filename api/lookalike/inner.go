@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 )
 
 // Routes are the paths below which everything is served here.
-var Routes = []string{"/v1/organization", "/v1/organizations"}
+var Routes = []string{"/v1/organization", "/v1/organizations", "/key", "/team", "/user", "/budget", "/spend", "/global"}
 
 // API answers the routes.
 type API struct {
@@ -31,6 +33,7 @@ func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	a.openai(mux)
 	a.anthropic(mux)
+	a.litellm(mux)
 	return mux
 }
 
@@ -106,18 +109,18 @@ func faultOf(err error) *admin.Fault {
 	return &admin.Fault{Status: http.StatusInternalServerError, Code: "internal", Message: "the node could not do this; its log says why"}
 }
 
+// tell adds the headers that go with a fault.
+func tell(w http.ResponseWriter, f *admin.Fault) {
+	if f.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if f.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	}
+}
+
 // maxBody bounds a request's body, as the admin API does.
 const maxBody = 1 << 20
-
-// read decodes a body. Fields that into does not have are refused by their names.
-func read(r *http.Request, into any) error {
-	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return admin.Invalid("the body is not what this route takes: " + strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return nil
-}
 
 func write(w http.ResponseWriter, status int, body any) {
 	b, err := json.Marshal(body)

@@ -163,5 +163,6 @@ func openaiError(w http.ResponseWriter, err error) {
 	if f.Status >= http.StatusInternalServerError {
 		kind = "server_error"
 	}
+	tell(w, f)
 	write(w, f.Status, map[string]any{"error": map[string]any{"message": f.Message, "type": kind, "param": nil, "code": f.Code}})
 }

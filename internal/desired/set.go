@@ -93,7 +93,7 @@ func (s Set) YAML(kinds []Kind) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the file: %w", err)
 	}
-	return b, nil
+	return append(bytes.TrimRight(b, "\n"), '\n'), nil
 }
 
 // ordered reads JSON with the order of its fields and the digits of its numbers.

@@ -112,7 +112,7 @@ func (t *translator) adminToken(general map[string]any) string {
 	key := ""
 	if v, ok := general["master_key"]; ok {
 		key = fmt.Sprint(v)
-		t.note("general_settings.master_key becomes the admin token; as a key for models it is not taken: give its users virtual keys")
+		t.note("general_settings.master_key becomes the admin token, which has 16 characters at least; as a key for models it is not taken: give its users virtual keys")
 	}
 	return t.secret(key, "PURSER_ADMIN_TOKEN", "general_settings.master_key")
 }

@@ -117,7 +117,7 @@ requests:
 	for _, says := range []string{
 		"gpt-4o: litellm_params.rpm is not carried over", "cheap is there more than once", "sonnet: litellm_params.api_key stands in the file",
 		"opus: litellm_params.api_key stands in the file: put it into the environment as ANTHROPIC_API_KEY_2",
-		`the provider of "bedrock/*"`, "litellm_settings.drop_params", "router_settings.routing_strategy", "general_settings.database_url", "master_key becomes the admin token", `"30d" becomes the window "month"`,
+		`the provider of "bedrock/*"`, "litellm_settings.drop_params", "router_settings.routing_strategy", "general_settings.database_url", "master_key becomes the admin token, which has 16", `"30d" becomes the window "month"`,
 	} {
 		if !strings.Contains(notes, says) {
 			t.Errorf("the report does not say %q:\n%s", says, notes)

@@ -78,7 +78,7 @@ type row struct {
 }
 
 func (w *row) amounts() Amounts {
-	return Amounts{Max: decimal(w.MaxBudget), Soft: decimal(w.Soft), Duration: w.Duration, RPM: w.RPM, TPM: w.TPM, Parallel: w.Parallel}
+	return Amounts{Max: Decimal(w.MaxBudget), Soft: Decimal(w.Soft), Duration: w.Duration, RPM: w.RPM, TPM: w.TPM, Parallel: w.Parallel}
 }
 
 // rows reads a list, or an object that has one under a name.
@@ -174,11 +174,11 @@ func (p *People) addTeam(w *row) error {
 	if w.TeamID == "" {
 		return errors.New("teams: one has no team_id")
 	}
-	p.Teams = append(p.Teams, Team{ID: name(w.TeamID), Name: w.TeamAlias, Models: named(w.Models)})
+	p.Teams = append(p.Teams, Team{ID: Name(w.TeamID), Name: w.TeamAlias, Models: named(w.Models)})
 	if w.OrgID != "" {
 		p.Report.note("team %s: its organization is not carried over; put the team below an org", w.TeamID)
 	}
-	p.Limits = append(p.Limits, p.limits("team", name(w.TeamID), "team "+w.TeamID, w)...)
+	p.Limits = append(p.Limits, p.limits("team", Name(w.TeamID), "team "+w.TeamID, w)...)
 	return nil
 }
 
@@ -186,7 +186,7 @@ func (p *People) addUser(w *row, teams map[string]*row) error {
 	if w.UserID == "" {
 		return errors.New("users: one has no user_id")
 	}
-	m := Member{ID: name(w.UserID), Name: w.UserAlias, Email: w.UserEmail, Models: named(w.Models)}
+	m := Member{ID: Name(w.UserID), Name: w.UserAlias, Email: w.UserEmail, Models: named(w.Models)}
 	if len(m.Models) > 0 {
 		p.Report.note("user %s: the models hold for the user's calls with keys of teams too; LiteLLM leaves those out", w.UserID)
 	}
@@ -195,10 +195,10 @@ func (p *People) addUser(w *row, teams map[string]*row) error {
 			p.Report.note("user %s: is of team %s, which is not in the list of teams", w.UserID, id)
 			continue
 		}
-		m.Teams = append(m.Teams, name(id))
+		m.Teams = append(m.Teams, Name(id))
 	}
 	p.Members = append(p.Members, m)
-	p.Limits = append(p.Limits, p.limits("member", name(w.UserID), "user "+w.UserID, w)...)
+	p.Limits = append(p.Limits, p.limits("member", Name(w.UserID), "user "+w.UserID, w)...)
 	if w.MaxBudget != "" {
 		p.Report.note("user %s: the budget covers the user's calls with keys of teams too; LiteLLM leaves those out", w.UserID)
 	}
@@ -231,10 +231,10 @@ func (p *People) addKey(w *row, teams map[string]*row) error {
 		p.Report.note("%s: is of team %s, which is not in the list of teams: of that no limit is carried over", place, w.TeamID)
 	}
 	if w.TeamID != "" {
-		k.Bound["team"] = name(w.TeamID)
+		k.Bound["team"] = Name(w.TeamID)
 	}
 	if w.UserID != "" {
-		k.Bound["member"] = name(w.UserID)
+		k.Bound["member"] = Name(w.UserID)
 	}
 	if k.Expires, err = instant(w.Expires); err != nil {
 		return fmt.Errorf("%s: %w", place, err)
@@ -310,8 +310,8 @@ func models(own []string, team *row) (list []string, open bool) {
 	return slices.DeleteFunc(slices.Clone(own), func(m string) bool { return !slices.Contains(of, m) }), false
 }
 
-// name is an ID as the directory takes it: other characters become '-'.
-func name(id string) string {
+// Name is an ID as the directory takes it: other characters become '-'.
+func Name(id string) string {
 	return strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-:@", r) {
 			return r
@@ -327,7 +327,7 @@ func budgetName(id string) string {
 			return '-'
 		}
 		return r
-	}, strings.ToLower(name(id)))
+	}, strings.ToLower(Name(id)))
 	const most, kept = 54, 45 // the ledger takes 64, and an end such as ".parallel" follows
 	if len(out) > most {
 		sum := sha256.Sum256([]byte(id))

@@ -27,7 +27,7 @@ func (c *Config) settings(f *file) yaml.MapSlice {
 	}
 	if v, ok := f.Settings["max_budget"]; ok {
 		duration, _ := f.Settings["budget_duration"].(string)
-		c.Limits = Owner{ID: "litellm", Place: "litellm_settings"}.Limits(Amounts{Max: decimal(v), Duration: duration}, r)
+		c.Limits = Owner{ID: "litellm", Place: "litellm_settings"}.Limits(Amounts{Max: Decimal(v), Duration: duration}, r)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Router)) {
 		switch v := f.Router[name]; name {
@@ -79,21 +79,21 @@ func (c *Config) alias(v any) {
 	}
 }
 
-// decimal writes a number of YAML or JSON as a decimal; "" for what is none.
-func decimal(v any) json.Number {
+// Decimal writes a number of YAML or JSON as a decimal; "" for what is none.
+func Decimal(v any) json.Number {
 	switch n := v.(type) {
 	case nil:
 		return ""
 	case json.Number:
 		if f, err := n.Float64(); err == nil {
-			return decimal(f)
+			return Decimal(f)
 		}
 		return ""
 	case float64:
 		return json.Number(strconv.FormatFloat(n, 'f', -1, 64))
 	case string:
 		if f, err := strconv.ParseFloat(n, 64); err == nil {
-			return decimal(f)
+			return Decimal(f)
 		}
 		return ""
 	}

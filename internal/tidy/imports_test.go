@@ -230,7 +230,7 @@ var rooms = map[string]room{
 		why:   "it is for tests alone: a provider, as others run it",
 	},
 	"api": {
-		module: []string{"proxy", "proxy/...", "ledger", "internal/access", "internal/directory", "internal/record", "api/..."},
+		module: []string{"proxy", "proxy/...", "ledger", "internal/access", "internal/directory", "internal/record", "internal/litellm", "api/..."},
 		owned:  []string{"github.com/valyala/fasthttp"},
 		why:    "the edge takes no decisions",
 	},

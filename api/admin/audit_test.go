@@ -56,19 +56,18 @@ func TestTheAuditTrailIsAskedAsItIsMeant(t *testing.T) {
 
 // TestEntriesThatBreakOffAreNoWhole: neither before the first nor after some.
 func TestEntriesThatBreakOffAreNoWhole(t *testing.T) {
-	a := &trail{err: Conflict("ask a member")}
-	c := &Client{URL: serveParts(t, Parts{Audit: a}), Token: token}
-	read := func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err }
+	ask := func(a *trail) error { // one for each: a handler may outlive the client that it breaks off
+		c := &Client{URL: serveParts(t, Parts{Audit: a}), Token: token}
+		return c.AuditTrail(t.Context(), AuditQuery{}, func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+	}
 	var f *Fault
-	if err := c.AuditTrail(t.Context(), AuditQuery{}, read); !errors.As(err, &f) || f.Code != "conflict" {
+	if err := ask(&trail{err: Conflict("ask a member")}); !errors.As(err, &f) || f.Code != "conflict" {
 		t.Errorf("before the first: %v", err)
 	}
-	a.text = strings.Repeat("x", 1<<20)
-	if err := c.AuditTrail(t.Context(), AuditQuery{}, read); err == nil {
+	if err := ask(&trail{err: Conflict("ask a member"), text: strings.Repeat("x", 1<<20)}); err == nil {
 		t.Error("an answer that was broken off is read as whole")
 	}
-	a.text, a.err = "", nil
-	if err := c.AuditTrail(t.Context(), AuditQuery{}, read); err != nil {
+	if err := ask(&trail{}); err != nil {
 		t.Errorf("an empty trail: %v", err)
 	}
 }

@@ -136,7 +136,7 @@ func (r *Registry) parent(t *childkey.Token, at ledger.Instant) (*proxy.Principa
 	case proxy.KeySuspended:
 		return nil, dialect.NewError(dialect.CodeSuspendedKey, "", "the virtual key that this child key was made of is suspended")
 	default:
-		return nil, refuse("this child key was made of no virtual key of this gateway")
+		return nil, refuse("this child key was made of no virtual key of this gateway that may have children (scope children:mint)")
 	}
 	if parent.Barred&proxy.MintKeys != 0 {
 		return nil, refuse("the virtual key that this child key was made of may have no children: it has not the scope children:mint")

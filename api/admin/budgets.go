@@ -77,11 +77,22 @@ func (a *API) listBudgets(w http.ResponseWriter, r *http.Request, reach access.R
 }
 
 func (a *API) showBudget(w http.ResponseWriter, r *http.Request, reach access.Reach) {
+	b := a.shownBudget(w, r, reach)
+	if b == nil {
+		return
+	}
+	w.Header().Set("ETag", etag(b.Version))
+	a.reply(w, r, http.StatusOK, b, nil)
+}
+
+// shownBudget is the budget that a path names, as far as the reach goes; nil where it
+// has told the client why there is none.
+func (a *API) shownBudget(w http.ResponseWriter, r *http.Request, reach access.Reach) *BudgetDetail {
 	id := r.PathValue("id")
 	how, fault := readOf(r)
 	if fault != nil {
 		a.fail(w, r, fault)
-		return
+		return nil
 	}
 	list, age, err := a.Budgets.ShowBudgets(r.Context(), id, how)
 	age.tell(w)
@@ -91,10 +102,9 @@ func (a *API) showBudget(w http.ResponseWriter, r *http.Request, reach access.Re
 	}
 	if err != nil {
 		a.fail(w, r, err)
-		return
+		return nil
 	}
-	w.Header().Set("ETag", etag(list[0].Version))
-	a.reply(w, r, http.StatusOK, list[0], nil)
+	return &list[0]
 }
 
 func (a *API) deleteBudget(w http.ResponseWriter, r *http.Request, reach access.Reach) {
@@ -118,23 +128,11 @@ func (a *API) releaseBudget(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) listRaises(w http.ResponseWriter, r *http.Request, reach access.Reach) {
-	id := r.PathValue("id")
-	how, fault := readOf(r)
-	if fault != nil {
-		a.fail(w, r, fault)
+	b := a.shownBudget(w, r, reach)
+	if b == nil {
 		return
 	}
-	list, age, err := a.Budgets.ShowBudgets(r.Context(), id, how)
-	age.tell(w)
-	list = a.shown(list, reach)
-	if err == nil && len(list) == 0 {
-		err = NotFound("no budget " + strconv.Quote(id))
-	}
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	raises := list[0].Raises
+	raises := b.Raises
 	if raises == nil {
 		raises = []Raise{}
 	}

@@ -68,6 +68,7 @@ type Metrics struct {
 	tokens    *prometheus.CounterVec
 	cost      *prometheus.CounterVec
 	saved     *prometheus.CounterVec
+	lost      *prometheus.CounterVec
 	overrun   prometheus.Counter
 	presumed  prometheus.Counter
 	attempts  *prometheus.CounterVec
@@ -110,7 +111,8 @@ func New(g Gauges) *Metrics {
 	m.requests = counter("purser_requests_total", "Requests by how they ended.", "endpoint", "outcome", "code")
 	m.tokens = counter("purser_tokens_total", "Tokens and tool calls as the provider reported them, by meter.", "upstream", "model", "meter")
 	m.cost = counter("purser_cost_usd_total", "Cost charged to budgets, in dollars.", "upstream", "model")
-	m.saved = counter("purser_saved_usd_total", "What a lever saved, in dollars.", "lever")
+	m.saved = counter("purser_saved_usd_total", "What a lever saved, in dollars, of requests that it saved something of.", "lever")
+	m.lost = counter("purser_lever_loss_usd_total", "What a lever cost beyond what it saved, in dollars, of requests that it made dearer.", "lever")
 	m.rulings = counter("purser_policy_rulings_total", "What rules of policies did to requests, or in shadow would have done.", "policy", "rule", "effect", "mode")
 	m.overrun = single("purser_overrun_usd_total", "Cost beyond the hold of its call, in dollars.")
 	m.presumed = single("purser_full_hold_usd_total", "Cost charged as the whole hold, because the call's usage is unknown, in dollars.")
@@ -161,6 +163,10 @@ func (m *Metrics) Observe(r *record.Record) {
 		m.ruled(p)
 	}
 	for _, s := range r.Savings {
+		if s.Amount < 0 {
+			m.lost.WithLabelValues(s.Lever.String()).Add(float64(-s.Amount) / nanoPerUSD)
+			continue
+		}
 		m.saved.WithLabelValues(s.Lever.String()).Add(float64(s.Amount) / nanoPerUSD)
 	}
 	if r.Attempts == 0 {

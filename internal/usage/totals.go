@@ -49,6 +49,7 @@ type Row struct {
 	Priced   ledger.Amount // by the catalogue: differs from Cost by what providers reported otherwise
 	Hold     ledger.Amount
 	Overrun  ledger.Amount
+	Baseline ledger.Amount                      // without any lever: Cost and what they saved
 	Saved    [record.MaxLever + 1]ledger.Amount // by lever; 0 is one of a newer program
 	Outcomes [record.MaxOutcome + 1]int64       // records by outcome; 0 is one of a newer program
 
@@ -151,6 +152,7 @@ func (r *Row) add(rec *record.Record) {
 	r.Priced += rec.Priced
 	r.Hold += rec.Hold
 	r.Overrun += rec.Overrun
+	r.Baseline += rec.Baseline
 	for _, s := range rec.Savings {
 		r.Saved[known(s.Lever, record.MaxLever)] += s.Amount
 	}
@@ -179,6 +181,7 @@ func (r *Row) merge(o *Row) {
 	r.Priced += o.Priced
 	r.Hold += o.Hold
 	r.Overrun += o.Overrun
+	r.Baseline += o.Baseline
 	for i, s := range o.Saved {
 		r.Saved[i] += s
 	}

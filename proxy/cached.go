@@ -12,7 +12,7 @@ import (
 // cached answers from the exact cache, or from an identical request in flight;
 // nil means the upstream must be asked. Cache trouble is a miss.
 func (x *exchange) cached() *Answer {
-	if !x.store || x.g.seams.Cache == nil {
+	if !x.store || x.levers.Cache.Off || x.g.seams.Cache == nil {
 		x.store = false
 		return nil
 	}
@@ -117,7 +117,7 @@ func (x *exchange) keep(raw []byte, r *dialect.Report) {
 	default:
 		body = append([]byte(nil), raw...)
 	}
-	x.fill = &Fill{Key: x.cacheKey, Answer: &Cached{Body: body, Model: r.Model, Usage: r.Usage, Cost: x.rec.Cost}}
+	x.fill = &Fill{Key: x.cacheKey, Answer: &Cached{Body: body, Model: r.Model, Usage: r.Usage, Cost: x.rec.Baseline}}
 }
 
 // land lets go of those who wait for this request's answer.

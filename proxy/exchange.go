@@ -10,6 +10,7 @@ import (
 	"purser/ledger"
 	"purser/proxy/bound"
 	"purser/proxy/dialect"
+	"purser/proxy/lever"
 	"purser/proxy/loop"
 	"purser/proxy/price"
 	"purser/proxy/upstream"
@@ -28,6 +29,7 @@ type exchange struct {
 	key      *Principal
 	secret   []byte // it was found by
 	rules    Rules
+	levers   lever.Set
 	visit    loop.Visit        // to a rule about loops, if there is one
 	looped   loop.Found        // what it found
 	call     dialect.Call      // as it goes upstream
@@ -78,10 +80,11 @@ type chosen struct {
 
 	regional []*price.Rate // that may apply instead of rate
 	tier     price.Tier
-	cap      int64 // output tokens for each answer
-	write    bool  // the cap must be written into the request
-	calls    int64 // of tools that the provider runs
-	sliced   bool  // the hold grows with the stream
+	cap      int64       // output tokens for each answer
+	write    bool        // the cap must be written into the request
+	instead  *price.Rate // of the model that the call would have gone to without its route; nil for none
+	calls    int64       // of tools that the provider runs
+	sliced   bool        // the hold grows with the stream
 }
 
 // attempt is one upstream call.
@@ -101,10 +104,12 @@ func (g *Gateway) begin(r *Request) *exchange {
 	x := g.exchanges.Get().(*exchange)
 	g.running.Add(1)
 	x.req, x.began, x.counted, x.rules = r, time.Now(), notCounted, noRules{}
+	x.levers = lever.Default()
 	x.rec = record.Record{
 		ID: g.seams.NewID(), At: g.seams.Now(), Prices: g.prices.Hash(),
 		Charges: x.rec.Charges[:0], Savings: x.rec.Savings[:0],
 		Dims: ledger.Dimensions{Tags: x.rec.Dims.Tags[:0]}, Rulings: x.rec.Rulings[:0],
+		Route: record.Route{Considered: x.rec.Route.Considered[:0]},
 	}
 	x.client = dialect.ClientOf(r.Header.Peek("User-Agent"), r.Header.Peek("originator"))
 	return x

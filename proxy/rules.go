@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"purser/ledger"
+	"purser/proxy/lever"
 	"purser/proxy/loop"
 	"purser/proxy/policy"
 )
@@ -26,3 +27,6 @@ func (noRules) RouteNames() []string { return nil }
 
 // Loop implements Rules.
 func (noRules) Loop(*ledger.Dimensions) *loop.Rule { return nil }
+
+// Levers implements Rules.
+func (noRules) Levers(string, *ledger.Dimensions) lever.Set { return lever.Default() }

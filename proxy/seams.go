@@ -8,6 +8,7 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
+	"purser/proxy/lever"
 	"purser/proxy/loop"
 	"purser/proxy/policy"
 	"purser/proxy/price"
@@ -101,6 +102,9 @@ type Rules interface {
 	// Loop is the rule that repetitions of a request of these dimensions are judged
 	// by; nil for none.
 	Loop(*ledger.Dimensions) *loop.Rule
+	// Levers is the settings of the levers of a request of these dimensions that asks
+	// for a name, of a route or a model.
+	Levers(asked string, d *ledger.Dimensions) lever.Set
 }
 
 // Loops notices runs and sessions that go round in circles.
@@ -213,7 +217,7 @@ type Cached struct {
 	Body  []byte
 	Model string // as the provider named it
 	Usage price.Usage
-	Cost  ledger.Amount // what it cost when it was made, nano-dollars
+	Cost  ledger.Amount // what it would have cost to make without any lever, nano-dollars
 }
 
 // CacheScope is what an answer belongs to. Requests of different scopes never

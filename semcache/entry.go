@@ -18,7 +18,7 @@ type Entry struct {
 	Body        []byte // the canonical JSON answer, from which a stream can be replayed
 	Model       string // as the provider named it
 	Usage       price.Usage
-	Cost        ledger.Amount // nano-dollars: what it cost when it was made
+	Cost        ledger.Amount // nano-dollars: what it would have cost to make without any lever
 }
 
 // entryVersion of the stored form: version, CRC-32C of key and all that follows,

@@ -30,6 +30,9 @@ const (
 	ObjectWebhook
 	ObjectAdminToken
 	ObjectLoop
+	ObjectLever
+	ObjectTemplate
+	ObjectRouter
 )
 
 // numObjectKinds bounds what a replica keeps; a kind beyond it is refused.

@@ -40,6 +40,7 @@ var Kinds = []Kind{
 	{directory.ObjectRedaction, "redaction", "redactions", func() Spec { return &Redaction{} }},
 	{directory.ObjectRoute, "route", "routes", func() Spec { return &Route{} }},
 	{directory.ObjectLoop, "loop", "loops", func() Spec { return &Loop{} }},
+	{directory.ObjectLever, "lever", "levers", func() Spec { return &Lever{} }},
 	{directory.ObjectWebhook, "webhook", "webhooks", func() Spec { return &Webhook{} }},
 }
 

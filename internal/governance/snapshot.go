@@ -7,6 +7,7 @@ import (
 
 	"purser/internal/directory"
 	"purser/ledger"
+	"purser/proxy/lever"
 	"purser/proxy/loop"
 	"purser/proxy/policy"
 	"purser/proxy/redaction"
@@ -21,6 +22,7 @@ type Snapshot struct {
 	routes   map[string]Route
 	policies *policy.Set
 	loops    []*loop.Rule
+	levers   []*lever.Rule
 
 	redactions []redaction.Spec
 
@@ -86,6 +88,9 @@ func Compile(s *directory.State, before *Snapshot) (*Snapshot, error) {
 		return nil, err
 	}
 	if out.loops, err = r.compileLoops(); err != nil {
+		return nil, err
+	}
+	if out.levers, err = r.compileLevers(); err != nil {
 		return nil, err
 	}
 	if out.redactions, err = r.redactions(); err != nil {

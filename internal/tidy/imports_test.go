@@ -44,6 +44,10 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, owned: []string{"github.com/tidwall/gjson"}, banned: []string{"os", "net", "net/http", "math/rand"},
 		why: "whether a run goes round in circles is judged from its requests alone; governance reads its rules",
 	},
+	"proxy/lever": {
+		module: []string{"ledger"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2"},
+		why: "which settings a request has follows from the objects and its dimensions alone; governance reads them",
+	},
 	"internal/alert": {
 		module: []string{"ledger", "internal/directory"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2", "sync", "context"},
 		why: "what is told, to whom and when is a function of a view and an instant",
@@ -53,7 +57,7 @@ var rooms = map[string]room{
 		why:    "what sends alerts knows neither Raft nor requests",
 	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/loop", "proxy/redaction"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/lever", "proxy/loop", "proxy/redaction"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {

@@ -55,6 +55,7 @@ func (x *exchange) keyCall() bool {
 	x.cacheKey = x.g.seams.Cache.Key(CacheScope{
 		Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.scope(),
 	}, b)
+	x.rec.Fingerprint = binary.BigEndian.Uint64(x.cacheKey[len(x.cacheKey)-8:])
 	return true
 }
 

@@ -128,9 +128,9 @@ func TestAFewOutcomesDecideNothing(t *testing.T) {
 	draw := random{1}
 	var list []Example
 	for range 100 {
-		list = append(list, Example{on(0, 16, &draw), map[string]float64{"a": 0.9, "b": 0.5}})
+		list = append(list, Example{Vector: on(0, 16, &draw), Quality: map[string]float64{"a": 0.9, "b": 0.5}})
 	}
-	list = append(list, Example{on(9, 16, &draw), map[string]float64{"a": 0}}, Example{on(9, 16, &draw), map[string]float64{"c": 1}})
+	list = append(list, Example{Vector: on(9, 16, &draw), Quality: map[string]float64{"a": 0}}, Example{Vector: on(9, 16, &draw), Quality: map[string]float64{"c": 1}})
 	r, err := Train(list, Options{Embedder: "e", Clusters: 2, Alpha: 1, Top: 1})
 	if err != nil {
 		t.Fatal(err)

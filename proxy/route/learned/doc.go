@@ -8,11 +8,12 @@
 //
 //	α · quality + (1 − α) · (1 − cost)
 //
-// with cost scaled to 0…1 among the candidates ([Router.Score]). Three things differ from
+// with cost scaled to 0…1 among the candidates ([Router.Score]). Four things differ from
 // the paper. Costs are what this very request is expected to cost by the catalogue, not
 // means of the past. Quality is not scaled within the cluster: that makes candidates of
 // 0.88 and 0.90 as different as such of 0.2 and 0.9, and asks the dearer one for nothing.
-// And a cluster's quality of a candidate is drawn
+// Clusters count by the square of their cosine, so that a far one says little. And a
+// cluster's quality of a candidate is drawn
 // towards the candidate's mean over all, by as many observations as [Prior], so that a
 // cluster with two outcomes decides nothing.
 //

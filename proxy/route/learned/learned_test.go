@@ -276,7 +276,7 @@ func TestTuningKeepsTheQualityForLess(t *testing.T) {
 	}
 	train, test := list[:len(list)/2], list[len(list)/2:]
 	o := Options{Embedder: "e", Clusters: 12, Seed: 3}
-	alpha, err := Tune(train, o, 0.99)
+	alpha, err := Tune(train, o, 0.97)
 	if err != nil {
 		t.Fatal(err)
 	}

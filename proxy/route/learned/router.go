@@ -157,13 +157,16 @@ func (r *Router) Score(vector []float32, options []Option) (Scored, error) {
 	}
 	cost := scaled(len(options), func(i int) float64 { return float64(options[i].Cost) })
 	sums := make([]float64, len(options))
+	var weights float64
 	for _, k := range near {
+		d := max(1e-3, float64(dot(vector, r.centroids[k*r.Dim:(k+1)*r.Dim])))
+		weights += d * d
 		for i := range options {
-			sums[i] += r.Alpha*r.quality(k, which[i], options[i].Quality) + (1-r.Alpha)*(1-cost[i])
+			sums[i] += d * d * (r.Alpha*r.quality(k, which[i], options[i].Quality) + (1-r.Alpha)*(1-cost[i]))
 		}
 	}
 	for i, s := range sums {
-		out.Scores[i] = int64(math.Round(1e6 * s / float64(len(near))))
+		out.Scores[i] = int64(math.Round(1e6 * s / weights))
 	}
 	return out, nil
 }

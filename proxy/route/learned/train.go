@@ -73,7 +73,7 @@ func Train(examples []Example, o Options) (*Router, error) {
 	if rounds == 0 {
 		rounds = 100
 	}
-	centroids, of := cluster(examples, k, o.Seed, rounds)
+	centroids, of := clusters(examples, k, o.Seed, rounds)
 	r.Top = min(r.Top, len(centroids))
 	for _, c := range centroids {
 		r.Clusters = append(r.Clusters, Cluster{Centroid: quantized(c)})
@@ -141,6 +141,25 @@ func quantized(c []float32) string {
 		}
 	}
 	return base64.StdEncoding.EncodeToString(raw)
+}
+
+// restarts is how often k-means begins anew: it finds the best near where it begins.
+const restarts = 5
+
+// clusters is the tightest of several clusterings.
+func clusters(examples []Example, k int, seed uint64, rounds int) (centroids [][]float32, of []int) {
+	most := math.Inf(-1)
+	for i := range uint64(restarts) {
+		c, a := cluster(examples, k, seed+i, rounds)
+		var near float64
+		for j := range examples {
+			near += float64(dot(examples[j].Vector, c[a[j]]))
+		}
+		if near > most {
+			centroids, of, most = c, a, near
+		}
+	}
+	return centroids, of
 }
 
 // cluster is spherical k-means with k-means++ seeding (Arthur and Vassilvitskii 2007;

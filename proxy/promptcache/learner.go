@@ -1,0 +1,214 @@
+package promptcache
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"purser/ledger"
+)
+
+// Limits of what is remembered: some 5 MB.
+const (
+	maxEntries = 1 << 15 // beginnings of a generation; there are two
+	maxApps    = 1 << 10 // applications of a generation
+)
+
+// Lifetimes of what a breakpoint keeps, each from its last use.
+const (
+	shortLife = 5 * time.Minute
+	longLife  = time.Hour
+)
+
+// Learner remembers what came again, and after how long. Safe for concurrent use. The
+// zero value is ready.
+type Learner struct {
+	mu       sync.Mutex
+	now, old map[Hash]*entry // by beginning; old is dropped when now is full
+	apps     generation[*app]
+	scopes   generation[*app]
+}
+
+// entry is what is known of one beginning of prompts.
+type entry struct {
+	at        ledger.Instant // of its last use
+	uses      uint32
+	within5   uint32 // uses at most five minutes after the one before
+	within60  uint32 // an hour
+	perMinute float32
+	turn      int32          // it was the end of a prompt of so many turns; 0: it never was
+	alive     ledger.Instant // until then the provider has it, as far as this node has seen to it
+	aliveLong bool           // it was written for an hour
+}
+
+// maxTurns is how many turns are told apart.
+const maxTurns = 16
+
+// app is what is known of the conversations that begin with the same tools and system,
+// or of all those of a scope.
+type app struct {
+	ends [maxTurns + 1]float64 // prompts by their turns; the last has all longer ones
+	next [maxTurns + 1]gaps    // the time to the prompt of one turn more, by turns
+}
+
+// gaps counts how long it took until a conversation went on.
+type gaps struct{ all, within5, within60 float64 }
+
+// generation is a bounded map: when it is full it becomes the old one, which is dropped.
+type generation[V any] struct{ now, old map[Hash]V }
+
+func (g *generation[V]) get(h Hash, limit int, make_ func() V) V {
+	if v, ok := g.now[h]; ok {
+		return v
+	}
+	v, ok := g.old[h]
+	if !ok {
+		v = make_()
+	}
+	if g.now == nil || len(g.now) >= limit {
+		g.now, g.old = map[Hash]V{}, g.now
+	}
+	g.now[h] = v
+	return v
+}
+
+// forget is how many prompts of an application are remembered before they count half:
+// applications change.
+const forget = 4096
+
+// seen notes a prompt of so many turns.
+func (a *app) seen(turns int) {
+	a.ends[min(turns, maxTurns)]++
+	if a.ends[1]+a.ends[min(turns, maxTurns)] < forget {
+		return
+	}
+	for i := range a.ends {
+		a.ends[i] /= 2
+		a.next[i] = gaps{a.next[i].all / 2, a.next[i].within5 / 2, a.next[i].within60 / 2}
+	}
+}
+
+func (g *gaps) took(d time.Duration) {
+	g.all++
+	if d <= shortLife {
+		g.within5++
+	}
+	if d <= longLife {
+		g.within60++
+	}
+}
+
+// goesOn is how many of the conversations of so many turns have one turn more, as of
+// what is expected where there is little to go by.
+func (a *app) goesOn(turns int, expected, weight float64) float64 {
+	t := min(turns, maxTurns-1)
+	this, more := a.ends[t], a.ends[t+1]
+	if t == maxTurns-1 { // the last counts all longer ones, itself among what goes on
+		this += more
+	}
+	return min((more+weight*expected)/(this+weight), maxChance)
+}
+
+// share is how many of those that went on did so within each lifetime.
+func (g *gaps) share(five, sixty, weight float64) (within5, within60 float64) {
+	return (g.within5 + weight*five) / (g.all + weight), (g.within60 + weight*sixty) / (g.all + weight)
+}
+
+// maxChance is the most that is expected of anything.
+const maxChance = 0.95
+
+// What is expected of conversations before any was seen: a single question mostly
+// stays one, and what has gone on goes on. Of those that do, most do soon.
+func usualGoesOn(turns int) float64 {
+	switch {
+	case turns <= 1:
+		return 0.15
+	case turns == 2:
+		return 0.3
+	}
+	return 0.5
+}
+
+const (
+	usualWithin5  = 0.7
+	usualWithin60 = 0.95
+	// usualAgain is how many tools and systems, seen once, are seen again in time.
+	usualAgain = 0.15
+)
+
+// How much what is expected counts, in prompts: of a scope against what is usual, and
+// of an application against its scope.
+const (
+	scopeWeight = 4
+	appWeight   = 8
+)
+
+// chances are the chances that something comes again within each lifetime.
+type chances struct{ within5, within60 float64 }
+
+// tail is what is expected of a conversation of so many turns.
+func tail(a, scope *app, turns int) chances {
+	t := min(turns, maxTurns)
+	on := a.goesOn(turns, scope.goesOn(turns, usualGoesOn(turns), scopeWeight), appWeight)
+	five, sixty := scope.next[t].share(usualWithin5, usualWithin60, scopeWeight)
+	five, sixty = a.next[t].share(five, sixty, appWeight)
+	return chances{on * five, on * sixty}
+}
+
+// again is what is expected of a beginning that was used before, as of what is expected
+// of its kind.
+func (e *entry) again(expected chances) chances {
+	const weight = 1 // of what is expected, in uses
+	n := float64(e.uses) - 1 + weight
+	return chances{
+		min((float64(e.within5)+weight*expected.within5)/n, maxChance),
+		min((float64(e.within60)+weight*expected.within60)/n, maxChance),
+	}
+}
+
+// use notes one use of the beginning h, and says how long it was since the last one;
+// less than nothing where it is the first.
+func (l *Learner) use(h Hash, at ledger.Instant) (e *entry, since time.Duration) {
+	e, known := l.now[h]
+	if !known {
+		if e, known = l.old[h]; !known {
+			e = &entry{}
+		}
+		if l.now == nil || len(l.now) >= maxEntries {
+			l.now, l.old = map[Hash]*entry{}, l.now
+		}
+		l.now[h] = e
+	}
+	since = -1
+	if known && e.uses > 0 {
+		since = max(time.Duration(at-e.at), 0)
+		if since <= shortLife {
+			e.within5++
+		}
+		if since <= longLife {
+			e.within60++
+		}
+		e.perMinute *= float32(math.Exp(-since.Minutes()))
+	}
+	e.uses++
+	e.perMinute++
+	e.at = max(e.at, at)
+	return e, since
+}
+
+// peek is what is known of h, nil for nothing. It notes no use.
+func (l *Learner) peek(h Hash) *entry {
+	if e, ok := l.now[h]; ok {
+		return e
+	}
+	return l.old[h]
+}
+
+// within is the hash of h in a scope: what an upstream has of a model says nothing of
+// another's.
+func (h Hash) within(scope Hash) Hash {
+	for i := range h {
+		h[i] ^= scope[i]
+	}
+	return h
+}

@@ -1,0 +1,302 @@
+package promptcache
+
+import (
+	"math/bits"
+
+	"purser/ledger"
+)
+
+// Terms are what a plan keeps to: those of the upstream, the model and the settings.
+type Terms struct {
+	Scope     Hash  // the upstream and the model
+	Marks     bool  // it takes marks
+	Hour      bool  // for an hour too
+	MinTokens int64 // the shortest beginning that is kept
+	// Prices of a token, on any one scale: uncached, read, and written for each
+	// lifetime.
+	Input, Read, Write5, Write60 int64
+	Nodes                        int // how many nodes share the requests; 0 is 1
+}
+
+// pays says whether there is anything to save.
+func (t *Terms) pays() bool { return t.Marks && t.Input > 0 && t.Read >= 0 && t.Read < t.Input }
+
+// Plan is what to do with a prompt.
+type Plan struct {
+	Marks []Mark  // in order, at most MaxMarks
+	Saves float64 // expected, in uncached tokens; more than 0 where there are marks
+	// Home is what the call shares with those whose cache it should meet: of one hash
+	// go to one credential, under one key. Zero: it is too short to matter.
+	Home Hash
+
+	marked [MaxMarks]Hash
+}
+
+const (
+	lookBack = 20 // blocks from a mark in which an earlier one is found, with its own
+	// homeTokens is the shortest prompt that any provider caches by itself.
+	homeTokens = 1024
+	// machineRate is how many requests of one key a minute OpenAI keeps on one machine.
+	machineRate = 15
+	// maxCandidates bounds the choice: 4 of 6 are few enough to try them all.
+	maxCandidates = 6
+	// lookUp is how many ends of turns are looked up, from the last.
+	lookUp = 32
+	// learnEnds is how many of them are remembered that were not known: a turn before
+	// the last may have gone through another node.
+	learnEnds = 2
+	// maxLater bounds how often anything is expected to be read again.
+	maxLater = 8
+	// elsewhere is how sure it is that another node has done what this one would have.
+	elsewhere = 0.8
+)
+
+// candidate is a block whose end may get a mark.
+type candidate struct {
+	block  int
+	tokens int64
+	again  chances
+	alive  float64 // the chance that the provider has it
+}
+
+// Visit notes a prompt that is sent now, and says how to send it.
+func (l *Learner) Visit(p *Prompt, t *Terms, at ledger.Instant) Plan {
+	var plan Plan
+	if len(p.Blocks) == 0 || p.Tokens() < min(t.MinTokens, homeTokens) {
+		return plan
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	start := t.Scope
+	if s := p.Static(); s != nil {
+		start = s.Hash.within(t.Scope)
+	}
+	v := visit{l: l, p: p, t: t, at: at, scope: l.scopes.get(t.Scope, maxApps, newApp), app: l.apps.get(start, maxApps, newApp)}
+	var room [maxCandidates]candidate
+	v.list = room[:0]
+	rate := v.look()
+	if p.Tokens() >= homeTokens {
+		if plan.Home = p.root; v.static(homeTokens) && rate*float64(max(t.Nodes, 1)) <= machineRate {
+			plan.Home = p.Static().Hash
+		}
+	}
+	if t.pays() && !p.Marked {
+		v.choose(&plan)
+	}
+	return plan
+}
+
+func newApp() *app { return &app{} }
+
+// Confirm notes that the provider has done what the plan asked for.
+func (l *Learner) Confirm(plan *Plan, at ledger.Instant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, m := range plan.Marks {
+		e := l.peek(plan.marked[i])
+		if e == nil {
+			continue
+		}
+		life := shortLife
+		if e.aliveLong = e.aliveLong && e.alive > at || m.Long; e.aliveLong {
+			life = longLife
+		}
+		e.alive = max(e.alive, at+ledger.Instant(life))
+	}
+}
+
+type visit struct {
+	l     *Learner
+	p     *Prompt
+	t     *Terms
+	at    ledger.Instant
+	scope *app
+	app   *app
+	list  []candidate
+}
+
+func (v *visit) static(least int64) bool {
+	s := v.p.Static()
+	return s != nil && s.Tokens >= least
+}
+
+// look notes the uses of the prompt's beginnings and lists those that may get a mark,
+// in order. It returns how often its tools and system come in a minute.
+func (v *visit) look() (rate float64) {
+	p := v.p
+	v.app.seen(p.turns)
+	v.scope.seen(p.turns)
+	var ends [lookUp]int // the last ends of turns, the newest at the front
+	n := 0
+	for i := len(p.Blocks) - 1; i >= p.static && n < lookUp; i-- {
+		if p.Blocks[i].Ends {
+			ends[n] = i
+			n++
+		}
+	}
+	var tools *entry
+	last := p.static - 1
+	for i := range p.static {
+		if p.Blocks[i].Part == Tools && i < last && p.Blocks[i+1].Part != Tools {
+			tools, _ = v.l.use(v.hash(i), v.at)
+			v.offer(i, tools, tools.again(chances{usualAgain, usualAgain}))
+		}
+	}
+	if last >= 0 {
+		e, _ := v.l.use(v.hash(last), v.at)
+		rate = float64(e.perMinute)
+		v.offer(last, e, e.again(chances{usualAgain, usualAgain}))
+	}
+	var known [lookUp]candidate
+	found := 0
+	for j := n - 1; j >= 1; j-- { // the oldest first
+		i := ends[j]
+		h := v.hash(i)
+		e := v.l.peek(h)
+		if e == nil && j > learnEnds {
+			continue
+		}
+		e, since := v.l.use(h, v.at)
+		turn := p.Blocks[i].Turn
+		if since >= 0 && int(e.turn) == turn && turn == p.turns-1 {
+			v.app.next[min(turn, maxTurns)].took(since)
+			v.scope.next[min(turn, maxTurns)].took(since)
+		}
+		if e.uses < 2 && j > 1 {
+			continue
+		}
+		known[found] = v.candidate(i, e, e.again(tail(v.app, v.scope, turn)))
+		found++
+	}
+	v.keep(known[:found])
+	if n > 0 {
+		e, _ := v.l.use(v.hash(ends[0]), v.at)
+		e.turn = int32(p.turns)
+		v.offer(ends[0], e, e.again(tail(v.app, v.scope, p.turns)))
+	}
+	return rate
+}
+
+func (v *visit) hash(block int) Hash { return v.p.Blocks[block].Hash.within(v.t.Scope) }
+
+// keep takes the newest two of the known ends of turns, which earlier requests were
+// marked at, and the oldest, which several conversations may share.
+func (v *visit) keep(known []candidate) {
+	if len(known) > 3 {
+		known[1], known[2] = known[len(known)-2], known[len(known)-1]
+		known = known[:3]
+	}
+	for _, c := range known {
+		v.add(c)
+	}
+}
+
+func (v *visit) offer(block int, e *entry, again chances) { v.add(v.candidate(block, e, again)) }
+
+func (v *visit) add(c candidate) {
+	if v.p.Blocks[c.block].place.at >= 0 && c.tokens >= v.t.MinTokens && len(v.list) < maxCandidates {
+		v.list = append(v.list, c)
+	}
+}
+
+// candidate makes one. Whether the provider has it is known where this node has seen to
+// it; what other nodes have done is what this one would have.
+func (v *visit) candidate(block int, e *entry, again chances) candidate {
+	b := &v.p.Blocks[block]
+	c := candidate{block: block, tokens: b.Tokens, again: again}
+	switch nodes := float64(max(v.t.Nodes, 1)); {
+	case e.alive > v.at:
+		c.alive = maxChance
+	case nodes > 1 && b.Turn < v.p.turns && v.worth(again):
+		soon := again.within5
+		if b.Part == Messages {
+			soon, _ = v.app.next[min(b.Turn, maxTurns)].share(usualWithin5, usualWithin60, appWeight)
+		}
+		c.alive = elsewhere * soon * (nodes - 1) / nodes
+	}
+	return c
+}
+
+// later is how often something is expected to be read before it is lost: once with the
+// chance, twice with the chance of that, and so on.
+func later(chance float64) float64 { return min(chance/(1-min(chance, maxChance)), maxLater) }
+
+// worth says whether something is written that comes again with these chances.
+func (v *visit) worth(c chances) bool {
+	off := 1 - float64(v.t.Read)/float64(v.t.Input)
+	return later(c.within5)*off > float64(v.t.Write5)/float64(v.t.Input)-1
+}
+
+// choose finds the marks with the largest expected saving, by trying them all.
+func (v *visit) choose(plan *Plan) {
+	n := len(v.list)
+	for i := n - 2; i >= 0; i-- { // what is a part of what comes again, does
+		c, next := &v.list[i].again, v.list[i+1].again
+		c.within5, c.within60 = max(c.within5, next.within5), max(c.within60, next.within60)
+	}
+	var best choice
+	for set := uint(1); set < 1<<n; set++ {
+		marks := bits.OnesCount(set)
+		if marks > MaxMarks {
+			continue
+		}
+		for long := 0; long <= marks; long++ {
+			if long > 0 && !v.t.Hour {
+				break
+			}
+			c := choice{set: set, long: long}
+			if c.saves = v.saves(c); c.saves > best.saves || c.saves == best.saves && best.set != 0 && marks < bits.OnesCount(best.set) {
+				best = c
+			}
+		}
+	}
+	if best.saves <= 0 {
+		return
+	}
+	plan.Saves = best.saves
+	for i := range v.list {
+		if best.set>>i&1 == 0 {
+			continue
+		}
+		plan.marked[len(plan.Marks)] = v.hash(v.list[i].block)
+		plan.Marks = append(plan.Marks, Mark{Block: v.list[i].block, Long: len(plan.Marks) < best.long})
+	}
+}
+
+// choice is a set of candidates, by their bits, the first long of which are kept for an
+// hour.
+type choice struct {
+	set   uint
+	long  int
+	saves float64
+}
+
+// saves is what a choice is expected to save, in uncached tokens: see the package.
+func (v *visit) saves(c choice) (sum float64) {
+	input := float64(v.t.Input)
+	off := 1 - float64(v.t.Read)/input
+	marks := bits.OnesCount(c.set)
+	read := 0.0 // the chance that the provider has the segment
+	next := -1  // the mark behind it
+	back := -1  // the block of that mark
+	order := marks
+	for i := bits.Len(c.set) - 1; i >= 0; i-- {
+		if c.set>>i&1 == 1 {
+			next, back = i, v.list[i].block
+			order--
+		}
+		if back-v.list[i].block < lookBack {
+			read = max(read, v.list[i].alive)
+		}
+		premium, again := float64(v.t.Write5)/input-1, v.list[next].again.within5
+		if order < c.long {
+			premium, again = float64(v.t.Write60)/input-1, v.list[next].again.within60
+		}
+		tokens := v.list[i].tokens
+		if i > 0 {
+			tokens -= v.list[i-1].tokens
+		}
+		sum += float64(tokens) * (read*off - (1-read)*premium + later(again)*off)
+	}
+	return sum
+}

@@ -29,14 +29,16 @@ type Learner struct {
 	scopes   generation[*app]
 }
 
-// entry is what is known of one beginning of prompts.
+// entry is what is known of one beginning of prompts. A use of it is one that no longer
+// beginning explains: that a conversation goes on is no sign that others begin alike.
 type entry struct {
-	at        ledger.Instant // of its last use
+	at        ledger.Instant // when it was last met
 	uses      uint32
-	within5   uint32 // uses at most five minutes after the one before
+	within5   uint32 // uses at most five minutes after it was last met
 	within60  uint32 // an hour
 	perMinute float32
 	turn      int32          // it was the end of a prompt of so many turns; 0: it never was
+	wentOn    bool           // and that one went on
 	alive     ledger.Instant // until then the provider has it, as far as this node has seen to it
 	aliveLong bool           // it was written for an hour
 }
@@ -130,17 +132,19 @@ func usualGoesOn(turns int) float64 {
 }
 
 const (
-	usualWithin5  = 0.7
+	usualWithin5  = 0.5
 	usualWithin60 = 0.95
 	// usualAgain is how many tools and systems, seen once, are seen again in time.
 	usualAgain = 0.15
+	// usualFork is how many ends of turns are, in another conversation.
+	usualFork = 0.05
 )
 
 // How much what is expected counts, in prompts: of a scope against what is usual, and
 // of an application against its scope.
 const (
 	scopeWeight = 4
-	appWeight   = 8
+	appWeight   = 4
 )
 
 // chances are the chances that something comes again within each lifetime.
@@ -155,45 +159,59 @@ func tail(a, scope *app, turns int) chances {
 	return chances{on * five, on * sixty}
 }
 
-// again is what is expected of a beginning that was used before, as of what is expected
-// of its kind.
+// again is what is expected of a beginning by its own uses, as of what is expected of
+// its kind.
 func (e *entry) again(expected chances) chances {
 	const weight = 1 // of what is expected, in uses
-	n := float64(e.uses) - 1 + weight
+	n := float64(max(e.uses, 1)) - 1 + weight
 	return chances{
 		min((float64(e.within5)+weight*expected.within5)/n, maxChance),
 		min((float64(e.within60)+weight*expected.within60)/n, maxChance),
 	}
 }
 
-// use notes one use of the beginning h, and says how long it was since the last one;
-// less than nothing where it is the first.
-func (l *Learner) use(h Hash, at ledger.Instant) (e *entry, since time.Duration) {
-	e, known := l.now[h]
-	if !known {
-		if e, known = l.old[h]; !known {
-			e = &entry{}
-		}
-		if l.now == nil || len(l.now) >= maxEntries {
-			l.now, l.old = map[Hash]*entry{}, l.now
-		}
-		l.now[h] = e
+// entry finds what is known of the beginning h, or begins to know it, and whether it
+// was known.
+func (l *Learner) entry(h Hash) (e *entry, known bool) {
+	e, known = l.now[h]
+	if known {
+		return e, true
 	}
+	if e, known = l.old[h]; !known {
+		e = &entry{}
+	}
+	if l.now == nil || len(l.now) >= maxEntries {
+		l.now, l.old = map[Hash]*entry{}, l.now
+	}
+	l.now[h] = e
+	return e, known
+}
+
+// met notes that a prompt has this beginning, and returns how long ago the last one
+// had; less than nothing where none is known of.
+func (e *entry) met(at ledger.Instant) (since time.Duration) {
 	since = -1
-	if known && e.uses > 0 {
+	if e.perMinute > 0 {
 		since = max(time.Duration(at-e.at), 0)
-		if since <= shortLife {
-			e.within5++
-		}
-		if since <= longLife {
-			e.within60++
-		}
 		e.perMinute *= float32(math.Exp(-since.Minutes()))
 	}
-	e.uses++
 	e.perMinute++
 	e.at = max(e.at, at)
-	return e, since
+	return since
+}
+
+// used counts a use, so long after it was last met.
+func (e *entry) used(since time.Duration) {
+	e.uses++
+	if since < 0 {
+		return
+	}
+	if since <= shortLife {
+		e.within5++
+	}
+	if since <= longLife {
+		e.within60++
+	}
 }
 
 // peek is what is known of h, nil for nothing. It notes no use.

@@ -2,6 +2,7 @@ package promptcache
 
 import (
 	"math/bits"
+	"time"
 
 	"purser/ledger"
 )
@@ -134,47 +135,77 @@ func (v *visit) look() (rate float64) {
 			n++
 		}
 	}
-	var tools *entry
-	last := p.static - 1
-	for i := range p.static {
-		if p.Blocks[i].Part == Tools && i < last && p.Blocks[i+1].Part != Tools {
-			tools, _ = v.l.use(v.hash(i), v.at)
-			v.offer(i, tools, tools.again(chances{usualAgain, usualAgain}))
+	known := n // the newest of them that was met before, of which the rest are a part
+	for j := range n {
+		if v.l.peek(v.hash(ends[j])) != nil {
+			known = j
+			break
 		}
 	}
-	if last >= 0 {
-		e, _ := v.l.use(v.hash(last), v.at)
-		rate = float64(e.perMinute)
-		v.offer(last, e, e.again(chances{usualAgain, usualAgain}))
-	}
-	var known [lookUp]candidate
+	rate = v.lookStatic(known < n)
+	var list [lookUp]candidate
 	found := 0
 	for j := n - 1; j >= 1; j-- { // the oldest first
-		i := ends[j]
-		h := v.hash(i)
-		e := v.l.peek(h)
-		if e == nil && j > learnEnds {
+		h := v.hash(ends[j])
+		if v.l.peek(h) == nil && j > learnEnds {
 			continue
 		}
-		e, since := v.l.use(h, v.at)
-		turn := p.Blocks[i].Turn
-		if since >= 0 && int(e.turn) == turn && turn == p.turns-1 {
-			v.app.next[min(turn, maxTurns)].took(since)
-			v.scope.next[min(turn, maxTurns)].took(since)
+		e, _ := v.l.entry(h)
+		since := e.met(v.at)
+		if j == known {
+			v.fork(e, p.Blocks[ends[j]].Turn, since)
 		}
 		if e.uses < 2 && j > 1 {
 			continue
 		}
-		known[found] = v.candidate(i, e, e.again(tail(v.app, v.scope, turn)))
+		list[found] = v.candidate(ends[j], e, e.again(chances{usualFork, usualFork}))
 		found++
 	}
-	v.keep(known[:found])
+	v.keep(list[:found])
 	if n > 0 {
-		e, _ := v.l.use(v.hash(ends[0]), v.at)
+		e, _ := v.l.entry(v.hash(ends[0]))
+		e.used(e.met(v.at))
 		e.turn = int32(p.turns)
-		v.offer(ends[0], e, e.again(tail(v.app, v.scope, p.turns)))
+		v.add(v.candidate(ends[0], e, e.again(tail(v.app, v.scope, p.turns))))
 	}
 	return rate
+}
+
+// lookStatic is look for the ends of tools and system. longer says that a longer
+// beginning was met before.
+func (v *visit) lookStatic(longer bool) (rate float64) {
+	p, last := v.p, v.p.static-1
+	if last < 0 {
+		return 0
+	}
+	e, known := v.l.entry(v.hash(last))
+	since := e.met(v.at)
+	if !longer {
+		e.used(since)
+	}
+	for i := range last {
+		if p.Blocks[i].Part == Tools && p.Blocks[i+1].Part != Tools {
+			tools, _ := v.l.entry(v.hash(i))
+			if since := tools.met(v.at); !known {
+				tools.used(since)
+			}
+			v.add(v.candidate(i, tools, tools.again(chances{usualAgain, usualAgain})))
+		}
+	}
+	v.add(v.candidate(last, e, e.again(chances{usualAgain, usualAgain})))
+	return float64(e.perMinute)
+}
+
+// fork notes a prompt of which the end of a turn is the newest that was met before:
+// either the conversation goes on, for the first time, or another has begun alike.
+func (v *visit) fork(e *entry, turn int, since time.Duration) {
+	if int(e.turn) != turn || turn != v.p.turns-1 || e.wentOn {
+		e.used(since)
+		return
+	}
+	e.wentOn = true
+	v.app.next[min(turn, maxTurns)].took(since)
+	v.scope.next[min(turn, maxTurns)].took(since)
 }
 
 func (v *visit) hash(block int) Hash { return v.p.Blocks[block].Hash.within(v.t.Scope) }
@@ -190,8 +221,6 @@ func (v *visit) keep(known []candidate) {
 		v.add(c)
 	}
 }
-
-func (v *visit) offer(block int, e *entry, again chances) { v.add(v.candidate(block, e, again)) }
 
 func (v *visit) add(c candidate) {
 	if v.p.Blocks[c.block].place.at >= 0 && c.tokens >= v.t.MinTokens && len(v.list) < maxCandidates {

@@ -41,6 +41,7 @@ type generation struct {
 	writes          price.Meter // of what is written, but for long
 	long            int64       // of written, what is kept for an hour
 	marks           []mark
+	blocks          []int // segments up to the end of each block of Anthropic's
 
 	thinks       bool  // the request asks for thinking
 	thinkLimit   int64 // tokens of it, 0 for none

@@ -14,6 +14,7 @@ type blockReader struct {
 	lastUser string // text of the last user message
 	answered bool   // the last message has results of tools
 	index    int
+	nested   int // within the result of a tool
 }
 
 // Tokens beyond those of the text.
@@ -28,6 +29,7 @@ func (p *blockReader) prompt(root gjson.Result) *apiError {
 	tools := root.Get("tools").Array()
 	for _, t := range tools {
 		x.addPrompt(t.Raw, x.p.count(t.Raw))
+		p.endBlock()
 		p.mark(t)
 	}
 	if len(tools) > 0 {
@@ -57,16 +59,21 @@ func (p *blockReader) prompt(root gjson.Result) *apiError {
 	if root.Get("cache_control").IsObject() {
 		p.markHere(root.Get("cache_control"))
 	}
-	return nil
+	return checkMarks(x.gen.marks)
 }
 
 func (p *blockReader) content(content gjson.Result) *apiError {
 	if content.Type == gjson.String {
 		p.text(content.Str)
+		p.endBlock()
 		return nil
 	}
 	for _, b := range content.Array() {
 		if err := p.block(b); err != nil {
+			return err
+		}
+		p.endBlock()
+		if err := p.takesMark(b); err != nil {
 			return err
 		}
 		p.mark(b)
@@ -96,6 +103,8 @@ func (p *blockReader) block(b gjson.Result) *apiError {
 		x.addPrompt(data, int64(len(data))/pdfBytes+1)
 	case "tool_result":
 		p.answered = true
+		p.nested++
+		defer func() { p.nested-- }()
 		return p.content(b.Get("content"))
 	case "":
 		return invalid("", "", fmt.Sprintf("messages.%d.content: a block has no type", p.index))
@@ -129,10 +138,10 @@ func (p *blockReader) image(source gjson.Result) *apiError {
 	return nil
 }
 
-// mark is a breakpoint of the prompt cache: behind so many segments.
+// mark is a breakpoint of the prompt cache: behind so many segments and blocks.
 type mark struct {
-	segments int
-	long     bool // kept for an hour, else for five minutes
+	segments, blocks int
+	long             bool // kept for an hour, else for five minutes
 }
 
 func (p *blockReader) mark(block gjson.Result) {
@@ -143,5 +152,42 @@ func (p *blockReader) mark(block gjson.Result) {
 
 func (p *blockReader) markHere(c gjson.Result) {
 	g := &p.x.gen
-	g.marks = append(g.marks, mark{segments: len(g.prompt), long: c.Get("ttl").Str == "1h"})
+	g.marks = append(g.marks, mark{segments: len(g.prompt), blocks: len(g.blocks), long: c.Get("ttl").Str == "1h"})
+}
+
+// endBlock notes the end of a block: of the blocks within the result of a tool, the
+// result is one.
+func (p *blockReader) endBlock() {
+	if g := &p.x.gen; p.nested == 0 {
+		g.blocks = append(g.blocks, len(g.prompt))
+	}
+}
+
+// takesMark refuses a mark where Anthropic does.
+func (p *blockReader) takesMark(b gjson.Result) *apiError {
+	if !b.Get("cache_control").IsObject() {
+		return nil
+	}
+	switch kind := b.Get("type").Str; {
+	case kind == "thinking" || kind == "redacted_thinking":
+		return invalid("", "", fmt.Sprintf("messages.%d.content: cache_control cannot be set on thinking blocks", p.index))
+	case kind == "text" && b.Get("text").Str == "":
+		return invalid("", "", fmt.Sprintf("messages.%d.content: cache_control cannot be set for empty text blocks", p.index))
+	}
+	return nil
+}
+
+// maxMarks is how many breakpoints Anthropic takes.
+const maxMarks = 4
+
+func checkMarks(marks []mark) *apiError {
+	if len(marks) > maxMarks {
+		return invalid("", "", fmt.Sprintf("A maximum of %d blocks with cache_control may be provided. Found %d.", maxMarks, len(marks)))
+	}
+	for i, m := range marks {
+		if i > 0 && m.long && !marks[i-1].long {
+			return invalid("", "", "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block")
+		}
+	}
+	return nil
 }

@@ -57,7 +57,7 @@ func (x *call) begin(c *conn) {
 	x.setPlan(&wellBehaved)
 	x.sent, x.thought, x.charged, x.includeUsage, x.echo = 0, 0, false, false, false
 	x.reply, x.gemini, x.pathModel = responseCall{}, geminiCall{}, ""
-	x.gen = generation{choices: x.gen.choices, prompt: x.gen.prompt[:0], marks: x.gen.marks[:0], writes: price.CacheWriteOther, n: 1}
+	x.gen = generation{choices: x.gen.choices, prompt: x.gen.prompt[:0], marks: x.gen.marks[:0], blocks: x.gen.blocks[:0], writes: price.CacheWriteOther, n: 1}
 }
 
 func (x *call) setPlan(plan *Plan) {
@@ -130,16 +130,6 @@ func (x *call) serve(e *endpoint) *apiError {
 func (x *call) generate() {
 	x.d.cache(x)
 	x.gen.generate(&x.p.cfg, x.plan)
-}
-
-// cachePrefix is the prompt cache that works by itself, OpenAI's.
-func cachePrefix(x *call) {
-	g := &x.gen
-	cached, eligible := x.p.cache.lookup(x.account.fingerprint, g.model.ID, g.prompt, g.input, x.at)
-	g.cached = cached
-	if g.model.CacheWrite {
-		g.written = eligible - cached
-	}
 }
 
 // answer sends the whole answer at once.

@@ -50,6 +50,7 @@ type Model struct {
 	MaxOutput     int64  // tokens; a cap above it is refused with 400
 	Reasoning     bool   // thinks first: reports reasoning_tokens, refuses max_tokens
 	CacheWrite    bool   // reports and bills cache writes
+	CacheMin      int64  // tokens of the shortest prefix that a breakpoint keeps; 0 is 1,024
 	Dimensions    int    // of an embedding model; 0 is a chat model
 	Image         ImageRule
 }
@@ -60,6 +61,9 @@ type Config struct {
 	Keys []string
 	// Models are the models that exist. At least one, at most 1,024.
 	Models []Model
+	// Now is the provider's clock: of the bill, rate limits and prompt caches. Nil is
+	// the machine's.
+	Now func() time.Time
 	// Price prices the bill. Nil bills everything at zero, unpriced.
 	Price Pricer
 	// ReportCost puts what a call is billed into its usage, in dollars, as
@@ -93,6 +97,12 @@ type Config struct {
 	// PromptCacheTTL is how long a prefix is remembered after its last use:
 	// 0 turns the prompt cache off, at most 24 hours, default 5 minutes.
 	PromptCacheTTL time.Duration
+	// CacheMachines is over how many machines OpenAI's requests are spread, each with a
+	// prompt cache of its own: 1 to 1,024, default 8.
+	CacheMachines int
+	// CacheDelay is how long after the begin of a call it takes until what that has
+	// written to a prompt cache can be read: 0 (default) to 1 minute.
+	CacheDelay time.Duration
 	// RequestsPerMinute limits each key, with a real 429; 0 (default) does not.
 	RequestsPerMinute int
 
@@ -128,7 +138,7 @@ func Default() Config {
 		Models: DefaultModels(), Tokens: O200k,
 		OutputMin: 24, OutputMax: 160, ReasoningMin: 64, ReasoningMax: 256,
 		ChunkTokens: 1, ChunksPerWrite: 1,
-		HangUp: BillFull, PromptCacheTTL: 5 * time.Minute,
+		HangUp: BillFull, PromptCacheTTL: 5 * time.Minute, CacheMachines: 8,
 		KeepRows: 100_000,
 		MaxBody:  32 << 20, MaxConns: 16_384, IdleTimeout: 2 * time.Minute, Stall: 10 * time.Minute,
 	}
@@ -156,10 +166,10 @@ func DefaultModels() []Model {
 		{ID: "text-embedding-3-small", ContextWindow: 8_192, Dimensions: 1_536},
 		{ID: "text-embedding-3-large", ContextWindow: 8_192, Dimensions: 3_072},
 		{ID: "text-embedding-ada-002", ContextWindow: 8_192, Dimensions: 1_536},
-		{ID: "claude-haiku-4-5", API: "anthropic", Served: "claude-haiku-4-5-20251001", ContextWindow: 200_000, MaxOutput: 64_000},
+		{ID: "claude-haiku-4-5", API: "anthropic", Served: "claude-haiku-4-5-20251001", ContextWindow: 200_000, MaxOutput: 64_000, CacheMin: 4096},
 		{ID: "claude-sonnet-4-5", API: "anthropic", Served: "claude-sonnet-4-5-20250929", ContextWindow: 200_000, MaxOutput: 64_000},
 		{ID: "claude-opus-4-8", API: "anthropic", ContextWindow: 1_000_000, MaxOutput: 128_000},
-		{ID: "global.anthropic.claude-haiku-4-5-20251001-v1:0", API: "converse", ContextWindow: 200_000, MaxOutput: 64_000},
+		{ID: "global.anthropic.claude-haiku-4-5-20251001-v1:0", API: "converse", ContextWindow: 200_000, MaxOutput: 64_000, CacheMin: 4096},
 		{ID: "amazon.nova-lite-v1:0", API: "converse", ContextWindow: 300_000, MaxOutput: 10_000},
 	}
 }
@@ -215,6 +225,8 @@ func (c *Config) Validate() error {
 	within("chunk tokens", int64(c.ChunkTokens), 1, 1024)
 	within("chunks per write", int64(c.ChunksPerWrite), 0, 65_536)
 	within("prompt cache ttl", int64(c.PromptCacheTTL), 0, int64(24*time.Hour))
+	within("cache machines", int64(c.CacheMachines), 1, 1024)
+	within("cache delay", int64(c.CacheDelay), 0, int64(time.Minute))
 	within("requests per minute", int64(c.RequestsPerMinute), 0, 1<<31)
 	within("kept rows", int64(c.KeepRows), 0, 10_000_000)
 	within("largest body", int64(c.MaxBody), 1024, 1<<30)

@@ -11,28 +11,45 @@ const (
 	longLife  = time.Hour
 )
 
-// cacheMarked is the prompt cache that a request asks for, Anthropic's: up to the
-// last breakpoint, the longest prefix that an earlier breakpoint kept is read and
-// the rest is written, for the lifetime of the breakpoint it lies before. Prefixes
-// below 1,024 tokens are not kept.
+// lookBack is how many blocks a breakpoint looks back over for what an earlier one
+// kept, its own among them.
+const lookBack = 20
+
+// cacheMarked is the prompt cache that a request asks for, Anthropic's: from each
+// breakpoint, the longest prefix that an earlier one kept is looked for at the ends of
+// the last 20 blocks; what is found is read, and stays for its lifetime from now. The
+// rest, up to the last breakpoint, is written for the lifetime of the breakpoint it
+// lies before. Prefixes shorter than the model's least are not kept.
 func cacheMarked(x *call) {
 	g := &x.gen
 	if len(g.marks) == 0 || x.p.cfg.PromptCacheTTL == 0 {
 		return
 	}
 	hashes, tokens := x.p.cache.prefixes(x.account.fingerprint, g.model.ID, g.prompt)
+	least := int64(cacheMinTokens)
+	if g.model.CacheMin > 0 {
+		least = g.model.CacheMin
+	}
 	c := x.p.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	last := g.marks[len(g.marks)-1].segments
-	for i := last; i > 0 && g.cached == 0; i-- {
-		if tokens[i] >= cacheMinTokens && c.usedLocked(hashes[i]) > x.at.UnixNano() {
-			g.cached = tokens[i]
+	now := x.at.UnixNano()
+	for _, m := range g.marks {
+		for b := m.blocks; b > 0 && b > m.blocks-lookBack; b-- {
+			i := g.blocks[b-1]
+			k := c.findLocked(hashes[i])
+			if k.until <= now || k.since+int64(x.p.cfg.CacheDelay) > now || tokens[i] < least {
+				continue
+			}
+			k.until = now + k.life
+			c.putLocked(hashes[i], k)
+			g.cached = max(g.cached, tokens[i])
+			break
 		}
 	}
 	at := g.cached
 	for _, m := range g.marks {
-		if tokens[m.segments] < cacheMinTokens {
+		if tokens[m.segments] < least {
 			continue
 		}
 		life := shortLife
@@ -46,10 +63,9 @@ func cacheMarked(x *call) {
 				g.long += n
 			}
 		}
-		if len(c.now) >= c.limit {
-			c.now, c.old = map[uint64]int64{}, c.now
+		if k := c.findLocked(hashes[m.segments]); k.until <= now {
+			c.putLocked(hashes[m.segments], kept{since: now, until: now + int64(life), life: int64(life)})
 		}
-		c.now[hashes[m.segments]] = max(c.usedLocked(hashes[m.segments]), x.at.Add(life).UnixNano())
 	}
 }
 

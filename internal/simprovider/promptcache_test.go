@@ -65,20 +65,20 @@ func TestPromptCacheRules(t *testing.T) {
 }
 
 func TestPromptCacheIsBounded(t *testing.T) {
-	c := newPromptCache(time.Minute)
+	c := newPromptCache(&Config{PromptCacheTTL: time.Minute})
 	c.limit = 100
 	at := time.Unix(1000, 0)
 	prompt := func(i int) []segment { return []segment{{strings.Repeat(string(rune('a'+i)), 16<<10), 4 << 10}} }
 	for i := range 26 {
-		c.lookup("k", "m", prompt(i), 4<<10, at)
+		c.lookup("k", "m", prompt(i), at)
 		if len(c.now) > c.limit || len(c.old) > c.limit {
 			t.Fatalf("%d and %d blocks", len(c.now), len(c.old))
 		}
 	}
-	if cached, _ := c.lookup("k", "m", prompt(25), 4<<10, at); cached != 4<<10 {
+	if cached, _ := c.lookup("k", "m", prompt(25), at); cached != 4<<10 {
 		t.Errorf("the newest is forgotten: %d", cached)
 	}
-	if cached, _ := c.lookup("k", "m", prompt(0), 4<<10, at); cached != 0 {
+	if cached, _ := c.lookup("k", "m", prompt(0), at); cached != 0 {
 		t.Errorf("the oldest is kept: %d", cached)
 	}
 }

@@ -72,6 +72,9 @@ func New(cfg Config) (*Provider, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configuration of the simulated provider: %w", err)
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	drawn, err := newMix(cfg.Mix, cfg.Seed)
 	if err != nil {
 		return nil, err
@@ -84,8 +87,8 @@ func New(cfg Config) (*Provider, error) {
 	p := &Provider{
 		cfg: cfg, bill: bill, mix: drawn,
 		keys: map[string]*account{}, models: map[string]*Model{},
-		cache: newPromptCache(cfg.PromptCacheTTL), count: count, embeds: embeds,
-		now: time.Now, run: strconv.FormatInt(time.Now().UnixNano(), 36),
+		cache: newPromptCache(&cfg), count: count, embeds: embeds,
+		now: cfg.Now, run: strconv.FormatInt(time.Now().UnixNano(), 36),
 		halted: make(chan struct{}), conns: map[*conn]struct{}{},
 	}
 	for _, k := range cfg.Keys {

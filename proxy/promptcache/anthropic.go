@@ -116,7 +116,7 @@ func (r *blocks) block(b span, part Part) {
 		members++
 		last = v.end
 	})
-	at := place{open: -1, at: b.end - 1}
+	at := place{open: -1, at: last}
 	switch {
 	case mark.end > 0 || members == 0, part == Tools && r.late, part != Tools && !markable(text(r.body, what)),
 		is(r.body, what, "text") && said.end-said.start <= len(`""`):

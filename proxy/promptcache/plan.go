@@ -46,6 +46,9 @@ const (
 	// learnEnds is how many of them are remembered that were not known: a turn before
 	// the last may have gone through another node.
 	learnEnds = 2
+	// leastSaving is what marks must be expected to save, of the tokens up to the last:
+	// chances are estimates.
+	leastSaving = 0.1
 	// maxLater bounds how often anything is expected to be read again.
 	maxLater = 8
 	// elsewhere is how sure it is that another node has done what this one would have.
@@ -279,7 +282,7 @@ func (v *visit) choose(plan *Plan) {
 			}
 		}
 	}
-	if best.saves <= 0 {
+	if best.set == 0 || best.saves < leastSaving*float64(v.list[bits.Len(best.set)-1].tokens) {
 		return
 	}
 	plan.Saves = best.saves

@@ -19,14 +19,13 @@ func unmark(body []byte) []byte {
 			break
 		}
 		// What this package opens, it closes behind the text and its mark.
-		var end int
+		end, mark := len(s), ""
 		for _, m := range []string{markShort + closeBlock, markLong + closeBlock} {
-			if i := strings.Index(s[at:], m); i >= 0 && (end == 0 || at+i < end) {
-				end = at + i
-				s = s[:end] + strings.Replace(s[end:], m, "", 1)
-				break
+			if i := strings.Index(s[at:], m); i >= 0 && at+i < end {
+				end, mark = at+i, m
 			}
 		}
+		s = s[:end] + s[min(end+len(mark), len(s)):]
 		s = s[:at] + s[at+len(openBlock):]
 	}
 	for _, m := range []string{markShort, markLong, pointShort, pointLong} {
@@ -45,7 +44,7 @@ func drawBody(r *rapid.T) []byte {
 		case "use":
 			return `{"type":"tool_use","id":"t1",` + sp + `"name":"f","input":{"a":[1,{"b":null}]}` + sp + `}`
 		case "result":
-			return `{"tool_use_id":"t1","content":[{"type":"text","text":` + text.Draw(r, "text") + `}],"type":"tool_result"}`
+			return `{"tool_use_id":"t1","content":[{ "type":"text","text":` + text.Draw(r, "text") + `}],"type":"tool_result"}`
 		case "image":
 			return `{"type":"image","source":{"type":"url","url":"https://x/y"}}`
 		case "thinking":

@@ -111,12 +111,12 @@ type keyPool struct {
 }
 
 // Order implements proxy.KeyPool.
-func (p keyPool) Order(d *ledger.Dimensions, at ledger.Instant, random uint64) []string {
+func (p keyPool) Order(d *ledger.Dimensions, at ledger.Instant, lot uint64) []string {
 	pool := (*p.vault.pools.Load())[p.upstream]
 	if pool == nil {
 		return nil
 	}
-	return pool.Order(d, at, random)
+	return pool.Order(d, at, lot)
 }
 
 // Open implements proxy.KeyPool.

@@ -76,8 +76,9 @@ type Children interface {
 // KeyPool is the keys that one upstream may be asked with.
 type KeyPool interface {
 	// Order gives the ids of those that a request of these dimensions may be sent
-	// with, the one to try first at the front. random is the only chance in it.
-	Order(d *ledger.Dimensions, at ledger.Instant, random uint64) []string
+	// with, the one to try first at the front. Those of one lot have one order, on every
+	// node; with chance as the lot they are spread.
+	Order(d *ledger.Dimensions, at ledger.Instant, lot uint64) []string
 	// Open gives a key. An error says, without a secret, what an operator has to mend.
 	Open(ctx context.Context, id string) (upstream.Secret, error)
 }

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -135,5 +136,28 @@ func TestWeights(t *testing.T) {
 	// b is second after a (0.6·3/4) or after c (0.1·3/9).
 	if got, want := float64(second["b"])/draws, 0.6*0.75+0.1/3; math.Abs(got-want) > 0.015 {
 		t.Errorf("b is second in %.3f, not %.3f", got, want)
+	}
+}
+
+// TestALotHasOneOrder: the same on every node, whatever order the list has, and what
+// comes or goes moves no other.
+func TestALotHasOneOrder(t *testing.T) {
+	var list []*Credential
+	for i := range 8 {
+		list = append(list, &Credential{ID: fmt.Sprintf("key-%d", i), Provider: "p", Weight: 1 + i%3})
+	}
+	all := Selection{Provider: "p", Pattern: "*"}
+	reversed := slices.Clone(list)
+	slices.Reverse(reversed)
+	a, b, without := NewPool(list, all), NewPool(reversed, all), NewPool(list[1:], all)
+	for lot := range uint64(200) {
+		order := a.Order(dims(), 0, lot)
+		if got := b.Order(dims(), 0, lot); !slices.Equal(got, order) {
+			t.Fatalf("lot %d: %v and %v", lot, order, got)
+		}
+		rest := slices.DeleteFunc(slices.Clone(order), func(id string) bool { return id == "key-0" })
+		if got := without.Order(dims(), 0, lot); !slices.Equal(got, rest) {
+			t.Fatalf("lot %d: %v without key-0, which was in %v", lot, got, order)
+		}
 	}
 }

@@ -2,7 +2,7 @@ package vault
 
 import (
 	"cmp"
-	"math/rand/v2"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -79,11 +79,13 @@ func matchOf(c *Credential) (refs []ledger.DimRef, names, values string) {
 }
 
 // Order gives the ids of the credentials that a request of these dimensions may be
-// sent with at an instant, the one to try first at the front: drawn by weight, with
-// random as the only chance. Those that match more dimensions stand before all
-// others and alone: a customer with a key of its own is not served with another's,
-// also when that has expired.
-func (p *Pool) Order(d *ledger.Dimensions, at ledger.Instant, random uint64) []string {
+// sent with at an instant, the one to try first at the front: drawn by weight, by lot.
+// With chance as the lot, they share the requests. Requests of one lot have one order
+// on every node, and one that comes or goes changes nothing among the others
+// (rendezvous hashing). Those that match more dimensions stand before all others and
+// alone: a customer with a key of its own is not served with another's, also when that
+// has expired.
+func (p *Pool) Order(d *ledger.Dimensions, at ledger.Instant, lot uint64) []string {
 	var fit []*Credential
 	for i, s := range p.shapes {
 		if len(fit) > 0 && len(s.refs) < len(p.shapes[i-1].refs) {
@@ -94,7 +96,7 @@ func (p *Pool) Order(d *ledger.Dimensions, at ledger.Instant, random uint64) []s
 		}
 	}
 	fit = slices.DeleteFunc(fit, func(c *Credential) bool { return c.Expired(at) })
-	return draw(fit, rand.New(rand.NewPCG(random, 0)))
+	return draw(fit, lot)
 }
 
 func (s *shape) valuesOf(d *ledger.Dimensions) (values string, ok bool) {
@@ -108,22 +110,43 @@ func (s *shape) valuesOf(d *ledger.Dimensions) (values string, ok bool) {
 	return values, true
 }
 
-// draw orders by weight: each place goes to one of those that are left, with a
-// chance of its weight in theirs.
-func draw(list []*Credential, r *rand.Rand) []string {
-	total := 0
-	for _, c := range list {
-		total += max(c.Weight, 1)
+// draw orders by weight: each gets a time from an exponential distribution of its
+// weight as the rate, and the earliest is first. That is the same as drawing each place
+// among those that are left with a chance of its weight in theirs; and each one's time
+// follows from its id and the lot alone.
+func draw(list []*Credential, lot uint64) []string {
+	type runner struct {
+		id string
+		at float64
 	}
-	ids := make([]string, 0, len(list))
-	for len(list) > 0 {
-		at, i := r.IntN(total), 0
-		for at -= max(list[0].Weight, 1); at >= 0; at -= max(list[i].Weight, 1) {
-			i++
-		}
-		ids = append(ids, list[i].ID)
-		total -= max(list[i].Weight, 1)
-		list = slices.Delete(list, i, i+1)
+	race := make([]runner, len(list))
+	for i, c := range list {
+		race[i] = runner{c.ID, -math.Log(fraction(lot, c.ID)) / float64(max(c.Weight, 1))}
+	}
+	slices.SortFunc(race, func(a, b runner) int { return cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(a.id, b.id)) })
+	ids := make([]string, len(race))
+	for i, r := range race {
+		ids[i] = r.id
 	}
 	return ids
+}
+
+// fraction is a number above 0 and up to 1 that follows from both and looks like
+// chance: FNV-1a, then the finalizer of MurmurHash3, which spreads every bit.
+func fraction(lot uint64, id string) float64 {
+	const offset, prime = 14695981039346656037, 1099511628211
+	x := uint64(offset)
+	for range 8 {
+		x = (x ^ lot&0xff) * prime
+		lot >>= 8
+	}
+	for i := range len(id) {
+		x = (x ^ uint64(id[i])) * prime
+	}
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	x ^= x >> 33
+	return (float64(x>>11) + 1) / (1 << 53)
 }

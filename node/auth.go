@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -88,6 +89,17 @@ func (u *UpstreamConfig) validateForm() error {
 	if u.API != "openai" && u.API != chatAPI && (u.DeploymentPaths || u.APIVersion != "" || u.NoStreamOptions) {
 		errs = append(errs, errors.New("deployment_paths, api_version and no_stream_options: are for api openai and openai-chat"))
 	}
+	for _, pattern := range u.CacheMarks {
+		if _, err := path.Match(pattern, ""); err != nil {
+			errs = append(errs, fmt.Errorf("cache_marks: %q is no pattern", pattern))
+		}
+	}
+	if len(u.CacheMarks) > 0 && u.API != "anthropic" && u.API != "converse" {
+		errs = append(errs, errors.New("cache_marks: are for api anthropic and converse"))
+	}
+	if u.CacheKey != nil && *u.CacheKey && u.API != "openai" && u.API != chatAPI {
+		errs = append(errs, errors.New("cache_key: is for api openai and openai-chat"))
+	}
 	if u.ExtraOutput < 0 || u.ExtraOutput > maxExtraOutput {
 		errs = append(errs, fmt.Errorf("extra_output: %d is not within 0 to %d", u.ExtraOutput, maxExtraOutput))
 	}
@@ -105,6 +117,7 @@ func (u *UpstreamConfig) form() proxy.Form {
 	return proxy.Form{
 		Deployments: u.Deployments, DeploymentPaths: u.DeploymentPaths, APIVersion: u.APIVersion,
 		NoStreamOptions: u.NoStreamOptions, ExtraOutput: u.ExtraOutput, CountTokens: u.CountTokens,
+		CacheMarks: u.CacheMarks, CacheKey: u.CacheKey != nil && *u.CacheKey,
 	}
 }
 

@@ -119,6 +119,8 @@ type UpstreamConfig struct {
 	APIVersion      string            `yaml:"api_version"`       // sent as ?api-version=
 	NoStreamOptions bool              `yaml:"no_stream_options"` // it refuses stream_options, and reports usage without
 	ExtraOutput     int64             `yaml:"extra_output"`      // tokens of each answer that it may bill beyond the cap, default 0
+	CacheMarks      []string          `yaml:"cache_marks"`       // patterns of the upstream's names of models whose prompts may be marked for its cache; default by api and provider
+	CacheKey        *bool             `yaml:"cache_key"`         // it takes prompt_cache_key; default for provider openai
 	CountTokens     bool              `yaml:"count_tokens"`      // it may count a prompt when the local bounds do not fit
 }
 

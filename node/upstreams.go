@@ -66,6 +66,13 @@ func (u *UpstreamConfig) setDefaults() {
 			u.CapField = "max_completion_tokens"
 		}
 	}
+	if u.CacheMarks == nil {
+		u.CacheMarks = usualMarks(u.API, seller)
+	}
+	if u.CacheKey == nil {
+		takes := seller == "openai"
+		u.CacheKey = &takes
+	}
 	if u.Protocol == "" {
 		u.Protocol = "http1"
 	}
@@ -90,6 +97,18 @@ func (u *UpstreamConfig) setDefaults() {
 	if u.MaxConns == 0 {
 		u.MaxConns = 1024
 	}
+}
+
+// usualMarks are the models that are known to take marks in their prompts: those of
+// Anthropic at Anthropic, Google and Amazon. Others that speak its API may refuse them.
+func usualMarks(api, seller string) []string {
+	switch {
+	case api == "anthropic" && (seller == "anthropic" || seller == "google"):
+		return []string{"*"}
+	case api == "converse" && seller == "aws":
+		return []string{"*anthropic.claude-*"}
+	}
+	return []string{}
 }
 
 // chatAPI is OpenAI's API without its Responses, as most compatible providers have it.

@@ -48,6 +48,10 @@ func (x *exchange) admit() *dialect.Error {
 	if best.name == record.BoundNone {
 		return dialect.NewError(dialect.CodeUnbounded, x.call.HiddenContext, "the cost of this request cannot be bounded: it refers to content that is not in it, and the model's context window is not known")
 	}
+	if x.unmark() {
+		x.attempt.n--
+		return x.admit()
+	}
 	x.attempt.bound = best.name
 	began := time.Now()
 	hold, refusal, err := x.chain.Reserve(x.g.base, Money, best.claim)
@@ -184,6 +188,7 @@ func (x *exchange) change() dialect.Change {
 	if x.route_.calls > 0 {
 		ch.MaxCalls = x.route_.calls
 	}
+	ch.CacheKey = x.hints.key
 	return ch
 }
 

@@ -261,6 +261,7 @@ func (x *exchange) settleReport(r *dialect.Report) {
 	x.rec.Usage, x.rec.Basis, x.rec.RateID = r.Usage, b.basis, b.rate.ID
 	x.rec.Cost, x.rec.Priced, x.rec.List = b.cost, b.priced, b.rate.List().Cost(&r.Usage, b.tier)
 	x.book(&b, r.Usage)
+	x.remembered(&r.Usage)
 	x.sum() // the answer is kept with it
 	x.endHold(Claim{USD: x.rec.Cost, Tokens: tokensOf(&r.Usage)})
 }

@@ -42,6 +42,7 @@ type exchange struct {
 	judged   judged
 	veil     veil
 	limits   Hold // requests and slots, from govern on
+	hints    cacheHints
 
 	refusedBy ruledBy // the policy that refuses the request
 

@@ -16,6 +16,7 @@ import (
 
 	"purser/ledger"
 	"purser/proxy/price"
+	"purser/proxy/promptcache"
 	"purser/proxy/upstream"
 )
 
@@ -169,6 +170,7 @@ type Gateway struct {
 	log       *slog.Logger
 
 	margins    margins
+	learner    promptcache.Learner // of what prompts begin with
 	kept       *keptAnswers
 	concealing concealing
 	exchanges  sync.Pool
@@ -189,7 +191,8 @@ type Seams struct {
 	Redactions Redactions // nil: nothing is redacted
 	Cache      Cache
 	Journal    Journal
-	Denials    Denials // nil: nobody is told
+	Denials    Denials    // nil: nobody is told
+	Nodes      func() int // how many share the requests; nil: this one alone
 	NewID      func() string
 	Now        func() ledger.Instant
 	Log        *slog.Logger

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ func (x *exchange) chooseKey(model string) (attemptKey, *dialect.Error) {
 		}
 		return key, nil
 	}
-	ids := up.Pool.Order(&x.rec.Dims, x.rec.At, rand.Uint64())
+	ids := up.Pool.Order(&x.rec.Dims, x.rec.At, x.lot())
 	if x.homeKey != "" {
 		ids = slices.DeleteFunc(ids, func(id string) bool { return id != x.homeKey })
 	}

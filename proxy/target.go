@@ -23,6 +23,11 @@ type Form struct {
 	// ExtraOutput is how many tokens of each answer it may bill beyond the cap, such
 	// as reasoning that the cap does not cover.
 	ExtraOutput int64
+	// CacheMarks are patterns of the upstream's names of models whose prompts it takes
+	// marks in, for its prompt cache: Anthropic's cache_control, Bedrock's cachePoint.
+	CacheMarks []string
+	// CacheKey says that it takes prompt_cache_key.
+	CacheKey bool
 	// CountTokens lets the provider count a prompt that the local bounds find too large.
 	CountTokens bool
 }

@@ -24,6 +24,9 @@ type Change struct {
 	// NoStreamOptions leaves the client's stream_options out: the upstream refuses
 	// them, and reports usage without.
 	NoStreamOptions bool
+	// CacheKey is what OpenAI's prompt cache groups the call by, letters and digits; ""
+	// for nothing. The body has none of its own.
+	CacheKey string
 	// MaxCalls limits the calls of tools that the provider runs; 0 keeps the
 	// client's limit.
 	MaxCalls int64

@@ -18,21 +18,26 @@ type PromptCacheSpec struct {
 	MinTokens *int64 `json:"min_tokens,omitempty"`
 	// MaxLifetime is the longest lifetime that is asked for; default 1h, 5m or 1h.
 	MaxLifetime string `json:"max_lifetime,omitempty"`
+	// ReorderTools sends tools in the order of their names, for clients that send them in
+	// any. Which tool a model takes may depend on their order.
+	ReorderTools bool `json:"reorder_tools,omitempty"`
 }
 
 // PromptCache is a PromptCacheSpec, read.
 type PromptCache struct {
-	Mode        string
-	MinTokens   int64
-	MaxLifetime time.Duration
+	Mode         string
+	MinTokens    int64
+	MaxLifetime  time.Duration
+	ReorderTools bool
 }
 
 func (s *PromptCacheSpec) read() (*PromptCache, error) {
 	var r reader
 	out := &PromptCache{
-		Mode:        r.oneOf("mode", s.Mode, PromptCacheCoordinate, PromptCacheObserve, PromptCacheOff),
-		MinTokens:   number(&r, "min_tokens", s.MinTokens, 1024, 256, 1_000_000),
-		MaxLifetime: r.span("max_lifetime", s.MaxLifetime, time.Hour, 5*time.Minute, time.Hour),
+		Mode:         r.oneOf("mode", s.Mode, PromptCacheCoordinate, PromptCacheObserve, PromptCacheOff),
+		MinTokens:    number(&r, "min_tokens", s.MinTokens, 1024, 256, 1_000_000),
+		MaxLifetime:  r.span("max_lifetime", s.MaxLifetime, time.Hour, 5*time.Minute, time.Hour),
+		ReorderTools: s.ReorderTools,
 	}
 	return out, r.err()
 }

@@ -60,10 +60,3 @@ func pick(long bool, a, b string) string {
 	}
 	return b
 }
-
-// AppendKeyed appends the body that p was read from, with the key of OpenAI's cache.
-func (p *Prompt) AppendKeyed(dst, body []byte, key string) []byte {
-	dst = append(append(dst, body[:p.close]...), `,"prompt_cache_key":"`...)
-	dst = append(append(dst, key...), '"')
-	return append(dst, body[p.close:]...)
-}

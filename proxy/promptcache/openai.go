@@ -55,11 +55,6 @@ func (p *Prompt) ReadResponses(body []byte, seed Hash) {
 // readOpenAI reads what both have: tools, which come first in the cache, and the key.
 func (p *Prompt) readOpenAI(body []byte, other func(name string, v span)) {
 	var tools span
-	c := jsonscan.Cursor{Doc: body, LoneSurrogates: true}
-	if c.Skip() != nil {
-		return
-	}
-	p.close = c.Pos - 1
 	each(body, 0, func(name []byte, _, v span) {
 		switch string(name) {
 		case "tools":

@@ -52,7 +52,6 @@ type Prompt struct {
 	static int  // blocks of tools and system
 	turns  int  // of the caller
 	root   Hash // up to the end of the caller's first turn
-	close  int  // index of the body's last brace
 	tools  []span
 	seed   Hash
 	sum    hash.Hash
@@ -73,7 +72,7 @@ func Seed(tenant string) (h Hash) {
 }
 
 func (p *Prompt) reset(seed Hash) {
-	*p = Prompt{Blocks: p.Blocks[:0], tools: p.tools[:0], seed: seed, sum: p.sum, close: -1}
+	*p = Prompt{Blocks: p.Blocks[:0], tools: p.tools[:0], seed: seed, sum: p.sum}
 	if p.sum == nil {
 		p.sum = sha256.New()
 	}

@@ -200,14 +200,11 @@ func TestKeysAreATenantsOwn(t *testing.T) {
 		if plan.Home.Zero() || len(plan.Marks) > 0 {
 			t.Fatalf("%+v", plan)
 		}
-		marked := p.AppendKeyed(nil, body, plan.Home.Key())
-		var read struct {
-			Key string `json:"prompt_cache_key"`
+		if k := plan.Home.Key(); len(k) <= 64 {
+			return k
 		}
-		if err := json.Unmarshal(marked, &read); err != nil || len(read.Key) > 64 {
-			t.Fatalf("%v: %s", err, marked)
-		}
-		return read.Key
+		t.Fatal("the key is longer than OpenAI takes")
+		return ""
 	}
 	if key("a", first) != key("a", second) || key("a", first) == key("b", first) {
 		t.Error("keys do not follow conversations, or cross tenants")

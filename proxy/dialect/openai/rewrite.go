@@ -50,6 +50,9 @@ func AppendUpstream(dst []byte, c *dialect.Call, ch dialect.Change) []byte {
 			tail += e.callLimit(c, ch.MaxCalls)
 		}
 	}
+	if ch.CacheKey != "" && (c.Endpoint == dialect.Chat || c.Endpoint == dialect.Responses) {
+		tail += `,"prompt_cache_key":"` + ch.CacheKey + `"`
+	}
 	if tail != "" {
 		e.replace(dialect.Span{Start: s.Close, End: s.Close}, []byte(tail))
 	}

@@ -271,6 +271,22 @@ func (n *Node) gossipAlive() float64 {
 	return float64(n.peers.gossip.alive())
 }
 
+// countedFor is how long a count of the nodes is good for: it is a hint, and asked for
+// with each long prompt.
+const countedFor = int64(5 * time.Second)
+
+// sharing is how many nodes share the requests, as far as gossip knows.
+func (n *Node) sharing() int {
+	if n.peers == nil {
+		return 1
+	}
+	if at := time.Now().UnixNano(); at-n.shared.at.Load() > countedFor {
+		n.shared.at.Store(at)
+		n.shared.nodes.Store(int64(max(n.peers.gossip.alive(), 1)))
+	}
+	return int(max(n.shared.nodes.Load(), 1))
+}
+
 func (n *Node) gossipForeign() float64 {
 	if n.peers == nil {
 		return 0

@@ -74,6 +74,7 @@ type Node struct {
 	refreshed   bool               // there was one
 	ruleSerial  uint64
 	counted     atomic.Pointer[map[ledger.BudgetID]counted]
+	shared      struct{ nodes, at atomic.Int64 } // nodes that share the requests, and when they were counted, unix nanoseconds
 	breakers    *breakers
 	loops       *loops
 	pacer       *pacer

@@ -84,7 +84,7 @@ func (n *Node) openGateway(base context.Context) error {
 		Denials: denials{n.recorder},
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
 	}
-	seams.Loops = n.loops
+	seams.Loops, seams.Nodes = n.loops, n.sharing
 	if n.cache != nil {
 		seams.Cache = n.cache
 	}

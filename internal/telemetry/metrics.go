@@ -79,6 +79,7 @@ type Metrics struct {
 	found     *prometheus.CounterVec
 
 	rulings *prometheus.CounterVec
+	prompts promptCache
 
 	models, rules limited
 	entities      limited
@@ -110,6 +111,7 @@ func New(g Gauges) *Metrics {
 	}
 	m.requests = counter("purser_requests_total", "Requests by how they ended.", "endpoint", "outcome", "code")
 	m.tokens = counter("purser_tokens_total", "Tokens and tool calls as the provider reported them, by meter.", "upstream", "model", "meter")
+	m.prompts = newPromptCache(counter)
 	m.cost = counter("purser_cost_usd_total", "Cost charged to budgets, in dollars.", "upstream", "model")
 	m.saved = counter("purser_saved_usd_total", "What a lever saved, in dollars, of requests that it saved something of.", "lever")
 	m.lost = counter("purser_lever_loss_usd_total", "What a lever cost beyond what it saved, in dollars, of requests that it made dearer.", "lever")
@@ -182,6 +184,7 @@ func (m *Metrics) Observe(r *record.Record) {
 			m.tokens.WithLabelValues(r.Upstream, model, price.Meter(meter).String()).Add(float64(n))
 		}
 	}
+	m.prompts.observe(r, model)
 	if r.Cost > 0 {
 		m.cost.WithLabelValues(r.Upstream, model).Add(float64(r.Cost) / nanoPerUSD)
 	}

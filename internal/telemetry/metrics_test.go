@@ -35,8 +35,10 @@ func zeroGauges() Gauges {
 func completed(model string) *record.Record {
 	r := &record.Record{Endpoint: "/v1/chat/completions", Outcome: record.Completed, Upstream: "openai", Model: model, Attempts: 1,
 		Cost: 2_500_000_000, Overrun: 500_000_000, Basis: record.Reported, Total: 1e9, FirstByte: 1e6, Admit: 1e6,
-		Savings: []record.Saving{{Lever: record.LeverNativeCache, Amount: 1_000_000_000}}}
+		Savings: []record.Saving{{Lever: record.LeverNativeCache, Amount: 1_000_000_000}, {Lever: record.LeverCompression, Amount: -500_000_000}},
+		Route: record.Route{Name: "fast"}, Shape: record.Shape{Breakpoints: 2}}
 	r.Usage[price.InputText], r.Usage[price.OutputText] = 7, 11
+	r.Usage[price.CacheRead], r.Usage[price.CacheWrite1h], r.Usage[price.CacheWrite5m] = 13, 3, 2
 	return r
 }
 
@@ -55,6 +57,11 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 		`purser_cost_usd_total{model="gpt-4o",upstream="openai"} 5`,
 		`purser_overrun_usd_total 1`,
 		`purser_saved_usd_total{lever="native_cache"} 2`,
+		`purser_lever_loss_usd_total{lever="compression"} 1`,
+		`purser_prompt_cache_tokens_total{model="gpt-4o",part="read",route="fast",upstream="openai"} 26`,
+		`purser_prompt_cache_tokens_total{model="gpt-4o",part="written",route="fast",upstream="openai"} 10`,
+		`purser_prompt_cache_tokens_total{model="gpt-4o",part="uncached",route="fast",upstream="openai"} 14`,
+		`purser_prompt_cache_breakpoints_total{model="gpt-4o",upstream="openai"} 4`,
 		`purser_policy_rulings_total{effect="denied",mode="enforce",policy="p",rule="r"} 1`,
 		`purser_policy_rulings_total{effect="warned",mode="shadow",policy="p",rule="s"} 1`,
 		`purser_ready 1`,

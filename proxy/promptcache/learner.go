@@ -147,27 +147,45 @@ const (
 	appWeight   = 4
 )
 
-// chances are the chances that something comes again within each lifetime.
+// chances are those that something comes again within each lifetime, or how often it is
+// expected to.
 type chances struct{ within5, within60 float64 }
 
-// tail is what is expected of a conversation of so many turns.
-func tail(a, scope *app, turns int) chances {
-	t := min(turns, maxTurns)
+// tail is how often a conversation of so many turns is expected to be read again: it
+// goes on or not with each turn, and the longer it is the likelier it does.
+func tail(a, scope *app, turns int) (reads chances) {
+	for t := maxTurns; t >= min(turns, maxTurns); t-- {
+		c := a.once(scope, t)
+		if t == maxTurns {
+			reads = chances{later(c.within5), later(c.within60)}
+			continue
+		}
+		reads = chances{c.within5 * (1 + reads.within5), c.within60 * (1 + reads.within60)}
+	}
+	return chances{min(reads.within5, maxLater), min(reads.within60, maxLater)}
+}
+
+// once is the chance that a conversation of so many turns has one more in time.
+func (a *app) once(scope *app, turns int) chances {
 	on := a.goesOn(turns, scope.goesOn(turns, usualGoesOn(turns), scopeWeight), appWeight)
-	five, sixty := scope.next[t].share(usualWithin5, usualWithin60, scopeWeight)
-	five, sixty = a.next[t].share(five, sixty, appWeight)
+	five, sixty := scope.next[turns].share(usualWithin5, usualWithin60, scopeWeight)
+	five, sixty = a.next[turns].share(five, sixty, appWeight)
 	return chances{on * five, on * sixty}
 }
 
-// again is what is expected of a beginning by its own uses, as of what is expected of
-// its kind.
-func (e *entry) again(expected chances) chances {
-	const weight = 1 // of what is expected, in uses
+// later is how often something that comes again with a chance is expected to be read
+// before it is lost: once with the chance, twice with the chance of that, and so on.
+func later(chance float64) float64 { return min(chance/(1-min(chance, maxChance)), maxLater) }
+
+// maxLater bounds how often anything is expected to be read again.
+const maxLater = 8
+
+// again is how often a beginning is expected to be read, by its own uses and by the
+// chance that is usual of its kind.
+func (e *entry) again(usual float64) chances {
+	const weight = 1 // of what is usual, in uses
 	n := float64(max(e.uses, 1)) - 1 + weight
-	return chances{
-		min((float64(e.within5)+weight*expected.within5)/n, maxChance),
-		min((float64(e.within60)+weight*expected.within60)/n, maxChance),
-	}
+	return chances{later((float64(e.within5) + weight*usual) / n), later((float64(e.within60) + weight*usual) / n)}
 }
 
 // entry finds what is known of the beginning h, or begins to know it, and whether it

@@ -48,9 +48,7 @@ const (
 	learnEnds = 2
 	// leastSaving is what marks must be expected to save, of the tokens up to the last:
 	// chances are estimates.
-	leastSaving = 0.1
-	// maxLater bounds how often anything is expected to be read again.
-	maxLater = 8
+	leastSaving = 0.05
 	// elsewhere is how sure it is that another node has done what this one would have.
 	elsewhere = 0.8
 )
@@ -59,7 +57,7 @@ const (
 type candidate struct {
 	block  int
 	tokens int64
-	again  chances
+	again  chances // how often it is expected to be read again
 	alive  float64 // the chance that the provider has it
 }
 
@@ -75,6 +73,7 @@ func (l *Learner) Visit(p *Prompt, t *Terms, at ledger.Instant) Plan {
 	if s := p.Static(); s != nil {
 		start = s.Hash.within(t.Scope)
 	}
+	start[0] ^= p.size()
 	v := visit{l: l, p: p, t: t, at: at, scope: l.scopes.get(t.Scope, maxApps, newApp), app: l.apps.get(start, maxApps, newApp)}
 	var room [maxCandidates]candidate
 	v.list = room[:0]
@@ -88,6 +87,17 @@ func (l *Learner) Visit(p *Prompt, t *Terms, at ledger.Instant) Plan {
 		v.choose(&plan)
 	}
 	return plan
+}
+
+// size is which of a few sizes the first turn of a prompt has. Conversations about a
+// document go on otherwise than those about a question.
+func (p *Prompt) size() byte {
+	for i := p.static; i < len(p.Blocks); i++ {
+		if p.Blocks[i].Ends {
+			return byte(bits.Len64(uint64(p.Blocks[i].Tokens)) / 2)
+		}
+	}
+	return 0
 }
 
 func newApp() *app { return &app{} }
@@ -161,7 +171,7 @@ func (v *visit) look() (rate float64) {
 		if e.uses < 2 && j > 1 {
 			continue
 		}
-		list[found] = v.candidate(ends[j], e, e.again(chances{usualFork, usualFork}))
+		list[found] = v.candidate(ends[j], e, e.again(usualFork))
 		found++
 	}
 	v.keep(list[:found])
@@ -169,7 +179,11 @@ func (v *visit) look() (rate float64) {
 		e, _ := v.l.entry(v.hash(ends[0]))
 		e.used(e.met(v.at))
 		e.turn = int32(p.turns)
-		v.add(v.candidate(ends[0], e, e.again(tail(v.app, v.scope, p.turns))))
+		again := tail(v.app, v.scope, p.turns)
+		if own := e.again(0); e.uses > 1 { // asked word for word before
+			again = chances{max(again.within5, own.within5), max(again.within60, own.within60)}
+		}
+		v.add(v.candidate(ends[0], e, again))
 	}
 	return rate
 }
@@ -192,10 +206,10 @@ func (v *visit) lookStatic(longer bool) (rate float64) {
 			if since := tools.met(v.at); !known {
 				tools.used(since)
 			}
-			v.add(v.candidate(i, tools, tools.again(chances{usualAgain, usualAgain})))
+			v.add(v.candidate(i, tools, tools.again(usualAgain)))
 		}
 	}
-	v.add(v.candidate(last, e, e.again(chances{usualAgain, usualAgain})))
+	v.add(v.candidate(last, e, e.again(usualAgain)))
 	return float64(e.perMinute)
 }
 
@@ -240,7 +254,7 @@ func (v *visit) candidate(block int, e *entry, again chances) candidate {
 	case e.alive > v.at:
 		c.alive = maxChance
 	case nodes > 1 && b.Turn < v.p.turns && v.worth(again):
-		soon := again.within5
+		soon := again.within5 / (1 + again.within5) // the chance that it was used of late
 		if b.Part == Messages {
 			soon, _ = v.app.next[min(b.Turn, maxTurns)].share(usualWithin5, usualWithin60, appWeight)
 		}
@@ -249,14 +263,10 @@ func (v *visit) candidate(block int, e *entry, again chances) candidate {
 	return c
 }
 
-// later is how often something is expected to be read before it is lost: once with the
-// chance, twice with the chance of that, and so on.
-func later(chance float64) float64 { return min(chance/(1-min(chance, maxChance)), maxLater) }
-
-// worth says whether something is written that comes again with these chances.
-func (v *visit) worth(c chances) bool {
+// worth says whether something is written that is expected to be read so often.
+func (v *visit) worth(again chances) bool {
 	off := 1 - float64(v.t.Read)/float64(v.t.Input)
-	return later(c.within5)*off > float64(v.t.Write5)/float64(v.t.Input)-1
+	return again.within5*off > float64(v.t.Write5)/float64(v.t.Input)-1
 }
 
 // choose finds the marks with the largest expected saving, by trying them all.
@@ -328,7 +338,7 @@ func (v *visit) saves(c choice) (sum float64) {
 		if i > 0 {
 			tokens -= v.list[i-1].tokens
 		}
-		sum += float64(tokens) * (read*off - (1-read)*premium + later(again)*off)
+		sum += float64(tokens) * (read*off - (1-read)*premium + again*off)
 	}
 	return sum
 }

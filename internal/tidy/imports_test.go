@@ -60,6 +60,10 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2"},
 		why: "which settings a request has follows from the objects and its dimensions alone; governance reads them",
 	},
+	"proxy/promptcache": {
+		module: []string{"ledger", "proxy/dialect/jsonscan"}, banned: []string{"context", "os", "io", "net", "net/http", "math/rand", "math/rand/v2"},
+		why: "what is asked of a provider's cache follows from prompts, prices and the time it is told",
+	},
 	"internal/alert": {
 		module: []string{"ledger", "internal/directory"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2", "sync", "context"},
 		why: "what is told, to whom and when is a function of a view and an instant",

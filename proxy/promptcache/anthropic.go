@@ -84,8 +84,8 @@ func (r *blocks) content(v span, part Part) {
 }
 
 // markable are the kinds of blocks that take a mark.
-func markable(kind string) bool {
-	switch kind {
+func markable(kind []byte) bool {
+	switch string(kind) {
 	case "text", "image", "document", "tool_use", "tool_result":
 		return true
 	}

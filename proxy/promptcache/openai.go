@@ -86,7 +86,7 @@ func (p *Prompt) item(body []byte, m span, was *speaker) {
 		}
 	})
 	part := Messages
-	switch said := text(body, role); said {
+	switch string(text(body, role)) {
 	case "system", "developer":
 		if *was == nobody {
 			part = System
@@ -94,7 +94,7 @@ func (p *Prompt) item(body []byte, m span, was *speaker) {
 	case "assistant":
 		p.speak(was, model)
 	case "":
-		switch text(body, what) {
+		switch string(text(body, what)) {
 		case "reasoning", "function_call", "custom_tool_call", "local_shell_call", "computer_call", "web_search_call", "item_reference":
 			p.speak(was, model)
 		default:

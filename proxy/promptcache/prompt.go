@@ -204,12 +204,12 @@ func kind(doc []byte, v span) jsonscan.Kind {
 	return c.Kind()
 }
 
-// text is the inside of a JSON string without its escapes undone; "" for another value.
-func text(doc []byte, v span) string {
+// text is the inside of a JSON string without its escapes undone; nil for another value.
+func text(doc []byte, v span) []byte {
 	if kind(doc, v) != jsonscan.String {
-		return ""
+		return nil
 	}
-	return string(doc[v.start+1 : v.end-1])
+	return doc[v.start+1 : v.end-1]
 }
 
 // is says whether the value is the string s, which has no escapes.

@@ -91,7 +91,7 @@ func TestAnthropicGoSDK(t *testing.T) {
 	t.Run("prompt cache", func(t *testing.T) {
 		for i, want := range []string{"written", "read"} {
 			p := question(fmt.Sprint("Question ", i))
-			p.System = []anthropic.TextBlockParam{{Text: strings.Repeat("You are a purser on a ship. ", 300),
+			p.System = []anthropic.TextBlockParam{{Text: strings.Repeat("You are a purser on a ship. ", 900),
 				CacheControl: anthropic.CacheControlEphemeralParam{TTL: anthropic.CacheControlEphemeralTTLTTL1h}}}
 			res, err := client.Messages.New(ctx, p)
 			if err != nil {

@@ -84,6 +84,9 @@ func (x *exchange) cacheTerms(set *lever.PromptCache) promptcache.Terms {
 	if x.g.seams.Nodes != nil {
 		t.Nodes = x.g.seams.Nodes()
 	}
+	if x.judged.bounded { // by the call without marks, which it has to stay within
+		return t
+	}
 	if set.Mode != lever.PromptCacheCoordinate || !c.up.takesMarks(c.sent) || !c.rate.Prices(price.CacheRead) {
 		return t
 	}

@@ -259,3 +259,20 @@ func TestConversationsKeepToOneCredential(t *testing.T) {
 		t.Errorf("%v", l)
 	}
 }
+
+// TestWhatAPolicyJudgedIsNotMadeDearer: a rule that went by what the call can cost saw it
+// without marks.
+func TestWhatAPolicyJudgedIsNotMadeDearer(t *testing.T) {
+	for rule, marked := range map[string]bool{"over: {cost_usd: 5}": false, "over: {max_output_tokens: 5000}": true} {
+		w, s := hinted(t)
+		w.rule("policies: {p: {rules: [{id: r, outcome: deny, when: {" + rule + "}}]}}")
+		for i := range 3 {
+			if a, body := w.send("POST", "/v1/messages", messages(manual, fmt.Sprint("question ", i))); a.Status != 200 {
+				t.Fatalf("%s: %d %s", rule, a.Status, body)
+			}
+		}
+		if strings.Contains(s.last(), marker) != marked {
+			t.Errorf("%s: marked is %v", rule, !marked)
+		}
+	}
+}

@@ -23,6 +23,7 @@ const (
 // judged is what the policies said.
 type judged struct {
 	in      policy.Input
+	bounded bool          // a rule went by what the call can cost
 	cap     int64         // output tokens of each answer that a rewrite allows; 0: no matter how many
 	headers []HeaderField // of the answer
 }
@@ -89,6 +90,7 @@ func (*bounds) Steps() int { return len(boundSteps) }
 // Bound implements policy.Bounder.
 func (b *bounds) Bound(step int, p policy.Params) (policy.Bound, bool) {
 	x := (*exchange)(b)
+	x.judged.bounded = true
 	if x.endpoint.kind.Free() {
 		return policy.Bound{}, true
 	}

@@ -36,7 +36,7 @@ func completed(model string) *record.Record {
 	r := &record.Record{Endpoint: "/v1/chat/completions", Outcome: record.Completed, Upstream: "openai", Model: model, Attempts: 1,
 		Cost: 2_500_000_000, Overrun: 500_000_000, Basis: record.Reported, Total: 1e9, FirstByte: 1e6, Admit: 1e6,
 		Savings: []record.Saving{{Lever: record.LeverNativeCache, Amount: 1_000_000_000}, {Lever: record.LeverCompression, Amount: -500_000_000}},
-		Route: record.Route{Name: "fast"}, Shape: record.Shape{Breakpoints: 2}}
+		Route:   record.Route{Name: "fast"}, Shape: record.Shape{Breakpoints: 2}}
 	r.Usage[price.InputText], r.Usage[price.OutputText] = 7, 11
 	r.Usage[price.CacheRead], r.Usage[price.CacheWrite1h], r.Usage[price.CacheWrite5m] = 13, 3, 2
 	return r

@@ -16,6 +16,7 @@ import (
 
 	"purser/ledger"
 	"purser/proxy/price"
+	"purser/proxy/route"
 	"purser/proxy/upstream"
 )
 
@@ -169,6 +170,7 @@ type Gateway struct {
 	log       *slog.Logger
 
 	margins    margins
+	latencies  latencies
 	kept       *keptAnswers
 	concealing concealing
 	exchanges  sync.Pool
@@ -181,10 +183,11 @@ type Gateway struct {
 // Seams are what a Gateway works with.
 type Seams struct {
 	Keys       Keys
-	Children   Children   // nil: there are none
-	Attempts   Attempts   // nil: keys that nobody has are not counted
-	Rules      Governance // nil: there are none
-	Loops      Loops      // nil: nobody looks for them
+	Children   Children      // nil: there are none
+	Attempts   Attempts      // nil: keys that nobody has are not counted
+	Rules      Governance    // nil: there are none
+	Loops      Loops         // nil: nobody looks for them
+	Learner    route.Learner // nil: nothing was learned
 	Purse      Purse
 	Redactions Redactions // nil: nothing is redacted
 	Cache      Cache

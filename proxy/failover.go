@@ -147,9 +147,14 @@ func (x *exchange) turn(e *dialect.Error, asked bool) *dialect.Error {
 	x.land()
 	x.judged.clear()
 	x.refusedBy, x.rec.Rulings, x.left, x.groups = ruledBy{}, x.rec.Rulings[:0], nil, nil
-	x.veil = veil{body: x.given}
 	x.tried, x.counted, p.tries, p.ready = x.tried[:0], notCounted, 0, false
 	p.at++
+	return x.again()
+}
+
+// again makes the call what the client has asked, for the candidate whose turn it is.
+func (x *exchange) again() *dialect.Error {
+	x.veil = veil{body: x.given}
 	x.original.Reset()
 	x.take()
 	model := x.call.Model

@@ -23,15 +23,15 @@ type Route struct {
 
 // Validate implements Spec.
 func (r *Route) Validate() error {
-	_, err := r.compile("")
+	_, err := r.Compile("")
 	return errors.Join(err, texts("model", r.Model, "upstream", r.Upstream, "description", r.Description))
 }
 
 // Refs implements Spec.
 func (*Route) Refs() []directory.Ref { return nil }
 
-// compile makes of it what requests go by.
-func (r *Route) compile(name string) (*route.Route, error) {
+// Compile makes of it what requests for that name go by.
+func (r *Route) Compile(name string) (*route.Route, error) {
 	candidates := !reflect.DeepEqual(r.Spec, route.Spec{})
 	switch {
 	case r.Model == "" && !candidates:
@@ -59,7 +59,7 @@ func (r *reading) compileRoutes() (map[string]*route.Route, error) {
 			out[id] = was
 			continue
 		}
-		if out[id], err = spec.compile(id); err != nil {
+		if out[id], err = spec.Compile(id); err != nil {
 			return nil, fmt.Errorf("route %s is not readable by this build: %w", id, err)
 		}
 	}

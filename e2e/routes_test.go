@@ -119,7 +119,7 @@ func TestHardCapsHoldAcrossFailover(t *testing.T) {
 				if n > most {
 					return
 				}
-				status, body, _, err := r.try("/v1/chat/completions", key, routeBody("r-"+misbehaviours[int(n)%len(misbehaviours)], fmt.Sprint(n%3 == 0)))
+				status, body, _, err := r.try("/v1/chat/completions", key, routeBody("r-"+misbehaviours[int(n)%len(misbehaviours)], fmt.Sprint(n%3 == 0)), "x-purser-cache", "off")
 				switch {
 				case err != nil: // a stream that broke off
 				case status == 402:

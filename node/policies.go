@@ -41,9 +41,38 @@ func (c control) ExplainPolicies(ctx context.Context, q admin.PolicyQuestion) (p
 }
 
 func (c control) explainCall(q *admin.PolicyCall) (policy.Answer, error) {
+	r, key, err := c.rehearsed(q)
+	if err != nil {
+		return policy.Answer{}, err
+	}
+	a, err := c.n.gateway.Explain(r, key)
+	if err != nil {
+		return a, admin.Invalid("call: " + err.Error())
+	}
+	return a, nil
+}
+
+// ExplainRoute implements admin.Routing.
+func (c control) ExplainRoute(ctx context.Context, q admin.PolicyCall) (proxy.RouteAnswer, error) {
+	if err := c.n.confirm(ctx); err != nil {
+		return proxy.RouteAnswer{}, ambiguous(err)
+	}
+	r, key, err := c.rehearsed(&q)
+	if err != nil {
+		return proxy.RouteAnswer{}, err
+	}
+	a, err := c.n.gateway.ExplainRoute(r, key)
+	if err != nil {
+		return a, admin.Invalid("call: " + err.Error())
+	}
+	return a, nil
+}
+
+// rehearsed is a request that is asked about, and whose it would be.
+func (c control) rehearsed(q *admin.PolicyCall) (*proxy.Request, *proxy.Principal, error) {
 	key, ok := c.n.fsm.Directory().Key(directory.KeyID(q.Key))
 	if !ok {
-		return policy.Answer{}, admin.NotFound("no key " + q.Key)
+		return nil, nil, admin.NotFound("no key " + q.Key)
 	}
 	r := &proxy.Request{Method: q.Method, Header: fields(q.Headers), Body: q.Body}
 	if r.Method == "" {
@@ -53,15 +82,11 @@ func (c control) explainCall(q *admin.PolicyCall) (policy.Answer, error) {
 	if q.Address != "" {
 		a, err := netip.ParseAddr(q.Address)
 		if err != nil {
-			return policy.Answer{}, admin.Invalid("call: address: " + err.Error())
+			return nil, nil, admin.Invalid("call: address: " + err.Error())
 		}
 		r.Remote = netip.AddrPortFrom(a, 0)
 	}
-	a, err := c.n.gateway.Explain(r, principalOf(key))
-	if err != nil {
-		return a, admin.Invalid("call: " + err.Error())
-	}
-	return a, nil
+	return r, principalOf(key), nil
 }
 
 // fields are headers by their names.

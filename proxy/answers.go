@@ -39,7 +39,7 @@ func (x *exchange) answer(e *dialect.Error) *Answer {
 }
 
 // maxOwn is how many headers own appends at the most.
-const maxOwn = 12
+const maxOwn = 14
 
 // passHeaders are the upstream's headers that go on to the client, and whether
 // the cache was asked.
@@ -183,18 +183,28 @@ func (x *exchange) routes(list []dialect.Listed) []dialect.Listed {
 		if !x.key.Models.Allows(name) {
 			continue
 		}
-		model, upstream, _ := x.rules.Route(name)
-		for _, u := range x.g.upstreams {
-			_, foreign := x.foreign(u)
-			if _, serves := u.serves(model); !serves || !x.key.permits(u) || upstream != "" && upstream != u.Name || !foreign && !u.native(x.endpoint.speaks) || foreign && !x.g.talks(u, model, x.rec.At) {
-				continue
+		for _, c := range x.rules.Route(name).Candidates() {
+			if u, foreign := x.reaches(c.Model, c.Upstream); u != nil {
+				list = slices.DeleteFunc(list, func(m dialect.Listed) bool { return m.ID == name })
+				list = append(list, dialect.Listed{ID: name, Owner: u.Provider, Translated: foreign})
+				break
 			}
-			list = slices.DeleteFunc(list, func(m dialect.Listed) bool { return m.ID == name })
-			list = append(list, dialect.Listed{ID: name, Owner: u.Provider, Translated: foreign})
-			break
 		}
 	}
 	return list
+}
+
+// reaches is the upstream through which a candidate of a route can be talked to, and
+// whether in translation; nil for none.
+func (x *exchange) reaches(model, upstream string) (u *Upstream, foreign bool) {
+	for _, u := range x.g.upstreams {
+		_, foreign := x.foreign(u)
+		_, serves := u.serves(model)
+		if serves && x.key.permits(u) && (upstream == "" || upstream == u.Name) && (foreign && x.g.talks(u, model, x.rec.At) || !foreign && u.native(x.endpoint.speaks)) {
+			return u, foreign
+		}
+	}
+	return nil, false
 }
 
 // offered lists the client-side names of an upstream's models.

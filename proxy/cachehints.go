@@ -98,9 +98,6 @@ func (x *exchange) cacheTerms(set *lever.PromptCache) promptcache.Terms {
 	return t
 }
 
-// bytesPerToken makes an estimate of a body's tokens, for the choice of a price.
-const bytesPerToken = 4
-
 // takesMarks says whether the upstream takes marks of prompts in calls of the model that
 // it knows by this name.
 func (u *Upstream) takesMarks(model string) bool {

@@ -25,6 +25,12 @@ const (
 	headerBudgetResets    = "x-purser-budget-resets"
 )
 
+// Headers of answers to requests for a route.
+const (
+	headerRoute = headerPrefix + "route" // its name
+	headerModel = headerPrefix + "model" // that was asked, as prices know it
+)
+
 // Names that LiteLLM has for some of ours, which tools look for.
 const (
 	headerLiteCost  = "x-litellm-response-cost" // in dollars
@@ -45,6 +51,9 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 	}
 	if x.prompt.Name != "" {
 		h = append(h, HeaderField{headerTemplate, template.VersionID(x.prompt.Name, x.prompt.Version)})
+	}
+	if x.routed && x.route_.up != nil {
+		h = append(h, HeaderField{headerRoute, x.rec.Route.Name}, HeaderField{headerModel, x.route_.model})
 	}
 	h = append(h, x.judged.headers...)
 	if x.looped.Why != loop.None {

@@ -18,6 +18,7 @@ import (
 	"purser/proxy/dialect"
 	"purser/proxy/loop"
 	"purser/proxy/redaction"
+	"purser/proxy/route"
 )
 
 // Tests of what several stages make of one request together.
@@ -39,22 +40,30 @@ func (siblings) Mint(*Principal, string, []byte, ledger.Instant) (any, *dialect.
 // aliased is rules with one route beside policies.
 type aliased struct {
 	ruled
-	name, model, upstream string
+	route *route.Route
 }
 
 func (a aliased) Rules() (Rules, error) { return a, nil }
 
-func (a aliased) Route(name string) (model, upstream string, ok bool) {
-	return a.model, a.upstream, name == a.name
+func (a aliased) Route(name string) *route.Route {
+	if a.route != nil && name == a.route.Name() {
+		return a.route
+	}
+	return nil
 }
 
-func (a aliased) RouteNames() []string { return []string{a.name} }
+func (a aliased) RouteNames() []string {
+	if a.route == nil {
+		return nil
+	}
+	return []string{a.route.Name()}
+}
 
 // alias adds a route to the policies of a world.
 func (w *world) alias(name, model, upstream string) {
 	w.t.Helper()
 	set, _ := w.gateway.seams.Rules.(ruled)
-	w.gateway.seams.Rules = aliased{set, name, model, upstream}
+	w.gateway.seams.Rules = aliased{set, route.Alias(name, model, upstream)}
 }
 
 // claude answers in Anthropic's dialect, whole or as a stream, in pieces of one text.

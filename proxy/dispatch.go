@@ -14,6 +14,7 @@ import (
 	"purser/ledger"
 	"purser/proxy/dialect"
 	"purser/proxy/price"
+	"purser/proxy/route"
 	"purser/proxy/upstream"
 )
 
@@ -25,12 +26,19 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 	key, e := x.chooseKey(x.route_.model)
 	if e != nil {
 		x.release()
+		if x.fallsOver(route.Unavailable) {
+			x.moveOn(e)
+			return nil, 0
+		}
 		return x.deny(e), 0
 	}
 	x.attempt.key, x.tried = key, append(x.tried, key.id)
 	x.rec.Attempts++
+	x.routing.tries++
 	x.body = x.there().AppendUpstream(x.body[:0], &x.call, x.change())
+	began := time.Now()
 	res, failure := up.Client.Do(x.upstreamRequest(key))
+	x.measure(began, res, failure)
 	if failure != nil {
 		key.pass.Report(time.Now(), upstream.Judge(0, failure))
 		return x.failed(failure)
@@ -48,6 +56,15 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 		x.unslice()
 		return x.whole()
 	}
+}
+
+// measure notes how soon the upstream of a route began to answer. Of failures, those
+// count that used up the time: others are the breakers', and would look fast.
+func (x *exchange) measure(began time.Time, res *upstream.Response, f *upstream.Failure) {
+	if x.routing.route == nil || f != nil && !f.Timeout || f == nil && (res.Status < 200 || res.Status > 299) {
+		return
+	}
+	x.g.latencies.note(latencyKey{x.route_.up.Name, x.route_.model, x.call.Stream}, x.rec.At, time.Since(began))
 }
 
 // isStream says whether an answer of that type is a stream of events.
@@ -101,31 +118,43 @@ func (x *exchange) callID() string { return x.rec.ID + "-" + strconv.Itoa(x.atte
 // failed ends an attempt that had no answer. If a byte of the request may have
 // reached the provider, it may be billed: the whole hold is spent.
 func (x *exchange) failed(f *upstream.Failure) (*Answer, time.Duration) {
-	d := x.g.policy.Decide(upstream.Outcome{Attempt: x.attempt.n, Failure: f}, rand.Uint64())
+	d := x.repeats().Decide(upstream.Outcome{Attempt: x.tries(), Failure: f}, rand.Uint64())
+	onward := !d.Retry && x.fallsOver(causeOf(f))
 	x.rec.UpstreamID = ""
 	if f.Sent {
 		x.settleHold(record.FullHold)
 	} else {
 		x.release()
 	}
+	if (d.Retry || onward) && f.Sent {
+		x.commitAttempt(record.UpstreamError)
+	}
 	if d.Retry {
-		if f.Sent {
-			x.commitAttempt(record.UpstreamError)
-		}
 		return nil, d.Wait
 	}
-	if errors.Is(f, upstream.ErrCredential) {
-		x.g.log.Error("there is no valid credential for an upstream; nothing was sent", "request", x.rec.ID, "upstream", x.route_.up.Name)
-		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "this gateway has no valid credential for the upstream %s at present, and sent nothing; its operator has to mend that", x.route_.up.Name)), 0
+	e := x.unanswered(f)
+	if onward {
+		x.moveOn(e)
+		return nil, 0
 	}
-	x.g.log.Warn("upstream call failed", "request", x.rec.ID, "upstream", x.route_.up.Name, "sent", f.Sent, "error", f.Err)
+	return x.deny(e), 0
+}
+
+// unanswered says that an upstream gave no answer, and why.
+func (x *exchange) unanswered(f *upstream.Failure) *dialect.Error {
+	name := x.route_.up.Name
+	if errors.Is(f, upstream.ErrCredential) {
+		x.g.log.Error("there is no valid credential for an upstream; nothing was sent", "request", x.rec.ID, "upstream", name)
+		return dialect.NewError(dialect.CodeUpstream, "", "this gateway has no valid credential for the upstream %s at present, and sent nothing; its operator has to mend that", name)
+	}
+	x.g.log.Warn("upstream call failed", "request", x.rec.ID, "upstream", name, "sent", f.Sent, "error", f.Err)
 	if errors.Is(f.Err, upstream.ErrHandshake) {
-		return x.deny(dialect.NewError(dialect.CodeUpstream, "", "no TLS connection to the upstream %s could be made; nothing was sent, and its operator has to mend that", x.route_.up.Name)), 0
+		return dialect.NewError(dialect.CodeUpstream, "", "no TLS connection to the upstream %s could be made; nothing was sent, and its operator has to mend that", name)
 	}
 	if f.Timeout {
-		return x.deny(dialect.NewError(dialect.CodeUpstreamTimeout, "", "the upstream %s did not answer in time", x.route_.up.Name)), 0
+		return dialect.NewError(dialect.CodeUpstreamTimeout, "", "the upstream %s did not answer in time", name)
 	}
-	return x.deny(dialect.NewError(dialect.CodeUpstream, "", "the upstream %s could not be reached or broke off", x.route_.up.Name)), 0
+	return dialect.NewError(dialect.CodeUpstream, "", "the upstream %s could not be reached or broke off", name)
 }
 
 // maxErrorBody bounds what is read and passed on of an upstream's error.
@@ -137,14 +166,15 @@ const maxErrorBody = 1 << 20
 func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	res := x.attempt.res
 	after, asked := upstream.ParseRetryAfter(res.Header("Retry-After-Ms"), res.Header("Retry-After"), time.Now())
-	d := x.g.policy.Decide(upstream.Outcome{
-		Attempt: x.attempt.n, Status: res.Status, RetryAfter: after, Asked: asked, Advice: upstream.ParseAdvice(res.Header("X-Should-Retry")),
+	d := x.repeats().Decide(upstream.Outcome{
+		Attempt: x.tries(), Status: res.Status, RetryAfter: after, Asked: asked, Advice: upstream.ParseAdvice(res.Header("X-Should-Retry")),
 	}, rand.Uint64())
 	status := res.Status
 	body, err := res.ReadAll(maxErrorBody)
 	if x.passOver(status, body, after) {
 		d = upstream.Decision{Retry: true}
 	}
+	onward := !d.Retry && x.fallsOver(causeOfStatus(status, body))
 	answer := &Answer{Status: status, Header: x.passHeaders(res), Body: x.withheld(body)}
 	x.closeResponse()
 	readable := err == nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
@@ -155,10 +185,14 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	} else {
 		x.release()
 	}
+	if (d.Retry || onward) && gaveUp {
+		x.commitAttempt(record.UpstreamError)
+	}
+	if onward {
+		x.moveOn(x.saidNo(status, after, asked))
+		return nil, 0
+	}
 	if d.Retry {
-		if gaveUp {
-			x.commitAttempt(record.UpstreamError)
-		}
 		return nil, d.Wait
 	}
 	if err != nil || status < 400 {
@@ -194,6 +228,16 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	return answer, 0
 }
 
+// saidNo is how an upstream's error is told where it cannot be passed on as it is.
+func (x *exchange) saidNo(status int, after time.Duration, asked bool) *dialect.Error {
+	e := dialect.NewError(dialect.CodeUpstreamError, "", "the upstream %s answered with status %d", x.route_.up.Name, status)
+	e.Status, e.Type = status, dialect.TypeOf(status)
+	if asked {
+		e.RetryAfterMillis = max(after.Milliseconds(), 1)
+	}
+	return e
+}
+
 // whole reads a JSON answer and settles by what it reports.
 func (x *exchange) whole() (*Answer, time.Duration) {
 	res := x.attempt.res
@@ -202,9 +246,15 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 		x.closeResponse()
 		x.settleHold(record.FullHold)
 		x.g.log.Warn("upstream answer broke off or is too large; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name, "error", err)
-		e := x.deny(dialect.NewError(dialect.CodeUpstreamInvalid, "", "the answer of the upstream %s broke off or is too large", x.route_.up.Name))
+		e := dialect.NewError(dialect.CodeUpstreamInvalid, "", "the answer of the upstream %s broke off or is too large", x.route_.up.Name)
+		if x.fallsOver(route.Failing) {
+			x.commitAttempt(record.Truncated)
+			x.moveOn(e)
+			return nil, 0
+		}
+		a := x.deny(e)
 		x.rec.Outcome = record.Truncated
-		return e, 0
+		return a, 0
 	}
 	var report dialect.Report
 	x.there().ReadAnswer(&report, x.call.Endpoint, body)

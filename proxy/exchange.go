@@ -38,6 +38,8 @@ type exchange struct {
 	left     []string          // places in it of hints that the translation left out
 	groups   map[string]string // of its tools, by their names as they go upstream
 	routed   bool              // the model that was asked for is the name of a route
+	given    []byte            // the client's body, as it is for each candidate of a route
+	routing  routing           // of a route with candidates
 	route_   chosen
 	judged   judged
 	veil     veil
@@ -84,7 +86,7 @@ type chosen struct {
 	tier     price.Tier
 	cap      int64       // output tokens for each answer
 	write    bool        // the cap must be written into the request
-	instead  *price.Rate // of the model that the call would have gone to without its route; nil for none
+	instead  *price.Rate // of the baseline of its route, which savings are counted against; nil for none
 	calls    int64       // of tools that the provider runs
 	sliced   bool        // the hold grows with the stream
 }
@@ -173,6 +175,7 @@ func (x *exchange) decode() *dialect.Error {
 	if e := x.render(); e != nil {
 		return e
 	}
+	x.given = x.veil.body
 	if e := x.wire().Decode(&x.call, x.target(), x.veil.body); e != nil {
 		return e
 	}

@@ -67,6 +67,7 @@ func (x *exchange) recycle() {
 	x.route_, x.attempt, x.refusedBy, x.levers, x.prompt = chosen{}, attempt{}, ruledBy{}, lever.Set{}, templated{}
 	x.judged.clear()
 	x.hints.clear()
+	x.routing, x.given = routing{to: x.routing.to[:0]}, nil
 	x.kept, x.homeKey, x.tried = "", "", x.tried[:0]
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.routed, x.resume, x.ended = "", false, false, false, false

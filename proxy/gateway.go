@@ -17,6 +17,7 @@ import (
 	"purser/ledger"
 	"purser/proxy/price"
 	"purser/proxy/promptcache"
+	"purser/proxy/route"
 	"purser/proxy/upstream"
 )
 
@@ -171,6 +172,7 @@ type Gateway struct {
 
 	margins    margins
 	learner    promptcache.Learner // of what prompts begin with
+	latencies  latencies
 	kept       *keptAnswers
 	concealing concealing
 	exchanges  sync.Pool
@@ -183,10 +185,11 @@ type Gateway struct {
 // Seams are what a Gateway works with.
 type Seams struct {
 	Keys       Keys
-	Children   Children   // nil: there are none
-	Attempts   Attempts   // nil: keys that nobody has are not counted
-	Rules      Governance // nil: there are none
-	Loops      Loops      // nil: nobody looks for them
+	Children   Children      // nil: there are none
+	Attempts   Attempts      // nil: keys that nobody has are not counted
+	Rules      Governance    // nil: there are none
+	Loops      Loops         // nil: nobody looks for them
+	Learner    route.Learner // nil: nothing was learned
 	Purse      Purse
 	Redactions Redactions // nil: nothing is redacted
 	Cache      Cache

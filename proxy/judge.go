@@ -49,23 +49,28 @@ func (x *exchange) judge() *dialect.Error {
 
 // facts are what is known of the request.
 func (x *exchange) facts(set *policy.Set) *policy.Input {
-	asked, c := x.asked(), &x.route_
-	x.judged.in = policy.Input{
-		Endpoint: x.endpoint.path, Dialect: x.endpoint.speaks.String(), Stream: asked.Stream, Model: x.rec.Model,
-		At: x.rec.At, Address: x.g.clientAddress(x.req),
-		Params:   policy.Params{MaxOutput: c.cap, N: max(asked.N, 1), Temperature: policy.Unset, TopP: policy.Unset},
-		Uncapped: x.endpoint.kind == dialect.Compact,
-		Tools:    asked.Tools, Messages: asked.Messages, Images: len(asked.Images), Files: asked.Files,
-		InputBytes: int64(len(x.req.Body)), ServiceTier: asked.ServiceTier,
-		KeyID: x.key.ID, KeyName: x.key.Name, Dims: &x.rec.Dims,
-		Provider: c.up.Provider, Upstream: c.up.Name, RouteModel: c.model, SentModel: c.sent, Regions: x.regions(),
-		Bounds: (*bounds)(x),
-	}
+	c := &x.route_
+	x.judged.in = x.unrouted(x.asked(), c.cap)
 	in := &x.judged.in
+	in.Provider, in.Upstream, in.RouteModel, in.SentModel, in.Regions = c.up.Provider, c.up.Name, c.model, c.sent, x.regions()
+	in.Bounds = (*bounds)(x)
 	if set.ReadsSampling() {
 		in.Params.Temperature, in.Params.TopP = readSampling(x.endpoint.speaks, x.veil.body)
 	}
 	return in
+}
+
+// unrouted are the facts but for those of where the call goes.
+func (x *exchange) unrouted(asked *dialect.Call, limit int64) policy.Input {
+	return policy.Input{
+		Endpoint: x.endpoint.path, Dialect: x.endpoint.speaks.String(), Stream: asked.Stream, Model: x.rec.Model,
+		At: x.rec.At, Address: x.g.clientAddress(x.req),
+		Params:   policy.Params{MaxOutput: limit, N: max(asked.N, 1), Temperature: policy.Unset, TopP: policy.Unset},
+		Uncapped: x.endpoint.kind == dialect.Compact,
+		Tools:    asked.Tools, Messages: asked.Messages, Images: len(asked.Images), Files: asked.Files,
+		InputBytes: int64(len(x.req.Body)), ServiceTier: asked.ServiceTier,
+		KeyID: x.key.ID, KeyName: x.key.Name, Dims: &x.rec.Dims,
+	}
 }
 
 // regions are where the provider may process the call; "" is one that is not known.

@@ -143,6 +143,9 @@ func refusesKey(status int, body []byte) bool {
 func (x *exchange) passOver(status int, body []byte, after time.Duration) bool {
 	up, now := x.route_.up, time.Now()
 	if up.Pool == nil {
+		if status == 429 && x.routing.route != nil { // others go to the next candidate at once
+			x.g.cooldowns.Rest(now, upstream.BreakerKey{Upstream: up.Name, Credential: x.attempt.key.id, Model: x.route_.model}, min(max(after, restLimited), restLongest))
+		}
 		return false
 	}
 	key := upstream.BreakerKey{Upstream: up.Name, Credential: x.attempt.key.id, Model: x.route_.model}
@@ -156,7 +159,7 @@ func (x *exchange) passOver(status int, body []byte, after time.Duration) bool {
 	default:
 		return false
 	}
-	return x.attempt.n < x.g.policy.Attempts && x.homeKey == "" && slices.ContainsFunc(up.Pool.Order(&x.rec.Dims, x.rec.At, 0), func(id string) bool {
+	return x.tries() < x.g.policy.Attempts && x.rec.Attempts < maxCalls && x.homeKey == "" && slices.ContainsFunc(up.Pool.Order(&x.rec.Dims, x.rec.At, 0), func(id string) bool {
 		return !slices.Contains(x.tried, id) && x.resting(id, x.route_.model, now) == 0
 	})
 }

@@ -16,9 +16,10 @@ const headerLoop = "x-purser-loop"
 // loops refuses a request of a run or session that goes round in circles, where the
 // rule for it says so; else it only tells.
 func (x *exchange) loops() *dialect.Error {
-	if x.g.seams.Loops == nil || !x.endpoint.kind.Generates() {
+	if x.g.seams.Loops == nil || !x.endpoint.kind.Generates() || x.routing.looked {
 		return nil
 	}
+	x.routing.looked = true // once for all candidates of a route
 	rule := x.rules.Loop(&x.rec.Dims)
 	who, ok := loop.SubjectOf(&x.rec.Dims)
 	if rule == nil || !ok {

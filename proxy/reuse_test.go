@@ -11,6 +11,7 @@ import (
 	"purser/ledger"
 	"purser/proxy/loop"
 	"purser/proxy/redaction"
+	"purser/proxy/route"
 )
 
 // busy is rules that have something to say of every request.
@@ -66,7 +67,7 @@ func TestAnExchangeThatIsUsedAgainHasNothingOfTheLast(t *testing.T) {
 	v.gateway.seams.Loops = watching{}
 	v.gateway.seams.Children = siblings{"pk_c_marked": {ID: "marked-parent", Child: "marked"}}
 	v.rule("policies: {marked: {rules: [{id: marked-w, outcome: warn}, {id: r, outcome: rewrite, set: {max_output_tokens: 5, n: 1}}, {id: marked-d, outcome: deny, when: {stream: true, dims: {env: ['x']}}}]}}")
-	full := busy{aliased{v.gateway.seams.Rules.(ruled), "marked-route", "gpt-4o", ""}, &loop.Rule{Name: "marked-rule"}}
+	full := busy{aliased{v.gateway.seams.Rules.(ruled), route.Alias("marked-route", "gpt-4o", "")}, &loop.Rule{Name: "marked-rule"}}
 	plain := `{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}`
 	v.keys[sha(virtual)] = keyed{&Principal{ID: "marked-key"}, KeyActive}
 

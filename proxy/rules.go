@@ -7,6 +7,7 @@ import (
 	"purser/proxy/lever"
 	"purser/proxy/loop"
 	"purser/proxy/policy"
+	"purser/proxy/route"
 	"purser/proxy/template"
 )
 
@@ -20,7 +21,7 @@ func (noRules) Rules() (Rules, error) { return noRules{}, nil }
 func (noRules) Complete(*ledger.Dimensions) error { return nil }
 
 // Route implements Rules.
-func (noRules) Route(string) (model, upstream string, ok bool) { return "", "", false }
+func (noRules) Route(string) *route.Route { return nil }
 
 // Policies implements Rules.
 func (noRules) Policies() *policy.Set { return nil }

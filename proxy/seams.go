@@ -14,6 +14,7 @@ import (
 	"purser/proxy/price"
 	"purser/proxy/redaction"
 	"purser/proxy/redaction/body"
+	"purser/proxy/route"
 	"purser/proxy/template"
 	"purser/proxy/upstream"
 )
@@ -96,9 +97,8 @@ type Rules interface {
 	// contradiction among them, in words for the caller.
 	Complete(*ledger.Dimensions) error
 	Policies
-	// Route is what a name that clients ask for stands for: a model, and the one
-	// upstream that may be asked for it, "" for any.
-	Route(name string) (model, upstream string, ok bool)
+	// Route is what a name that clients ask for stands for; nil where it is none.
+	Route(name string) *route.Route
 	// RouteNames lists those names, in order.
 	RouteNames() []string
 	// Loop is the rule that repetitions of a request of these dimensions are judged

@@ -1,5 +1,7 @@
 package proxy
 
+import "purser/proxy/dialect"
+
 // Serve answers one request: this page is the whole path.
 //
 // The order has reasons. Redaction comes before everything that sees or keeps the
@@ -9,7 +11,8 @@ package proxy
 // budget. Hints for the provider's own cache come after ours, whose keys must not depend
 // on them. The route is chosen before the accounts are, since budgets may be by
 // provider. Each attempt has a hold of its own: a call that timed out may have
-// been billed.
+// been billed. Where a route has another candidate, that is tried after one which may
+// not have the call, or has failed: until the first byte went to the client.
 func (g *Gateway) Serve(r *Request) *Answer {
 	x := g.begin(r)
 	defer x.leave()
@@ -35,22 +38,7 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	if e := x.route(); e != nil {
 		return x.deny(e)
 	}
-	if e := x.redact(); e != nil {
-		return x.deny(e)
-	}
-	if e := x.translate(); e != nil {
-		return x.deny(e)
-	}
-	if e := x.terms(); e != nil {
-		return x.deny(e)
-	}
-	if e := x.judge(); e != nil {
-		return x.deny(e)
-	}
-	if e := x.loops(); e != nil {
-		return x.deny(e)
-	}
-	if e := x.govern(); e != nil {
+	if e := x.ready(); e != nil {
 		return x.deny(e)
 	}
 	if a := x.cached(); a != nil {
@@ -58,8 +46,14 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	}
 	x.hint()
 	for {
-		if e := x.admit(); e != nil {
+		if e := x.ready(); e != nil { // again for a candidate that follows another
 			return x.deny(e)
+		}
+		if e := x.admit(); e != nil {
+			if x.next(e) {
+				continue
+			}
+			return x.deny(x.refusal(e))
 		}
 		a, wait := x.dispatch()
 		if a != nil {
@@ -69,4 +63,25 @@ func (g *Gateway) Serve(r *Request) *Answer {
 			return x.deny(e)
 		}
 	}
+}
+
+// stages are those that depend on where the call goes: for each candidate of a route
+// they begin with the body as the client has sent it.
+func (x *exchange) stages() *dialect.Error {
+	if e := x.redact(); e != nil {
+		return e
+	}
+	if e := x.translate(); e != nil {
+		return e
+	}
+	if e := x.terms(); e != nil {
+		return e
+	}
+	if e := x.judge(); e != nil {
+		return e
+	}
+	if e := x.loops(); e != nil {
+		return e
+	}
+	return x.govern()
 }

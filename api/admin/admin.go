@@ -117,6 +117,7 @@ type Parts struct {
 	Loops    Loops
 	Objects  Objects
 	Policies Policies
+	Routing  Routing
 
 	Credentials Credentials
 	Reports     Reports

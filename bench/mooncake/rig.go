@@ -19,6 +19,7 @@ import (
 	"purser/proxy/loop"
 	"purser/proxy/policy"
 	"purser/proxy/price"
+	"purser/proxy/route"
 	"purser/proxy/template"
 	"purser/proxy/upstream"
 )
@@ -183,7 +184,7 @@ func (r rules) Rules() (proxy.Rules, error) { return r, nil }
 
 // The methods of proxy.Rules.
 func (rules) Complete(*ledger.Dimensions) error  { return nil }
-func (rules) Route(string) (_, _ string, _ bool) { return }
+func (rules) Route(string) *route.Route          { return nil }
 func (rules) Policies() *policy.Set              { return nil }
 func (rules) RouteNames() []string               { return nil }
 func (rules) Loop(*ledger.Dimensions) *loop.Rule { return nil }

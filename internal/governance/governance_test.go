@@ -99,8 +99,8 @@ func TestTheHierarchyFillsWhatFollows(t *testing.T) {
 	if err := s.Follow(&follows); err != nil || follows.Values[ledger.DimTeam] != "" || follows.Values[ledger.DimOrg] != "" {
 		t.Errorf("of a member follows %v, %v, though a request of theirs may be of another team", follows.Values, err)
 	}
-	if model, up, ok := s.Route("fast"); !ok || model != "gpt-5-mini" || up != "openai" {
-		t.Errorf("the route is %q at %q, %v", model, up, ok)
+	if r := s.Route("fast"); r == nil || !r.Alias() || r.Candidates()[0].Model != "gpt-5-mini" || r.Candidates()[0].Upstream != "openai" {
+		t.Errorf("the route is %+v", r)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"purser/internal/directory"
-	"purser/ledger"
 )
 
 // maxText is the longest name or description, in bytes.
@@ -108,27 +107,6 @@ func (a *Agent) Validate() error {
 func (a *Agent) Refs() []directory.Ref {
 	return named(team(a.Team), project(a.Project), agent(a.Parent), member(a.Owner))
 }
-
-// Route is a name under which clients ask for a model: its ID is what they send.
-type Route struct {
-	Model       string `json:"model"`              // as upstreams name it
-	Upstream    string `json:"upstream,omitempty"` // "" for any that serves the model
-	Description string `json:"description,omitempty"`
-}
-
-// Validate implements Spec.
-func (r *Route) Validate() error {
-	if r.Model == "" {
-		return errors.New("model is missing")
-	}
-	if len(r.Model) > ledger.MaxDimValue {
-		return fmt.Errorf("model has %d bytes, the most is %d", len(r.Model), ledger.MaxDimValue)
-	}
-	return texts("model", r.Model, "upstream", r.Upstream, "description", r.Description)
-}
-
-// Refs implements Spec.
-func (*Route) Refs() []directory.Ref { return nil }
 
 // named keeps the references that name something.
 func named(list ...directory.Ref) []directory.Ref {

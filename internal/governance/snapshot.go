@@ -2,7 +2,6 @@ package governance
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"purser/internal/directory"
@@ -11,6 +10,7 @@ import (
 	"purser/proxy/loop"
 	"purser/proxy/policy"
 	"purser/proxy/redaction"
+	"purser/proxy/route"
 	"purser/proxy/template"
 )
 
@@ -20,7 +20,7 @@ type Snapshot struct {
 	projects map[string]Project
 	members  map[string]Member
 	agents   map[string]Agent // each with the team and project of those above it, if it has neither
-	routes   map[string]Route
+	routes   map[string]*route.Route
 	policies *policy.Set
 	loops    []*loop.Rule
 	levers   []*lever.Rule
@@ -85,7 +85,7 @@ func Compile(s *directory.State, before *Snapshot) (*Snapshot, error) {
 	if !sameAgents {
 		inheritTeams(out.agents)
 	}
-	if out.routes, _, err = compile(r, directory.ObjectRoute, before.routes); err != nil {
+	if out.routes, err = r.compileRoutes(); err != nil {
 		return nil, err
 	}
 	if out.policies, err = r.compilePolicies(); err != nil {
@@ -174,16 +174,6 @@ func (r *reading) same(n directory.ObjectKind) bool {
 	}
 	return count == len(before)
 }
-
-// Route is what a name that clients ask for stands for: a model, and the upstream
-// that is to be asked, "" for any.
-func (s *Snapshot) Route(name string) (model, upstream string, ok bool) {
-	r, ok := s.routes[name]
-	return r.Model, r.Upstream, ok
-}
-
-// RouteNames lists those names, in order.
-func (s *Snapshot) RouteNames() []string { return slices.Sorted(maps.Keys(s.routes)) }
 
 // TeamsOf lists the teams of an org, in order.
 func (s *Snapshot) TeamsOf(org string) (list []string) {

@@ -58,9 +58,12 @@ type upstream struct {
 type Config struct {
 	Node   []byte            // the node's configuration, YAML
 	Routes map[string]string // names that clients ask for, to those of models
-	Limits []Limit           // of the whole proxy
-	Names  []string          // of model_list, that are carried over
-	Prices []Price           // that the file gives
+	// Spread are the entries of names that model_list has more than once, the first
+	// among them.
+	Spread map[string][]Deployment
+	Limits []Limit  // of the whole proxy
+	Names  []string // of model_list, that are carried over
+	Prices []Price  // that the file gives
 	Report Report
 }
 
@@ -82,8 +85,8 @@ func ReadConfig(b []byte) (*Config, error) {
 	if len(f.Models) == 0 {
 		return nil, errors.New("LiteLLM's configuration has no model_list")
 	}
-	out := &Config{Routes: map[string]string{}}
-	t := &translator{Config: out, Report: &out.Report, named: map[string]bool{}, literals: map[string]string{}}
+	out := &Config{Routes: map[string]string{}, Spread: map[string][]Deployment{}}
+	t := &translator{Config: out, Report: &out.Report, named: map[string]bool{}, literals: map[string]string{}, placed: map[string]Deployment{}}
 	t.name(f.Models)
 	for i := range f.Models {
 		t.add(&f.Models[i])
@@ -145,8 +148,9 @@ type translator struct {
 	*Config
 	*Report
 	ups      []*upstream
-	named    map[string]bool   // the variables that the file names, or that LiteLLM reads by itself
-	literals map[string]string // secrets that stand in the file, to variables; it goes nowhere
+	named    map[string]bool       // the variables that the file names, or that LiteLLM reads by itself
+	literals map[string]string     // secrets that stand in the file, to variables; it goes nowhere
+	placed   map[string]Deployment // the first entry of each name
 }
 
 // name takes down the variables that entries name: a secret that stands in the file
@@ -242,10 +246,14 @@ func (t *translator) add(m *model) {
 			t.note("%s: of which model %s is a deployment is not said (model_info.base_model): it has no price until the upstream's deployments say so", place, id)
 		}
 	}
-	if t.place(u, m.Name, id, deployment) {
-		t.Names = append(t.Names, m.Name)
-		t.price(m, place, of, p.name, id)
+	_, again := t.placed[m.Name]
+	if !t.place(u, m.Name, id, deployment, m.weight()) {
+		return
 	}
+	if !again {
+		t.Names = append(t.Names, m.Name)
+	}
+	t.price(m, place, of, p.name, id)
 }
 
 // price takes down what an entry says of its model's price.
@@ -275,7 +283,7 @@ func (t *translator) price(m *model, place, of, provider, id string) {
 }
 
 // carried are the parameters that are looked at.
-var carried = map[string]bool{"model": true, "api_key": true, "api_base": true, "api_version": true}
+var carried = map[string]bool{"model": true, "api_key": true, "api_base": true, "api_version": true, "weight": true}
 
 func (m *model) text(name string) string {
 	if v, ok := m.Params[name]; ok && v != nil {
@@ -283,6 +291,19 @@ func (m *model) text(name string) string {
 	}
 	return ""
 }
+
+// weight is the share of an entry among those of its name, as LiteLLM's simple-shuffle
+// takes it; 0 where the entry does not say.
+func (m *model) weight() int {
+	n, err := strconv.Atoi(m.text("weight"))
+	if err != nil || n < 0 || n > maxWeight {
+		return 0
+	}
+	return n
+}
+
+// maxWeight is the most that a route takes.
+const maxWeight = 1_000_000
 
 // guessed is the provider of a model that is named without one.
 func guessed(name string) string {
@@ -297,15 +318,49 @@ func guessed(name string) string {
 	return ""
 }
 
-// place adds a name to the upstream of the same endpoint and key, or makes one;
-// false, if the name is taken.
-func (t *translator) place(u *upstream, name, id, deployment string) bool {
-	for _, other := range t.ups {
-		if _, taken := other.aliases[name]; taken || other.models[name] {
-			t.note("model_list: %s is there more than once; its requests go to the first entry, for a node does not spread one name over several", name)
+// Deployment is one of several entries of a name.
+type Deployment struct {
+	Model, Upstream string
+	Weight          int
+}
+
+// place adds a name to the upstream of the same endpoint and key, or makes one. Requests
+// for a name that is there already are spread over both; false, if that cannot be.
+func (t *translator) place(u *upstream, name, id, deployment string, weight int) bool {
+	first, taken := t.placed[name]
+	at := t.join(u)
+	if was, ok := at.deployments[id]; ok && was != cmp.Or(deployment, id) {
+		t.note("model_list: %s is there more than once as deployments of one endpoint, of which one is carried over; give the other an upstream of its own", name)
+		return false
+	}
+	at.models[id] = true
+	if deployment != "" && deployment != id {
+		at.deployments[id] = deployment
+	}
+	d := Deployment{id, at.name, weight}
+	if !taken {
+		t.placed[name] = d
+		if name != id {
+			at.aliases[name] = id
+		}
+		return true
+	}
+	list := t.Spread[name]
+	if list == nil {
+		list = []Deployment{first}
+	}
+	for _, other := range list {
+		if other.Model == d.Model && other.Upstream == d.Upstream {
+			t.note("model_list: %s is there more than once with the same endpoint, key and model; one is carried over", name)
 			return false
 		}
 	}
+	t.Spread[name] = append(list, d)
+	return true
+}
+
+// join gives the upstream of the same endpoint and key, which it makes if there is none.
+func (t *translator) join(u *upstream) *upstream {
 	i := slices.IndexFunc(t.ups, func(o *upstream) bool {
 		return o.provider == u.provider && o.api == u.api && o.base == u.base && o.key == u.key && fmt.Sprint(o.extra) == fmt.Sprint(u.extra)
 	})
@@ -316,14 +371,7 @@ func (t *translator) place(u *upstream, name, id, deployment string) bool {
 		}
 		t.ups, i = append(t.ups, u), len(t.ups)
 	}
-	t.ups[i].models[id] = true
-	if deployment != "" && deployment != id {
-		t.ups[i].deployments[id] = deployment
-	}
-	if name != id {
-		t.ups[i].aliases[name] = id
-	}
-	return true
+	return t.ups[i]
 }
 
 // blocks are the upstreams of a node's configuration. What clients ask for are the

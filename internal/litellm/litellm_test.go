@@ -61,6 +61,7 @@ upstreams:
   api_version: "2024-10-21"
   models:
   - gpt-4o-mini
+  - mini-deployment
   aliases:
     mini: gpt-4o-mini
   deployments:
@@ -110,12 +111,15 @@ requests:
 	if fmt.Sprint(c.Routes) != "map[gpt-4:gpt-4o hidden:cheap]" {
 		t.Errorf("routes %v", c.Routes)
 	}
+	if fmt.Sprint(c.Spread) != "map[cheap:[{gpt-4o-mini openai 0} {mini-deployment azure 0}]]" {
+		t.Errorf("spread %v", c.Spread)
+	}
 	if len(c.Limits) != 1 || fmt.Sprint(c.Limits[0]) != "{litellm.usd map[] [] usd 100 month false []}" {
 		t.Errorf("limits %v", c.Limits)
 	}
 	notes := strings.Join(c.Report.Notes, "\n")
 	for _, says := range []string{
-		"gpt-4o: litellm_params.rpm is not carried over", "cheap is there more than once", "sonnet: litellm_params.api_key stands in the file",
+		"gpt-4o: litellm_params.rpm is not carried over", "sonnet: litellm_params.api_key stands in the file",
 		"opus: litellm_params.api_key stands in the file: put it into the environment as ANTHROPIC_API_KEY_2",
 		`the provider of "bedrock/*"`, "litellm_settings.drop_params", "router_settings.routing_strategy", "general_settings.database_url", "master_key becomes the admin token, which has 16", `"30d" becomes the window "month"`,
 	} {

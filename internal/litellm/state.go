@@ -44,6 +44,9 @@ func State(c *Config, p *People) Specs {
 		for name, model := range c.Routes {
 			out.put("routes", name, map[string]any{"model": model})
 		}
+		for name, list := range c.Spread {
+			out.put("routes", name, spread(list))
+		}
 		out.budgets(c.Limits)
 	}
 	if p == nil {
@@ -68,6 +71,19 @@ func State(c *Config, p *People) Specs {
 		})
 	}
 	return out
+}
+
+// spread is the route of a name that has several entries.
+func spread(list []Deployment) map[string]any {
+	var candidates []map[string]any
+	for _, d := range list {
+		c := map[string]any{"model": d.Model, "upstream": d.Upstream}
+		if d.Weight > 0 {
+			c["weight"] = d.Weight
+		}
+		candidates = append(candidates, c)
+	}
+	return map[string]any{"strategy": "weighted", "candidates": candidates}
 }
 
 func (s Specs) budgets(list []Limit) {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestAStateSaysAllThatThereIsToBe(t *testing.T) {
-	c := &Config{Routes: map[string]string{"gpt-4": "gpt-4o"}, Names: []string{"gpt-4o"}, Limits: []Limit{{ID: "litellm.usd", Unit: "usd", Limit: "100", Window: "month"}}}
+	c := &Config{Routes: map[string]string{"gpt-4": "gpt-4o"}, Spread: map[string][]Deployment{"both": {{"m", "a", 3}, {"m", "b", 0}}}, Names: []string{"gpt-4o"}, Limits: []Limit{{ID: "litellm.usd", Unit: "usd", Limit: "100", Window: "month"}}}
 	p := &People{
 		Teams:   []Team{{ID: "search", Name: "Search", Models: []string{"gpt-4o", "beta-group"}}, {ID: "ads"}},
 		Members: []Member{{ID: "ann", Email: "ann@x", Teams: []string{"search"}}},
@@ -26,7 +26,7 @@ func TestAStateSaysAllThatThereIsToBe(t *testing.T) {
 		`"keys":{"litellm-1":{"bound":{"team":"search"},"budgets":[{"limit":60,"unit":"requests","window":"minute"}],"models":["gpt-4*"],"name":"ci","sha256":"` + hashOf("sk") + `","suspended":true}},` +
 		`"members":{"ann":{"email":"ann@x","teams":["search"]}},` +
 		`"policies":{"litellm.models.team.search":{"description":"the models that this team may ask for","match":{"team":["search"]},"rules":[{"id":"models","message":"this model is not among those of your team","outcome":"deny","unless":{"models":["gpt-4o","beta-group"]}}]}},` +
-		`"routes":{"gpt-4":{"model":"gpt-4o"}},"teams":{"ads":{},"search":{"name":"Search"}}}`
+		`"routes":{"both":{"candidates":[{"model":"m","upstream":"a","weight":3},{"model":"m","upstream":"b"}],"strategy":"weighted"},"gpt-4":{"model":"gpt-4o"}},"teams":{"ads":{},"search":{"name":"Search"}}}`
 	if string(b) != want {
 		t.Errorf("the state is\n%s\nwant\n%s", b, want)
 	}

@@ -199,7 +199,8 @@ type Record struct {
 
 	Charges []Charge
 
-	// Rulings are of the request, and in its first record alone.
+	// Rulings are of the request, and in its first record alone, or in the first for
+	// each candidate of its route.
 	Rulings []Ruling
 
 	Route         Route

@@ -64,6 +64,10 @@ var rooms = map[string]room{
 		module: []string{"ledger", "proxy/dialect/jsonscan"}, banned: []string{"context", "os", "io", "net", "net/http", "math/rand", "math/rand/v2"},
 		why: "what is asked of a provider's cache follows from prompts, prices and the time it is told",
 	},
+	"proxy/route": {
+		module: []string{"ledger", "proxy/policy", "proxy/price"}, banned: []string{"os", "io", "net", "net/http", "math/rand", "math/rand/v2", "sync", "log", "log/slog"},
+		why: "the order of candidates follows from a spec, the facts of a request and a given number alone",
+	},
 	"internal/alert": {
 		module: []string{"ledger", "internal/directory"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2", "sync", "context"},
 		why: "what is told, to whom and when is a function of a view and an instant",
@@ -73,7 +77,7 @@ var rooms = map[string]room{
 		why:    "what sends alerts knows neither Raft nor requests",
 	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/lever", "proxy/loop", "proxy/redaction", "proxy/template"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/lever", "proxy/loop", "proxy/redaction", "proxy/route", "proxy/template"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {

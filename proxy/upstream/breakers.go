@@ -58,6 +58,19 @@ func (p Pass) Report(now time.Time, r Result) {
 	p.g.b.Report(now, p.t, r)
 }
 
+// State is that of one breaker. One that is not in use is closed.
+func (s *Breakers) State(now time.Time, k BreakerKey) State {
+	s.mu.RLock()
+	g := s.table[k]
+	s.mu.RUnlock()
+	if g == nil {
+		return Closed
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.b.State(now)
+}
+
 // Each calls f with the state of every breaker, in no order, for metrics and the admin API.
 func (s *Breakers) Each(now time.Time, f func(BreakerKey, State)) {
 	s.mu.RLock()

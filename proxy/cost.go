@@ -47,6 +47,7 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 		h = append(h, HeaderField{headerTemplate, template.VersionID(x.prompt.Name, x.prompt.Version)})
 	}
 	h = append(h, x.judged.headers...)
+	h = shapedHeaders(h, &x.rec.Shape, x.guessed)
 	if x.looped.Why != loop.None {
 		h = append(h, HeaderField{headerLoop, string(x.looped.Why)})
 	}

@@ -42,6 +42,7 @@ type exchange struct {
 	judged   judged
 	veil     veil
 	limits   Hold // requests and slots, from govern on
+	guessed  bool // the tokens of the shape are by another model's tokenizer
 
 	refusedBy ruledBy // the policy that refuses the request
 

@@ -180,19 +180,20 @@ type Gateway struct {
 
 // Seams are what a Gateway works with.
 type Seams struct {
-	Keys       Keys
-	Children   Children   // nil: there are none
-	Attempts   Attempts   // nil: keys that nobody has are not counted
-	Rules      Governance // nil: there are none
-	Loops      Loops      // nil: nobody looks for them
-	Purse      Purse
-	Redactions Redactions // nil: nothing is redacted
-	Cache      Cache
-	Journal    Journal
-	Denials    Denials // nil: nobody is told
-	NewID      func() string
-	Now        func() ledger.Instant
-	Log        *slog.Logger
+	Keys        Keys
+	Children    Children   // nil: there are none
+	Attempts    Attempts   // nil: keys that nobody has are not counted
+	Rules       Governance // nil: there are none
+	Loops       Loops      // nil: nobody looks for them
+	Purse       Purse
+	Redactions  Redactions  // nil: nothing is redacted
+	Compressors Compressors // nil: there is none outside
+	Cache       Cache
+	Journal     Journal
+	Denials     Denials // nil: nobody is told
+	NewID       func() string
+	Now         func() ledger.Instant
+	Log         *slog.Logger
 }
 
 // New returns a Gateway. When base ends, waiting and draining end too.

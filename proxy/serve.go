@@ -6,7 +6,7 @@ package proxy
 // text: the caches, the bound, the upstream. Policies and rate limits come before the caches, so
 // that a key which may not ask is not answered by chance; the caches come before
 // the money, because a hit costs nothing and is given even on an exhausted
-// budget. The route is chosen before the accounts are, since budgets may be by
+// budget. Prompts are compressed behind the caches: a hit needs none of it. The route is chosen before the accounts are, since budgets may be by
 // provider. Each attempt has a hold of its own: a call that timed out may have
 // been billed.
 func (g *Gateway) Serve(r *Request) *Answer {
@@ -54,6 +54,9 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	}
 	if a := x.cached(); a != nil {
 		return a
+	}
+	if e := x.shape(); e != nil {
+		return x.deny(e)
 	}
 	for {
 		if e := x.admit(); e != nil {

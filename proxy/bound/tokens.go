@@ -8,13 +8,13 @@ import (
 // Tokens counts the tokens of a call's texts, without what the provider adds and
 // without pictures: for comparing two forms of one prompt, not for a hold. JSON that
 // the provider renders in its own way counts without white space between its values.
-// sure is false where the model's tokenizer is unknown: it is then o200k's count, scaled
-// by what was learned of the model, if anything was.
-func Tokens(c *dialect.Call, m Model) (n int64, sure bool) {
+// guessed says that the model's tokenizer is unknown: it is then o200k's count, scaled by
+// what was learned of the model, if anything was. ok is false where counting exactly
+// would take longer than a request may.
+func Tokens(c *dialect.Call, m Model) (n int64, guessed, ok bool) {
 	name, scale := m.Tokenizer, int64(1000)
-	sure = loaders[name] != nil
-	if !sure {
-		name = o200k
+	if loaders[name] == nil {
+		name, guessed = o200k, true
 		if m.LearnedPermille > 0 {
 			scale = m.LearnedPermille
 		}
@@ -34,7 +34,7 @@ func Tokens(c *dialect.Call, m Model) (n int64, sure bool) {
 		}
 		n += t.count(text, &left)
 	}
-	return (n*scale + 999) / 1000, sure
+	return (n*scale + 999) / 1000, guessed, left > 0
 }
 
 // appendDense appends JSON without the white space between its values.

@@ -66,7 +66,7 @@ func (w *work) run() {
 		Schema: w.shortenSchemas, Turns: w.leaveOutTurns, Superseded: w.leaveOutSuperseded, Results: w.leaveOutResults,
 		Terminal: w.each(Terminal, spelled, terminal), JSON: w.each(JSON, spelled, shortJSON), Space: w.each(Space, written, space),
 		Noise: w.each(Noise, spelled, noise), Blobs: w.each(Blobs, spelled, blobs), Long: w.each(Long, returned, w.long),
-		Repeats: w.refer,
+		Outside: w.ask, Repeats: w.refer,
 	}
 	for p, f := range do {
 		if w.settings.runs(Pass(p)) {

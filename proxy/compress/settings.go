@@ -56,6 +56,7 @@ const (
 	Noise                  // lines that repeat the one above, or differ from it in the time
 	Blobs                  // base64 in tool results
 	Long                   // the middle of long results
+	Outside                // what a compressor outside makes of tool results
 	Repeats                // blocks of lines that stand earlier in the prompt
 	passes
 )
@@ -67,7 +68,7 @@ var passTable = [passes]struct {
 }{
 	Schema: {"schema", Lossless}, JSON: {"json", Lossless}, Space: {"space", Lossless},
 	Terminal: {"terminal", NearLossless}, Noise: {"noise", NearLossless}, Blobs: {"blobs", NearLossless}, Repeats: {"repeats", NearLossless},
-	Turns: {"turns", Aggressive}, Superseded: {"superseded", Aggressive}, Results: {"results", Aggressive}, Long: {"long", Aggressive},
+	Turns: {"turns", Aggressive}, Superseded: {"superseded", Aggressive}, Results: {"results", Aggressive}, Long: {"long", Aggressive}, Outside: {"outside", Aggressive},
 }
 
 // String is the pass's name in settings.
@@ -117,6 +118,9 @@ const (
 // stays, since an edit has to quote it.
 var DefaultExact = []string{"*read*", "*view*", "*file*", "*edit*", "cat", "open*"}
 
+// Asker gives texts in the place of others, one for one; "" for one that stays as it is.
+type Asker func(texts []string) []string
+
 // Settings say what is done. The zero value does nothing. Zero fields, and a nil list
 // of tools, mean the default.
 type Settings struct {
@@ -135,6 +139,8 @@ type Settings struct {
 	// Exact are the tools whose results keep their spelling but where blocks repeat or
 	// are cut, by globs with *, of any case.
 	Exact []string
+	// Ask is a compressor outside, nil for none.
+	Ask Asker
 }
 
 // Validate reports every field that is out of its range.

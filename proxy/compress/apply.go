@@ -111,6 +111,13 @@ func appendLine(dst, line []byte) []byte {
 	return append(append(dst, line...), '\n')
 }
 
+func appendLines(dst []byte, lines [][]byte) []byte {
+	for _, line := range lines {
+		dst = appendLine(dst, line)
+	}
+	return dst
+}
+
 // eachLine gives the lines of a text in order, without their ends, and whether each
 // has one.
 func eachLine(t []byte, do func(line []byte, ended bool)) {

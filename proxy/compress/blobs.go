@@ -27,8 +27,12 @@ func blobs(t []byte) []byte {
 	return append(out, t[at:]...)
 }
 
-// wrapped is the least length of a line of base64 that goes on in the next.
-const wrapped = 60
+// Lines of base64 that goes on in the next are as long as each other, and of a usual
+// length, in characters.
+const (
+	minWrapped = 60
+	maxWrapped = 256
+)
 
 // blob is the length of the base64 at t[i:], with the line ends in it, and how many
 // characters it has.
@@ -38,9 +42,9 @@ func blob(t []byte, i int) (n, size int) {
 		for i < len(t) && base64(t[i]) {
 			i++
 		}
-		size += i - from
-		more := i < len(t) && t[i] == '\n' && i-from >= wrapped && i+1 < len(t) && base64(t[i+1]) && lineIsBase64(t[i+1:])
-		if !more {
+		line := i - from
+		size += line
+		if line < minWrapped || line > maxWrapped || i == len(t) || t[i] != '\n' || !goesOn(t[i+1:], line) {
 			return i - start, size
 		}
 		i++
@@ -48,19 +52,14 @@ func blob(t []byte, i int) (n, size int) {
 	}
 }
 
-// lineIsBase64 says whether the line that t begins with has nothing else in it. It
-// looks at no more than a line of it is long.
-func lineIsBase64(t []byte) bool {
-	const most = 4 << 10
-	for i := range min(len(t), most) {
-		if t[i] == '\n' {
-			return true
-		}
-		if !base64(t[i]) {
-			return false
-		}
+// goesOn says whether t begins with a line of base64 of that length, or with a shorter
+// one that ends base64.
+func goesOn(t []byte, line int) bool {
+	n := 0
+	for n < len(t) && n <= line && base64(t[n]) && t[n] != '-' {
+		n++
 	}
-	return len(t) <= most
+	return n > 0 && n <= line && (n == len(t) || t[n] == '\n') && (n == line || t[n-1] == '=')
 }
 
 func base64(b byte) bool {

@@ -265,14 +265,21 @@ func applied(t interface{ Fatal(...any) }, body []byte, d Dialect, s *Settings) 
 	return r
 }
 
-// everywhere runs a property in every dialect at every level.
+// rapidT is what a property is checked with.
+type rapidT struct{ *rapid.T }
+
+// everySeed runs a property in dialects that are drawn.
+func everySeed(t *testing.T, check func(t rapidT, d Dialect)) {
+	t.Helper()
+	rapid.Check(t, func(t *rapid.T) {
+		check(rapidT{t}, Dialect(rapid.IntRange(0, int(dialects)-1).Draw(t, "dialect")))
+	})
+}
+
+// everywhere is everySeed, at levels that are drawn.
 func everywhere(t *testing.T, check func(t *rapid.T, d Dialect, l Level)) {
 	t.Helper()
-	for d := range dialects {
-		for l := Lossless; l < levels; l++ {
-			t.Run(d.String()+"/"+l.String(), func(t *testing.T) {
-				rapid.Check(t, func(t *rapid.T) { check(t, d, l) })
-			})
-		}
-	}
+	everySeed(t, func(t rapidT, d Dialect) {
+		check(t.T, d, Level(rapid.IntRange(int(Lossless), int(Aggressive)).Draw(t.T, "level")))
+	})
 }

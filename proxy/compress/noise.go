@@ -22,8 +22,12 @@ func noise(t []byte) []byte {
 		for to < len(lines) && bytes.Equal(lines[to], line) {
 			to++
 		}
-		if n := to - i; n >= minRun && !blank(line) {
-			out = fold(out, lines[i:to], note("the line above ", count(n-1, "more time")), nil)
+		if n := to - i; n >= minRun {
+			if blank(line) {
+				out = appendLines(out, lines[i:to])
+			} else {
+				out = fold(out, lines[i:to], note("the line above ", count(n-1, "more time")), nil)
+			}
 			i = to
 			continue
 		}
@@ -54,10 +58,7 @@ func fold(out []byte, run [][]byte, said, end []byte) []byte {
 		size += len(line) + 1
 	}
 	if len(run[0])+len(said)+len(end)+3 > size {
-		for _, line := range run {
-			out = appendLine(out, line)
-		}
-		return out
+		return appendLines(out, run)
 	}
 	out = appendLine(appendLine(out, run[0]), said)
 	if end != nil {

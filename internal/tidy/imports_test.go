@@ -208,6 +208,10 @@ var rooms = map[string]room{
 		module: []string{"proxy/dialect/jsonscan"}, banned: append([]string{"net/http"}, pure...),
 		why: "what becomes of a prompt follows from its bytes and the settings alone, or the providers' caches of prompts would not hold",
 	},
+	"proxy/compress/measure": {
+		module: []string{"proxy/compress", "proxy/bound", "proxy/dialect/..."}, banned: []string{"os", "net", "net/http"},
+		why: "it is for the command line and measurements, not for requests",
+	},
 	"proxy/compress/hook": {
 		why: "the one place from which a text goes to a compressor outside",
 	},

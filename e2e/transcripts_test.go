@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -105,6 +106,7 @@ func (d *director) direct(path string, body []byte) ([]byte, error) {
 		Stream        bool
 		StreamOptions json.RawMessage `json:"stream_options"`
 		Tools         []any
+		Store         json.RawMessage
 	}
 	if err := json.Unmarshal(body, &q); err != nil {
 		return nil, err
@@ -134,6 +136,9 @@ func (d *director) direct(path string, body []byte) ([]byte, error) {
 	switch {
 	case strings.HasSuffix(path, "/responses"):
 		ask["input"] = message
+		if q.Store != nil {
+			ask["store"] = q.Store
+		}
 		if o != nil {
 			ask["tools"] = []any{map[string]any{"type": "function", "name": o.tool, "parameters": schema}}
 			ask["tool_choice"] = map[string]any{"type": "function", "name": o.tool}
@@ -229,17 +234,21 @@ func TestCompressionOfAgents(t *testing.T) {
 		if c.Kind != compat.Agent {
 			continue
 		}
-		a, work := newAgent(t, c.ID, dir), t.TempDir()
-		layOut(t, work)
-		d.play(scriptOf(c.ID, work))
-		counted.keep.Store(&kept{})
-		s, err := a.run(t.Context(), turn{
-			knobs: map[string]string{c.URL.Name: counted.url + c.URL.Path, c.Key.Name: key}, prompt: "Look through the files in src and say what they do.", dir: work, free: true,
-		}, nil)
-		if err != nil || s.err != "" || s.text == "" {
-			t.Errorf("%s: %v %s %.600s", c.ID, err, s.err, s.raw)
-		}
-		report(t, c, counted.keep.Load().bodies())
+		t.Run(c.ID, func(t *testing.T) {
+			a, work := newAgent(t, c.ID, dir), t.TempDir()
+			layOut(t, work)
+			d.play(scriptOf(c.ID, work))
+			counted.keep.Store(&kept{})
+			ctx, stop := context.WithTimeout(t.Context(), scenarioTime)
+			defer stop()
+			s, err := a.run(ctx, turn{
+				knobs: map[string]string{c.URL.Name: counted.url + c.URL.Path, c.Key.Name: key}, prompt: "Look through the files in src and say what they do.", dir: work, free: true,
+			}, nil)
+			if err != nil || s.err != "" || s.text == "" {
+				t.Errorf("%v %s %.600s", err, s.err, s.raw)
+			}
+			report(t, c, counted.keep.Load().bodies())
+		})
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

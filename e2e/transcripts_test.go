@@ -107,6 +107,8 @@ func (d *director) direct(path string, body []byte) ([]byte, error) {
 		StreamOptions json.RawMessage `json:"stream_options"`
 		Tools         []any
 		Store         json.RawMessage
+		Include       json.RawMessage
+		Reasoning     json.RawMessage
 	}
 	if err := json.Unmarshal(body, &q); err != nil {
 		return nil, err
@@ -121,7 +123,7 @@ func (d *director) direct(path string, body []byte) ([]byte, error) {
 	d.mu.Unlock()
 	said, o := "Say something short.", (*order)(nil)
 	if len(q.Tools) > 0 && n < len(script) {
-		o, said = &script[n], "Do it."
+		o, said = &script[n], fmt.Sprintf("Take step %d.", n) // ids of calls follow from the request
 	}
 	var schema map[string]any
 	if o != nil {
@@ -136,8 +138,10 @@ func (d *director) direct(path string, body []byte) ([]byte, error) {
 	switch {
 	case strings.HasSuffix(path, "/responses"):
 		ask["input"] = message
-		if q.Store != nil {
-			ask["store"] = q.Store
+		for name, v := range map[string]json.RawMessage{"store": q.Store, "include": q.Include, "reasoning": q.Reasoning} {
+			if v != nil {
+				ask[name] = v
+			}
 		}
 		if o != nil {
 			ask["tools"] = []any{map[string]any{"type": "function", "name": o.tool, "parameters": schema}}

@@ -34,7 +34,7 @@ OVERRUN_SEED ?= 1
 CALLS ?= 150000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
+.PHONY: help build demo run test race lint check bench bench-long bench-compress fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ bench: build ## Cost of the gateway beside a bare reverse proxy and the direct c
 
 bench-long: ## The same with a minute for each cell.
 	$(MAKE) bench SECONDS_CELL=60
+
+bench-compress: ## What compression takes out of the requests of three agents, by level and pass (installs them from their registry at first).
+	$(GO) test ./e2e -count 1 -v -timeout 10m -run '^TestCompressionOfAgents$$' -install
 
 fuzz: ## Every fuzz target, FUZZRUNS times (20000).
 	@set -e; for p in $$($(GO) list ./...); do \

@@ -58,6 +58,9 @@ var codex = agent{
 		if x.picture != "" {
 			args = append(args, "--image", x.picture)
 		}
+		if x.free {
+			args = append(args, "--dangerously-bypass-approvals-and-sandbox")
+		}
 		return append(args, "--", x.prompt), []string{"CODEX_HOME=" + a.home, "PURSER_KEY=" + key}, "", nil
 	},
 	read: func(e event, s *said) {
@@ -85,6 +88,9 @@ var claudeCode = agent{
 				return nil, nil, "", err
 			}
 			args = append(args, "--json-schema", string(text))
+		}
+		if x.free {
+			args = append(args, "--allowedTools", "Bash,Read")
 		}
 		in = x.prompt
 		if x.picture != "" {

@@ -24,6 +24,7 @@ type turn struct {
 	picture    string
 	schema     bool // the answer is to be a word
 	dir        string
+	free       bool // it may use any tool: what its model asks for is known
 }
 
 // agent is a command line that works on a task by itself and prints what it does

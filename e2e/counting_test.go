@@ -21,6 +21,7 @@ type counting struct {
 	answers atomic.Int64           // of count, those that ask for an answer: not lists of models, not probes
 	last    atomic.Pointer[[]byte] // body of the last of these
 	passed  atomic.Int64           // bytes of answers
+	keep    atomic.Pointer[kept]   // the bodies of these, where it is set
 }
 
 func countBefore(t *testing.T, node string) *counting {
@@ -51,6 +52,9 @@ func countBefore(t *testing.T, node string) *counting {
 			}
 			c.answers.Add(1)
 			c.last.Store(&body)
+			if isTurn(r.URL.Path) {
+				c.keep.Load().add(body)
+			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 		}
 		proxy.ServeHTTP(w, r)

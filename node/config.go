@@ -24,21 +24,22 @@ import (
 
 // Config is what a node is started with. It does not change while the node runs.
 type Config struct {
-	Node      NodeConfig       `yaml:"node"`
-	Listen    ListenConfig     `yaml:"listen"`
-	Cluster   ClusterConfig    `yaml:"cluster"`
-	Admin     AdminConfig      `yaml:"admin"`
-	Upstreams []UpstreamConfig `yaml:"upstreams"`
-	Prices    PricesConfig     `yaml:"prices"`
-	Cache     CacheConfig      `yaml:"cache"`
-	Requests  RequestsConfig   `yaml:"requests"`
-	Purse     PurseConfig      `yaml:"purse"`
-	Redaction RedactionConfig  `yaml:"redaction"`
-	Usage     UsageConfig      `yaml:"usage"`
-	Alerts    AlertsConfig     `yaml:"alerts"`
-	Audit     AuditConfig      `yaml:"audit"`
-	Vault     VaultConfig      `yaml:"vault"`
-	Log       LogConfig        `yaml:"log"`
+	Node        NodeConfig        `yaml:"node"`
+	Listen      ListenConfig      `yaml:"listen"`
+	Cluster     ClusterConfig     `yaml:"cluster"`
+	Admin       AdminConfig       `yaml:"admin"`
+	Upstreams   []UpstreamConfig  `yaml:"upstreams"`
+	Prices      PricesConfig      `yaml:"prices"`
+	Cache       CacheConfig       `yaml:"cache"`
+	Requests    RequestsConfig    `yaml:"requests"`
+	Purse       PurseConfig       `yaml:"purse"`
+	Redaction   RedactionConfig   `yaml:"redaction"`
+	Compression CompressionConfig `yaml:"compression"`
+	Usage       UsageConfig       `yaml:"usage"`
+	Alerts      AlertsConfig      `yaml:"alerts"`
+	Audit       AuditConfig       `yaml:"audit"`
+	Vault       VaultConfig       `yaml:"vault"`
+	Log         LogConfig         `yaml:"log"`
 }
 
 // NodeConfig names the node and its directory.
@@ -281,6 +282,7 @@ func parse(name, text string) (Config, error) {
 		c.Upstreams[i].setDefaults()
 	}
 	c.Redaction.setDefaults()
+	c.Compression.setDefaults()
 	return c, nil
 }
 
@@ -401,6 +403,7 @@ func (c *Config) Validate() error {
 	under("alerts", c.Alerts.validate())
 	under("vault", c.Vault.validate())
 	under("redaction", c.Redaction.validate())
+	under("compression", c.Compression.validate())
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "%q is not debug, info, warn or error", c.Log.Level)
 	}

@@ -35,31 +35,32 @@ type Node struct {
 	began   time.Time
 	fatal   func(error)
 
-	store     *store.Store
-	usage     *usage.Journal
-	fsm       *raftfsm.FSM
-	raft      replica
-	proposer  *raftfsm.Proposer
-	peers     *peers    // nil: this node is alone
-	member    *member   // with peers, one of the two
-	follower  *follower // this node is a gateway
-	purse     *purse.Purse
-	purseNow  atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
-	keys      keyRing
-	objects   ruleBook
-	alerts    *alerts
-	vault     *keyVault
-	redactor  *redactor
-	current   *currency
-	cache     *cache
-	prices    *price.Catalogue
-	upstreams []*proxy.Upstream
-	tokens    []*googletoken.Source // of the upstreams that want them
-	gateway   *proxy.Gateway
-	recorder  *recorder.Recorder
-	trail     *archive.Archive // nil on a gateway
-	edge      *edge.Server
-	metrics   *telemetry.Metrics
+	store       *store.Store
+	usage       *usage.Journal
+	fsm         *raftfsm.FSM
+	raft        replica
+	proposer    *raftfsm.Proposer
+	peers       *peers    // nil: this node is alone
+	member      *member   // with peers, one of the two
+	follower    *follower // this node is a gateway
+	purse       *purse.Purse
+	purseNow    atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
+	keys        keyRing
+	objects     ruleBook
+	alerts      *alerts
+	vault       *keyVault
+	redactor    *redactor
+	compressors compressors
+	current     *currency
+	cache       *cache
+	prices      *price.Catalogue
+	upstreams   []*proxy.Upstream
+	tokens      []*googletoken.Source // of the upstreams that want them
+	gateway     *proxy.Gateway
+	recorder    *recorder.Recorder
+	trail       *archive.Archive // nil on a gateway
+	edge        *edge.Server
+	metrics     *telemetry.Metrics
 
 	adminTokens tokenTable
 	keyAttempts attempts.Table // with virtual keys that nobody has
@@ -129,6 +130,10 @@ func (n *Node) open(ctx, base context.Context) error {
 		Breakers: n.breakers.count, Loops: n.loops.counts,
 	})
 	if err := n.openRedactions(); err != nil {
+		return err
+	}
+	var err error
+	if n.compressors, err = openCompressors(&n.cfg.Compression); err != nil {
 		return err
 	}
 	if err := n.openPurse(ctx); err != nil {
@@ -383,6 +388,7 @@ func (n *Node) close() error {
 		errs = append(errs, n.peers.close())
 	}
 	n.redactor.close()
+	n.compressors.close()
 	if n.cache != nil {
 		n.cache.tier.Close()
 	}

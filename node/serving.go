@@ -76,7 +76,7 @@ func (n *Node) openUpstreams(ctx context.Context) error {
 func (n *Node) openGateway(base context.Context) error {
 	seams := proxy.Seams{
 		Keys: &n.keys, Attempts: &n.keyAttempts, Children: n.openChildren(),
-		Rules: &n.objects, Redactions: n.redactor,
+		Rules: &n.objects, Redactions: n.redactor, Compressors: n.compressors,
 		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) counted {
 			return (*n.counted.Load())[id]
 		}, n.breakers, n.alerts.refuse),

@@ -39,7 +39,7 @@ func (x *exchange) answer(e *dialect.Error) *Answer {
 }
 
 // maxOwn is how many headers own appends at the most.
-const maxOwn = 14
+const maxOwn = 15
 
 // passHeaders are the upstream's headers that go on to the client, and whether
 // the cache was asked.

@@ -22,6 +22,7 @@ type routing struct {
 	at       int          // the one whose turn it is
 	tries    int          // how often it was asked
 	ready    bool         // the stages behind the route are passed for it
+	shaped   bool         // the call is what is sent to it
 	looked   bool         // for loops
 	baseline *price.Rate  // of the one that savings are counted against
 	refused  *refusal     // what the client is told when no other is left

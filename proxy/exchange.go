@@ -45,6 +45,7 @@ type exchange struct {
 	veil     veil
 	limits   Hold // requests and slots, from govern on
 	hints    cacheHints
+	guessed  bool // the tokens of the shape are by another model's tokenizer
 
 	refusedBy ruledBy // the policy that refuses the request
 

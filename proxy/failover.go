@@ -147,7 +147,8 @@ func (x *exchange) turn(e *dialect.Error, asked bool) *dialect.Error {
 	x.land()
 	x.judged.clear()
 	x.refusedBy, x.rec.Rulings, x.left, x.groups = ruledBy{}, x.rec.Rulings[:0], nil, nil
-	x.tried, x.counted, p.tries, p.ready = x.tried[:0], notCounted, 0, false
+	x.tried, x.counted, p.tries, p.ready, p.shaped = x.tried[:0], notCounted, 0, false, false
+	x.rec.Shape = record.Shape{}
 	p.at++
 	return x.again()
 }

@@ -184,21 +184,22 @@ type Gateway struct {
 
 // Seams are what a Gateway works with.
 type Seams struct {
-	Keys       Keys
-	Children   Children      // nil: there are none
-	Attempts   Attempts      // nil: keys that nobody has are not counted
-	Rules      Governance    // nil: there are none
-	Loops      Loops         // nil: nobody looks for them
-	Learner    route.Learner // nil: nothing was learned
-	Purse      Purse
-	Redactions Redactions // nil: nothing is redacted
-	Cache      Cache
-	Journal    Journal
-	Denials    Denials    // nil: nobody is told
-	Nodes      func() int // how many share the requests; nil: this one alone
-	NewID      func() string
-	Now        func() ledger.Instant
-	Log        *slog.Logger
+	Keys        Keys
+	Children    Children      // nil: there are none
+	Attempts    Attempts      // nil: keys that nobody has are not counted
+	Rules       Governance    // nil: there are none
+	Loops       Loops         // nil: nobody looks for them
+	Learner     route.Learner // nil: nothing was learned
+	Purse       Purse
+	Redactions  Redactions  // nil: nothing is redacted
+	Compressors Compressors // nil: there is none outside
+	Cache       Cache
+	Journal     Journal
+	Denials     Denials    // nil: nobody is told
+	Nodes       func() int // how many share the requests; nil: this one alone
+	NewID       func() string
+	Now         func() ledger.Instant
+	Log         *slog.Logger
 }
 
 // New returns a Gateway. When base ends, waiting and draining end too.

@@ -138,6 +138,14 @@ type Redactions interface {
 	Found(body.Counts)
 }
 
+// Compressors shorten texts outside, by a model.
+type Compressors interface {
+	// Shorten gives texts in the place of others, "" for one that stays, by the
+	// compressor of that name. ratio is how much of a text is to stay. Equal texts of
+	// one scope have equal answers where that is possible.
+	Shorten(ctx context.Context, name, scope string, texts []string, ratio float64) ([]string, error)
+}
+
 // Purse sets allowance aside on this node.
 type Purse interface {
 	// Chain finds every account a request of these dimensions is charged to. An

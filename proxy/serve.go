@@ -8,8 +8,9 @@ import "purser/proxy/dialect"
 // text: the caches, the bound, the upstream. Policies and rate limits come before the caches, so
 // that a key which may not ask is not answered by chance; the caches come before
 // the money, because a hit costs nothing and is given even on an exhausted
-// budget. Hints for the provider's own cache come after ours, whose keys must not depend
-// on them. The route is chosen before the accounts are, since budgets may be by
+// budget. Prompts are compressed, and marked for the provider's own cache, behind ours: a
+// hit needs neither, and the keys of the caches must not depend on them. The route is
+// chosen before the accounts are, since budgets may be by
 // provider. Each attempt has a hold of its own: a call that timed out may have
 // been billed. Where a route has another candidate, that is tried after one which may
 // not have the call, or has failed: until the first byte went to the client.
@@ -44,9 +45,11 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	if a := x.cached(); a != nil {
 		return a
 	}
-	x.hint()
 	for {
 		if e := x.ready(); e != nil { // again for a candidate that follows another
+			return x.deny(e)
+		}
+		if e := x.shape(); e != nil {
 			return x.deny(e)
 		}
 		if e := x.admit(); e != nil {

@@ -40,6 +40,7 @@ type cli struct {
 	Route       routeCmd       `cmd:"" help:"Routes: explain, simulate."`
 	Redact      redactCmd      `cmd:"" help:"Redactions: try one on a text, list what can be found."`
 	Prompt      promptCmd      `cmd:"" help:"Prompt templates: push, list, show, diff, promote, roll-back, render, compare."`
+	Compress    compressCmd    `cmd:"" help:"Compress the body of a request from standard input: what each pass takes out, in tokens, and the body that is left."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`

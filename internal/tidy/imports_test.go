@@ -57,7 +57,7 @@ var rooms = map[string]room{
 		why: "what a request becomes follows from its body and the template alone; governance reads templates",
 	},
 	"proxy/lever": {
-		module: []string{"ledger"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2"},
+		module: []string{"ledger", "proxy/compress"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2"},
 		why: "which settings a request has follows from the objects and its dimensions alone; governance reads them",
 	},
 	"proxy/promptcache": {
@@ -211,6 +211,17 @@ var rooms = map[string]room{
 		module: []string{"proxy/redaction", "proxy/redaction/body", "proxy/dialect/jsonscan", "proxy/dialect/sse"}, owned: []string{"github.com/tidwall/gjson"},
 		banned: []string{"time", "os", "net", "net/http", "log", "log/slog", "math/rand"},
 		why:    "streams are redacted as bytes; whoever has the connections feeds them",
+	},
+	"proxy/compress": {
+		module: []string{"proxy/dialect/jsonscan"}, banned: append([]string{"net/http"}, pure...),
+		why: "what becomes of a prompt follows from its bytes and the settings alone, or the providers' caches of prompts would not hold",
+	},
+	"proxy/compress/measure": {
+		module: []string{"proxy/compress", "proxy/bound", "proxy/dialect/..."}, banned: []string{"os", "net", "net/http"},
+		why: "it is for the command line and measurements, not for requests",
+	},
+	"proxy/compress/hook": {
+		why: "the one place from which a text goes to a compressor outside",
 	},
 	"proxy/redaction/presidio": {
 		module: []string{"proxy/redaction"},

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"purser/ledger"
+	"purser/proxy/compress"
 )
 
 func ruleOf(t *testing.T, name, spec string) *Rule {
@@ -35,13 +36,13 @@ func TestTheFirstThatHasABlockGivesIt(t *testing.T) {
 		dims    *ledger.Dimensions
 		off     bool
 		mode    string
-		level   string
+		level   compress.Level
 		prompts string
 	}{
-		"team and route": {"smart", &blue, true, SemanticServe, CompressionLossless, PromptCacheCoordinate},
-		"team alone":     {"gpt", &blue, true, SemanticShadow, CompressionLossless, PromptCacheCoordinate},
-		"route alone":    {"smart", &none, false, SemanticServe, CompressionLossless, PromptCacheCoordinate},
-		"neither":        {"gpt", &none, false, SemanticShadow, CompressionLossless, PromptCacheCoordinate},
+		"team and route": {"smart", &blue, true, SemanticServe, compress.Lossless, PromptCacheCoordinate},
+		"team alone":     {"gpt", &blue, true, SemanticShadow, compress.Lossless, PromptCacheCoordinate},
+		"route alone":    {"smart", &none, false, SemanticServe, compress.Lossless, PromptCacheCoordinate},
+		"neither":        {"gpt", &none, false, SemanticShadow, compress.Lossless, PromptCacheCoordinate},
 	} {
 		s := Choose(rules, c.asked, c.dims)
 		if s.Cache.Off != c.off || s.Semantic.Mode != c.mode || s.Compression.Level != c.level || s.PromptCache.Mode != c.prompts {
@@ -55,7 +56,7 @@ func TestTheFirstThatHasABlockGivesIt(t *testing.T) {
 
 func TestWithoutObjectsThereAreDefaults(t *testing.T) {
 	s := Choose(nil, "gpt", &ledger.Dimensions{})
-	if s != Default() || s.Cache.Off || s.Semantic.Mode != SemanticOff || s.Compression.Level != CompressionOff || s.PromptCache.Mode != PromptCacheCoordinate {
+	if s != Default() || s.Cache.Off || s.Semantic.Mode != SemanticOff || s.Compression.Level != compress.Off || s.PromptCache.Mode != PromptCacheCoordinate {
 		t.Errorf("%+v %+v %+v %+v", s.Cache, s.Semantic, s.Compression, s.PromptCache)
 	}
 }
@@ -71,7 +72,12 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		`{"semantic":{"error_percent":9}}`:                "semantic: error_percent is 9, not within 0.1 to 5",
 		`{"semantic":{"error_percent":0}}`:                "semantic: error_percent is 0, not within 0.1 to 5",
 		`{"prompt_cache":{"max_lifetime":"24h"}}`:         `prompt_cache: max_lifetime "24h" is not a duration within 5m0s to 1h0m0s`,
-		`{"compression":{"level":"zip","min_tokens":-1}}`: `compression: level "zip" is none of`,
+		`{"compression":{"level":"zip","min_tokens":-1}}`: `compression: min_tokens is -1`,
+		`{"compression":{"level":"zip"}}`:                 `no level "zip"`,
+		`{"compression":{"skip":["fold"]}}`:               `skip: no pass "fold"`,
+		`{"compression":{"keep_turns":0}}`:                `keep_turns is 0`,
+		`{"compression":{"exact_tools":[""]}}`:            `exact tools`,
+		`{"compression":{"level":"lossless","hook":"x"}}`: `belongs to the level aggressive`,
 	} {
 		var s Spec
 		if err := json.Unmarshal([]byte(spec), &s); err != nil {

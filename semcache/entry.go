@@ -30,8 +30,7 @@ type Entry struct {
 	Asked       string // the model as the upstream was asked for it
 	Model       string // as the provider named it
 	Usage       price.Usage
-	Cost        ledger.Amount // nano-dollars: what it cost when it was made
-	Baseline    ledger.Amount // nano-dollars: what it would have cost without any lever
+	Cost        ledger.Amount // nano-dollars: what it would have cost to make without any lever
 
 	labels []label // of it, once the cache has it
 }
@@ -57,7 +56,7 @@ func (e *Entry) keptUntil() ledger.Instant { return e.Expires + ledger.Instant(e
 //	version=1, CRC-32C of key and payload, payload
 //
 // A payload is created, expires, stale (ns), epoch, tags, status, content type,
-// model asked, model, usage, cost, baseline, body.
+// model asked, model, usage, cost, body.
 const (
 	clearVersion  = 1
 	sealedVersion = 2
@@ -107,7 +106,6 @@ func appendPayload(b []byte, e *Entry) []byte {
 	b = appendText(b, e.Model)
 	b = appendUsage(b, &e.Usage)
 	b = binary.AppendVarint(b, int64(e.Cost))
-	b = binary.AppendVarint(b, int64(e.Baseline))
 	return appendText(b, e.Body)
 }
 
@@ -126,7 +124,7 @@ func decodePayload(b []byte) (*Entry, error) {
 	}
 	e.Status, e.ContentType, e.Asked, e.Model = int(in.varint()), string(in.bytes()), string(in.bytes()), string(in.bytes())
 	in.usage(&e.Usage)
-	e.Cost, e.Baseline = ledger.Amount(in.varint()), ledger.Amount(in.varint())
+	e.Cost = ledger.Amount(in.varint())
 	e.Body = append([]byte(nil), in.bytes()...)
 	if in.bad || len(in.b) != 0 {
 		return nil, errDamaged
@@ -198,7 +196,6 @@ func decodeClear(k *Key, b []byte) (*Entry, error) {
 	}
 	in.usage(&e.Usage)
 	e.Cost = ledger.Amount(in.varint())
-	e.Baseline = e.Cost
 	e.Body = append([]byte(nil), in.bytes()...)
 	if in.bad || len(in.b) != 0 {
 		return nil, errDamaged

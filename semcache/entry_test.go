@@ -28,7 +28,7 @@ var anyEntry = rapid.Custom(func(t *rapid.T) *Entry {
 		Tags:   rapid.SliceOfN(rapid.String(), -1, MaxTags).Draw(t, "tags"),
 		Status: rapid.IntRange(0, 999).Draw(t, "status"), ContentType: rapid.String().Draw(t, "type"),
 		Body: rapid.SliceOf(rapid.Byte()).Draw(t, "body"), Asked: rapid.String().Draw(t, "asked"), Model: rapid.String().Draw(t, "model"),
-		Cost: ledger.Amount(rapid.Int64().Draw(t, "cost")), Baseline: ledger.Amount(rapid.Int64().Draw(t, "baseline")),
+		Cost: ledger.Amount(rapid.Int64().Draw(t, "cost")),
 	}
 	for m := range e.Usage {
 		if rapid.Bool().Draw(t, "metered") {
@@ -80,7 +80,7 @@ func golden(t *testing.T, file string, made []byte) []byte {
 }
 
 func goldenEntry() *Entry {
-	e := &Entry{Created: start, Expires: start + ledger.Hour, Status: 200, ContentType: "application/json", Body: []byte(`{"id":"x"}`), Model: "gpt-5", Cost: 77, Baseline: 77}
+	e := &Entry{Created: start, Expires: start + ledger.Hour, Status: 200, ContentType: "application/json", Body: []byte(`{"id":"x"}`), Model: "gpt-5", Cost: 77}
 	for m := range e.Usage {
 		e.Usage[m] = int64(m) * 3
 	}
@@ -102,7 +102,7 @@ func TestCompatVersion1(t *testing.T) {
 
 func TestCompatVersion2(t *testing.T) {
 	k, e := keyOf("golden"), goldenEntry()
-	e.Asked, e.Tags, e.Stale, e.Epoch, e.Baseline = "gpt", []string{"a", "b"}, time.Minute, 5, 99
+	e.Asked, e.Tags, e.Stale, e.Epoch = "gpt", []string{"a", "b"}, time.Minute, 5
 	got, err := decodeEntry(&k, golden(t, "entry_v2.hex", appendEntry(nil, &k, e, testSealer)), testSealer)
 	if err != nil || !equal(got, e) {
 		t.Errorf("released bytes decode to %+v: %v", got, err)

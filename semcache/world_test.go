@@ -131,7 +131,7 @@ func (w *world) keys(t testing.TB, prefix byte) (n int) {
 func answer(body string, created ledger.Instant) *Entry {
 	e := &Entry{
 		Created: created, Status: 200, ContentType: "application/json", Body: []byte(body),
-		Asked: "gpt-5", Model: "gpt-5-2026", Cost: 12345, Baseline: 23456,
+		Asked: "gpt-5", Model: "gpt-5-2026", Cost: 12345,
 	}
 	e.Usage[price.InputText], e.Usage[price.OutputText] = 10, 20
 	return e
@@ -142,7 +142,7 @@ func equal(a, b *Entry) bool {
 	x.Body, y.Body = nil, nil
 	return bytes.Equal(a.Body, b.Body) && x.Created == y.Created && x.Expires == y.Expires && x.Status == y.Status &&
 		x.ContentType == y.ContentType && x.Asked == y.Asked && x.Model == y.Model && x.Usage == y.Usage && x.Cost == y.Cost &&
-		x.Baseline == y.Baseline && x.Stale == y.Stale && x.Epoch == y.Epoch && slices.Equal(x.Tags, y.Tags)
+		x.Stale == y.Stale && x.Epoch == y.Epoch && slices.Equal(x.Tags, y.Tags)
 }
 
 func keyOf(text string) Key {

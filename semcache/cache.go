@@ -143,33 +143,49 @@ func (w Wanted) takes(e *Entry) bool {
 
 // Get returns the entry of k if there is one that is wanted.
 func (c *Cache) Get(k Key, w Wanted) (*Entry, bool) {
-	e := c.front.get(&k)
-	hits := &c.count.frontHits
-	if e == nil {
-		if e = c.load(k); e == nil {
-			c.count.misses.Add(1)
-			return nil, false
-		}
-		hits = &c.count.storeHits
-		e.labels = labelsOf(e)
-		if w.At < e.keptUntil() && !c.purged(&k, e) {
-			c.front.put(&k, e)
-		}
-	}
+	e, hits := c.find(&k, w, c.front.get)
 	switch {
-	case c.purged(&k, e):
-		c.front.remove(&k)
+	case e == nil:
 	case w.takes(e):
 		hits.Add(1)
 		return e, true
 	case w.At >= e.Expires:
 		c.count.expired.Add(1)
-		if w.At >= e.keptUntil() {
-			c.front.remove(&k)
-		}
 	}
 	c.count.misses.Add(1)
 	return nil, false
+}
+
+// Peek is Get, but that nobody is taken to have asked; nil if there is none.
+func (c *Cache) Peek(k Key, w Wanted) *Entry {
+	if e, _ := c.find(&k, w, c.front.peek); e != nil && w.takes(e) {
+		return e
+	}
+	return nil
+}
+
+// find returns the entry of k, if it is not purged, and where it counts.
+func (c *Cache) find(k *Key, w Wanted, inFront func(*Key) *Entry) (*Entry, *atomic.Uint64) {
+	e := inFront(k)
+	hits := &c.count.frontHits
+	loaded := e == nil
+	if loaded {
+		if e = c.load(*k); e == nil {
+			return nil, nil
+		}
+		hits = &c.count.storeHits
+		e.labels = labelsOf(e)
+	}
+	switch over := w.At >= e.keptUntil(); {
+	case c.purged(k, e):
+		c.front.remove(k)
+		return nil, nil
+	case over && !loaded:
+		c.front.remove(k)
+	case loaded && !over:
+		c.front.put(k, e)
+	}
+	return e, hits
 }
 
 // load reads the entry of k from the store; nil if there is none to use.

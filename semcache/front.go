@@ -105,6 +105,17 @@ func (f *front) get(k *Key) *Entry {
 	return p.entry
 }
 
+// peek is get, but that the key was not asked for.
+func (f *front) peek(k *Key) *Entry {
+	s := f.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.at[*k]; p != nil {
+		return p.entry
+	}
+	return nil
+}
+
 // wanted says whether the key was asked for since its answer was made, of late.
 func (f *front) wanted(k *Key) bool {
 	s := f.shard(k)

@@ -231,6 +231,15 @@ func (c *Cache) fault(doing string, err error) {
 	c.log.Warn("response cache", "doing", doing, "error", err)
 }
 
+// Ready gives an entry the life that it does not say itself, within the bounds.
+func (c *Cache) Ready(e *Entry) {
+	if e.Expires == 0 {
+		e.Expires = e.Created + ledger.Instant(c.cfg.TTL)
+	}
+	e.Expires = min(e.Expires, e.Created+ledger.Instant(MaxTTL))
+	e.Stale = min(max(e.Stale, 0), MaxTTL)
+}
+
 // Fill makes e the entry of k from e.Created on: at once for this process, and
 // on disk with whatever batch the caller adds the returned pairs to. It returns
 // none when e is too large to be kept, is not a complete success, or was purged while
@@ -281,11 +290,7 @@ func (c *Cache) Hold(k Key, e *Entry) bool {
 		c.count.tooLarge.Add(1)
 		return false
 	}
-	if e.Expires == 0 {
-		e.Expires = e.Created + ledger.Instant(c.cfg.TTL)
-	}
-	e.Expires = min(e.Expires, e.Created+ledger.Instant(MaxTTL))
-	e.Stale = min(max(e.Stale, 0), MaxTTL)
+	c.Ready(e)
 	e.labels = labelsOf(e)
 	if c.purged(&k, e) {
 		c.count.late.Add(1)

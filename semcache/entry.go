@@ -39,7 +39,7 @@ type Entry struct {
 const (
 	MaxTTL  = 365 * 24 * time.Hour
 	MaxTags = 8
-	MaxTag  = 64 // bytes
+	MaxTag  = 512 // bytes
 )
 
 // keptUntil is when nobody may be given it any more.

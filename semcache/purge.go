@@ -126,9 +126,9 @@ func (m *Mark) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-// maxMarks bounds the purges that are kept: with more, the older half becomes one
+// MaxMarks bounds the purges that are kept: with more, the older half becomes one
 // purge of everything that is as old, which costs misses and nothing else.
-const maxMarks = 256
+const MaxMarks = 256
 
 func compareMarks(a, b Mark) int {
 	x, _ := a.AppendBinary(nil)
@@ -142,8 +142,8 @@ func joinMarks(a, b []Mark) []Mark {
 	list := slices.Concat(a, b)
 	slices.SortFunc(list, compareMarks)
 	list = slices.Compact(list)
-	if over := len(list) - maxMarks; over > 0 {
-		cut := over + maxMarks/2
+	if over := len(list) - MaxMarks; over > 0 {
+		cut := over + MaxMarks/2
 		list = append([]Mark{{Epoch: list[cut-1].Epoch}}, list[cut:]...)
 		slices.SortFunc(list, compareMarks)
 	}

@@ -149,9 +149,9 @@ func TestPurgesConverge(t *testing.T) {
 			return Selection{Tenant: pick.Draw(t, "tenant"), Model: pick.Draw(t, "model"), Tag: pick.Draw(t, "tag")}.
 				mark(Epoch(rapid.IntRange(1, 500).Draw(t, "epoch")))
 		})
-		list := rapid.SliceOfN(selection, 1, 2*maxMarks).Draw(t, "purges")
+		list := rapid.SliceOfN(selection, 1, 2*MaxMarks).Draw(t, "purges")
 		one, two := joinMarks(nil, list), joinMarks(nil, rapid.Permutation(list).Draw(t, "order"))
-		if len(one) > maxMarks || !slices.Equal(one, two) {
+		if len(one) > MaxMarks || !slices.Equal(one, two) {
 			t.Fatalf("%d and %d purges", len(one), len(two))
 		}
 		m := newMarks(one)

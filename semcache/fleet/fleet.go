@@ -166,7 +166,9 @@ func (f *Fleet) owner(k *semcache.Key) *peer {
 }
 
 // Get returns the entry of k that this node has, if it is wanted.
-func (f *Fleet) Get(k semcache.Key, w semcache.Wanted) (*semcache.Entry, bool) { return f.cache.Get(k, w) }
+func (f *Fleet) Get(k semcache.Key, w semcache.Wanted) (*semcache.Entry, bool) {
+	return f.cache.Get(k, w)
+}
 
 // Fill makes e the entry of k, and returns what is to be written of it by this node.
 func (f *Fleet) Fill(k semcache.Key, e *semcache.Entry) []store.KV {

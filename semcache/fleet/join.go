@@ -112,6 +112,9 @@ func (f *Fleet) look(q Question) *semcache.Entry {
 
 // Answer answers a question of another node about a key, and holds its flight.
 func (f *Fleet) Answer(ctx context.Context, q Question, side Side) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(f.base, cancel)()
 	say := func(v Verdict, e *semcache.Entry) error {
 		r := Reply{Verdict: v, Epoch: f.cache.Epoch()}
 		if e != nil {
@@ -152,7 +155,7 @@ func (f *Fleet) Answer(ctx context.Context, q Question, side Side) error {
 		flight.Abandon()
 		return err
 	}
-	wire, err := side.Landed()
+	wire, err := side.Landed(ctx)
 	if err != nil {
 		flight.Abandon() // its leader is lost
 		return err

@@ -34,7 +34,7 @@ type Line interface {
 type Side interface {
 	Say(Reply) error
 	// Landed waits for the end of a flight that the other node leads.
-	Landed() (entry []byte, err error)
+	Landed(context.Context) (entry []byte, err error)
 }
 
 // Question is what is asked about a key. Times are those of the asking node.

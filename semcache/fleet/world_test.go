@@ -194,8 +194,10 @@ func (c *talk) Say(r Reply) error {
 }
 
 // Landed implements Side.
-func (c *talk) Landed() ([]byte, error) {
+func (c *talk) Landed(ctx context.Context) ([]byte, error) {
 	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	case b := <-c.landed:
 		if c.w.is(c.w.spoil, c.from) && len(b) > 0 {
 			b[len(b)/2] ^= 1

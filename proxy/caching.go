@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,9 @@ import (
 
 // headerCacheTags names tags of the answer, by which it can be purged.
 const headerCacheTags = "x-purser-cache-tags"
+
+// headerCacheKey names the entry that a hit came from, so that it can be purged.
+const headerCacheKey = "x-purser-cache-key"
 
 // Limits of the tags that a request gives its answer.
 const (
@@ -127,11 +131,12 @@ func (x *exchange) tellCache(h []HeaderField, c *Cached, state record.CacheState
 		word = "hit"
 	}
 	h = append(h, HeaderField{headerCache, word})
-	if c != nil && c.Created > 0 {
-		age := max(0, int64(x.rec.At-c.Created)/int64(time.Second))
-		h = append(h, HeaderField{"Age", strconv.FormatInt(age, 10)}) // RFC 9111 section 5.1
+	if c == nil {
+		return h
 	}
-	return h
+	age := max(0, int64(x.rec.At-c.Created)/int64(time.Second))
+	return append(h, HeaderField{"Age", strconv.FormatInt(age, 10)}, // RFC 9111 section 5.1
+		HeaderField{headerCacheKey, hex.EncodeToString(x.cacheKey[:])})
 }
 
 // hidesCache says that nothing in the answer is to tell whether it came from a cache.

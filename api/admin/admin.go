@@ -117,6 +117,7 @@ type Parts struct {
 	Loops    Loops
 	Objects  Objects
 	Policies Policies
+	Caches   Caches
 
 	Credentials Credentials
 	Reports     Reports

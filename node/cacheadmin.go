@@ -17,13 +17,21 @@ const cacheWait = 2 * time.Second
 
 var errCacheOff = admin.Conflict("the response cache of this node is off (cache.enabled)")
 
+// cacheCounts are for the metrics.
+func (n *Node) cacheCounts() map[string]int64 {
+	if n.cache == nil {
+		return nil
+	}
+	return cacheCounts(n.cache.tier.Stats(), n.cache.fleet.Stats())
+}
+
 // CacheStats implements admin.Caches.
 func (c control) CacheStats(ctx context.Context) ([]admin.CacheNode, error) {
 	n := c.n
 	if n.cache == nil {
 		return nil, errCacheOff
 	}
-	out := []admin.CacheNode{{Node: n.cfg.Node.ID, Counts: cacheCounts(n.cache.tier.Stats(), n.cache.fleet.Stats())}}
+	out := []admin.CacheNode{{Node: n.cfg.Node.ID, Counts: n.cacheCounts()}}
 	if n.sharing.clients == nil {
 		return out, nil
 	}

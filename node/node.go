@@ -126,7 +126,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
-		Breakers: n.breakers.count, Loops: n.loops.counts,
+		Breakers: n.breakers.count, Loops: n.loops.counts, Caches: n.cacheCounts,
 	})
 	if err := n.openRedactions(); err != nil {
 		return err

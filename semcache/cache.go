@@ -143,7 +143,7 @@ func (w Wanted) takes(e *Entry) bool {
 
 // Get returns the entry of k if there is one that is wanted.
 func (c *Cache) Get(k Key, w Wanted) (*Entry, bool) {
-	e, hits := c.find(&k, w, c.front.get)
+	e, hits := c.find(&k, w, asking)
 	switch {
 	case e == nil:
 	case w.takes(e):
@@ -158,15 +158,15 @@ func (c *Cache) Get(k Key, w Wanted) (*Entry, bool) {
 
 // Peek is Get, but that nobody is taken to have asked; nil if there is none.
 func (c *Cache) Peek(k Key, w Wanted) *Entry {
-	if e, _ := c.find(&k, w, c.front.peek); e != nil && w.takes(e) {
+	if e, _ := c.find(&k, w, peeking); e != nil && w.takes(e) {
 		return e
 	}
 	return nil
 }
 
 // find returns the entry of k, if it is not purged, and where it counts.
-func (c *Cache) find(k *Key, w Wanted, inFront func(*Key) *Entry) (*Entry, *atomic.Uint64) {
-	e := inFront(k)
+func (c *Cache) find(k *Key, w Wanted, how looking) (*Entry, *atomic.Uint64) {
+	e := c.front.look(k, how)
 	hits := &c.count.frontHits
 	loaded := e == nil
 	if loaded {

@@ -81,11 +81,25 @@ func newFront(cfg *Config) *front {
 // shard picks by a byte that depends on the whole request.
 func (f *front) shard(k *Key) *shard { return &f[k[tenantPrefix]%shards] }
 
-// get notes that the key was asked for.
-func (f *front) get(k *Key) *Entry {
+// looking says why an entry is looked at.
+type looking uint8
+
+const (
+	asking  looking = iota // the key was asked for, which is noted
+	peeking                // it was not
+)
+
+// look returns the entry of the key, nil if there is none.
+func (f *front) look(k *Key, how looking) *Entry {
 	s := f.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if how == peeking {
+		if p := s.at[*k]; p != nil {
+			return p.entry
+		}
+		return nil
+	}
 	s.asked.add(k)
 	p := s.at[*k]
 	if s.climb.seen(p != nil, len(s.at)) {
@@ -103,17 +117,6 @@ func (f *front) get(k *Key) *Entry {
 		s.move(q.ends.next, probation)
 	}
 	return p.entry
-}
-
-// peek is get, but that the key was not asked for.
-func (f *front) peek(k *Key) *Entry {
-	s := f.shard(k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.at[*k]; p != nil {
-		return p.entry
-	}
-	return nil
 }
 
 // wanted says whether the key was asked for since its answer was made, of late.

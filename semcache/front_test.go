@@ -54,15 +54,15 @@ func TestFrontStaysBoundedAndWhole(t *testing.T) {
 				last[id] = e
 				f.put(&k, e)
 			case 3, 4:
-				if e := f.get(&k); e != nil && e != last[id] {
+				if e := f.look(&k, asking); e != nil && e != last[id] {
 					t.Fatal("not the last entry of its key")
 				}
-				if f.get(&k); !f.wanted(&k) {
+				if f.look(&k, asking); !f.wanted(&k) {
 					t.Fatal("asked for twice, but not wanted")
 				}
 			case 5:
 				f.remove(&k)
-				if f.get(&k) != nil {
+				if f.look(&k, asking) != nil {
 					t.Fatal("removed, but there")
 				}
 			}
@@ -83,7 +83,7 @@ func TestFrontKeepsWhatIsUsed(t *testing.T) {
 		k := keyOf(fmt.Sprint(i))
 		k[tenantPrefix] = hot[tenantPrefix]
 		f.put(&k, answer("cold", start))
-		if i%10 == 0 && f.get(&hot) == nil {
+		if i%10 == 0 && f.look(&hot, asking) == nil {
 			t.Fatalf("the entry in use was evicted after %d others", i)
 		}
 	}
@@ -94,7 +94,7 @@ func TestFrontRefusesWhatWouldEmptyIt(t *testing.T) {
 	k := keyOf("q")
 	f.put(&k, answer("small", start))
 	f.put(&k, answer(strings.Repeat("x", 2<<10), start))
-	if e := f.get(&k); e != nil {
+	if e := f.look(&k, asking); e != nil {
 		t.Errorf("%d bytes are there, and the older answer must not be", len(e.Body))
 	}
 	if f.bytes() != 0 {

@@ -275,8 +275,8 @@ func (n *Node) gossipAlive() float64 {
 // with each long prompt.
 const countedFor = int64(5 * time.Second)
 
-// sharing is how many nodes share the requests, as far as gossip knows.
-func (n *Node) sharing() int {
+// nodesServing is how many nodes share the requests, as far as gossip knows.
+func (n *Node) nodesServing() int {
 	if n.peers == nil {
 		return 1
 	}

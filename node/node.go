@@ -53,6 +53,7 @@ type Node struct {
 	compressors compressors
 	current     *currency
 	cache       *cache
+	sharing     sharing
 	prices      *price.Catalogue
 	upstreams   []*proxy.Upstream
 	tokens      []*googletoken.Source // of the upstreams that want them
@@ -127,7 +128,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
-		Breakers: n.breakers.count, Loops: n.loops.counts,
+		Breakers: n.breakers.count, Loops: n.loops.counts, Caches: n.cacheCounts,
 	})
 	if err := n.openRedactions(); err != nil {
 		return err
@@ -146,7 +147,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	if n.peers != nil {
 		n.peers.gossip.registered(n.purse.Incarnation())
 	}
-	if err := n.openCache(); err != nil {
+	if err := n.openCache(ctx); err != nil {
 		return err
 	}
 	if err := n.openUpstreams(ctx); err != nil {
@@ -158,6 +159,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.keepHouse(base) })
 	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.touchKeys(base) })
+	n.background.Go(func() { n.keepOwners(base) })
 	n.background.Go(func() { n.reportProbes(base) })
 	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
@@ -384,6 +386,10 @@ func (n *Node) close() error {
 	if n.raft != nil {
 		errs = append(errs, n.raft.Close())
 	}
+	if n.cache != nil {
+		n.cache.fleet.Close() // before the others' calls are waited for
+	}
+	n.sharing.close()
 	if n.peers != nil {
 		errs = append(errs, n.peers.close())
 	}

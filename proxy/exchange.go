@@ -51,6 +51,7 @@ type exchange struct {
 
 	chain    Chain
 	cacheKey [sha256.Size]byte
+	caching  caching
 	flight   Flight // not nil while others may be waiting for this answer
 	store    bool   // the answer may be kept
 

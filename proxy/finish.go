@@ -68,6 +68,7 @@ func (x *exchange) recycle() {
 	x.judged.clear()
 	x.hints.clear()
 	x.routing, x.given = routing{to: x.routing.to[:0]}, nil
+	x.caching = caching{}
 	x.kept, x.homeKey, x.tried = "", "", x.tried[:0]
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.routed, x.resume, x.ended, x.guessed = "", false, false, false, false, false

@@ -56,6 +56,9 @@ func (g *Gateway) Serve(r *Request) *Answer {
 			if x.next(e) {
 				continue
 			}
+			if a := x.staleAnswer(); a != nil {
+				return a
+			}
 			return x.deny(x.refusal(e))
 		}
 		a, wait := x.dispatch()

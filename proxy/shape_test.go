@@ -17,30 +17,30 @@ import (
 	"purser/proxy/route"
 )
 
-// levered rules that prompts are compressed.
-type levered struct {
+// compressingRules rules that prompts are compressed.
+type compressingRules struct {
 	noRules
 	compression lever.Compression
 	model       string // that "route" stands for
 }
 
-func (l *levered) Rules() (Rules, error) { return l, nil }
+func (l *compressingRules) Rules() (Rules, error) { return l, nil }
 
-func (l *levered) Route(name string) *route.Route {
+func (l *compressingRules) Route(name string) *route.Route {
 	if name != "route" || l.model == "" {
 		return nil
 	}
 	return route.Alias(name, l.model, "")
 }
 
-func (l *levered) Levers(string, *ledger.Dimensions) lever.Set {
+func (l *compressingRules) Levers(string, *ledger.Dimensions) lever.Set {
 	s := lever.Default()
 	s.Compression = &l.compression
 	return s
 }
 
 // compressing is a gateway that compresses at a level.
-func compressing(t *testing.T, level compress.Level, specs ...redaction.Spec) (*veiledWorld, *levered) {
+func compressing(t *testing.T, level compress.Level, specs ...redaction.Spec) (*veiledWorld, *compressingRules) {
 	t.Helper()
 	v := newVeiled(t, func(w http.ResponseWriter, body string) {
 		w.Header().Set("Content-Type", "application/json")
@@ -55,7 +55,7 @@ func compressing(t *testing.T, level compress.Level, specs ...redaction.Spec) (*
 			fmt.Fprint(w, `{"id":"c","model":"gpt-4o","choices":[{"index":0,"message":{"role":"assistant","content":"Yes, <EMAIL_1>."},"finish_reason":"stop"}],`+chatUsage+`}`)
 		}
 	}, specs...)
-	l := &levered{compression: lever.Compression{Settings: compress.Settings{Level: level}}}
+	l := &compressingRules{compression: lever.Compression{Settings: compress.Settings{Level: level}}}
 	v.gateway.seams.Rules = l
 	return v, l
 }
@@ -104,11 +104,11 @@ func TestPromptsAreCompressedInEveryDialect(t *testing.T) {
 
 func TestWhatIsNotCompressedGoesAsItIs(t *testing.T) {
 	chat := "/v1/chat/completions"
-	for name, change := range map[string]func(v *veiledWorld, l *levered){
-		"off":                    func(_ *veiledWorld, l *levered) { l.compression.Level = compress.Off },
-		"a level without a gain": func(_ *veiledWorld, l *levered) { l.compression.Level = compress.Lossless },
-		"a short prompt":         func(_ *veiledWorld, l *levered) { l.compression.MinTokens = 2000 },
-		"a very short prompt":    func(_ *veiledWorld, l *levered) { l.compression.MinTokens = 1_000_000 },
+	for name, change := range map[string]func(v *veiledWorld, l *compressingRules){
+		"off":                    func(_ *veiledWorld, l *compressingRules) { l.compression.Level = compress.Off },
+		"a level without a gain": func(_ *veiledWorld, l *compressingRules) { l.compression.Level = compress.Lossless },
+		"a short prompt":         func(_ *veiledWorld, l *compressingRules) { l.compression.MinTokens = 2000 },
+		"a very short prompt":    func(_ *veiledWorld, l *compressingRules) { l.compression.MinTokens = 1_000_000 },
 	} {
 		v, l := compressing(t, compress.NearLossless)
 		change(v, l)

@@ -118,6 +118,7 @@ type Parts struct {
 	Objects  Objects
 	Policies Policies
 	Routing  Routing
+	Caches   Caches
 
 	Credentials Credentials
 	Reports     Reports

@@ -17,6 +17,7 @@
 //	'r' id(16) attempt(1)              usage record; id begins with its time (usage)
 //	'c' key(32)                        cached answer                  (semcache)
 //	'd' placed(8) key(32)              its place in the eviction order (semcache)
+//	't' purge(65)                      a purge of cached answers      (semcache)
 //	'a' 'h' | 'e' seq(8) | 'x' …       the audit trail                (audit/archive, which draws it)
 //
 // An account is written as [purser/internal/record] AppendAccount writes it.

@@ -22,6 +22,7 @@ const (
 	PrefixCache    byte = 'c'
 	PrefixPlace    byte = 'd'
 	PrefixAudit    byte = 'a'
+	PrefixPurge    byte = 't'
 )
 
 // The errors that [Open] wraps.

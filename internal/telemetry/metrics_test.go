@@ -29,7 +29,8 @@ func zeroGauges() Gauges {
 	return Gauges{Holds: zero, Ready: func() float64 { return 1 }, Applied: zero, Gossip: zero, Foreign: zero, Followers: zero, Alerts: zero,
 		Upstreams: func() []UpstreamHealth { return []UpstreamHealth{{"openai", 1, 7}, {"azure", 0, 0}} },
 		Breakers:  func() (open, halfOpen, spent float64) { return 2, 1, 3 },
-		Loops:     func() map[string]float64 { return map[string]float64{"repeat": 2} }}
+		Loops:     func() map[string]float64 { return map[string]float64{"repeat": 2} },
+		Caches:    func() map[string]int64 { return map[string]int64{"entries": 3, "fills": 4} }}
 }
 
 func completed(model string) *record.Record {
@@ -106,6 +107,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	m := New(zeroGauges())
 	r := completed("gpt-4o")
 	r.Rulings = []record.Ruling{{Policy: "p", Rule: "r", Effect: record.PolicyWarned}}
+	r.Savings = append(r.Savings, record.Saving{Lever: record.LeverNativeCache, Amount: -1})
 	m.Observe(r)
 	m.Redacted("EMAIL", "mask", 1)
 	var names []string

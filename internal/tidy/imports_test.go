@@ -173,6 +173,10 @@ var rooms = map[string]room{
 		owned:  []string{"github.com/cockroachdb/pebble/v2"},
 		why:    "a cache that knew keys or budgets could leak between tenants",
 	},
+	"semcache/fleet": {
+		module: []string{"semcache", "ledger", "internal/store"},
+		why:    "how nodes share a cache is decided without knowing how they reach each other",
+	},
 	"internal/children": {
 		module: []string{"childkey", "ledger", "internal/directory", "proxy", "proxy/dialect"},
 		why:    "what child keys may do is decided from a directory and a token; what is replicated is behind a seam",

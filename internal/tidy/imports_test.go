@@ -150,7 +150,7 @@ var rooms = map[string]room{
 		why:    "a cache that knew keys or budgets could leak between tenants",
 	},
 	"semcache/embed": {
-		owned: []string{"golang.org/x/text"},
+		owned: []string{"golang.org/x/text", "golang.org/x/sys"},
 		why:   "texts become vectors here, whoever asks; it knows neither tenants nor requests",
 	},
 	"semcache/index": {

@@ -136,12 +136,7 @@ func (t *table) find(hash uint32, piece []byte, inner bool) int32 {
 
 func (t *table) token(id int32) string { return t.vocab[t.starts[id]:t.starts[id+1]] }
 
-// add adds the vector of a token. The product is rounded before the sum, so that no
-// machine fuses the two and all come to the same vector.
+// add adds the vector of a token to dst.
 func (t *table) add(dst []float32, id int32) {
-	row := t.rows[int(id)*t.dim:][:len(dst)]
-	scale := t.scales[id]
-	for i := range dst {
-		dst[i] += float32(scale * float32(int8(row[i])))
-	}
+	add(dst, t.rows[int(id)*t.dim:][:t.dim], t.scales[id])
 }

@@ -11,27 +11,36 @@ SEED = 11
 
 KINDS = {"noun": "data.noun", "verb": "data.verb", "adj": "data.adj", "adv": "data.adv"}
 
-# N noun, V verb, A adjective, D definition of a noun, W any word of the vocabulary.
-# Same letters in one template are different words.
-TEMPLATES = """
-what is {N}?|what is a {N}?|what does {W} mean?|what is the meaning of {W}?|define {N}|explain {N} in simple terms
-what is the best {N}?|what is the best {N} for {N}?|what are the best {N}s in {W}?|which is the best way to {V} {N}?|what are some good {N}s?
-how do i {V} a {N}?|how can i {V} my {N}?|how do you {V} {N}?|how to {V} {N}|how should i {V} {N} for {N}?|how can i {V} {N} without {N}?
-how does {N} work?|how does a {N} {V} {N}?|how much does a {N} cost?|how long does it take to {V} a {N}?|how many {N}s are there in {W}?
-why is {N} {A}?|why do {N}s {V}?|why does my {N} {V}?|why is {W} so {A}?|why do people {V} {N}s?|why did {W} {V} {W}?
-is {N} {A}?|is it {A} to {V} a {N}?|is {W} better than {W}?|is there a {N} that can {V} {N}?|are {N}s {A}?|is {W} a {N}?
-what is the difference between {N} and {N}?|what is the difference between {W} and {W}?|{N} vs {N}|which is more {A}, {N} or {N}?
-can i {V} {N} and {N}?|can {N} {V} {N}?|can you {V} a {N} with a {N}?|can a {N} be {A}?|should i {V} {N} or {N}?|should {N} be {A}?
-who is {W} {W}?|who was the {A} {N} of {W}?|who invented the {N}?|where is {W}?|where can i find {A} {N}s?|where can i {V} {N} in {W}?
-when did {W} {V}?|when should i {V} my {N}?|when was {W} {W} born?|what happened to {W}?|what happens when you {V} a {N}?|what happens if {N} is {A}?
-what are the {N}s of {N}?|what are the advantages of {N}?|what are the symptoms of {N}?|what causes {N}?|what is the {N} of {W}?|what would happen if {W} {V} {W}?
-write a {N} about {N}|write a {A} {N} to {V} {N}|summarize the {N} about {W}|translate {W} to {W}|give me a list of {N}s|list {A} {N}s for a {N}
-i want to {V} a {N}, what should i do?|my {N} is {A}, how can i {V} it?|tell me about {W}|tell me how to {V} {N}s|please {V} the {N}
-how do i {V} {W} on {W}?|does {W} {V} {N}?|do {N}s {V} {N}s?|did {W} {W} {V}?|will {W} {V} {N}?|what do you think about {W}?
-what is it called when {D}?|what do you call {D}?|is a {N} {D}?|what is the name of {D}?
-the {N} of the {N} is {A}|a {A} {N} can {V} {N}|{W} {W} and {W}|{A} {N} in {W}|{W} {V} the {N}|{N} {N}|{A} {N}|{V} {N}|{W} {W}
-error {W} when i {V} {N}|{W} {N} not {V} {N}|how to fix {A} {N} in {W}?|install {W} on {W}|convert {N} to {N}|{V} a {N} in {W} using {N}
-""".replace("\n", "|").strip("|").split("|")
+# Groups of templates that ask for the same thing. N and M are nouns, V a verb, A an
+# adjective, W and X any words of the vocabulary, names among them.
+GROUPS = """
+how do i {V} {N}?|how can i {V} {N}?|what is the best way to {V} {N}?|how to {V} {N}|i want to {V} {N}, what should i do?|tell me how to {V} {N}|what are the steps to {V} {N}?|is there a way to {V} {N}?
+how do i {V} a {N} in {W}?|how can you {V} a {N} using {W}?|{W}: how to {V} a {N}|what is the easiest way to {V} a {N} with {W}?|i need help to {V} a {N} in {W}
+what is {N}?|what does {N} mean?|define {N}|what is the meaning of {N}?|explain {N} in simple terms|what do you mean by {N}?|can you explain what {N} is?
+what is a {A} {N}?|explain what a {A} {N} is|what does it mean for a {N} to be {A}?|describe a {A} {N}|define {A} {N}
+what is the difference between {N} and {M}?|how is {N} different from {M}?|{N} vs {M}|compare {N} and {M}|how do {N} and {M} differ?|what distinguishes {N} from {M}?
+what is better, {W} or {X}?|is {W} better than {X}?|should i choose {W} or {X}?|{W} or {X}: which one is better?|why is {W} better than {X}?
+how much does a {N} cost?|what is the price of a {N}?|how expensive is a {N}?|what does a {N} cost in {W}?|{N} price|is a {N} cheap?
+why is {N} {A}?|what makes {N} {A}?|what is the reason that {N} is {A}?|why are {N}s so {A}?|how come {N} is {A}?|is {N} {A}?
+what is the best {N} for {M}?|which {N} is best for {M}?|can you recommend a {N} for {M}?|best {N} for {M}|what are some good {N}s for {M}?|list the top {N}s for {M}
+is it possible to {V} {N}?|can i {V} {N}?|am i able to {V} {N}?|can {N} be used to {V} {M}?|is there any {N} that can {V} {M}?
+where can i find {N} in {W}?|where do i get {N} in {W}?|what is a good place to find {N} in {W}?|who sells {N} in {W}?|is there {N} in {W}?
+what causes {N}?|why does {N} happen?|what leads to {N}?|what are the causes of {N}?|how can {N} be prevented?|what are the symptoms of {N}?
+what happens if you {V} {N}?|what would happen if i {V} {N}?|what are the effects of {N}?|is it safe to {V} {N}?|what are the risks when you {V} {N}?
+who is {W} {X}?|tell me about {W} {X}|what is {W} {X} known for?|who was {W} {X} of {N}?|where was {W} {X} born?|when did {W} {X} die?
+write a {N} about {M}|compose a {N} on {M}|draft a {A} {N} about {M}|please write me a {N} about {M}|can you create a {N} on the topic of {M}?|summarize the {N} about {M}
+how do i become a {N}?|what does it take to be a {N}?|how can i be a good {N}?|what skills does a {N} need?|what should i study to become a {N}?
+how do i learn {N}?|what is the best way to learn {N}?|where should i start learning {N}?|how long does it take to learn {N}?|what are good books about {N}?
+should i {V} {N} or {M}?|is it better to {V} {N} or {M}?|which should i {V}, {N} or {M}?|when should i {V} {N} instead of {M}?
+how many {N}s are there in {W}?|what is the number of {N}s in {W}?|how long is a {N}?|what is the size of a {N} in {W}?|which {W} has the most {N}s?
+what do you think about {W}?|what is your opinion on {W}?|is {W} good or bad?|what are the advantages of {W}?|what are the disadvantages of {W}?
+my {N} is not {A}, what can i do?|why is my {N} not {A}?|how do i fix a {N} that is not {A}?|my {N} will not {V}|how do i make my {N} {A}?
+what does {W} {V}?|why does {W} {V} {N}?|does {W} {V} {N}?|did {W} {V} {N}?|when did {W} {V} {N}?|how does {W} {V} {N}?
+translate {N} to {W}|how do you say {N} in {W}?|what is the {W} word for {N}?|convert {N} to {M}
+what is the {N} of {W}?|tell me the {N} of {W}|{W} {N}|which {N} does {W} have?|how is the {N} of {W} calculated?
+the {A} {N} of {W} was {M}|in {W}, the {N} is {A}|{W} and {X} {V} the {N}|a {N} can {V} a {M}|{A} {N} and {A} {M}
+"""
+GROUPS = [line.split("|") for line in GROUPS.strip().split("\n")]
 
 QUOTED = re.compile(r'"([^"]+)"')
 
@@ -57,40 +66,72 @@ def wordnet(folder):
     return lemmas, definitions, examples
 
 
-def common(words, known, r):
-    """Words of a kind, those that the vocabulary has whole five times as often."""
-    seen = sorted(set(words))
-    whole = [w for w in seen if w.lower() in known]
-    rest = [w for w in seen if w.lower() not in known and len(w) < 25]
-    r.shuffle(rest)
-    return whole * max(1, 4 * len(rest) // max(1, len(whole)) // 4) + rest
+def synonyms(folder):
+    """For each kind, the lemmas that share a synset with a lemma."""
+    out = {}
+    for kind, name in KINDS.items():
+        near = out[kind] = {}
+        with open(f"{folder}/{name}", encoding="utf-8") as f:
+            for line in f:
+                if line.startswith("  "):
+                    continue
+                fields = line.split(" | ", 1)[0].split()
+                words = [re.sub(r"\(\w+\)$", "", w).replace("_", " ") for w in fields[4 : 4 + 2 * int(fields[3], 16) : 2]]
+                for w in words:
+                    near.setdefault(w, []).extend(o for o in words if o != w)
+    return out
 
 
-def sentences(folder, tokens, questions):
-    """All sentences, shuffled: the first n of them are a sample."""
-    r = random.Random(SEED)
-    lemmas, definitions, examples = wordnet(folder)
-    known = {t for t in tokens if t.isalpha() and t.isascii()}
-    # Words that the vocabulary has whole, each as often as any other: rare names must be met, too.
-    words = sorted(w for w in known if len(w) > 1)
-    slots = {
-        "N": common(lemmas["noun"], known, r),
-        "V": common(lemmas["verb"], known, r),
-        "A": common(lemmas["adj"], known, r),
-        "D": [d for _, d in definitions["noun"] if len(d) < 80],
-        "W": words,
-    }
+def prose(folder):
+    """Definitions and examples, shuffled: the first n of them are a sample."""
+    _, definitions, examples = wordnet(folder)
     out = set(examples)
     for kind in KINDS:
         for word, text in definitions[kind]:
             out.add(text)
             out.add(f"{word}: {text}")
     out = sorted(out)
-    r.shuffle(out)
-    made = set()
-    while len(made) < questions:
-        template = r.choice(TEMPLATES)
-        made.add(re.sub(r"\{(\w)\}", lambda m: r.choice(slots[m.group(1)]), template))
-    out += sorted(made)
-    r.shuffle(out)
+    random.Random(SEED).shuffle(out)
+    return out
+
+
+CLUSTER = 8
+
+
+def clusters(folder, tokens, n):
+    """n clusters of CLUSTER sentences that are alike in different ways, one after the other.
+
+    Of one request: three ways to ask it, two with a word replaced by a synonym, two with a
+    word replaced by another, one that asks something else of the same words. Which of
+    them mean the same, nobody says: the model gives the vectors.
+    """
+    r = random.Random(SEED)
+    lemmas, _, _ = wordnet(folder)
+    near = synonyms(folder)
+    # Words that the vocabulary has whole: the rows that texts use most.
+    known = {t for t in tokens if t.isalpha() and t.isascii() and len(t) > 1}
+    kinds = {"N": "noun", "M": "noun", "V": "verb", "A": "adj"}
+    whole = {k: sorted({w for w in lemmas[k] if w.lower() in known}) for k in KINDS}
+    names = sorted(known)
+
+    def draw(slot):
+        return r.choice(whole[kinds[slot]] if slot in kinds else names)
+
+    out = []
+    for _ in range(n):
+        group = r.choice(GROUPS)
+        words = {slot: draw(slot) for slot in "NMVAWX"}
+
+        def ask(template, words=words):
+            return re.sub(r"\{(\w)\}", lambda m: words[m.group(1)], template)
+
+        first = r.choice(group)
+        slots = re.findall(r"\{(\w)\}", first)
+        out += [ask(first)] + [ask(t) for t in r.choices(group, k=2)]
+        for i in range(4):
+            slot = r.choice(slots)
+            like = near[kinds[slot]].get(words[slot]) if i < 2 and slot in kinds else None
+            changed = dict(words, **{slot: r.choice(like) if like else draw(slot)})
+            out.append(ask(first if i % 2 == 0 else r.choice(group), changed))
+        out.append(ask(r.choice(r.choice(GROUPS))))
     return out

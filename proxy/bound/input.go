@@ -113,8 +113,7 @@ func Warm(tokenizer string) bool { return load(tokenizer) != nil }
 // texts counts the tokens of all texts of the call.
 func (t *tokenizer) texts(c *dialect.Call, exact bool) int64 {
 	var n int64
-	left := int64(mergeWork)
-	work := &left
+	work := &effort{left: mergeWork}
 	if !exact {
 		work = nil
 	}

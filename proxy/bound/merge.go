@@ -11,13 +11,20 @@ const shortPiece = 256
 // counted by their worst case.
 const mergeWork = 8 << 20
 
+// effort is how much merging may still be done, and whether some was not.
+type effort struct {
+	left  int64
+	short bool
+}
+
 // merge counts the tokens of a piece that is not one token.
-func (t *tokenizer) merge(piece []byte, work *int64) int64 {
+func (t *tokenizer) merge(piece []byte, work *effort) int64 {
 	cost := int64(len(piece)) * int64(min(len(piece), shortPiece))
-	if cost > *work {
+	if cost > work.left {
+		work.short = true
 		return t.worst(piece)
 	}
-	*work -= cost
+	work.left -= cost
 	if len(piece) > shortPiece {
 		n, err := t.codec.Count(string(piece))
 		if err != nil {

@@ -118,10 +118,7 @@ func TestCountsEqualTheLibraryOnConcatenatedWords(t *testing.T) {
 }
 
 // enough is work for any merging.
-func enough() *int64 {
-	n := int64(1) << 60
-	return &n
-}
+func enough() *effort { return &effort{left: 1 << 60} }
 
 // A text made to be slow to merge is bounded where the work ends, and still no
 // looser than by the vocabulary.
@@ -129,10 +126,10 @@ func TestMergingIsBounded(t *testing.T) {
 	tok := load(o200k)
 	for _, unit := range []string{strings.Repeat("a", 250) + ".", strings.Repeat("a", 60_000) + "."} {
 		text := []byte(strings.Repeat(unit, 4<<20/len(unit)))
-		work := int64(mergeWork)
+		work := effort{left: mergeWork}
 		exact, vocabulary := tok.count(text, &work), tok.count(text, nil)
-		if work < 0 || exact > vocabulary || exact < int64(len(text)/tok.longest) {
-			t.Errorf("%d tokens, %d by the vocabulary, work left %d", exact, vocabulary, work)
+		if work.left < 0 || exact > vocabulary || exact < int64(len(text)/tok.longest) {
+			t.Errorf("%d tokens, %d by the vocabulary, work left %d", exact, vocabulary, work.left)
 		}
 	}
 }

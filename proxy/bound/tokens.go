@@ -19,7 +19,7 @@ func Tokens(c *dialect.Call, m Model) (n int64, guessed, ok bool) {
 			scale = m.LearnedPermille
 		}
 	}
-	t, left := load(name), int64(mergeWork)
+	t, work := load(name), &effort{left: countWork}
 	var plain []byte
 	for _, x := range c.Texts {
 		text := c.Raw[x.Start:x.End]
@@ -32,10 +32,15 @@ func Tokens(c *dialect.Call, m Model) (n int64, guessed, ok bool) {
 			text = plain
 		case dialect.PlainText:
 		}
-		n += t.count(text, &left)
+		n += t.count(text, work)
 	}
-	return (n*scale + 999) / 1000, guessed, left > 0
+	return (n*scale + 999) / 1000, guessed, !work.short
 }
+
+// countWork is what counting may cost, as mergeWork is of a bound: enough for some
+// hundred kilobytes of base64, of which compression leaves out much, and some hundred
+// milliseconds.
+const countWork = 8 * mergeWork
 
 // appendDense appends JSON without the white space between its values.
 func appendDense(dst, doc []byte) []byte {

@@ -128,7 +128,7 @@ func (t *tokenizer) mergeable(a, b byte) bool {
 
 // count counts the tokens of text: an upper bound, or exactly as far as work
 // (nil for none) lasts. Every piece is counted as at most its bytes.
-func (t *tokenizer) count(text []byte, work *int64) int64 {
+func (t *tokenizer) count(text []byte, work *effort) int64 {
 	s := splitter{text: text, class: t.class}
 	var n int64
 	for i := 0; i < len(text); {
@@ -145,7 +145,7 @@ func (t *tokenizer) count(text []byte, work *int64) int64 {
 }
 
 // piece counts the tokens of one piece.
-func (t *tokenizer) piece(piece []byte, work *int64) int64 {
+func (t *tokenizer) piece(piece []byte, work *effort) int64 {
 	var n int64
 	switch {
 	case len(piece) == 1 || t.rank(piece) != noRank:
@@ -168,7 +168,7 @@ func (t *tokenizer) piece(piece []byte, work *int64) int64 {
 // \s*[\r\n]+, which takes them all as one piece, but an implementation that does
 // not give back what \s* took (such as the library's generated one) stops at the
 // first, and makes more tokens of it. A bound must hold for both.
-func (t *tokenizer) blankLines(piece []byte, work *int64) int64 {
+func (t *tokenizer) blankLines(piece []byte, work *effort) int64 {
 	var n int64
 	from := 0
 	for i := 1; i < len(piece); i++ {

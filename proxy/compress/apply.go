@@ -30,10 +30,10 @@ func (r *Result) Of(p Pass) Effect { return r.Effects[p] }
 // Apply compresses a client's body. An error means that the body could not be read, or
 // is not of a dialect known; the body given is then what there is to send.
 func Apply(body []byte, d Dialect, s *Settings) (Result, error) {
-	r := Result{Body: body}
 	if s.Level == Off || len(body) > MaxBody {
-		return r, nil
+		return Result{Body: body}, nil
 	}
+	r := Result{Body: body}
 	t, err := converse(body, d)
 	if err != nil {
 		return r, err

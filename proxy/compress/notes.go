@@ -31,14 +31,14 @@ func thousands(n int) string {
 	return s
 }
 
-// quote is the beginning of a line, whole words of it: half a placeholder of a redaction
+// quote is the beginning of a line, whole words or names of it: half a placeholder of a redaction
 // would be none. "" where there is no place to cut.
 func quote(line []byte) string {
 	line = bytes.TrimSpace(line)
 	if len(line) <= maxQuote {
 		return string(line)
 	}
-	cut := bytes.LastIndexAny(line[:maxQuote], " ,")
+	cut := bytes.LastIndexAny(line[:maxQuote], " ,/")
 	if cut <= 0 {
 		return ""
 	}

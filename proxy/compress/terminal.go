@@ -75,7 +75,7 @@ func sequence(t []byte) int {
 				return i + 1
 			case t[i] == escape && i+1 < len(t) && t[i+1] == '\\':
 				return i + 2
-			case t[i] == '\n':
+			case t[i] == escape, t[i] == '\n': // it is broken off
 				return 1
 			}
 		}

@@ -15,9 +15,9 @@ type entry struct {
 	created, expires ledger.Instant
 	answer           [32]byte // of the exact cache
 	space            spaceID
-	scale            float32  // of row
-	row              []int8   // the question's vector, quantised
-	text             string   // the question as it was asked
+	scale            float32 // of row
+	row              []int8  // the question's vector, quantised
+	text             string  // the question as it was asked
 }
 
 // spaceID says whose vectors they are: the first bytes of the SHA-256 of an embedder's
@@ -74,6 +74,15 @@ func sum(bound, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(bound, castagnoli), castagnoli, payload)
 }
 
+// similarity is the cosine with a vector of unit length.
+func (e *entry) similarity(v []float32) float32 {
+	var dot float32
+	for i, q := range e.row {
+		dot += float32(q) * v[i]
+	}
+	return dot * e.scale
+}
+
 // decodeEntry reads a stored form. It keeps no part of b.
 func decodeEntry(b []byte, seal Sealer, bound []byte) (*entry, error) {
 	if len(b) < entryHeader || b[0] != entryVersion || b[1]&^entrySealed != 0 || binary.BigEndian.Uint32(b[2:]) != sum(bound, b[entryHeader:]) {
@@ -102,7 +111,7 @@ func decodeEntry(b []byte, seal Sealer, bound []byte) (*entry, error) {
 		e.row[i] = int8(v)
 	}
 	e.text = string(in.take(in.length(maxText)))
-	if in.bad || len(in.b) != 0 || !(e.scale > 0) || math.IsInf(float64(e.scale), 0) || e.text == "" {
+	if in.bad || len(in.b) != 0 || !(e.scale > 0 && e.scale <= 1) || len(e.row) == 0 || e.text == "" {
 		return nil, errDamaged
 	}
 	return e, nil

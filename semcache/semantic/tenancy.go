@@ -2,6 +2,7 @@ package semantic
 
 import (
 	"container/list"
+	"fmt"
 	"sync"
 
 	"purser/ledger"
@@ -92,22 +93,25 @@ func (t *tenancy) find(s *Scope, id *EntryID) (near, bool) {
 	return near{}, false
 }
 
-// search returns up to k entries of the scope above the floor, the nearest first.
-func (t *tenancy) search(s *Scope, q []int8, scale float32, k int, floor float32) []near {
+// search returns up to k entries of the scope above the floor, the nearest first, and
+// whether the scope has any. The lock is not held while the vectors are compared.
+func (t *tenancy) search(s *Scope, q []int8, scale float32, k int, floor float32) (found []near, any bool) {
 	t.mu.RLock()
-	defer t.mu.RUnlock()
 	g := t.scopes[*s]
+	t.mu.RUnlock()
 	if g == nil {
-		return nil
+		return nil, false
 	}
 	hits := g.vectors.Search(q, scale, k, floor)
-	found := make([]near, 0, len(hits))
+	found = make([]near, 0, len(hits))
+	t.mu.RLock()
+	defer t.mu.RUnlock()
 	for _, h := range hits {
 		if p := g.serials[h.ID]; p != nil {
 			found = append(found, near{p, h.Score, p.standing})
 		}
 	}
-	return found
+	return found, true
 }
 
 // used puts an entry to the front of the order.
@@ -144,7 +148,9 @@ func (t *tenancy) put(s Scope, id EntryID, e *entry, most, mostInScope int) (rep
 	t.serial++
 	p := &seat{scope: s, id: id, serial: t.serial, answer: e.answer, created: e.created, expires: e.expires}
 	p.order = t.order.PushFront(p)
-	g.vectors.Add(p.serial, e.row, e.scale)
+	if err := g.vectors.Add(p.serial, e.row, e.scale); err != nil {
+		panic(fmt.Sprintf("semantic: a row that was checked: %v", err))
+	}
 	g.byID[id], g.serials[p.serial] = p, p
 	t.byAnswer[p.answer] = append(t.byAnswer[p.answer], p)
 	return replaced, gone

@@ -17,8 +17,9 @@ type control struct {
 	route  string
 	delta  float64
 	level  int    // how much stricter than delta: halved for each, at haltLevel nothing is served
-	labels uint64 // since the level changed
+	labels uint64 // since the level changed; both are halved at the window's end
 	wrong  uint64
+	upper  float64 // bound of the share that is wrong: 1 while there is no label
 }
 
 const (
@@ -27,6 +28,9 @@ const (
 	// maxControls bounds the pairs of route and bound that are told apart; those beyond
 	// share one.
 	maxControls = 1024
+	// window is how many labels count at the most, as a multiple of what it takes to see
+	// that a bound is kept: so that what was long ago counts less and less.
+	window = 20
 	// confidence of the bounds: one-sided 95 %.
 	confidence = 0.95
 )
@@ -59,8 +63,11 @@ func (c *controls) get(route string, delta float64) (control, bool) {
 
 // bound is the upper bound of the error of what would be served; 1 while unknown.
 func (c *controls) bound(route string, delta float64) float64 {
-	k, _ := c.get(route, delta)
-	return k.upper()
+	k, ok := c.get(route, delta)
+	if !ok {
+		return 1
+	}
+	return k.upper
 }
 
 // strict is the bound of error that entries have to meet at present.
@@ -90,7 +97,7 @@ func (c *controls) observe(route string, delta float64, good bool) (now control,
 			if c.of == nil {
 				c.of = map[controlKey]*control{}
 			}
-			k = &control{route: route, delta: delta}
+			k = &control{route: route, delta: delta, upper: 1}
 			c.of[key] = k
 		}
 	}
@@ -106,32 +113,36 @@ func (k *control) observe(good bool) (changed bool) {
 	if !good {
 		k.wrong++
 	}
+	if float64(k.labels) > window/k.delta {
+		k.labels, k.wrong = (k.labels+1)/2, (k.wrong+1)/2
+	}
+	k.upper = upperBound(k.labels, k.wrong)
 	switch {
-	case k.level < haltLevel && k.lower() > k.delta:
+	case k.level < haltLevel && !good && lowerBound(k.labels, k.wrong) > k.delta:
 		k.level++
-	case k.level > 0 && k.upper() < k.delta/2:
+	case k.level > 0 && k.upper < k.delta/2:
 		k.level--
 	default:
 		return false
 	}
-	k.labels, k.wrong = 0, 0
+	k.labels, k.wrong, k.upper = 0, 0, 1
 	return true
 }
 
-// upper and lower are the bounds of the share that is wrong, after Clopper and Pearson
-// (1934); 1 and 0 without labels.
-func (k *control) upper() float64 {
-	if k.labels == 0 {
+// upperBound and lowerBound are the bounds of the share of which x of n were seen,
+// after Clopper and Pearson (1934), one-sided each; 1 and 0 without any.
+func upperBound(n, x uint64) float64 {
+	if n == 0 {
 		return 1
 	}
-	return solve(func(p float64) bool { return tail(k.labels, k.wrong, p) <= 1-confidence })
+	return solve(func(p float64) bool { return tail(n, x, p) <= 1-confidence })
 }
 
-func (k *control) lower() float64 {
-	if k.wrong == 0 {
+func lowerBound(n, x uint64) float64 {
+	if x == 0 {
 		return 0
 	}
-	return solve(func(p float64) bool { return 1-tail(k.labels, k.wrong-1, p) >= 1-confidence })
+	return solve(func(p float64) bool { return 1-tail(n, x-1, p) >= 1-confidence })
 }
 
 // solve finds the least p for which over is true, which it is for all above.
@@ -192,7 +203,11 @@ func decodeControl(b []byte) (k control, ok bool) {
 	in := input{b: b[9:]}
 	k.level, k.labels, k.wrong = in.length(haltLevel), in.uvarint(), in.uvarint()
 	k.route = string(in.b)
-	return k, !in.bad && k.wrong <= k.labels && k.delta > 0 && k.delta < 1
+	if in.bad || k.wrong > k.labels || !(k.delta > 0 && k.delta < 1) || float64(k.labels) > window/k.delta+1 {
+		return k, false
+	}
+	k.upper = upperBound(k.labels, k.wrong)
+	return k, true
 }
 
 // loadControls reads what was measured before.

@@ -74,8 +74,8 @@ func (t *Tier) learn(l *Lesson) {
 	t.insert(ctx, l)
 }
 
-// compare labels the entry by the answer made anew. It returns true where that is the
-// same answer.
+// compare labels the entry by the answer made anew. It returns true where the question
+// needs no entry of its own: the one that is there would have been given, and is right.
 func (t *Tier) compare(ctx context.Context, l *Lesson, fresh string) bool {
 	v, c := l.Visit, l.Visit.compare
 	body, ok := t.answers.Answer(ctx, c.answer, t.now())
@@ -107,7 +107,7 @@ func (t *Tier) compare(ctx context.Context, l *Lesson, fresh string) bool {
 	if c.would && !c.normal {
 		t.measure(v, good)
 	}
-	return good
+	return good && c.would
 }
 
 // measure moves the control of the route.

@@ -201,7 +201,7 @@ func (t *Tier) Stats() Stats {
 	for _, k := range t.controls.list() {
 		s.Routes = append(s.Routes, RouteStats{
 			Route: k.route, Delta: k.delta, Strict: t.controls.strict(k.route, k.delta), Level: k.level, Halted: k.level >= haltLevel,
-			Labels: k.labels, Wrong: k.wrong, Lower: k.lower(), Upper: k.upper(),
+			Labels: k.labels, Wrong: k.wrong, Lower: lowerBound(k.labels, k.wrong), Upper: k.upper,
 		})
 	}
 	return s

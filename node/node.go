@@ -52,6 +52,7 @@ type Node struct {
 	redactor  *redactor
 	current   *currency
 	cache     *cache
+	semantic  *semanticCache // nil: there is none
 	prices    *price.Catalogue
 	upstreams []*proxy.Upstream
 	tokens    []*googletoken.Source // of the upstreams that want them
@@ -141,6 +142,9 @@ func (n *Node) open(ctx, base context.Context) error {
 		n.peers.gossip.registered(n.purse.Incarnation())
 	}
 	if err := n.openCache(); err != nil {
+		return err
+	}
+	if err := n.openSemantic(ctx); err != nil {
 		return err
 	}
 	if err := n.openUpstreams(ctx); err != nil {
@@ -382,6 +386,9 @@ func (n *Node) close() error {
 		errs = append(errs, n.peers.close())
 	}
 	n.redactor.close()
+	if n.semantic != nil {
+		n.semantic.tier.Close()
+	}
 	if n.cache != nil {
 		n.cache.tier.Close()
 	}

@@ -93,6 +93,7 @@ const (
 	reasonEmbedder = "embedder"    // no vector in time
 	reasonGone     = "answer_gone" // the exact cache has it no more
 	reasonUnread   = "unreadable"  // the entry is damaged
+	reasonModel    = "no_model"    // similar questions are not judged here
 )
 
 // neighbours is how many entries are compared.
@@ -137,7 +138,7 @@ type look struct {
 	q      *Question
 	now    ledger.Instant
 	normal string
-	asked  *decide.Text
+	asked  *decide.View
 	visit  *Visit
 	trace  *[]Candidate // nil: nobody wants to know
 }
@@ -240,7 +241,7 @@ func (l *look) similar(list []near, any bool) (f Found, done bool) {
 		if c.id == l.visit.id {
 			continue // it was judged
 		}
-		one, done := l.judge(c, l.margin(list, i), l.t.prepared(l.visit.tenant, &c.scope, &c.id), false)
+		one, done := l.judge(c, margin(list, i), func() *decide.View { return l.t.prepared(l.visit.tenant, &c.scope, &c.id) }, false)
 		if done {
 			return one, true
 		}
@@ -254,28 +255,37 @@ func (l *look) similar(list []near, any bool) (f Found, done bool) {
 	return f, false
 }
 
-// margin is how much nearer an entry is than the next.
-func (l *look) margin(list []near, i int) float64 {
-	if i+1 < len(list) {
-		return float64(list[i].similarity - list[i+1].similarity)
+// margin is how much nearer an entry is than the best other one, below zero if that is
+// nearer.
+func margin(list []near, i int) float64 {
+	switch {
+	case len(list) == 1:
+		return decide.NoMargin
+	case i == 0:
+		return float64(list[0].similarity - list[1].similarity)
 	}
-	return float64(list[i].similarity) - l.t.cfg.Floor
+	return float64(list[i].similarity - list[0].similarity)
 }
 
 // judge weighs one entry whose question is stored.
-func (l *look) judge(c *near, margin float64, stored *decide.Text, shared bool) (f Found, done bool) {
+func (l *look) judge(c *near, margin float64, read func() *decide.View, shared bool) (f Found, done bool) {
 	f = Found{Verdict: Miss, Entry: c.id, Similarity: float64(c.similarity), Answer: c.answer, Age: time.Duration(l.now - c.created), at: c.seat}
 	seen := Candidate{Entry: c.id, Similarity: f.Similarity, Shared: shared}
 	defer func() {
 		seen.Reason = f.Reason
 		l.note(seen)
 	}()
+	if l.t.model == nil {
+		f.Reason = reasonModel
+		return f, false
+	}
 	if l.asked == nil {
-		l.asked = decide.Prepare(l.visit.text)
+		l.asked = l.t.view(l.visit.text)
 	}
 	if f.Reason = l.unusable(c, pairHash(l.normal)); f.Reason != "" {
 		return f, false
 	}
+	stored := read()
 	if stored == nil {
 		f.Reason = reasonUnread
 		return f, false
@@ -354,3 +364,7 @@ func (t *Tier) Explain(ctx context.Context, q *Question) (Found, Scope, []Candid
 	f.Visit = nil
 	return f, s, slices.Clip(list)
 }
+
+// Strict is how often an answer to the question may be wrong at present: what its
+// policy says, or less where more errors than that were measured.
+func (t *Tier) Strict(q *Question) float64 { return t.controls.strict(q.In.Route, q.Policy.Delta) }

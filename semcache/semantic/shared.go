@@ -19,7 +19,7 @@ func (l *look) elsewhere(ctx context.Context) (f Found, done bool) {
 		return Found{}, false
 	}
 	own := t.known(v.tenant)
-	for i, n := range list {
+	for _, n := range list {
 		e, err := decodeEntry(n.Payload, t.sealed, appendBound(nil, &v.scope, &n.ID))
 		if err != nil || e.space != t.space || len(e.row) != t.embedder.Dim() {
 			t.count.add(countDamaged)
@@ -40,11 +40,7 @@ func (l *look) elsewhere(ctx context.Context) (f Found, done bool) {
 			if float64(c.similarity) <= t.cfg.Floor {
 				continue
 			}
-			margin := float64(c.similarity) - t.cfg.Floor
-			if i+1 < len(list) {
-				margin = float64(n.Similarity - list[i+1].Similarity)
-			}
-			one, done = l.judge(&c, margin, decide.Prepare(e.text), true)
+			one, done = l.judge(&c, decide.NoMargin, func() *decide.View { return t.view(e.text) }, true)
 		}
 		if done {
 			one.at = nil

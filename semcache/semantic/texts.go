@@ -18,10 +18,10 @@ type texts struct {
 	most int // of one generation
 
 	mu         sync.Mutex
-	young, old map[textKey]*decide.Text
+	young, old map[textKey]*decide.View
 }
 
-func (x *texts) get(k textKey) *decide.Text {
+func (x *texts) get(k textKey) *decide.View {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if p := x.young[k]; p != nil {
@@ -34,15 +34,15 @@ func (x *texts) get(k textKey) *decide.Text {
 	return p
 }
 
-func (x *texts) put(k textKey, p *decide.Text) {
+func (x *texts) put(k textKey, p *decide.View) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.putLocked(k, p)
 }
 
-func (x *texts) putLocked(k textKey, p *decide.Text) {
+func (x *texts) putLocked(k textKey, p *decide.View) {
 	if len(x.young) >= x.most || x.young == nil {
-		x.old, x.young = x.young, make(map[textKey]*decide.Text)
+		x.old, x.young = x.young, make(map[textKey]*decide.View)
 	}
 	x.young[k] = p
 }
@@ -56,7 +56,7 @@ func (x *texts) remove(k textKey) {
 
 // prepared gives an entry's question ready for comparing; nil if the entry is of no
 // use.
-func (t *Tier) prepared(tenant tenantID, s *Scope, id *EntryID) *decide.Text {
+func (t *Tier) prepared(tenant tenantID, s *Scope, id *EntryID) *decide.View {
 	k := textKey{*s, *id}
 	if p := t.texts.get(k); p != nil {
 		return p
@@ -65,7 +65,7 @@ func (t *Tier) prepared(tenant tenantID, s *Scope, id *EntryID) *decide.Text {
 	if e == nil {
 		return nil
 	}
-	p := decide.Prepare(e.text)
+	p := t.view(e.text)
 	t.texts.put(k, p)
 	return p
 }

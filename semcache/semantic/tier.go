@@ -33,8 +33,8 @@ type Config struct {
 	// Queue bounds the answers that wait to be learned from, Workers who learns at once.
 	// Default 1024 and 2, 1 to 65,536 and 1 to 64.
 	Queue, Workers int
-	// Texts bounds the questions that are held ready for comparing. Default 4096, 2 to
-	// 1,000,000: a few kilobytes each.
+	// Texts bounds the questions that are held ready for comparing. Default 2048, 2 to
+	// 1,000,000: some 10 kB each.
 	Texts int
 	// Floor is the similarity below which questions are not compared. Default 0.55, 0 to 1.
 	Floor float64
@@ -44,7 +44,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Entries: 100_000, TenantEntries: 50_000, ScopeEntries: 20_000, Inserts: 600, EmbedWait: 50 * time.Millisecond, SharedWait: 50 * time.Millisecond,
-		Queue: 1024, Workers: 2, Texts: 4096, Floor: 0.55,
+		Queue: 1024, Workers: 2, Texts: 2048, Floor: 0.55,
 	}
 }
 
@@ -56,22 +56,22 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is %d, not within %d to %d", name, v, low, high))
 		}
 	}
-	in("semcache.entries", int64(c.Entries), 1, 1_000_000)
-	in("semcache.tenant_entries", int64(c.TenantEntries), 1, int64(c.Entries))
-	in("semcache.scope_entries", int64(c.ScopeEntries), 1, int64(c.Entries))
-	in("semcache.inserts_per_minute", int64(c.Inserts), 1, 1_000_000)
-	in("semcache.queue", int64(c.Queue), 1, 1<<16)
-	in("semcache.workers", int64(c.Workers), 1, 64)
-	in("semcache.texts", int64(c.Texts), 2, 1_000_000)
+	in("entries", int64(c.Entries), 1, 1_000_000)
+	in("tenant_entries", int64(c.TenantEntries), 1, int64(c.Entries))
+	in("scope_entries", int64(c.ScopeEntries), 1, int64(c.Entries))
+	in("inserts_per_minute", int64(c.Inserts), 1, 1_000_000)
+	in("queue", int64(c.Queue), 1, 1<<16)
+	in("workers", int64(c.Workers), 1, 64)
+	in("texts", int64(c.Texts), 2, 1_000_000)
 	span := func(name string, v time.Duration) {
 		if v < time.Millisecond || v > 10*time.Second {
 			errs = append(errs, fmt.Errorf("%s is %v, not within 1ms to 10s", name, v))
 		}
 	}
-	span("semcache.embed_wait", c.EmbedWait)
-	span("semcache.shared_wait", c.SharedWait)
+	span("embed_wait", c.EmbedWait)
+	span("shared_wait", c.SharedWait)
 	if !(c.Floor >= 0 && c.Floor <= 1) {
-		errs = append(errs, fmt.Errorf("semcache.floor is %v, not within 0 to 1", c.Floor))
+		errs = append(errs, fmt.Errorf("floor is %v, not within 0 to 1", c.Floor))
 	}
 	return errors.Join(errs...)
 }
@@ -79,7 +79,8 @@ func (c Config) Validate() error {
 // With is what a tier works with.
 type With struct {
 	Embedder Embedder
-	Model    *decide.Model // fitted for the embedder
+	Model    *decide.Model // nil: only questions of the same normal form are served
+	Native   bool          // the model was fitted with the embedder's vectors
 	Answers  Answers
 	Seal     Sealer // nil: what is stored is not sealed
 	Shared   Shared // nil: there is none
@@ -107,6 +108,7 @@ type Tier struct {
 	store    *store.Store
 	embedder Embedder
 	model    *decide.Model
+	native   bool
 	space    spaceID
 	answers  Answers
 	seal     Sealer
@@ -140,7 +142,7 @@ func Open(s *store.Store, cfg Config, w With) (*Tier, error) {
 		return nil, fmt.Errorf("semantic cache: %w", err)
 	}
 	t := &Tier{
-		cfg: cfg, store: s, embedder: w.Embedder, model: w.Model, space: spaceOf(w.Embedder.ID()), answers: w.Answers, seal: w.Seal,
+		cfg: cfg, store: s, embedder: w.Embedder, model: w.Model, native: w.Native, space: spaceOf(w.Embedder.ID()), answers: w.Answers, seal: w.Seal,
 		sealed: w.SharedSeal, now: w.Now, random: w.Random, tell: w.Tell, log: w.Log,
 		tenants: map[tenantID]*tenancy{}, work: make(chan func(), cfg.Queue), stop: make(chan struct{}),
 	}

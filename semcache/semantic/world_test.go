@@ -114,7 +114,7 @@ func newWorld(t testing.TB, change func(*world)) *world {
 	w.clock.Store(int64(start))
 	w.dice.Store(999)
 	w.with = With{
-		Embedder: w.embedder, Model: testModel(), Answers: w.shelf, Now: w.now, Random: func() float64 { return float64(w.dice.Load()) / 1000 },
+		Embedder: w.embedder, Model: testModel(&words{id: "model", dim: 64}), Native: true, Answers: w.shelf, Now: w.now, Random: func() float64 { return float64(w.dice.Load()) / 1000 },
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Tell: func(m Moved) { w.moved = append(w.moved, m) },
 	}
 	if change != nil {
@@ -207,5 +207,15 @@ func (w *world) expect(q *Question, v Verdict, reason string) Found {
 
 func (w *world) counted(n counted) uint64 { return w.tier.count.of[n].Load() }
 
-// testModel is what the tests judge with.
-func testModel() *decide.Model { return &decide.Model{} }
+// testModel trusts what is very similar, and nothing else; guards are the real ones.
+func testModel(e *words) *decide.Model {
+	m, err := decide.NewModel(&decide.Params{
+		Features: decide.FeaturesVersion, Dim: e.dim, Net: decide.Net{Out: []float32{0}},
+		Trees:       []decide.Tree{{{Feature: 0, Threshold: 0.9, Left: 1, Right: 2}, {Threshold: -1}, {Threshold: 1}}},
+		Calibration: decide.Calibration{Slope: 1, Points: []decide.Point{{Score: -1, Probability: 0.5, Lower: 0.2}, {Score: 1, Probability: 0.9999, Lower: 0.9999}}},
+	}, func(dst []float32, word string) bool { return e.Embed(context.Background(), dst, word) == nil })
+	if err != nil {
+		panic(err)
+	}
+	return m
+}

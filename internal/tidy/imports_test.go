@@ -157,6 +157,12 @@ var rooms = map[string]room{
 		owned:  []string{"github.com/cockroachdb/pebble/v2"},
 		why:    "a cache that knew keys or budgets could leak between tenants",
 	},
+	"semcache/semantic": {
+		module: []string{"ledger", "internal/store", "semcache/decide", "semcache/index"},
+		owned:  []string{"github.com/cockroachdb/pebble/v2"},
+		banned: []string{"os", "net", "net/http"},
+		why:    "scopes come to it as hashes of bytes: it knows neither keys nor dialects, and waits for embedders and the shared tier behind seams",
+	},
 	"semcache/embed": {
 		owned: []string{"golang.org/x/text"},
 		why:   "texts become vectors here, whoever asks; it knows neither tenants nor requests",

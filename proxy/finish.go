@@ -70,6 +70,7 @@ func (x *exchange) recycle() {
 	x.kept, x.homeKey, x.tried = "", "", x.tried[:0]
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.routed, x.resume, x.ended = "", false, false, false, false
+	x.flightKey = [len(x.flightKey)]byte{}
 	x.earlier, x.costInUsage, x.stream.answer, x.stream.kept = 0, false, nil, nil
 	x.body, x.scratch, x.stream.raw = kept(x.body), kept(x.scratch), kept(x.stream.raw)
 	x.stream.out = kept(x.stream.out)

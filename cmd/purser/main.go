@@ -40,6 +40,7 @@ type cli struct {
 	Redact      redactCmd      `cmd:"" help:"Redactions: try one on a text, list what can be found."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
+	Semcache    semcacheCmd    `cmd:"" help:"The semantic cache: eval."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Credential  credentialCmd  `cmd:"" help:"Providers' keys that the cluster keeps sealed: put, list, show, rotate, check, delete."`
 	Vault       vaultCmd       `cmd:"" help:"Master and data keys of sealed credentials: new-key, status, rotate-master, rotate-data."`

@@ -10,6 +10,7 @@ import (
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
 )
 
 // Options say what a server is like. The zero value is a server of a version that
@@ -59,7 +60,9 @@ func (s *Server) Resume() error {
 	if err != nil {
 		return fmt.Errorf("listening for the double of Qdrant: %w", err)
 	}
-	opts := []grpc.ServerOption{grpc.UnaryInterceptor(s.intercept), grpc.MaxRecvMsgSize(64 << 20)}
+	opts := []grpc.ServerOption{grpc.UnaryInterceptor(s.intercept), grpc.MaxRecvMsgSize(64 << 20),
+		// Qdrant takes any number of pings.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true})}
 	if s.opt.TLS != nil {
 		opts = append(opts, grpc.Creds(credentials.NewTLS(s.opt.TLS)))
 	}
@@ -124,14 +127,15 @@ func (s *Server) Freeze(n int) {
 	}
 }
 
-// Points is how many points of a collection are visible.
+// Points is how many points of a collection are visible; none of one that is not there.
 func (s *Server) Points(collection string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.collections[collection]; c != nil {
-		return len(c.points)
+	c, err := s.find(collection)
+	if err != nil {
+		return 0
 	}
-	return 0
+	return len(c.points)
 }
 
 // Calls is how many calls of a method came in, such as "Query", whatever became of

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -46,7 +48,8 @@ func dial(t *testing.T, addr, key string) *qdrant.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := qdrant.NewClient(&qdrant.Config{Host: host, Port: n, APIKey: key, PoolSize: 1, SkipCompatibilityCheck: true, KeepAliveTime: -1})
+	c, err := qdrant.NewClient(&qdrant.Config{Host: host, Port: n, APIKey: key, PoolSize: 1, SkipCompatibilityCheck: true, KeepAliveTime: -1,
+		GrpcOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 5 * time.Millisecond, Multiplier: 1, MaxDelay: 5 * time.Millisecond}, MinConnectTimeout: time.Second})}})
 	if err != nil {
 		t.Fatal(err)
 	}

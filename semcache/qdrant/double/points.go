@@ -62,11 +62,7 @@ func (p points) Upsert(_ context.Context, r *qdrant.UpsertPoints) (*qdrant.Point
 		if err != nil {
 			return nil, err
 		}
-		v := in.GetVectors().GetVector()
-		values := v.GetDense().GetData()
-		if v.GetVector() == nil {
-			values = v.GetData() // as clients wrote it before 1.13
-		}
+		values := in.GetVectors().GetVector().GetDense().GetData() // as clients have written it since 1.13
 		if len(values) != int(c.params.Size) {
 			return nil, wrongDimension(int(c.params.Size), len(values))
 		}

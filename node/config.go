@@ -144,11 +144,6 @@ type CacheConfig struct {
 	EntryBytes int           `yaml:"entry_bytes"` // default 1 MiB
 }
 
-// SemcacheConfig is the semantic cache.
-type SemcacheConfig struct {
-	Qdrant QdrantConfig `yaml:"qdrant"` // the tier that nodes have in common
-}
-
 // RequestsConfig bounds the request path.
 type RequestsConfig struct {
 	DefaultOutput int64         `yaml:"default_output"`     // tokens, default 8192
@@ -222,7 +217,7 @@ func Default() Config {
 		Cluster:  ClusterConfig{Profile: "lan", Stable: 10 * time.Second},
 		Admin:    AdminConfig{OIDC: defaultOIDC()},
 		Cache:    CacheConfig{Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20},
-		Semcache: SemcacheConfig{Qdrant: defaultQdrant()},
+		Semcache: defaultSemcache(),
 		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
@@ -387,6 +382,7 @@ func (c *Config) Validate() error {
 	if c.Cache.EntryBytes < 1 || c.Cache.EntryBytes > 3<<20 {
 		bad("cache.entry_bytes", "%d is not within 1 to 3145728", c.Cache.EntryBytes)
 	}
+	under("semcache", c.Semcache.validate())
 	under("semcache.qdrant", c.Semcache.Qdrant.validate())
 	if c.Audit.Retention < 24*time.Hour {
 		bad("audit.retention", "%v is shorter than 24h", c.Audit.Retention)

@@ -53,7 +53,8 @@ type Node struct {
 	redactor  *redactor
 	current   *currency
 	cache     *cache
-	shared    *qdrant.Tier // nil: no semantic tier in common with other nodes
+	shared    *qdrant.Tier   // nil: no semantic tier in common with other nodes
+	semantic  *semanticCache // nil: there is none
 	prices    *price.Catalogue
 	upstreams []*proxy.Upstream
 	tokens    []*googletoken.Source // of the upstreams that want them
@@ -143,6 +144,9 @@ func (n *Node) open(ctx, base context.Context) error {
 		n.peers.gossip.registered(n.purse.Incarnation())
 	}
 	if err := n.openCache(); err != nil {
+		return err
+	}
+	if err := n.openSemantic(ctx); err != nil {
 		return err
 	}
 	if err := n.openUpstreams(ctx); err != nil {
@@ -367,7 +371,7 @@ func (n *Node) close() error {
 		n.alerts.close()
 	}
 	n.closeUpstreams()
-	errs := []error{n.closeShared()}
+	var errs []error
 	if n.unsubscribe != nil {
 		n.unsubscribe()
 	}
@@ -384,6 +388,10 @@ func (n *Node) close() error {
 		errs = append(errs, n.peers.close())
 	}
 	n.redactor.close()
+	if n.semantic != nil {
+		n.semantic.tier.Close()
+	}
+	errs = append(errs, n.closeShared())
 	if n.cache != nil {
 		n.cache.tier.Close()
 	}

@@ -9,8 +9,8 @@ import (
 	"purser/proxy/dialect"
 )
 
-// cached answers from the exact cache, or from an identical request in flight;
-// nil means the upstream must be asked. Cache trouble is a miss.
+// cached answers from the exact cache, from the semantic one, or from an identical
+// request in flight; nil means the upstream must be asked. Cache trouble is a miss.
 func (x *exchange) cached() *Answer {
 	if !x.store || x.levers.Cache.Off || x.g.seams.Cache == nil {
 		x.store = false
@@ -32,7 +32,11 @@ func (x *exchange) cached() *Answer {
 	}
 	ctx, stop := x.present()
 	defer stop()
-	flight, shared := x.g.seams.Cache.Join(ctx, x.cacheKey, x.g.cfg.CoalesceWait)
+	x.flightKey = x.cacheKey
+	if a := x.semantic(ctx); a != nil {
+		return a
+	}
+	flight, shared := x.g.seams.Cache.Join(ctx, x.flightKey, x.g.cfg.CoalesceWait)
 	x.flight = flight
 	switch {
 	case shared != nil:
@@ -46,16 +50,24 @@ func (x *exchange) cached() *Answer {
 // keyCall makes the cache key: the tenant's scope, where the call would go, the
 // cap it would have, and its canonical form.
 func (x *exchange) keyCall() bool {
-	b := binary.BigEndian.AppendUint64(x.scratch[:0], uint64(x.route_.cap))
-	b, err := x.wire().AppendCanonical(b, x.asked())
+	b, err := x.canonical(x.scratch[:0], x.asked())
 	x.scratch = b[:0]
 	if err != nil {
 		return false
 	}
-	x.cacheKey = x.g.seams.Cache.Key(CacheScope{
-		Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.scope(),
-	}, b)
+	x.cacheKey = x.g.seams.Cache.Key(x.cacheScope(), b)
 	return true
+}
+
+// canonical appends what an answer depends on in the request: the cap it would have,
+// and the call's canonical form.
+func (x *exchange) canonical(dst []byte, c *dialect.Call) ([]byte, error) {
+	return x.wire().AppendCanonical(binary.BigEndian.AppendUint64(dst, uint64(x.route_.cap)), c)
+}
+
+// cacheScope is whose the answer is, and where the call would go.
+func (x *exchange) cacheScope() CacheScope {
+	return CacheScope{Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.scope()}
 }
 
 // tenant is who may see the answer, and what the provider keeps of it. It is

@@ -114,6 +114,7 @@ type Parts struct {
 	Loops    Loops
 	Objects  Objects
 	Policies Policies
+	Semcache Semcache
 
 	Credentials Credentials
 	Reports     Reports

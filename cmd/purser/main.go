@@ -37,6 +37,7 @@ type cli struct {
 	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
 	Import      importCmd      `cmd:"" help:"Take over from another gateway: litellm."`
 	Policy      policyCmd      `cmd:"" help:"Policies: check, test, explain."`
+	Semcache    semcacheCmd    `cmd:"" help:"The semantic cache: stats, explain, purge."`
 	Redact      redactCmd      `cmd:"" help:"Redactions: try one on a text, list what can be found."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`

@@ -41,6 +41,8 @@ const (
 	WebhooksRead     Permission = "webhooks:read"
 	WebhooksWrite    Permission = "webhooks:write"
 	AuditRead        Permission = "audit:read"
+	CacheRead        Permission = "cache:read"  // counts, and how the semantic cache decides
+	CacheWrite       Permission = "cache:write" // purge
 
 	StatusRead   Permission = "status:read"
 	MetricsRead  Permission = "metrics:read"
@@ -61,7 +63,7 @@ var owned = []Permission{
 var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease,
 	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
-	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
+	WebhooksRead, WebhooksWrite, AuditRead, CacheRead, CacheWrite, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 
 // Permissions lists every permission, in order of name.

@@ -96,14 +96,22 @@ func neighbourOf(p *api.ScoredPoint, q *semantic.Query) (semantic.Neighbour, boo
 	return n, err == nil && len(n.Payload) <= semantic.MaxPayload
 }
 
-var plainID = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+var (
+	plainID  = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+	notPlain = regexp.MustCompile(`[^A-Za-z0-9_.-]`)
+)
 
-// Collection is the name of an embedder's collection: the prefix and the embedder's id,
-// or its hash where the id has other characters than names may have.
+// readableID is how much of an embedder's id is in a name that has its hash, too.
+const readableID = 40
+
+// Collection is the name of an embedder's collection: the prefix and the embedder's id.
+// An id with other characters than names may have, or a long one, stands there as far as
+// it can, with its hash.
 func Collection(prefix, embedder string) string {
 	if plainID.MatchString(embedder) {
 		return prefix + embedder
 	}
+	readable := notPlain.ReplaceAllString(embedder, "-")
 	sum := sha256.Sum256([]byte(embedder))
-	return prefix + hex.EncodeToString(sum[:16])
+	return prefix + readable[:min(len(readable), readableID)] + "-" + hex.EncodeToString(sum[:8])
 }

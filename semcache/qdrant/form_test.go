@@ -55,8 +55,8 @@ func TestPointIDsAreUUIDsOfVersionFive(t *testing.T) {
 func TestCollectionNames(t *testing.T) {
 	for id, want := range map[string]string{
 		"static-3f2a.1":         "sem_static-3f2a.1",
-		"ollama/nomic:v1":       "sem_64e0054d7aa1d443fcc1f8bbe7a77cf1",
-		strings.Repeat("x", 65): "sem_9537c5fdf120482f7d58d25e9ed583f5",
+		"ollama/nomic:v1":       "sem_ollama-nomic-v1-64e0054d7aa1d443",
+		strings.Repeat("x", 65): "sem_" + strings.Repeat("x", 40) + "-9537c5fdf120482f",
 		"..":                    "sem_..",
 	} {
 		if got := Collection("sem_", id); got != want {

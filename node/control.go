@@ -11,6 +11,7 @@ import (
 	"purser/api/admin"
 	"purser/internal/access"
 	"purser/internal/directory"
+	"purser/internal/record"
 	"purser/internal/usage"
 	"purser/ledger"
 	"purser/proxy/price"
@@ -126,13 +127,33 @@ func within(r access.Reach) []usage.Condition {
 }
 
 func usageRow(r *usage.Row, group map[string]string) admin.UsageRow {
-	out := admin.UsageRow{Group: group, Requests: r.Requests, Cost: int64(r.Cost), List: int64(r.List), Priced: int64(r.Priced), Overrun: int64(r.Overrun), Saved: int64(r.SavedTotal()), Tokens: map[string]int64{}}
+	out := admin.UsageRow{Group: group, Requests: r.Requests, Cost: int64(r.Cost), List: int64(r.List), Priced: int64(r.Priced), Overrun: int64(r.Overrun), Saved: int64(r.SavedTotal()), Tokens: map[string]int64{},
+		Baseline: int64(r.Baseline), TotalP50: r.Total.P50, FirstP50: r.FirstByte.P50}
+	for l, saved := range r.Saved {
+		if saved != 0 {
+			out.Savings = with(out.Savings, record.Lever(l).String(), int64(saved))
+		}
+	}
+	for o, n := range r.Outcomes {
+		if n != 0 {
+			out.Outcomes = with(out.Outcomes, record.Outcome(o).String(), n)
+		}
+	}
 	for m, n := range r.Usage {
 		if n != 0 {
 			out.Tokens[price.Meter(m).String()] = n
 		}
 	}
 	return out
+}
+
+// with puts a value into a map, which it makes if there is none.
+func with(m map[string]int64, name string, v int64) map[string]int64 {
+	if m == nil {
+		m = map[string]int64{}
+	}
+	m[name] = v
+	return m
 }
 
 // Status implements admin.Reports.

@@ -83,7 +83,7 @@ func (n *Node) tellMoved(m semantic.Moved) {
 		return
 	}
 	n.alerts.Raise("semantic_error", m.Route, map[string]string{
-		"error_bound": fmt.Sprintf("%.4g", m.Delta), "level": fmt.Sprint(m.Level), "halted": fmt.Sprint(m.Halted),
+		"error_bound": fmt.Sprintf("%.4g", m.Delta), "level": fmt.Sprint(m.Level), "off": fmt.Sprint(m.Off),
 	})
 }
 

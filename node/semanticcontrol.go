@@ -33,7 +33,7 @@ func (c control) SemcacheStats(context.Context) (out admin.SemcacheStats, err er
 	}
 	for _, r := range s.Routes {
 		out.Routes = append(out.Routes, admin.SemcacheRoute{
-			Route: r.Route, Bound: r.Delta, Required: r.Strict, Level: r.Level, Halted: r.Halted, Labels: r.Labels, Wrong: r.Wrong, Lower: r.Lower, Upper: r.Upper,
+			Route: r.Route, Bound: r.Delta, Bar: r.Bar, Level: r.Level, Off: r.Off, Labels: r.Labels, Wrong: r.Wrong, Undecided: r.Undecided, Lower: r.Lower, Upper: r.Upper,
 		})
 	}
 	for _, p := range s.Curve {
@@ -78,7 +78,7 @@ func (t tracer) Explain(ctx context.Context, q *proxy.SemanticQuestion) any {
 	}
 	f, scope, list := t.tier.Explain(ctx, s)
 	out := admin.SemcacheTrace{
-		Verdict: f.Verdict.String(), Reason: f.Reason, Similarity: f.Similarity, Probability: f.Probability, ErrorBound: f.Bound, Required: 1 - t.tier.Strict(s),
+		Verdict: f.Verdict.String(), Reason: f.Reason, Similarity: f.Similarity, Probability: f.Probability, ErrorBound: f.Bound, Bar: t.tier.Bar(s),
 		Candidates: []admin.SemcacheCandidate{},
 	}
 	if scope != (semantic.Scope{}) {
@@ -131,4 +131,16 @@ func purged(err error) error {
 		return admin.Undecided(err.Error() + "; this node's entries are gone, try again")
 	}
 	return nil
+}
+
+// ResetSemcache implements admin.Semcache.
+func (c control) ResetSemcache(_ context.Context, r admin.SemcacheReset) (out admin.SemcachePurged, err error) {
+	tier, err := c.theSemantic()
+	if err != nil {
+		return out, err
+	}
+	if out.Removed = tier.Reset(r.Route); out.Removed == 0 && r.Route != "" {
+		return out, admin.NotFound("nothing was measured of a route " + r.Route)
+	}
+	return out, nil
 }

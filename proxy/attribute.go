@@ -44,6 +44,9 @@ func (x *exchange) attribute() *dialect.Error {
 		x.attributeBaggage(string(x.req.Header.Peek("baggage")))
 	}
 	x.attributeHints()
+	if e := x.attributeTemplate(); e != nil {
+		return e
+	}
 	slices.SortFunc(d.Tags, func(a, b ledger.Tag) int { return strings.Compare(a.Name, b.Name) })
 	if err := x.rules.Complete(d); err != nil {
 		return dialect.NewError(dialect.CodeInvalidDim, "", "%s", err.Error())
@@ -70,7 +73,7 @@ func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 		}
 		return dialect.NewError(dialect.CodeInvalidValue, "", "the header %s takes off, bypass, no-store or on", headerCache)
 	}
-	if name == headerKey {
+	if name == headerKey || name == headerTemplate {
 		return nil
 	}
 	if name == headerUsageCost {

@@ -56,6 +56,7 @@ func (x *exchange) keyCall() bool {
 		return false
 	}
 	x.cacheKey = x.g.seams.Cache.Key(x.cacheScope(), b)
+	x.rec.Fingerprint = binary.BigEndian.Uint64(x.cacheKey[len(x.cacheKey)-8:])
 	return true
 }
 

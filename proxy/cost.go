@@ -13,6 +13,7 @@ import (
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/sse"
 	"purser/proxy/loop"
+	"purser/proxy/template"
 )
 
 // Headers of answers that speak of money. Amounts are nano-dollars, whole.
@@ -41,6 +42,9 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 	h = append(h, HeaderField{headerID + "-id", x.rec.ID}, HeaderField{headerLiteCall, x.rec.ID})
 	if c := &x.route_; c.up != nil {
 		h = append(h, HeaderField{headerLiteModel, c.up.Name + "/" + c.model})
+	}
+	if x.prompt.Name != "" {
+		h = append(h, HeaderField{headerTemplate, template.VersionID(x.prompt.Name, x.prompt.Version)})
 	}
 	h = append(h, x.judged.headers...)
 	if x.looped.Why != loop.None {

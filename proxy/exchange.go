@@ -30,6 +30,7 @@ type exchange struct {
 	secret   []byte // it was found by
 	rules    Rules
 	levers   lever.Set
+	prompt   templated         // nothing, where the request names no template
 	visit    loop.Visit        // to a rule about loops, if there is one
 	looped   loop.Found        // what it found
 	call     dialect.Call      // as it goes upstream
@@ -172,7 +173,9 @@ func (x *exchange) decode() *dialect.Error {
 	if x.endpoint.kind == dialect.Lookup {
 		return x.decodeLookup()
 	}
-	x.veil.body = x.req.Body
+	if e := x.render(); e != nil {
+		return e
+	}
 	if e := x.wire().Decode(&x.call, x.target(), x.veil.body); e != nil {
 		return e
 	}

@@ -65,7 +65,7 @@ func (x *exchange) recycle() {
 	x.original.Reset()
 	x.left, x.groups, x.veil = nil, nil, veil{}
 	x.req, x.endpoint, x.key, x.secret, x.rules, x.chain, x.flight, x.fill, x.asking = nil, nil, nil, nil, nil, nil, nil, nil, nil
-	x.route_, x.attempt, x.refusedBy, x.levers = chosen{}, attempt{}, ruledBy{}, lever.Set{}
+	x.route_, x.attempt, x.refusedBy, x.levers, x.prompt = chosen{}, attempt{}, ruledBy{}, lever.Set{}, templated{}
 	x.judged.clear()
 	x.kept, x.homeKey, x.tried = "", "", x.tried[:0]
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)

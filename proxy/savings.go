@@ -17,7 +17,7 @@ var cacheMeters = [...]price.Meter{
 // each step's difference is that lever's: so they add up to what the call would have
 // cost without any, and no cent is counted twice.
 func (x *exchange) book(b *bill, u price.Usage) {
-	last := b.priced
+	read, input, last := u[price.CacheRead], u.TotalInput(), b.priced
 	step := func(l record.Lever, without ledger.Amount) {
 		if saved := without - last; saved != 0 {
 			x.rec.Savings = append(x.rec.Savings, record.Saving{Lever: l, Amount: saved})
@@ -28,7 +28,9 @@ func (x *exchange) book(b *bill, u price.Usage) {
 		u[price.InputText] += u[m]
 		u[m] = 0
 	}
-	step(record.LeverNativeCache, b.rate.Cost(&u, b.tier))
+	without := b.rate.Cost(&u, b.tier)
+	x.bookNative(read, input, without-last)
+	last = without
 	if cut := x.rec.Shape.Before - x.rec.Shape.After; cut > 0 {
 		u[price.InputText] += cut
 		step(record.LeverCompression, b.rate.Cost(&u, b.tier))

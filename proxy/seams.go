@@ -14,6 +14,7 @@ import (
 	"purser/proxy/price"
 	"purser/proxy/redaction"
 	"purser/proxy/redaction/body"
+	"purser/proxy/template"
 	"purser/proxy/upstream"
 )
 
@@ -105,6 +106,9 @@ type Rules interface {
 	// Levers is the settings of the levers of a request of these dimensions that asks
 	// for a name, of a route or a model.
 	Levers(asked string, d *ledger.Dimensions) lever.Set
+	// Template is what a request names as name@version, name@environment or name. An
+	// error is for the caller.
+	Template(id string) (*template.Template, template.Use, error)
 }
 
 // Loops notices runs and sessions that go round in circles.

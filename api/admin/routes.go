@@ -79,6 +79,7 @@ func (a *API) routes() []route {
 		{"GET", "/admin/v1/semcache", access.CacheRead, whole(a.semcacheStats)},
 		{"POST", "/admin/v1/semcache/explain", access.CacheRead, whole(a.explainSemcache)},
 		{"POST", "/admin/v1/semcache/purge", access.CacheWrite, whole(a.purgeSemcache)},
+		{"POST", "/admin/v1/semcache/reset", access.CacheWrite, whole(a.resetSemcache)},
 		{"GET", "/admin/v1/usage", access.UsageRead, own(a.usage)},
 		{"GET", "/admin/v1/alerts", access.WebhooksRead, whole(a.listAlerts)},
 		{"GET", "/admin/v1/alerts/deliveries", access.WebhooksRead, whole(a.listDeliveries)},

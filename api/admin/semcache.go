@@ -13,6 +13,8 @@ type Semcache interface {
 	ExplainSemcache(context.Context, SemcacheQuestion) (SemcacheTrace, error)
 	// PurgeSemcache removes entries, and their answers from the exact cache.
 	PurgeSemcache(context.Context, SemcachePurge) (SemcachePurged, error)
+	// ResetSemcache begins anew what was measured of a route, or of all.
+	ResetSemcache(context.Context, SemcacheReset) (SemcachePurged, error)
 }
 
 // SemcacheStats are counts since the node started, and what there is.
@@ -25,22 +27,23 @@ type SemcacheStats struct {
 	Verdicts map[string]uint64 `json:"verdicts"` // of lookups
 	Reasons  map[string]uint64 `json:"reasons"`  // of the verdicts
 	Counts   map[string]uint64 `json:"counts"`
-	Labels   map[string]uint64 `json:"labels"` // answers made anew and compared: same, different, unsure
+	Labels   map[string]uint64 `json:"labels"` // answers made anew and compared: agrees, disagrees, undecided
 	Routes   []SemcacheRoute   `json:"routes"`
 	Curve    []SemcachePoint   `json:"curve"`
 }
 
 // SemcacheRoute is the error that was measured on a route, for one bound of error.
 type SemcacheRoute struct {
-	Route    string  `json:"route"`
-	Bound    float64 `json:"error_bound"`    // how often an answer may be wrong
-	Required float64 `json:"error_required"` // what entries have to meet at present
-	Level    int     `json:"level"`          // how often that was halved
-	Halted   bool    `json:"halted"`         // nothing similar is served
-	Labels   uint64  `json:"labels"`         // since the level changed
-	Wrong    uint64  `json:"wrong"`
-	Lower    float64 `json:"error_lower"` // one-sided bounds of the error, 95 % each
-	Upper    float64 `json:"error_upper"`
+	Route     string  `json:"route"`
+	Bound     float64 `json:"error_bound"` // how often an answer may be wrong
+	Bar       float64 `json:"bar"`         // lower bound of being right that entries have to reach at present
+	Level     int     `json:"level"`       // each higher one halves the error that is allowed for
+	Off       bool    `json:"off"`         // nothing similar is served, until a reset
+	Labels    uint64  `json:"labels"`      // answers made anew and compared, since the level changed
+	Wrong     uint64  `json:"wrong"`
+	Undecided uint64  `json:"undecided"`   // comparisons that could not tell, since the start
+	Lower     float64 `json:"error_lower"` // one-sided bounds of the error, 95 % each
+	Upper     float64 `json:"error_upper"`
 }
 
 // SemcachePoint is what would be served if everything from a lower bound on were.
@@ -66,7 +69,7 @@ type SemcacheTrace struct {
 	Entry       string              `json:"entry,omitempty"` // of the best
 	Similarity  float64             `json:"similarity"`
 	Probability float64             `json:"probability"` // lower bound of being right
-	Required    float64             `json:"required"`    // what it has to be
+	Bar         float64             `json:"bar"`         // what that has to reach
 	ErrorBound  float64             `json:"error_bound"` // upper bound of the route's error; 1 while unknown
 	Candidates  []SemcacheCandidate `json:"candidates"`
 }
@@ -92,7 +95,13 @@ type SemcachePurge struct {
 	All    bool   `json:"all,omitempty"`
 }
 
-// SemcachePurged is how many entries went, of this node's.
+// SemcacheReset names the route, by its upstream; "" is all.
+type SemcacheReset struct {
+	Route string `json:"route,omitempty"`
+}
+
+// SemcachePurged is how many entries went, of this node's, or how many controls began
+// anew.
 type SemcachePurged struct {
 	Removed int `json:"removed"`
 }
@@ -143,5 +152,20 @@ func (a *API) purgeSemcache(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out, err := a.Semcache.PurgeSemcache(r.Context(), in)
+	a.reply(w, r, http.StatusOK, out, err)
+}
+
+// ResetSemcache begins anew what was measured of a route.
+func (c *Client) ResetSemcache(ctx context.Context, r SemcacheReset) (out SemcachePurged, err error) {
+	err = c.call(ctx, http.MethodPost, "/semcache/reset", r, &out)
+	return out, err
+}
+
+func (a *API) resetSemcache(w http.ResponseWriter, r *http.Request) {
+	var in SemcacheReset
+	if !a.read(w, r, &in) {
+		return
+	}
+	out, err := a.Semcache.ResetSemcache(r.Context(), in)
 	a.reply(w, r, http.StatusOK, out, err)
 }

@@ -39,6 +39,7 @@ type cli struct {
 	Policy      policyCmd      `cmd:"" help:"Policies: check, test, explain."`
 	Semcache    semcacheCmd    `cmd:"" help:"The semantic cache: stats, explain, purge."`
 	Redact      redactCmd      `cmd:"" help:"Redactions: try one on a text, list what can be found."`
+	Prompt      promptCmd      `cmd:"" help:"Prompt templates: push, list, show, diff, promote, roll-back, render, compare."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`

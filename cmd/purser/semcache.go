@@ -16,6 +16,7 @@ import (
 type semcacheCmd struct {
 	Stats   semcacheStatsCmd   `cmd:"" help:"Show what a node's semantic cache has done, and the error that was measured on each route."`
 	Explain semcacheExplainCmd `cmd:"" help:"Ask a node what a request would find in the semantic cache, and why."`
+	Reset   semcacheResetCmd   `cmd:"" help:"Begin anew what was measured of a route, so that it serves again."`
 	Purge   semcachePurgeCmd   `cmd:"" help:"Remove entries of a node's semantic cache, of the tier that nodes share, and their answers."`
 }
 
@@ -40,27 +41,27 @@ func (c *semcacheStatsCmd) Run(ctx context.Context) error {
 			}
 		}
 		if len(s.Routes) > 0 {
-			fmt.Fprintln(w, "\nROUTE\tMAY BE WRONG\tREQUIRED\tLABELS\tWRONG\tERROR, 95 %")
+			fmt.Fprintln(w, "\nROUTE\tMAY BE WRONG\tBAR\tLABELS\tWRONG\tUNDECIDED\tERROR, 95 % EACH")
 		}
 		for _, r := range s.Routes {
-			required := percent(r.Required)
-			if r.Halted {
-				required = "halted"
+			bar := fmt.Sprintf("%.4f", r.Bar)
+			if r.Off {
+				bar = "off"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s to %s\n", r.Route, percent(r.Bound), required, r.Labels, r.Wrong, percent(r.Lower), percent(r.Upper))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s to %s\n", r.Route, hundredths(r.Bound), bar, r.Labels, r.Wrong, r.Undecided, hundredths(r.Lower), hundredths(r.Upper))
 		}
 		fmt.Fprintln(w, "\nFROM\tHIT RATIO\tPRECISION\tLABELS")
 		for _, p := range s.Curve {
 			precision := "-"
 			if p.Labels > 0 {
-				precision = percent(p.Precision)
+				precision = hundredths(p.Precision)
 			}
-			fmt.Fprintf(w, "%.3f\t%s\t%s\t%d\n", p.From, percent(p.HitRatio), precision, p.Labels)
+			fmt.Fprintf(w, "%.3f\t%s\t%s\t%d\n", p.From, hundredths(p.HitRatio), precision, p.Labels)
 		}
 	})
 }
 
-func percent(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) }
+func hundredths(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) }
 
 type semcacheExplainCmd struct {
 	remote
@@ -85,7 +86,7 @@ func (c *semcacheExplainCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return c.print(t, func(w *tabwriter.Writer) {
-		fmt.Fprintf(w, "verdict\t%s\nreason\t%s\nscope\t%s\nneeds\t%.4f\n", t.Verdict, t.Reason, t.Scope, t.Required)
+		fmt.Fprintf(w, "verdict\t%s\nreason\t%s\nscope\t%s\nneeds\t%.4f\n", t.Verdict, t.Reason, t.Scope, t.Bar)
 		if len(t.Candidates) > 0 {
 			fmt.Fprintln(w, "\nENTRY\tSIMILARITY\tRIGHT\tAT LEAST\tWHY")
 		}
@@ -126,4 +127,18 @@ func (c *semcachePurgeCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return c.print(p, func(w *tabwriter.Writer) { fmt.Fprintf(w, "removed\t%d\n", p.Removed) })
+}
+
+type semcacheResetCmd struct {
+	remote
+	Route string `help:"The upstream's name (default all)."`
+}
+
+// Run resets.
+func (c *semcacheResetCmd) Run(ctx context.Context) error {
+	p, err := c.client().ResetSemcache(ctx, admin.SemcacheReset{Route: c.Route})
+	if err != nil {
+		return err
+	}
+	return c.print(p, func(w *tabwriter.Writer) { fmt.Fprintf(w, "reset\t%d\n", p.Removed) })
 }

@@ -38,6 +38,12 @@ const (
 	CredentialsWrite Permission = "credentials:write"
 	RoutesRead       Permission = "routes:read"
 	RoutesWrite      Permission = "routes:write"
+	LeversRead       Permission = "levers:read"
+	LeversWrite      Permission = "levers:write"
+	TemplatesRead    Permission = "templates:read" // versions of prompt templates
+	TemplatesWrite   Permission = "templates:write"
+	PromptsRead      Permission = "prompts:read" // which versions the environments have
+	PromptsWrite     Permission = "prompts:write"
 	WebhooksRead     Permission = "webhooks:read"
 	WebhooksWrite    Permission = "webhooks:write"
 	AuditRead        Permission = "audit:read"
@@ -63,6 +69,7 @@ var owned = []Permission{
 var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease,
 	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
+	LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite,
 	WebhooksRead, WebhooksWrite, AuditRead, CacheRead, CacheWrite, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 

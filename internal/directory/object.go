@@ -33,6 +33,7 @@ const (
 	ObjectLever
 	ObjectTemplate
 	ObjectRouter
+	ObjectPrompt
 )
 
 // numObjectKinds bounds what a replica keeps; a kind beyond it is refused.

@@ -11,6 +11,7 @@ import (
 	"purser/proxy/loop"
 	"purser/proxy/policy"
 	"purser/proxy/redaction"
+	"purser/proxy/template"
 )
 
 // Snapshot is every object, compiled. It is immutable.
@@ -23,6 +24,9 @@ type Snapshot struct {
 	policies *policy.Set
 	loops    []*loop.Rule
 	levers   []*lever.Rule
+
+	templates map[string]*template.Template // by name@version
+	prompts   map[string]Prompt
 
 	redactions []redaction.Spec
 
@@ -91,6 +95,9 @@ func Compile(s *directory.State, before *Snapshot) (*Snapshot, error) {
 		return nil, err
 	}
 	if out.levers, err = r.compileLevers(); err != nil {
+		return nil, err
+	}
+	if err = r.compileTemplates(); err != nil {
 		return nil, err
 	}
 	if out.redactions, err = r.redactions(); err != nil {

@@ -243,6 +243,11 @@ func (in *input) levers(r *Record) {
 		s := &r.Shape
 		s.Level, s.Before, s.After, s.Breakpoints = in.text(MaxText), in.varint(), in.varint(), in.varint()
 	}
+	if has&hasFingerprint != 0 {
+		if b := in.take(8); b != nil {
+			r.Fingerprint = binary.BigEndian.Uint64(b)
+		}
+	}
 }
 
 func (in *input) charge() Charge {

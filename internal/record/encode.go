@@ -91,7 +91,8 @@ const (
 	hasPrompt
 	hasSemantic
 	hasShape
-	hasAll = hasRoute | hasPrompt | hasSemantic | hasShape
+	hasFingerprint
+	hasAll = hasRoute | hasPrompt | hasSemantic | hasShape | hasFingerprint
 )
 
 func appendLevers(b []byte, r *Record) []byte {
@@ -124,6 +125,10 @@ func appendLevers(b []byte, r *Record) []byte {
 		for _, v := range [...]int64{s.Before, s.After, s.Breakpoints} {
 			b = binary.AppendVarint(b, v)
 		}
+	}
+	if r.Fingerprint != 0 {
+		b[at] |= hasFingerprint
+		b = binary.BigEndian.AppendUint64(b, r.Fingerprint)
 	}
 	return b
 }

@@ -58,6 +58,7 @@ func fullLevered() *Record {
 	r.PromptVersion = 7
 	r.Semantic = Semantic{Verdict: SemanticExplored, Reason: "guard:number", Similarity: 912_000, Probability: 994_321, Entry: 1 << 63, Bound: 8_100}
 	r.Shape = Shape{Level: "lossless", Before: 4096, After: 2048, Breakpoints: 3}
+	r.Fingerprint = 0xfedcba9876543210
 	return r
 }
 
@@ -119,6 +120,7 @@ func records() *rapid.Generator[*Record] {
 			})
 		}
 		if rapid.Bool().Draw(t, "levered") {
+			r.Fingerprint = rapid.Uint64().Draw(t, "fingerprint")
 			r.PromptVersion = rapid.Int64().Draw(t, "prompt version")
 			r.Semantic = Semantic{
 				Verdict: Verdict(rapid.Byte().Draw(t, "verdict")), Reason: text.Draw(t, "why not"), Similarity: rapid.Int64().Draw(t, "similarity"),

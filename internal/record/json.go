@@ -57,6 +57,7 @@ type document struct {
 	PromptVersion int64             `json:"prompt_version,omitempty"`
 	Semantic      *semanticDocument `json:"semantic,omitempty"`
 	Shape         *shapeDocument    `json:"shape,omitempty"`
+	Fingerprint   string            `json:"fingerprint,omitempty"` // 16 hexadecimal digits
 }
 
 type routeDocument struct {
@@ -156,6 +157,9 @@ func (d *document) levers(r *Record) {
 		if s.Entry != 0 {
 			d.Semantic.Entry = fmt.Sprintf("%016x", s.Entry)
 		}
+	}
+	if r.Fingerprint != 0 {
+		d.Fingerprint = fmt.Sprintf("%016x", r.Fingerprint)
 	}
 	if s := &r.Shape; *s != (Shape{}) {
 		d.Shape = (*shapeDocument)(s)

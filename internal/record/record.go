@@ -206,4 +206,5 @@ type Record struct {
 	PromptVersion int64 // of the template that the dimension prompt names; 0 for none
 	Semantic      Semantic
 	Shape         Shape
+	Fingerprint   uint64 // of everything the answer depends on, as the exact cache has it; 0 where it was not asked
 }

@@ -44,6 +44,10 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, owned: []string{"github.com/tidwall/gjson"}, banned: []string{"os", "net", "net/http", "math/rand"},
 		why: "whether a run goes round in circles is judged from its requests alone; governance reads its rules",
 	},
+	"proxy/template": {
+		module: []string{"ledger", "proxy/dialect/jsonscan"}, banned: []string{"time", "os", "net", "net/http", "math/rand", "math/rand/v2"},
+		why: "what a request becomes follows from its body and the template alone; governance reads templates",
+	},
 	"proxy/lever": {
 		module: []string{"ledger"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2"},
 		why: "which settings a request has follows from the objects and its dimensions alone; governance reads them",
@@ -57,7 +61,7 @@ var rooms = map[string]room{
 		why:    "what sends alerts knows neither Raft nor requests",
 	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/lever", "proxy/loop", "proxy/redaction"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/lever", "proxy/loop", "proxy/redaction", "proxy/template"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {

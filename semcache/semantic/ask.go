@@ -89,7 +89,7 @@ const (
 	reasonExpired  = "expired"
 	reasonApart    = "quarantined" // its answers were wrong before
 	reasonRejected = "rejected"    // this pair was found to differ before
-	reasonHalted   = "halted"      // too many errors were measured on the route
+	reasonOff      = "off"         // too many errors were measured on the route
 	reasonEmbedder = "embedder"    // no vector in time
 	reasonGone     = "answer_gone" // the exact cache has it no more
 	reasonUnread   = "unreadable"  // the entry is damaged
@@ -134,13 +134,14 @@ func (t *Tier) Gone(f *Found) {
 
 // look is one question being looked up.
 type look struct {
-	t      *Tier
-	q      *Question
-	now    ledger.Instant
-	normal string
-	asked  *decide.View
-	visit  *Visit
-	trace  *[]Candidate // nil: nobody wants to know
+	t       *Tier
+	q       *Question
+	now     ledger.Instant
+	normal  string
+	asked   *decide.View
+	visit   *Visit
+	control control      // of the route
+	trace   *[]Candidate // nil: nobody wants to know
 }
 
 func (l *look) run(ctx context.Context) Found {
@@ -155,10 +156,10 @@ func (l *look) run(ctx context.Context) Found {
 	l.normal = decide.Normalize(q.Text)
 	v := &Visit{name: q.In.Tenant, tenant: tenantOf(q.In.Tenant), route: q.In.Route, scope: q.In.scope(t.embedder.ID()), text: q.Text, policy: q.Policy, read: q.Read}
 	v.id = entryID(v.scope, l.normal)
-	l.visit = v
+	l.visit, l.control = v, t.controls.get(v.route, q.Policy.Delta)
 	f := l.find(ctx)
 	f.Visit, f.Flight = v, flightKey(v.tenant, v.scope, l.normal)
-	f.Bound = t.controls.bound(v.route, q.Policy.Delta)
+	f.Bound = l.control.upper
 	return f
 }
 
@@ -204,7 +205,7 @@ func (l *look) find(ctx context.Context) Found {
 // part in. done is false where it cannot be given.
 func (l *look) same(c near) (f Found, done bool) {
 	f = Found{Verdict: Miss, Entry: c.id, Similarity: 1, Probability: 1, Answer: c.answer, Age: time.Duration(l.now - c.created), at: c.seat}
-	f.Reason = l.unusable(&c, 0)
+	f.Reason = l.unusable(&c, nil)
 	if f.Reason == "" {
 		f.Reason, done = reasonNormal, true
 		l.propose(&f, &compared{id: c.id, answer: c.answer, normal: true, probability: 1})
@@ -213,15 +214,15 @@ func (l *look) same(c near) (f Found, done bool) {
 	return f, done
 }
 
-// unusable says why an entry is not even compared; "" if it is. asked is the hash of
-// the question, 0 for the entry's own.
-func (l *look) unusable(c *near, asked uint64) string {
+// unusable says why an entry is not even compared; "" if it is. asked is the question,
+// nil for the entry's own.
+func (l *look) unusable(c *near, asked *decide.Text) string {
 	switch {
 	case c.expires <= l.now:
 		return reasonExpired
-	case c.standing.quarantined():
+	case c.history.Quarantined():
 		return reasonApart
-	case asked != 0 && c.standing.rejects(asked):
+	case asked != nil && c.history.Rejects(asked):
 		return reasonRejected
 	}
 	return ""
@@ -282,7 +283,7 @@ func (l *look) judge(c *near, margin float64, read func() *decide.View, shared b
 	if l.asked == nil {
 		l.asked = l.t.view(l.visit.text)
 	}
-	if f.Reason = l.unusable(c, pairHash(l.normal)); f.Reason != "" {
+	if f.Reason = l.unusable(c, l.asked.Text); f.Reason != "" {
 		return f, false
 	}
 	stored := read()
@@ -296,12 +297,16 @@ func (l *look) judge(c *near, margin float64, read func() *decide.View, shared b
 		f.Reason = "guard:" + o.guard
 		return f, false
 	}
-	adjusted := c.standing.adjust(o)
-	f.Probability, seen.Lower = adjusted.lower, adjusted.lower
-	would := &compared{id: c.id, answer: c.answer, probability: adjusted.lower}
-	if adjusted.lower < 1-l.t.controls.strict(l.visit.route, l.q.Policy.Delta) {
+	p, lower := c.history.Adjust(o.probability, o.lower)
+	f.Probability, seen.Probability, seen.Lower = lower, p, lower
+	would := &compared{id: c.id, answer: c.answer, probability: lower}
+	if l.control.Off {
+		f.Reason = reasonOff
+		return f, false
+	}
+	if !l.control.Serves(lower, l.q.Policy.Delta) {
 		f.Reason = reasonLow
-		if l.visit.compare == nil && adjusted.probability >= grey {
+		if l.visit.compare == nil && p >= grey {
 			l.visit.compare = would // the fresh answer is there anyway
 		}
 		return f, false
@@ -321,11 +326,9 @@ func (l *look) propose(f *Found, c *compared) {
 	p := &l.q.Policy
 	l.visit.compare = c
 	switch {
-	case !c.normal && l.t.controls.halted(l.visit.route, p.Delta):
-		f.Reason = reasonHalted // and it is compared, so that it may be given again one day
 	case !p.Serve:
 		f.Verdict = Would
-	case l.t.random() < exploring(p, f.Probability):
+	case l.explores(f, c):
 		f.Verdict = Explore
 	default:
 		f.Verdict = Serve
@@ -337,12 +340,19 @@ func (l *look) propose(f *Found, c *compared) {
 // estimate is worth least.
 const greyFactor = 3
 
-// exploring is the probability of asking anew.
-func exploring(p *Policy, lower float64) float64 {
-	if lower < 1-p.Delta/2 {
-		return min(1, greyFactor*p.Epsilon)
+// explores says whether a question is asked anew that could be answered. Of a route of
+// which little was measured, that is each; it says nothing of equal normal forms.
+func (l *look) explores(f *Found, c *compared) bool {
+	p := &l.q.Policy
+	rate := p.Epsilon
+	if f.Probability < 1-p.Delta/2 {
+		rate = min(1, greyFactor*p.Epsilon)
 	}
-	return p.Epsilon
+	u := l.t.random()
+	if c.normal {
+		return u < rate
+	}
+	return l.control.Explores(p.Delta, rate, u)
 }
 
 func (l *look) note(c Candidate) {
@@ -365,6 +375,9 @@ func (t *Tier) Explain(ctx context.Context, q *Question) (Found, Scope, []Candid
 	return f, s, slices.Clip(list)
 }
 
-// Strict is how often an answer to the question may be wrong at present: what its
-// policy says, or less where more errors than that were measured.
-func (t *Tier) Strict(q *Question) float64 { return t.controls.strict(q.In.Route, q.Policy.Delta) }
+// Bar is the lower bound of being right that an entry has to reach at present: what the
+// policy says, or more where more errors than that were measured.
+func (t *Tier) Bar(q *Question) float64 {
+	k := t.controls.get(q.In.Route, q.Policy.Delta)
+	return min(1, k.Controller.Bar(q.Policy.Delta))
+}

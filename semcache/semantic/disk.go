@@ -5,15 +5,16 @@ import (
 	"fmt"
 
 	"purser/internal/store"
+	"purser/semcache/decide"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
 // The rooms below the store's prefix; see the package comment of internal/store.
 const (
-	roomEntry    byte = 'e'
-	roomStanding byte = 's'
-	roomControl  byte = 'c'
+	roomEntry   byte = 'e'
+	roomHistory byte = 's'
+	roomControl byte = 'c'
 )
 
 const entryKeyLen = 2 + len(tenantID{}) + len(Scope{}) + len(EntryID{})
@@ -63,14 +64,14 @@ func (t *Tier) read(tenant tenantID, s *Scope, id *EntryID) *entry {
 func (t *Tier) write(tenant tenantID, s *Scope, id *EntryID, value []byte) {
 	b := t.store.NewBatch()
 	set(b, appendKey(nil, roomEntry, tenant, s, id), value)
-	drop(b, appendKey(nil, roomStanding, tenant, s, id))
+	drop(b, appendKey(nil, roomHistory, tenant, s, id))
 	t.apply(b, "write an entry")
 }
 
-// writeStanding stores what was learned of an entry.
-func (t *Tier) writeStanding(tenant tenantID, s *Scope, id *EntryID, value []byte) {
+// writeHistory stores what was learned of an entry.
+func (t *Tier) writeHistory(tenant tenantID, s *Scope, id *EntryID, value []byte) {
 	b := t.store.NewBatch()
-	set(b, appendKey(nil, roomStanding, tenant, s, id), value)
+	set(b, appendKey(nil, roomHistory, tenant, s, id), value)
 	t.apply(b, "write what was learned of an entry")
 }
 
@@ -78,7 +79,7 @@ func (t *Tier) writeStanding(tenant tenantID, s *Scope, id *EntryID, value []byt
 func (t *Tier) erase(tenant tenantID, s *Scope, id *EntryID) {
 	b := t.store.NewBatch()
 	drop(b, appendKey(nil, roomEntry, tenant, s, id))
-	drop(b, appendKey(nil, roomStanding, tenant, s, id))
+	drop(b, appendKey(nil, roomHistory, tenant, s, id))
 	t.apply(b, "delete an entry")
 }
 
@@ -90,7 +91,7 @@ func (t *Tier) eraseSeats(tenant tenantID, gone []*seat) {
 	b := t.store.NewBatch()
 	for _, p := range gone {
 		drop(b, appendKey(nil, roomEntry, tenant, &p.scope, &p.id))
-		drop(b, appendKey(nil, roomStanding, tenant, &p.scope, &p.id))
+		drop(b, appendKey(nil, roomHistory, tenant, &p.scope, &p.id))
 	}
 	t.apply(b, "delete entries")
 	t.rows.Add(-int64(len(gone)))
@@ -171,14 +172,11 @@ func (t *Tier) load() error {
 	if other > 0 {
 		t.log.Info("entries of another embedder are deleted: what was asked before is asked anew", "entries", other, "embedder", t.embedder.ID())
 	}
-	err = t.each(roomStanding, func(key, value []byte) {
+	err = t.each(roomHistory, func(key, value []byte) {
 		tenant, s, id, ok := parseKey(key)
-		var known standing
-		if ok {
-			known, ok = decodeStanding(value)
-		}
-		if ok {
-			_, ok = t.tenant(tenant).learn(&s, &id, func(st *standing) { *st = known })
+		h, err := decide.DecodeHistory(value)
+		if ok = ok && err == nil; ok {
+			_, ok = t.tenant(tenant).learn(&s, &id, func(decide.History) decide.History { return h })
 		}
 		if !ok {
 			useless = append(useless, append([]byte(nil), key...))

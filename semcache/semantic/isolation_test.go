@@ -21,7 +21,9 @@ func TestNoAnswerCrossesATenant(t *testing.T) {
 		return q
 	}
 	known := map[string]bool{}
-	name := func(p *Parts) string { return fmt.Sprintf("%q", []string{p.Tenant, p.Holder, p.Route, p.Model, p.Endpoint, p.Rules, p.Knowledge, string(p.Rest)}) }
+	name := func(p *Parts) string {
+		return fmt.Sprintf("%q", []string{p.Tenant, p.Holder, p.Route, p.Model, p.Endpoint, p.Rules, p.Knowledge, string(p.Rest)})
+	}
 	var list []Parts
 	keys := map[string][32]byte{}
 	for len(list) < taught {

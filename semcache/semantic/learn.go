@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"time"
 
-	"purser/internal/store"
 	"purser/ledger"
+	"purser/semcache/decide"
 	"purser/semcache/index"
 )
 
@@ -87,41 +87,25 @@ func (t *Tier) compare(ctx context.Context, l *Lesson, fresh string) bool {
 	if !whole {
 		return false
 	}
-	like := t.alike(ctx, fresh, stored)
-	t.count.label(like)
-	if like == unsure {
-		return false
+	label := t.agree(ctx, stored, fresh)
+	t.count.label(label)
+	if label != decide.Undecided {
+		t.curve.label(c.probability, label == decide.Agrees)
 	}
-	good := like == alike
-	t.curve.label(c.probability, good)
 	if n := t.known(v.tenant); n != nil {
-		question := pairHash(decideNormal(v.text))
-		if st, here := n.learn(&v.scope, &c.id, func(s *standing) { s.label(good, question) }); here {
-			t.writeStanding(v.tenant, &v.scope, &c.id, st.encode())
-			if st.quarantined() && !good {
+		asked := decide.Prepare(v.text)
+		if h, here := n.learn(&v.scope, &c.id, func(h decide.History) decide.History { return h.Observe(asked, label) }); here {
+			t.writeHistory(v.tenant, &v.scope, &c.id, h.Append(nil))
+			if h.Quarantined() && label == decide.Disagrees {
 				t.count.add(countQuarantined)
 				t.forgetShared(ctx, Which{Tenant: v.name, Scope: v.scope, ID: c.id})
 			}
 		}
 	}
 	if c.would && !c.normal {
-		t.measure(v, good)
+		t.observe(v, label)
 	}
-	return good && c.would
-}
-
-// measure moves the control of the route.
-func (t *Tier) measure(v *Visit, good bool) {
-	k, changed := t.controls.observe(v.route, v.policy.Delta, good)
-	b := t.store.NewBatch()
-	set(b, append([]byte{store.PrefixSemantic, roomControl}, k.key()...), k.encode())
-	t.apply(b, "write what was measured")
-	if changed {
-		t.log.Warn("semantic cache: the measured error of a route moves what it serves", "route", k.route, "error_bound", k.delta, "level", k.level, "halted", k.level >= haltLevel)
-		if t.tell != nil {
-			t.tell(Moved{Route: k.route, Delta: k.delta, Level: k.level, Halted: k.level >= haltLevel})
-		}
-	}
+	return c.would && label == decide.Agrees
 }
 
 // insert makes the question an entry.

@@ -27,7 +27,7 @@ func (l *look) elsewhere(ctx context.Context) (f Found, done bool) {
 		}
 		// Similarity is this node's word, not the tier's: a stale or confused one must not
 		// decide what is near.
-		c := near{&seat{scope: v.scope, id: n.ID, answer: e.answer, created: e.created, expires: min(e.expires, n.Expires)}, e.similarity(v.vector), standing{}}
+		c := near{&seat{scope: v.scope, id: n.ID, answer: e.answer, created: e.created, expires: min(e.expires, n.Expires)}, e.similarity(v.vector), decide.History{}}
 		if own != nil {
 			if _, here := own.find(&v.scope, &n.ID); here {
 				continue // it was judged with what is known of it here

@@ -86,7 +86,9 @@ func (p *pool) Forget(_ context.Context, w Which) error {
 // two are nodes with one shared tier.
 func two(t *testing.T) (a, b *world, shared *pool) {
 	shared = newPool()
-	with := func(w *world) { w.with.Shared, w.with.SharedSeal, w.with.Seal = shared, testSeal{7}, testSeal{byte(len(shared.points))} }
+	with := func(w *world) {
+		w.with.Shared, w.with.SharedSeal, w.with.Seal = shared, testSeal{7}, testSeal{byte(len(shared.points))}
+	}
 	return newWorld(t, with), newWorld(t, with), shared
 }
 
@@ -170,6 +172,6 @@ func TestSharedEntryThatIsQuarantinedHereIsNotServed(t *testing.T) {
 	a.teach(question(original), "blue")
 	f := b.expect(question(original), Serve, reasonNormal)
 	b.tier.busy.Wait()
-	b.tier.known(f.Visit.tenant).learn(&f.Visit.scope, &f.Entry, func(s *standing) { s.bad = quarantineAt })
+	b.tier.known(f.Visit.tenant).learn(&f.Visit.scope, &f.Entry, wrongTwice)
 	b.expect(question(original), Miss, reasonApart)
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"purser/semcache/decide"
 )
 
 // counted is what is counted beside verdicts and reasons.
@@ -39,7 +41,7 @@ var countNames = [counts]string{
 type counters struct {
 	of       [counts]atomic.Uint64
 	verdicts [Explore + 1]atomic.Uint64
-	labels   [unlike + 1]atomic.Uint64
+	labels   [decide.Disagrees + 1]atomic.Uint64
 
 	mu      sync.Mutex
 	reasons map[string]uint64
@@ -51,7 +53,7 @@ const maxReasons = 128
 
 func (c *counters) add(n counted)            { c.of[n].Add(1) }
 func (c *counters) addN(n counted, many int) { c.of[n].Add(uint64(many)) }
-func (c *counters) label(l likeness)         { c.labels[l].Add(1) }
+func (c *counters) label(l decide.Label)     { c.labels[l].Add(1) }
 
 func (c *counters) reason(r string) {
 	c.mu.Lock()
@@ -109,10 +111,10 @@ func (c *curve) label(p float64, good bool) {
 // Point of the curve of precision against the ratio of hits: what would be served if
 // everything from a lower bound on were.
 type CurvePoint struct {
-	From      float64 `json:"from"`      // lower bound of being right
-	HitRatio  float64 `json:"hit_ratio"` // of eligible lookups
-	Precision float64 `json:"precision"` // of those that were compared; 0 without any
-	Labels    uint64  `json:"labels"`
+	From      float64 // lower bound of being right
+	HitRatio  float64 // of eligible lookups
+	Precision float64 // of those that were compared; 0 without any
+	Labels    uint64
 }
 
 func (c *curve) points() []CurvePoint {
@@ -140,38 +142,37 @@ func (c *curve) points() []CurvePoint {
 
 // RouteStats is what was measured of a route at one bound of error.
 type RouteStats struct {
-	Route  string  `json:"route"`
-	Delta  float64 `json:"error_bound"`    // that may be wrong
-	Strict float64 `json:"error_required"` // that entries have to meet at present
-	Level  int     `json:"level"`          // how often what is required was halved
-	Halted bool    `json:"halted"`
-	Labels uint64  `json:"labels"` // answers made anew and compared, since the level changed
-	Wrong  uint64  `json:"wrong"`
-	Lower  float64 `json:"error_lower"` // bounds of the error, one-sided 95 % each
-	Upper  float64 `json:"error_upper"`
+	Route     string
+	Delta     float64 // that may be wrong
+	Bar       float64 // lower bound of being right that entries have to reach at present
+	Level     int
+	Off       bool   // nothing similar is served
+	Labels    uint64 // answers made anew and compared, since the level changed
+	Wrong     uint64
+	Undecided uint64  // comparisons that could not tell
+	Lower     float64 // bounds of the error, one-sided 95 % each
+	Upper     float64
 }
 
 // Stats are counts since the start, and what there is.
 type Stats struct {
-	Embedder string            `json:"embedder"`
-	Shared   bool              `json:"shared"`
-	Entries  int64             `json:"entries"`
-	Tenants  int               `json:"tenants"`
-	Scopes   int               `json:"scopes"`
-	Verdicts map[string]uint64 `json:"verdicts"`
-	Reasons  map[string]uint64 `json:"reasons"`
-	Counts   map[string]uint64 `json:"counts"`
-	Labels   map[string]uint64 `json:"labels"`
-	Routes   []RouteStats      `json:"routes"`
-	Curve    []CurvePoint      `json:"curve"`
+	Embedder string
+	Shared   bool
+	Entries  int64
+	Tenants  int
+	Scopes   int
+	Verdicts map[string]uint64
+	Reasons  map[string]uint64
+	Counts   map[string]uint64
+	Labels   map[string]uint64
+	Routes   []RouteStats
+	Curve    []CurvePoint
 }
 
 var verdictNames = [Explore + 1]string{Ineligible: "ineligible", Miss: "miss", Serve: "served", Would: "would", Explore: "explored"}
 
 // String names the verdict as usage records do.
 func (v Verdict) String() string { return verdictNames[v] }
-
-var labelNames = [unlike + 1]string{unsure: "unsure", alike: "same", unlike: "different"}
 
 // Stats returns the counts.
 func (t *Tier) Stats() Stats {
@@ -184,8 +185,8 @@ func (t *Tier) Stats() Stats {
 	for n := range counts {
 		s.Counts[countNames[n]] = t.count.of[n].Load()
 	}
-	for l, name := range labelNames {
-		s.Labels[name] = t.count.labels[l].Load()
+	for l := decide.Undecided; l <= decide.Disagrees; l++ {
+		s.Labels[l.String()] = t.count.labels[l].Load()
 	}
 	t.count.mu.Lock()
 	s.Reasons = maps.Clone(t.count.reasons)
@@ -200,8 +201,8 @@ func (t *Tier) Stats() Stats {
 	}
 	for _, k := range t.controls.list() {
 		s.Routes = append(s.Routes, RouteStats{
-			Route: k.route, Delta: k.delta, Strict: t.controls.strict(k.route, k.delta), Level: k.level, Halted: k.level >= haltLevel,
-			Labels: k.labels, Wrong: k.wrong, Lower: lowerBound(k.labels, k.wrong), Upper: k.upper,
+			Route: k.route, Delta: k.delta, Bar: min(1, k.Bar(k.delta)), Level: int(k.Level), Off: k.Off,
+			Labels: uint64(k.All), Wrong: uint64(k.Bad), Undecided: k.unsure, Lower: k.lower, Upper: k.upper,
 		})
 	}
 	return s

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"purser/internal/store"
+	"purser/semcache/decide"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
@@ -71,17 +72,11 @@ func TestEveryDamagedByteOfAnEntryIsNoticed(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	e := &entry{created: 1, expires: 2, scale: 0.5, row: []int8{1, -2}, text: "what?"}
 	f.Add(e.encode(nil, nil))
-	f.Add((&standing{good: 1, bad: 2, rejected: []uint64{3}}).encode())
-	f.Add((&control{route: "r", delta: 0.01, labels: 3}).encode())
+	f.Add((&control{route: "r", delta: 0.01, unsure: 3}).encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if e, err := decodeEntry(b, nil, nil); err == nil {
 			if again, err := decodeEntry(e.encode(nil, nil), nil, nil); err != nil || !reflect.DeepEqual(again, e) {
 				t.Fatalf("%+v, %v", again, err)
-			}
-		}
-		if s, ok := decodeStanding(b); ok {
-			if again, ok := decodeStanding(s.encode()); !ok || !reflect.DeepEqual(again, s) {
-				t.Fatalf("%+v", again)
 			}
 		}
 		if k, ok := decodeControl(b); ok {
@@ -99,8 +94,8 @@ func TestCompatVersion1(t *testing.T) {
 		e.answer[i] = byte(i)
 	}
 	e.space = spaceOf("words:1")
-	st := standing{good: 300, bad: 1, rejected: []uint64{1 << 63, 7}}
-	k := control{route: "openai", delta: 0.01, level: 1, labels: 301, wrong: 2, upper: upperBound(301, 2)}
+	k := control{route: "openai", delta: 0.01, Controller: decide.Controller{Level: -1, Floor: 2, Bad: 2, All: 301, Off: true}, unsure: 500}
+	k.measure()
 	for name, form := range map[string]struct {
 		bytes []byte
 		check func([]byte) error
@@ -111,12 +106,6 @@ func TestCompatVersion1(t *testing.T) {
 				err = fmt.Errorf("%+v", got)
 			}
 			return err
-		}},
-		"standing": {st.encode(), func(b []byte) error {
-			if got, ok := decodeStanding(b); !ok || !reflect.DeepEqual(got, st) {
-				return fmt.Errorf("%+v", got)
-			}
-			return nil
 		}},
 		"control": {k.encode(), func(b []byte) error {
 			if got, ok := decodeControl(b); !ok || got != k {
@@ -159,16 +148,16 @@ func TestRebuiltFromTheStore(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.with.Seal = testSeal{3} })
 	key := w.teach(question(original), "blue")
 	f := w.ask(question(original))
-	w.tier.known(f.Visit.tenant).learn(&f.Visit.scope, &f.Entry, func(s *standing) { s.label(true, 1) })
-	st, _ := w.tier.known(f.Visit.tenant).learn(&f.Visit.scope, &f.Entry, func(s *standing) { s.label(false, 9) })
-	w.tier.writeStanding(f.Visit.tenant, &f.Visit.scope, &f.Entry, st.encode())
+	w.tier.known(f.Visit.tenant).learn(&f.Visit.scope, &f.Entry, func(h decide.History) decide.History { return h.Observe(decide.Prepare("one"), decide.Agrees) })
+	st, _ := w.tier.known(f.Visit.tenant).learn(&f.Visit.scope, &f.Entry, func(h decide.History) decide.History { return h.Observe(decide.Prepare("nine"), decide.Disagrees) })
+	w.tier.writeHistory(f.Visit.tenant, &f.Visit.scope, &f.Entry, st.Append(nil))
 	w.reopen()
 	if g := w.expect(question(original), Serve, reasonNormal); g.Answer != key {
 		t.Errorf("found %+v", g)
 	}
 	g := w.expect(question(paraphrase), Miss, reasonLow) // it was wrong once
-	if g.at.standing.good != 1 || g.at.standing.bad != 1 || !g.at.standing.rejects(9) {
-		t.Errorf("standing %+v", g.at.standing)
+	if h := g.at.history; h.Good != 1 || h.Bad != 1 || !h.Rejects(decide.Prepare("nine")) {
+		t.Errorf("history %+v", h)
 	}
 	w.pass(2 * time.Hour)
 	w.reopen()

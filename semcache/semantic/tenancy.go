@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"purser/ledger"
+	"purser/semcache/decide"
 	"purser/semcache/index"
 )
 
@@ -19,7 +20,7 @@ type seat struct {
 	created, expires ledger.Instant
 	order            *list.Element // in the tenancy's
 
-	standing standing // guarded by the tenancy's lock
+	history decide.History // guarded by the tenancy's lock
 }
 
 // segment is the entries of one scope.
@@ -78,7 +79,7 @@ func (t *tenancy) len() int {
 type near struct {
 	*seat
 	similarity float32
-	standing   standing // as it was when it was found
+	history    decide.History // as it was when it was found
 }
 
 // find returns the entry of that id.
@@ -87,7 +88,7 @@ func (t *tenancy) find(s *Scope, id *EntryID) (near, bool) {
 	defer t.mu.RUnlock()
 	if g := t.scopes[*s]; g != nil {
 		if p := g.byID[*id]; p != nil {
-			return near{p, 1, p.standing}, true
+			return near{p, 1, p.history}, true
 		}
 	}
 	return near{}, false
@@ -108,7 +109,7 @@ func (t *tenancy) search(s *Scope, q []int8, scale float32, k int, floor float32
 	defer t.mu.RUnlock()
 	for _, h := range hits {
 		if p := g.serials[h.ID]; p != nil {
-			found = append(found, near{p, h.Score, p.standing})
+			found = append(found, near{p, h.Score, p.history})
 		}
 	}
 	return found, true
@@ -238,16 +239,16 @@ func (t *tenancy) shed(n int) (gone []*seat) {
 }
 
 // learn changes what is known of an entry, if it is still there, and returns it.
-func (t *tenancy) learn(s *Scope, id *EntryID, change func(*standing)) (standing, bool) {
+func (t *tenancy) learn(s *Scope, id *EntryID, change func(decide.History) decide.History) (decide.History, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := t.scopes[*s]
 	if g == nil || g.byID[*id] == nil {
-		return standing{}, false
+		return decide.History{}, false
 	}
 	p := g.byID[*id]
-	change(&p.standing)
-	return p.standing, true
+	p.history = change(p.history)
+	return p.history, true
 }
 
 // admit says whether the tenant may make one more entry now.

@@ -93,14 +93,6 @@ type With struct {
 	Log        *slog.Logger
 }
 
-// Moved says that the measured error of a route made the tier stricter, or less so.
-type Moved struct {
-	Route  string
-	Delta  float64
-	Level  int // 0: as configured
-	Halted bool
-}
-
 // Tier is the semantic tier of one node. [Open] makes one. Its methods are safe for
 // concurrent use.
 type Tier struct {

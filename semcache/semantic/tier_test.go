@@ -47,7 +47,7 @@ func TestShadowMeasuresAndNeverServes(t *testing.T) {
 	f := w.expect(q, Would, reasonNormal)
 	w.answer(q, f, "Paris.")
 	s := w.tier.Stats()
-	if s.Labels["same"] != 1 || s.Verdicts["served"] != 0 {
+	if s.Labels["agrees"] != 1 || s.Verdicts["served"] != 0 {
 		t.Errorf("stats %+v", s)
 	}
 }
@@ -144,7 +144,9 @@ func TestInsertRateIsTheTenantsOwn(t *testing.T) {
 // TestFullTierTakesFromWhoHasMost: a tenant that floods the tier drives out its own
 // entries, and nobody else's.
 func TestFullTierTakesFromWhoHasMost(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.cfg.Entries, w.cfg.TenantEntries, w.cfg.ScopeEntries, w.cfg.Inserts = 20, 18, 18, 1000 })
+	w := newWorld(t, func(w *world) {
+		w.cfg.Entries, w.cfg.TenantEntries, w.cfg.ScopeEntries, w.cfg.Inserts = 20, 18, 18, 1000
+	})
 	small := question("what is the capital of France?")
 	small.In.Tenant = "org:small"
 	w.teach(small, "Paris.")

@@ -12,6 +12,7 @@ import (
 	api "github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/metadata"
 
 	"purser/ledger"
 	"purser/semcache/semantic"
@@ -105,12 +106,13 @@ func open(o Options, p pace) (*Tier, error) {
 		return nil, fmt.Errorf("qdrant: %w", err)
 	}
 	t.client, err = api.NewClient(&api.Config{
-		Host: host, Port: port, APIKey: o.Config.APIKey, UseTLS: tlsConfig != nil, TLSConfig: tlsConfig,
+		Host: host, Port: port, UseTLS: tlsConfig != nil, TLSConfig: tlsConfig,
 		PoolSize: 1,
 		// The library's check would wait for a minute, and only warn.
 		SkipCompatibilityCheck: true,
 		GrpcOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(largestAnswer)),
+			grpc.WithChainUnaryInterceptor(withKey(o.Config.APIKey)),
 			grpc.WithDisableServiceConfig(), // which would be asked of DNS, and could set retries
 			grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: p.first / 2, Multiplier: 1.6, Jitter: 0.2, MaxDelay: p.longest / 4}, MinConnectTimeout: 2 * time.Second}),
 		},
@@ -118,12 +120,26 @@ func open(o Options, p pace) (*Tier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("qdrant: %w", err)
 	}
+	if o.Config.APIKey != "" && !o.Config.TLS {
+		o.Log.Warn("the API key of the shared semantic tier is sent in the clear, as plain_api_key allows")
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	t.stop = stop
 	t.work.Go(func() { t.keep(ctx) })
 	t.work.Go(func() { defer close(t.wrote); t.write(ctx) })
 	t.work.Go(func() { t.sweep(ctx) })
 	return t, nil
+}
+
+// withKey sends an API key with each call. The client library would do the same, and
+// write to the process's default log.
+func withKey(key string) grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if key != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, "api-key", key)
+		}
+		return call(ctx, method, req, reply, conn, opts...)
+	}
 }
 
 // Close writes what is queued, as long as the server takes it and ctx lasts, and ends

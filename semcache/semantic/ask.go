@@ -304,7 +304,7 @@ func (l *look) judge(c *near, margin float64, read func() *decide.View, shared b
 		f.Reason = reasonOff
 		return f, false
 	}
-	if !l.control.Serves(lower, l.q.Policy.Delta) {
+	if lower <= 0 || lower < l.control.bar() {
 		f.Reason = reasonLow
 		if l.visit.compare == nil && p >= grey {
 			l.visit.compare = would // the fresh answer is there anyway
@@ -379,5 +379,5 @@ func (t *Tier) Explain(ctx context.Context, q *Question) (Found, Scope, []Candid
 // policy says, or more where more errors than that were measured.
 func (t *Tier) Bar(q *Question) float64 {
 	k := t.controls.get(q.In.Route, q.Policy.Delta)
-	return min(1, k.Controller.Bar(q.Policy.Delta))
+	return min(1, k.bar())
 }

@@ -22,8 +22,10 @@ type control struct {
 	delta float64
 	decide.Controller
 	unsure uint64 // comparisons that could not tell, since the start
+	seen   tally  // every label, of misses too
 
 	lower, upper float64 // bounds of the share that is wrong: 0 and 1 while there is no label
+	earned       float64 // lower bound of being right from which on entries have proved right here; above 1 while none have
 }
 
 const (
@@ -36,6 +38,18 @@ const (
 
 func (k *control) measure() {
 	k.lower, k.upper = decide.ClopperPearson(int(k.Bad), int(k.All), twoSided)
+	k.earned = k.seen.earned(k.delta)
+}
+
+// bar is the lower bound of being right that an entry has to reach: the model's own, or
+// what entries have earned on this route, unless more errors were measured there than
+// may be.
+func (k *control) bar() float64 {
+	b := k.Bar(k.delta)
+	if !k.Off && k.Level <= 0 {
+		b = min(b, k.earned)
+	}
+	return b
 }
 
 // controlKey tells controls apart. Bounds are compared to a thousandth of a percent.
@@ -63,12 +77,13 @@ func (c *controls) get(route string, delta float64) control {
 	if k := c.of[keyOfControl("", delta)]; k != nil && len(c.of) >= maxControls {
 		return *k
 	}
-	return control{route: route, delta: delta, upper: 1}
+	return control{route: route, delta: delta, upper: 1, earned: 2}
 }
 
-// observe notes a label, and returns the control as it is then. A comparison that could
-// not tell is counted, and moves nothing.
-func (c *controls) observe(route string, delta float64, l decide.Label) (now control, did decide.Event) {
+// observe notes a label of an entry with a lower bound of being right, and returns the
+// control as it is then. would says that it would have been served. A comparison that
+// could not tell is counted, and moves nothing.
+func (c *controls) observe(route string, delta float64, l decide.Label, lower float64, would bool) (now control, did decide.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.of == nil {
@@ -84,11 +99,14 @@ func (c *controls) observe(route string, delta float64, l decide.Label) (now con
 		k = &control{route: key.route, delta: delta}
 		c.of[key] = k
 	}
-	if l == decide.Undecided {
+	switch {
+	case l == decide.Undecided:
 		k.unsure++
-	} else {
+		return *k, decide.Kept
+	case would:
 		k.Controller, did = k.Observe(l, delta)
 	}
+	k.seen.add(lower, l == decide.Agrees)
 	k.measure()
 	return *k, did
 }
@@ -99,7 +117,7 @@ func (c *controls) reset(route string) (list []control) {
 	defer c.mu.Unlock()
 	for _, k := range c.of {
 		if route == "" || k.route == route {
-			k.Controller = k.Reset()
+			k.Controller, k.seen = k.Reset(), tally{}
 			k.measure()
 			list = append(list, *k)
 		}
@@ -130,8 +148,8 @@ type Moved struct {
 }
 
 // observe moves the control of a route.
-func (t *Tier) observe(v *Visit, l decide.Label) {
-	k, did := t.controls.observe(v.route, v.policy.Delta, l)
+func (t *Tier) observe(v *Visit, l decide.Label, lower float64, would bool) {
+	k, did := t.controls.observe(v.route, v.policy.Delta, l, lower, would)
 	t.keepControl(&k)
 	if did == decide.Kept {
 		return
@@ -159,7 +177,7 @@ func (t *Tier) keepControl(k *control) {
 }
 
 // controlVersion of the stored form: version, delta, level, floor, off, bad, all,
-// unsure, route. Its key is the hash of route and delta.
+// unsure, the tally, route. Its key is the hash of route and delta.
 const controlVersion = 1
 
 func (k *control) key() []byte {
@@ -177,6 +195,9 @@ func (k *control) encode() []byte {
 	b = binary.BigEndian.AppendUint16(b, k.Bad)
 	b = binary.BigEndian.AppendUint16(b, k.All)
 	b = binary.AppendUvarint(b, k.unsure)
+	for _, n := range k.seen {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(n.good)), uint64(n.bad))
+	}
 	return append(b, k.route...)
 }
 
@@ -190,6 +211,9 @@ func decodeControl(b []byte) (k control, ok bool) {
 	k.Bad, k.All = binary.BigEndian.Uint16(b[12:]), binary.BigEndian.Uint16(b[14:])
 	in := input{b: b[fixed:]}
 	k.unsure = in.uvarint()
+	for i := range k.seen {
+		k.seen[i] = marks{uint32(in.length(maxTally)), uint32(in.length(maxTally))}
+	}
 	k.route = string(in.b)
 	if in.bad || k.Bad > k.All || !(k.delta > 0 && k.delta < 1) {
 		return k, false

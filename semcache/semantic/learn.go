@@ -102,8 +102,8 @@ func (t *Tier) compare(ctx context.Context, l *Lesson, fresh string) bool {
 			}
 		}
 	}
-	if c.would && !c.normal {
-		t.observe(v, label)
+	if !c.normal {
+		t.observe(v, label, c.probability, c.would)
 	}
 	return c.would && label == decide.Agrees
 }

@@ -119,7 +119,7 @@ func TestMeasuredErrorTurnsARouteOff(t *testing.T) {
 	w := newWorld(t, nil)
 	v := &Visit{route: "openai", policy: serving()}
 	for range 50 {
-		w.tier.observe(v, decide.Disagrees)
+		w.tier.observe(v, decide.Disagrees, 0.9999, true)
 	}
 	w.teach(question(original), "blue")
 	w.expect(question(paraphrase), Miss, reasonOff)
@@ -151,7 +151,7 @@ func TestUndecidedComparisonsMoveNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	v := &Visit{route: "openai", policy: serving()}
 	for range 100 {
-		w.tier.observe(v, decide.Undecided)
+		w.tier.observe(v, decide.Undecided, 0.9999, true)
 	}
 	s := w.tier.Stats()
 	if r := s.Routes[0]; r.Undecided != 100 || r.Labels != 30 || r.Wrong != 0 || r.Off {

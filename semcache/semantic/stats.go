@@ -74,37 +74,25 @@ func (t *Tier) noteFound(f *Found) {
 	}
 }
 
-// steps is how many parts the curve has of the probabilities from 0 to 1: the upper
-// ones are where answers are served, and are narrower.
-var steps = [...]float64{0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995, 0.999}
-
 // curve counts lookups and labels by the lower bound that the best entry had.
 type curve struct {
 	mu                sync.Mutex
-	looked, good, bad [len(steps)]uint64
-}
-
-func step(p float64) int {
-	i := len(steps) - 1
-	for i > 0 && p < steps[i] {
-		i--
-	}
-	return i
+	looked, good, bad [len(grid)]uint64
 }
 
 func (c *curve) look(p float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.looked[step(p)]++
+	c.looked[cell(p)]++
 }
 
 func (c *curve) label(p float64, good bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if good {
-		c.good[step(p)]++
+		c.good[cell(p)]++
 	} else {
-		c.bad[step(p)]++
+		c.bad[cell(p)]++
 	}
 }
 
@@ -126,9 +114,9 @@ func (c *curve) points() []CurvePoint {
 	}
 	var out []CurvePoint
 	var looked, good, bad uint64
-	for i := len(steps) - 1; i > 0; i-- {
+	for i := len(grid) - 1; i > 0; i-- {
 		looked, good, bad = looked+c.looked[i], good+c.good[i], bad+c.bad[i]
-		p := CurvePoint{From: steps[i], Labels: good + bad}
+		p := CurvePoint{From: grid[i], Labels: good + bad}
 		if all > 0 {
 			p.HitRatio = float64(looked) / float64(all)
 		}
@@ -201,7 +189,7 @@ func (t *Tier) Stats() Stats {
 	}
 	for _, k := range t.controls.list() {
 		s.Routes = append(s.Routes, RouteStats{
-			Route: k.route, Delta: k.delta, Bar: min(1, k.Bar(k.delta)), Level: int(k.Level), Off: k.Off,
+			Route: k.route, Delta: k.delta, Bar: min(1, k.bar()), Level: int(k.Level), Off: k.Off,
 			Labels: uint64(k.All), Wrong: uint64(k.Bad), Undecided: k.unsure, Lower: k.lower, Upper: k.upper,
 		})
 	}

@@ -131,7 +131,7 @@ func newWorld(t testing.TB, change func(*world)) *world {
 func (w *world) trust() {
 	v := &Visit{route: "openai", policy: serving()}
 	for range 30 {
-		w.tier.observe(v, decide.Agrees)
+		w.tier.observe(v, decide.Agrees, 0.9999, true)
 	}
 }
 

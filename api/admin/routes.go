@@ -81,6 +81,7 @@ func (a *API) routes() []route {
 		{"POST", "/admin/v1/semcache/purge", access.CacheWrite, whole(a.purgeSemcache)},
 		{"POST", "/admin/v1/semcache/reset", access.CacheWrite, whole(a.resetSemcache)},
 		{"GET", "/admin/v1/usage", access.UsageRead, own(a.usage)},
+		{"GET", "/admin/v1/usage/records", access.UsageRead, own(a.records)},
 		{"GET", "/admin/v1/alerts", access.WebhooksRead, whole(a.listAlerts)},
 		{"GET", "/admin/v1/alerts/deliveries", access.WebhooksRead, whole(a.listDeliveries)},
 		{"POST", "/admin/v1/alerts/test/{webhook}", access.WebhooksWrite, whole(a.testWebhook)},

@@ -182,6 +182,8 @@ type UsageRow struct {
 	Baseline Money            `json:"baseline_nanousd"`          // without any lever: cost and savings
 	Savings  map[string]Money `json:"savings_nanousd,omitempty"` // by lever
 	Outcomes map[string]int64 `json:"outcomes,omitempty"`        // records by how they ended
+	Semantic int64            `json:"semantic_hits,omitempty"`
+	Error    int64            `json:"semantic_error_bound_millionths,omitempty"` // the largest upper bound that those were served under
 	TotalP50 int64            `json:"total_p50_ns,omitempty"`
 	FirstP50 int64            `json:"first_byte_p50_ns,omitempty"`
 }

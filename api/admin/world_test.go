@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -261,6 +262,17 @@ func (e *estate) Usage(_ context.Context, q UsageQuery) (r UsageReport, err erro
 		}
 	}
 	return r, nil
+}
+
+func (e *estate) Records(_ context.Context, q UsageQuery, w io.Writer) error {
+	for _, t := range targets {
+		if q.Reach.Covers(ownedBy(t.id)) {
+			if _, err := fmt.Fprintf(w, "{\"id\":%q}\n", t.id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // send sends one request to a handler and gives the status and the body.

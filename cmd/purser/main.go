@@ -43,6 +43,8 @@ type cli struct {
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
+	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
+	Replay      replayCmd      `cmd:"" help:"What recorded or traced traffic would have cost, been refused and saved under other settings."`
 	Credential  credentialCmd  `cmd:"" help:"Providers' keys that the cluster keeps sealed: put, list, show, rotate, check, delete."`
 	Vault       vaultCmd       `cmd:"" help:"Master and data keys of sealed credentials: new-key, status, rotate-master, rotate-data."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`

@@ -44,6 +44,14 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, owned: []string{"github.com/tidwall/gjson"}, banned: []string{"os", "net", "net/http", "math/rand"},
 		why: "whether a run goes round in circles is judged from its requests alone; governance reads its rules",
 	},
+	"proxy/route/learned": {
+		module: []string{"ledger"}, banned: []string{"time", "os", "net", "net/http", "math/rand", "math/rand/v2"},
+		why: "what is learned follows from examples and a seed alone",
+	},
+	"internal/replay": {
+		module: []string{"ledger", "proxy/price"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2"},
+		why: "what traffic would have cost follows from the requests, the scenario and the catalogue",
+	},
 	"proxy/template": {
 		module: []string{"ledger", "proxy/dialect/jsonscan"}, banned: []string{"time", "os", "net", "net/http", "math/rand", "math/rand/v2"},
 		why: "what a request becomes follows from its body and the template alone; governance reads templates",

@@ -53,6 +53,11 @@ type Row struct {
 	Saved    [record.MaxLever + 1]ledger.Amount // by lever; 0 is one of a newer program
 	Outcomes [record.MaxOutcome + 1]int64       // records by outcome; 0 is one of a newer program
 
+	// Semantic is how many requests were answered by an answer to another question, and
+	// SemanticBound the largest upper bound of the error they were served under, in
+	// millionths.
+	Semantic, SemanticBound int64
+
 	Total     Latency // of the records with a duration
 	FirstByte Latency // of the records that sent a byte
 
@@ -157,6 +162,10 @@ func (r *Row) add(rec *record.Record) {
 		r.Saved[known(s.Lever, record.MaxLever)] += s.Amount
 	}
 	r.Outcomes[known(rec.Outcome, record.MaxOutcome)]++
+	if rec.Semantic.Verdict == record.SemanticServed {
+		r.Semantic++
+		r.SemanticBound = max(r.SemanticBound, rec.Semantic.Bound)
+	}
 	r.total.add(rec.Total)
 	r.firstByte.add(rec.FirstByte)
 }
@@ -188,6 +197,8 @@ func (r *Row) merge(o *Row) {
 	for i, n := range o.Outcomes {
 		r.Outcomes[i] += n
 	}
+	r.Semantic += o.Semantic
+	r.SemanticBound = max(r.SemanticBound, o.SemanticBound)
 	r.total.merge(&o.total)
 	r.firstByte.merge(&o.firstByte)
 }

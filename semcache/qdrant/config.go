@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -73,6 +74,9 @@ func (c Config) hostPort() (host string, port int, err error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n == 0 || host == "" {
 		return "", 0, fmt.Errorf("%q is not host:port", c.Address)
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]" // as the client library has to have it
 	}
 	return host, int(n), nil
 }

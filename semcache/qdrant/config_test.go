@@ -55,10 +55,12 @@ func TestValidate(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	bare := ok
-	bare.Address = "qdrant.internal"
-	if host, port, err := bare.hostPort(); host != "qdrant.internal" || port != defaultPort || err != nil {
-		t.Errorf("%s, %d, %v", host, port, err)
+	for address, want := range map[string]string{"qdrant.internal": "qdrant.internal", "[::1]:6334": "[::1]", "10.0.0.1:6334": "10.0.0.1"} {
+		c := ok
+		c.Address = address
+		if host, port, err := c.hostPort(); host != want || port != defaultPort || err != nil {
+			t.Errorf("%s is %s, %d, %v", address, host, port, err)
+		}
 	}
 }
 

@@ -80,7 +80,8 @@ type Metrics struct {
 	duration  *prometheus.HistogramVec
 	found     *prometheus.CounterVec
 
-	rulings *prometheus.CounterVec
+	rulings  *prometheus.CounterVec
+	semantic *prometheus.CounterVec
 
 	models, rules limited
 	entities      limited
@@ -116,6 +117,7 @@ func New(g Gauges) *Metrics {
 	m.saved = counter("purser_saved_usd_total", "What a lever saved, in dollars, of requests that it saved something of.", "lever")
 	m.lost = counter("purser_lever_loss_usd_total", "What a lever cost beyond what it saved, in dollars, of requests that it made dearer.", "lever")
 	m.rulings = counter("purser_policy_rulings_total", "What rules of policies did to requests, or in shadow would have done.", "policy", "rule", "effect", "mode")
+	m.semantic = counter("purser_semantic_cache_total", "Requests that the semantic cache was asked about, by what it said and why it gave nothing.", "verdict", "reason")
 	m.overrun = single("purser_overrun_usd_total", "Cost beyond the hold of its call, in dollars.")
 	m.presumed = single("purser_full_hold_usd_total", "Cost charged as the whole hold, because the call's usage is unknown, in dollars.")
 	m.attempts = counter("purser_upstream_calls_total", "Upstream calls of finished requests.", "upstream")
@@ -163,6 +165,9 @@ func (m *Metrics) Observe(r *record.Record) {
 	}
 	for _, p := range r.Rulings {
 		m.ruled(p)
+	}
+	if r.Semantic.Verdict != record.SemanticNone {
+		m.semantic.WithLabelValues(r.Semantic.Verdict.String(), r.Semantic.Reason).Inc()
 	}
 	for _, s := range r.Savings {
 		if s.Amount < 0 {

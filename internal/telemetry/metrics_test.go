@@ -106,6 +106,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	m := New(zeroGauges())
 	r := completed("gpt-4o")
 	r.Rulings = []record.Ruling{{Policy: "p", Rule: "r", Effect: record.PolicyWarned}}
+	r.Semantic.Verdict = record.SemanticMiss
 	r.Savings = append(r.Savings, record.Saving{Lever: record.LeverNativeCache, Amount: -1})
 	m.Observe(r)
 	m.Redacted("EMAIL", "mask", 1)

@@ -174,6 +174,12 @@ var rooms = map[string]room{
 		owned: []string{"github.com/qdrant/go-client", "google.golang.org/grpc", "google.golang.org/protobuf"},
 		why:   "it is for tests alone: the server's double must not share the client's code, or both would err alike",
 	},
+	"semcache/semantic": {
+		module: []string{"ledger", "internal/store", "semcache/decide", "semcache/index"},
+		owned:  []string{"github.com/cockroachdb/pebble/v2"},
+		banned: []string{"os", "net", "net/http"},
+		why:    "scopes come to it as hashes of bytes: it knows neither keys nor dialects, and waits for embedders and the shared tier behind seams",
+	},
 	"semcache/embed": {
 		owned: []string{"golang.org/x/text"},
 		why:   "texts become vectors here, whoever asks; it knows neither tenants nor requests",

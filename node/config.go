@@ -383,6 +383,7 @@ func (c *Config) Validate() error {
 		bad("cache.entry_bytes", "%d is not within 1 to 3145728", c.Cache.EntryBytes)
 	}
 	under("semcache", c.Semcache.validate())
+	under("semcache.qdrant", c.Semcache.Qdrant.validate())
 	if c.Audit.Retention < 24*time.Hour {
 		bad("audit.retention", "%v is shorter than 24h", c.Audit.Retention)
 	}

@@ -25,6 +25,7 @@ import (
 	"purser/proxy/price"
 	"purser/proxy/upstream/googletoken"
 	"purser/raftfsm"
+	"purser/semcache/qdrant"
 )
 
 // Node is a running node.
@@ -52,6 +53,7 @@ type Node struct {
 	redactor  *redactor
 	current   *currency
 	cache     *cache
+	shared    *qdrant.Tier   // nil: no semantic tier in common with other nodes
 	semantic  *semanticCache // nil: there is none
 	prices    *price.Catalogue
 	upstreams []*proxy.Upstream
@@ -126,7 +128,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
-		Breakers: n.breakers.count, Loops: n.loops.counts,
+		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier,
 	})
 	if err := n.openRedactions(); err != nil {
 		return err
@@ -389,6 +391,7 @@ func (n *Node) close() error {
 	if n.semantic != nil {
 		n.semantic.tier.Close()
 	}
+	errs = append(errs, n.closeShared())
 	if n.cache != nil {
 		n.cache.tier.Close()
 	}

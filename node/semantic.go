@@ -37,8 +37,9 @@ func (n *Node) openSemantic(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("semcache.embedder: %w", err)
 	}
+	shared, sharedSeal := n.openShared(embedder.ID(), embedder.Dim())
 	tier, err := semantic.Open(n.store, c.tier(), semantic.With{
-		Embedder: embedder, Model: model, Native: embedder.ID() == table.ID(), Answers: n.cache, Seal: seal, Now: now, Log: n.log,
+		Embedder: embedder, Model: model, Native: embedder.ID() == table.ID(), Answers: n.cache, Seal: seal, Shared: shared, SharedSeal: sharedSeal, Now: now, Log: n.log,
 		Tell: func(m semantic.Moved) { n.tellMoved(m) },
 	})
 	if err != nil {

@@ -13,13 +13,13 @@ import (
 type SemcacheConfig struct {
 	Enabled  bool           `yaml:"enabled"`  // default true; it needs the exact cache
 	Embedder EmbedderConfig `yaml:"embedder"` // what makes vectors of questions
+	Qdrant   QdrantConfig   `yaml:"qdrant"`   // the tier that nodes have in common
 
 	Entries       int           `yaml:"entries"`            // questions of all tenants, default 100000, 1 to 1000000
 	TenantEntries int           `yaml:"tenant_entries"`     // of one tenant, default 50000, up to entries
 	ScopeEntries  int           `yaml:"scope_entries"`      // of one scope, default 20000, up to entries
 	Inserts       int           `yaml:"inserts_per_minute"` // that a tenant may add, default 600, 1 to 1000000
 	EmbedWait     time.Duration `yaml:"embed_wait"`         // how long a request waits for its vector, default 50ms, 1ms to 10s
-	SharedWait    time.Duration `yaml:"shared_wait"`        // how long it waits for the shared tier, default 50ms, 1ms to 10s
 	Floor         float64       `yaml:"floor"`              // similarity below which questions are not compared, default 0.55, 0 to 1
 }
 
@@ -43,8 +43,8 @@ const (
 func defaultSemcache() SemcacheConfig {
 	d := semantic.DefaultConfig()
 	return SemcacheConfig{
-		Enabled: true, Embedder: EmbedderConfig{Kind: embedStatic}, Entries: d.Entries, TenantEntries: d.TenantEntries, ScopeEntries: d.ScopeEntries,
-		Inserts: d.Inserts, EmbedWait: d.EmbedWait, SharedWait: d.SharedWait, Floor: d.Floor,
+		Enabled: true, Embedder: EmbedderConfig{Kind: embedStatic}, Qdrant: defaultQdrant(), Entries: d.Entries, TenantEntries: d.TenantEntries, ScopeEntries: d.ScopeEntries,
+		Inserts: d.Inserts, EmbedWait: d.EmbedWait, Floor: d.Floor,
 	}
 }
 
@@ -52,7 +52,10 @@ func defaultSemcache() SemcacheConfig {
 func (c *SemcacheConfig) tier() semantic.Config {
 	t := semantic.DefaultConfig()
 	t.Entries, t.TenantEntries, t.ScopeEntries, t.Inserts = c.Entries, c.TenantEntries, c.ScopeEntries, c.Inserts
-	t.EmbedWait, t.SharedWait, t.Floor = c.EmbedWait, c.SharedWait, c.Floor
+	t.EmbedWait, t.Floor = c.EmbedWait, c.Floor
+	if c.Qdrant.Address != "" {
+		t.SharedWait = c.Qdrant.Timeout
+	}
 	return t
 }
 

@@ -59,6 +59,8 @@ type Gauges struct {
 	Breakers func() (open, halfOpen, spent float64)
 	// Loops is how many loops of runs and sessions were found, by kind.
 	Loops func() map[string]float64
+	// Shared is the semantic tier that nodes have in common; false where there is none.
+	Shared func() (SharedTier, bool)
 }
 
 // Metrics are the node's metrics.
@@ -139,7 +141,7 @@ func New(g Gauges) *Metrics {
 		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",
 	}, g.Foreign))
 	m.registry.MustRegister(newUpstreams(g.Upstreams))
-	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops))
+	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops), sharedTier(g.Shared))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

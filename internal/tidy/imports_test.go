@@ -165,6 +165,15 @@ var rooms = map[string]room{
 		owned:  []string{"github.com/cockroachdb/pebble/v2"},
 		why:    "a cache that knew keys or budgets could leak between tenants",
 	},
+	"semcache/qdrant": {
+		module: []string{"ledger", "semcache/semantic"},
+		owned:  []string{"github.com/qdrant/go-client", "google.golang.org/grpc"},
+		why:    "the tier that nodes have in common keeps what it is given, sealed, and decides nothing about answers",
+	},
+	"semcache/qdrant/double": {
+		owned: []string{"github.com/qdrant/go-client", "google.golang.org/grpc", "google.golang.org/protobuf"},
+		why:   "it is for tests alone: the server's double must not share the client's code, or both would err alike",
+	},
 	"semcache/semantic": {
 		module: []string{"ledger", "internal/store", "semcache/decide", "semcache/index"},
 		owned:  []string{"github.com/cockroachdb/pebble/v2"},

@@ -37,12 +37,11 @@ type cli struct {
 	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
 	Import      importCmd      `cmd:"" help:"Take over from another gateway: litellm."`
 	Policy      policyCmd      `cmd:"" help:"Policies: check, test, explain."`
-	Semcache    semcacheCmd    `cmd:"" help:"The semantic cache: stats, explain, purge."`
+	Semcache    semcacheCmd    `cmd:"" help:"The semantic cache: stats, explain, reset, purge, eval."`
 	Redact      redactCmd      `cmd:"" help:"Redactions: try one on a text, list what can be found."`
 	Prompt      promptCmd      `cmd:"" help:"Prompt templates: push, list, show, diff, promote, roll-back, render, compare."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
-	Semcache    semcacheCmd    `cmd:"" help:"The semantic cache: eval."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
 	Replay      replayCmd      `cmd:"" help:"What recorded or traced traffic would have cost, been refused and saved under other settings."`

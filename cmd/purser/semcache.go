@@ -17,6 +17,7 @@ type semcacheCmd struct {
 	Stats   semcacheStatsCmd   `cmd:"" help:"Show what a node's semantic cache has done, and the error that was measured on each route."`
 	Explain semcacheExplainCmd `cmd:"" help:"Ask a node what a request would find in the semantic cache, and why."`
 	Reset   semcacheResetCmd   `cmd:"" help:"Begin anew what was measured of a route, so that it serves again."`
+	Eval    semcacheEvalCmd    `cmd:"" help:"Measure the semantic decision on labelled pairs: how many near misses it rejects, and how often it errs."`
 	Purge   semcachePurgeCmd   `cmd:"" help:"Remove entries of a node's semantic cache, of the tier that nodes share, and their answers."`
 }
 

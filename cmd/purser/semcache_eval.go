@@ -15,10 +15,6 @@ import (
 	"purser/semcache/labelled"
 )
 
-type semcacheCmd struct {
-	Eval semcacheEvalCmd `cmd:"" help:"Measure the semantic decision on labelled pairs: how many near misses it rejects, and how often it errs."`
-}
-
 // semcacheEvalCmd measures the semantic decision on labelled pairs from files.
 type semcacheEvalCmd struct {
 	Pairs    string   `help:"The labelled pairs; .gz is unpacked." placeholder:"FILE"`

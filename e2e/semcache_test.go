@@ -42,7 +42,7 @@ func TestSemanticHits(t *testing.T) {
 		}
 		return nil
 	})
-	if header.Get("x-purser-semantic-similarity") != "1.0000" || len(header.Get("x-purser-semantic-entry")) != 16 || header.Get("x-purser-semantic-age") == "" {
+	if header.Get("x-purser-semantic-similarity") != "1.0000" || len(header.Get("x-purser-semantic-entry")) != 16 || header.Get("Age") == "" {
 		t.Errorf("headers %v", header)
 	}
 	bills = max(bills, len(r.billRows())) // the lesson may have come after a question

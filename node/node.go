@@ -55,6 +55,7 @@ type Node struct {
 	cache     *cache
 	shared    *qdrant.Tier   // nil: no semantic tier in common with other nodes
 	semantic  *semanticCache // nil: there is none
+	sharing   sharing
 	prices    *price.Catalogue
 	upstreams []*proxy.Upstream
 	tokens    []*googletoken.Source // of the upstreams that want them
@@ -128,7 +129,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
-		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier,
+		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier, Caches: n.cacheCounts,
 	})
 	if err := n.openRedactions(); err != nil {
 		return err
@@ -143,7 +144,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	if n.peers != nil {
 		n.peers.gossip.registered(n.purse.Incarnation())
 	}
-	if err := n.openCache(); err != nil {
+	if err := n.openCache(ctx); err != nil {
 		return err
 	}
 	if err := n.openSemantic(ctx); err != nil {
@@ -158,6 +159,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.keepHouse(base) })
 	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.touchKeys(base) })
+	n.background.Go(func() { n.keepOwners(base) })
 	n.background.Go(func() { n.reportProbes(base) })
 	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
@@ -384,6 +386,10 @@ func (n *Node) close() error {
 	if n.raft != nil {
 		errs = append(errs, n.raft.Close())
 	}
+	if n.cache != nil {
+		n.cache.fleet.Close() // before the others' calls are waited for
+	}
+	n.sharing.close()
 	if n.peers != nil {
 		errs = append(errs, n.peers.close())
 	}

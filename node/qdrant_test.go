@@ -21,8 +21,8 @@ type leads struct {
 
 func (l leads) Leader() bool { return l.yes }
 
-// sharing is what a node needs to open its shared tier.
-func sharing(t *testing.T, address string, log *bytes.Buffer) *Node {
+// sharingNode is what a node needs to open its shared tier.
+func sharingNode(t *testing.T, address string, log *bytes.Buffer) *Node {
 	t.Helper()
 	c := valid()
 	c.Semcache.Qdrant.Address, c.Semcache.Qdrant.SealKey = address, strings.Repeat("k", leastSealKey)
@@ -55,7 +55,7 @@ func TestWhatANodeSealsAndStoresAnotherFindsAndOpens(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	a, b := sharing(t, s.Addr(), &bytes.Buffer{}), sharing(t, s.Addr(), &bytes.Buffer{})
+	a, b := sharingNode(t, s.Addr(), &bytes.Buffer{}), sharingNode(t, s.Addr(), &bytes.Buffer{})
 	sharedA, sealA := a.openShared("static", 4)
 	sharedB, sealB := b.openShared("static", 4)
 	for _, n := range []*Node{a, b} {
@@ -88,7 +88,7 @@ func TestWhatANodeSealsAndStoresAnotherFindsAndOpens(t *testing.T) {
 
 func TestTheSharedTierIsNoConditionOfANode(t *testing.T) {
 	var log bytes.Buffer
-	without := sharing(t, "127.0.0.1:1", &log)
+	without := sharingNode(t, "127.0.0.1:1", &log)
 	without.cfg.Semcache.Qdrant.Address = ""
 	if shared, seal := without.openShared("static", 4); shared != nil || seal != nil {
 		t.Error("a tier without an address")
@@ -96,7 +96,7 @@ func TestTheSharedTierIsNoConditionOfANode(t *testing.T) {
 	if _, ok := without.sharedTier(); ok {
 		t.Error("metrics of no tier")
 	}
-	down := sharing(t, "127.0.0.1:1", &bytes.Buffer{})
+	down := sharingNode(t, "127.0.0.1:1", &bytes.Buffer{})
 	began := time.Now()
 	shared, _ := down.openShared("static", 4)
 	if took := time.Since(began); took > time.Second || shared == nil {
@@ -108,7 +108,7 @@ func TestTheSharedTierIsNoConditionOfANode(t *testing.T) {
 	if m, ok := down.sharedTier(); !ok || m.Ready || m.Lookups["off"] != 1 {
 		t.Errorf("metrics %+v", m)
 	}
-	lost := sharing(t, "127.0.0.1:1", &log)
+	lost := sharingNode(t, "127.0.0.1:1", &log)
 	lost.cfg.Semcache.Qdrant.TLS, lost.cfg.Semcache.Qdrant.CAFile = true, "/does/not/exist"
 	if shared, _ := lost.openShared("static", 4); shared != nil || !strings.Contains(log.String(), "ca_file") {
 		t.Errorf("a tier without its authorities; the log says %s", log.String())

@@ -45,7 +45,7 @@ func (n *Node) openSemantic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.semantic = &semanticCache{tier}
+	n.semantic = &semanticCache{tier: tier, cache: n.cache}
 	return nil
 }
 
@@ -88,12 +88,16 @@ func (n *Node) tellMoved(m semantic.Moved) {
 }
 
 // semanticCache is the semantic tier as the request path sees it.
-type semanticCache struct{ tier *semantic.Tier }
+type semanticCache struct {
+	tier    *semantic.Tier
+	flights semcache.Flights // of questions, by their normal form
+	cache   *cache
+}
 
 // Ask implements proxy.Semantic.
 func (s *semanticCache) Ask(ctx context.Context, q *proxy.SemanticQuestion) proxy.SemanticFound {
 	f := s.tier.Ask(ctx, questionOf(q))
-	out := proxy.SemanticFound{Semantic: recordOf(&f), Key: f.Answer, Age: f.Age, Flight: f.Flight, Ref: &f}
+	out := proxy.SemanticFound{Semantic: recordOf(&f), Key: f.Answer, Flight: f.Flight, Gone: func() { s.tier.Gone(&f) }}
 	if f.Visit != nil {
 		out.Visit = f.Visit
 	}
@@ -105,8 +109,33 @@ func (s *semanticCache) Learn(l proxy.SemanticLesson) {
 	s.tier.Learn(semantic.Lesson{Visit: l.Visit.(*semantic.Visit), Key: l.Key, Answer: l.Answer})
 }
 
-// Gone implements proxy.Semantic.
-func (s *semanticCache) Gone(f *proxy.SemanticFound) { s.tier.Gone(f.Ref.(*semantic.Found)) }
+// Join implements proxy.Semantic.
+func (s *semanticCache) Join(ctx context.Context, key [32]byte, limit time.Duration) (proxy.Flight, *proxy.Cached) {
+	f, e := s.flights.Join(ctx, semcache.Key(key), limit)
+	switch {
+	case f != nil:
+		return questionFlight{f, s.cache}, nil
+	case e != nil:
+		return nil, cachedOf(e, s.cache.now())
+	default:
+		return nil, nil
+	}
+}
+
+// questionFlight is a question that others of this node may be waiting for.
+type questionFlight struct {
+	f *semcache.Flight
+	c *cache
+}
+
+// Land implements proxy.Flight.
+func (f questionFlight) Land(fill *proxy.Fill) {
+	if fill == nil {
+		f.f.Land(nil)
+		return
+	}
+	f.f.Land(f.c.entryOf(fill))
+}
 
 func questionOf(q *proxy.SemanticQuestion) *semantic.Question {
 	p := semantic.DefaultPolicy()
@@ -141,9 +170,15 @@ func recordOf(f *semantic.Found) record.Semantic {
 func millionths(x float64) int64 { return int64(x*1e6 + 0.5) }
 
 // Answer implements semantic.Answers.
-func (c *cache) Answer(_ context.Context, key [32]byte, now ledger.Instant) ([]byte, bool) {
-	e, ok := c.tier.Get(semcache.Key(key), now)
-	if !ok {
+func (c *cache) Answer(ctx context.Context, key [32]byte, _ ledger.Instant) ([]byte, bool) {
+	if e, ok := c.Get(key, proxy.CacheAsk{}); ok {
+		return e.Body, true
+	}
+	f, e, _ := c.Join(ctx, key, proxy.CacheAsk{})
+	if f != nil {
+		f.Land(nil) // nobody makes it for this
+	}
+	if e == nil {
 		return nil, false
 	}
 	return e.Body, true

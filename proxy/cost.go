@@ -50,7 +50,7 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 	if x.looped.Why != loop.None {
 		h = append(h, HeaderField{headerLoop, string(x.looped.Why)})
 	}
-	if a.Stream == nil {
+	if a.Stream == nil && !x.hidesCache() {
 		h = appendCost(h, x.cost())
 	}
 	if x.chain == nil {

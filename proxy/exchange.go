@@ -47,12 +47,11 @@ type exchange struct {
 
 	chain    Chain
 	cacheKey [sha256.Size]byte
-	// flightKey is whom others wait for: those of the same cache key, or of the same
-	// question in other words.
-	flightKey [sha256.Size]byte
-	flight    Flight // not nil while others may be waiting for this answer
-	store     bool   // the answer may be kept
-	asking    any    // the semantic cache's, of a question that it may learn the answer to
+	caching  caching
+	flight   Flight // not nil while others may be waiting for this answer
+	alike    Flight // the same, others that ask the same question in other words
+	store    bool   // the answer may be kept
+	asking   any    // the semantic cache's, of a question that it may learn the answer to
 
 	kept    string   // the model of the answer that the request is about
 	homeKey string   // the credential that keeps what the call takes up, of a pool

@@ -67,10 +67,10 @@ func (x *exchange) recycle() {
 	x.req, x.endpoint, x.key, x.secret, x.rules, x.chain, x.flight, x.fill, x.asking = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt, x.refusedBy, x.levers, x.prompt = chosen{}, attempt{}, ruledBy{}, lever.Set{}, templated{}
 	x.judged.clear()
+	x.caching = caching{}
 	x.kept, x.homeKey, x.tried = "", "", x.tried[:0]
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.routed, x.resume, x.ended = "", false, false, false, false
-	x.flightKey = [len(x.flightKey)]byte{}
 	x.earlier, x.costInUsage, x.stream.answer, x.stream.kept = 0, false, nil, nil
 	x.body, x.scratch, x.stream.raw = kept(x.body), kept(x.scratch), kept(x.stream.raw)
 	x.stream.out = kept(x.stream.out)

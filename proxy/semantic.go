@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"purser/internal/record"
@@ -19,8 +18,10 @@ type Semantic interface {
 	Ask(context.Context, *SemanticQuestion) SemanticFound
 	// Learn is told what an eligible question was answered. It does not wait.
 	Learn(SemanticLesson)
-	// Gone is told that the exact cache does not have the answer that was found.
-	Gone(*SemanticFound)
+	// Join makes the caller the leader of those of this node that ask the same question
+	// (a Flight, which it must Land), or waits for the present leader's answer, at most
+	// for the limit. Both nil: go on alone.
+	Join(ctx context.Context, flight [32]byte, limit time.Duration) (Flight, *Cached)
 }
 
 // SemanticQuestion is a request as the semantic cache sees it.
@@ -40,10 +41,9 @@ type SemanticQuestion struct {
 type SemanticFound struct {
 	record.Semantic
 	Key    [32]byte // of the answer in the exact cache, where it may be given
-	Age    time.Duration
 	Visit  any      // for Learn; nil where nothing is to be learned
 	Flight [32]byte // whom others with the same question wait for, where there is a Visit
-	Ref    any      // for Gone
+	Gone   func()   // to be told that the exact cache does not have the answer
 }
 
 // SemanticLesson is an answer that was made for a question, and is kept under Key.
@@ -55,39 +55,63 @@ type SemanticLesson struct {
 
 // semantic answers from the answer to a question that means the same; nil means that
 // there is none. The exact cache was asked before.
-func (x *exchange) semantic(ctx context.Context) *Answer {
+func (x *exchange) semantic(ctx context.Context, ask CacheAsk) *Answer {
 	if x.g.seams.Semantic == nil || x.levers.Semantic.Mode == lever.SemanticOff {
 		return nil
 	}
 	q := x.question()
 	found := x.g.seams.Semantic.Ask(ctx, &q)
 	x.rec.Semantic, x.asking = found.Semantic, found.Visit
-	if found.Visit != nil && x.levers.Semantic.Mode == lever.SemanticServe {
-		x.flightKey = found.Flight
-	}
 	if found.Verdict != record.SemanticServed {
-		return nil
+		return x.joinAlike(ctx, &found, ask)
 	}
-	c, ok := x.g.seams.Cache.Get(found.Key)
-	if !ok {
-		x.g.seams.Semantic.Gone(&found)
+	c := x.answerOf(ctx, found.Key, ask)
+	if c == nil {
+		found.Gone()
 		x.rec.Semantic.Verdict, x.rec.Semantic.Reason = record.SemanticMiss, "answer_gone"
-		return nil
+		return x.joinAlike(ctx, &found, ask)
 	}
 	x.delay(ctx)
-	a := x.replay(c, record.CacheHit, record.CacheSemantic, record.LeverSemantic)
+	x.cacheKey = found.Key // by which the answer can be purged
+	a := x.replay(c, record.CacheSemantic)
 	if a == nil {
 		x.rec.Semantic.Verdict, x.rec.Semantic.Reason = record.SemanticMiss, "not_replayed"
 		return nil
 	}
-	if x.tracesCache() {
+	if x.tracesCache() && !x.hidesCache() {
 		a.setHeader(headerCache, "semantic")
 		a.Header = append(a.Header,
 			HeaderField{headerSimilarity, fmt.Sprintf("%.4f", float64(found.Similarity)/1e6)},
-			HeaderField{headerEntry, fmt.Sprintf("%016x", found.Entry)},
-			HeaderField{headerAge, strconv.FormatInt(int64(found.Age/time.Second), 10)})
+			HeaderField{headerEntry, fmt.Sprintf("%016x", found.Entry)})
 	}
 	return a
+}
+
+// answerOf takes the answer of an entry from the exact cache, of this node or another;
+// nil if there is none that the request takes.
+func (x *exchange) answerOf(ctx context.Context, key [32]byte, ask CacheAsk) *Cached {
+	ask.Stale, ask.Wait = false, 0
+	if c, ok := x.g.seams.Cache.Get(key, ask); ok {
+		return c
+	}
+	flight, c, _ := x.g.seams.Cache.Join(ctx, key, ask)
+	if flight != nil {
+		flight.Land(nil) // this request makes another answer
+	}
+	return c
+}
+
+// joinAlike waits for whoever asks the provider the same question now, in other words;
+// nil means that nobody does, or that it did not help.
+func (x *exchange) joinAlike(ctx context.Context, found *SemanticFound, ask CacheAsk) *Answer {
+	if found.Visit == nil || x.levers.Semantic.Mode != lever.SemanticServe || ask.Wait <= 0 {
+		return nil
+	}
+	flight, c := x.g.seams.Semantic.Join(ctx, found.Flight, ask.Wait)
+	if x.alike = flight; c != nil {
+		return x.replay(c, record.CacheShared)
+	}
+	return nil
 }
 
 // Headers of semantic hits, for keys that may trace the caches: to others a hit looks
@@ -96,7 +120,6 @@ func (x *exchange) semantic(ctx context.Context) *Answer {
 const (
 	headerSimilarity = headerPrefix + "semantic-similarity"
 	headerEntry      = headerPrefix + "semantic-entry"
-	headerAge        = headerPrefix + "semantic-age" // seconds
 )
 
 // tracesCache says whether the key may see how the caches decide.

@@ -27,7 +27,8 @@ type fakeSemantic struct {
 	asked   []SemanticQuestion
 	answers map[string][32]byte
 	gone    int
-	flight  [32]byte
+	flight  Flight  // what Join gives
+	shared  *Cached // the same
 }
 
 func scopeOf(q *SemanticQuestion) string {
@@ -43,9 +44,9 @@ func (f *fakeSemantic) Ask(_ context.Context, q *SemanticQuestion) SemanticFound
 	if q.Why != "" {
 		return SemanticFound{Semantic: record.Semantic{Verdict: record.SemanticIneligible, Reason: q.Why}}
 	}
-	found := SemanticFound{Visit: scopeOf(q), Flight: f.flight, Semantic: record.Semantic{Verdict: record.SemanticMiss, Reason: "empty"}}
+	found := SemanticFound{Visit: scopeOf(q), Gone: func() { f.gone++ }, Semantic: record.Semantic{Verdict: record.SemanticMiss, Reason: "empty"}}
 	if key, ok := f.answers[scopeOf(q)]; ok {
-		found.Key, found.Age = key, 90*time.Second
+		found.Key = key
 		found.Semantic = record.Semantic{Verdict: record.SemanticServed, Similarity: 912_345, Probability: 995_000, Entry: 0xabc, Bound: 4_000}
 		if q.Settings.Mode == lever.SemanticShadow {
 			found.Verdict = record.SemanticWould
@@ -60,7 +61,9 @@ func (f *fakeSemantic) Learn(l SemanticLesson) {
 	f.answers[l.Visit.(string)] = l.Key
 }
 
-func (f *fakeSemantic) Gone(*SemanticFound) { f.gone++ }
+func (f *fakeSemantic) Join(context.Context, [32]byte, time.Duration) (Flight, *Cached) {
+	return f.flight, f.shared
+}
 
 // shelfCache is an exact cache in memory. It keeps what the journal is given.
 type shelfCache struct {
@@ -69,19 +72,19 @@ type shelfCache struct {
 	body map[[32]byte]*Cached
 }
 
-func (c *shelfCache) Key(s CacheScope, canonical []byte) [32]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "%q %q", s, canonical))
+func (c *shelfCache) Key(s CacheScope, canonical []byte) ([32]byte, int64) {
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q", s, canonical)), 0
 }
 
-func (c *shelfCache) Get(key [32]byte) (*Cached, bool) {
+func (c *shelfCache) Get(key [32]byte, _ CacheAsk) (*Cached, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.body[key]
 	return e, ok
 }
 
-func (c *shelfCache) Join(context.Context, [32]byte, time.Duration) (Flight, *Cached) {
-	return nil, nil
+func (c *shelfCache) Join(context.Context, [32]byte, CacheAsk) (Flight, *Cached, bool) {
+	return nil, nil, false
 }
 
 func (c *shelfCache) Commit(r *record.Record, f *Fill) {
@@ -202,7 +205,7 @@ func TestOnlyKeysWithTheRightSeeThatAHitIsSemantic(t *testing.T) {
 	w, _, _, _, _ := semanticWorld(t)
 	w.ask(chatOf("what is the capital of France?", ""))
 	a, _ := w.ask(chatOf("the capital of France, which is it?", ""))
-	if answered(a, "x-purser-cache") != "semantic" || answered(a, headerSimilarity) != "0.9123" || answered(a, headerEntry) != "0000000000000abc" || answered(a, headerAge) != "90" {
+	if answered(a, "x-purser-cache") != "semantic" || answered(a, headerSimilarity) != "0.9123" || answered(a, headerEntry) != "0000000000000abc" || answered(a, "Age") == "" {
 		t.Errorf("%+v", a.Header)
 	}
 	w.keys[sha("pk_good")] = keyed{&Principal{ID: "k1", Barred: TraceCache}, KeyActive}
@@ -242,6 +245,29 @@ func TestAnswerThatIsGoneIsAMiss(t *testing.T) {
 	_, body := w.ask(chatOf("the capital of France, which is it?", ""))
 	if *calls != 2 || f.gone != 1 || !strings.Contains(body, "answer 2") || c.last(t).Semantic.Reason != "answer_gone" {
 		t.Errorf("%d calls, %d gone, %s, %+v", *calls, f.gone, body, c.last(t).Semantic)
+	}
+}
+
+// landed is a flight that says how it ended.
+type landed struct{ with *Fill }
+
+func (l *landed) Land(f *Fill) { l.with = f }
+
+// TestTheSameQuestionInFlightIsAskedOnce: whoever leads lands with the answer, and who
+// follows gets it, without a call of its own.
+func TestTheSameQuestionInFlightIsAskedOnce(t *testing.T) {
+	w, f, c, _, calls := semanticWorld(t)
+	lead := &landed{}
+	f.flight = lead
+	w.ask(chatOf("what is the capital of France?", ""))
+	if *calls != 1 || lead.with == nil || !strings.Contains(string(lead.with.Answer.Body), "answer 1") {
+		t.Fatalf("%d calls, landed with %+v", *calls, lead.with)
+	}
+	clear(f.answers)
+	f.flight, f.shared = nil, lead.with.Answer
+	_, body := w.ask(chatOf("What is the capital of  France?", ""))
+	if got := c.last(t); *calls != 1 || !strings.Contains(body, "answer 1") || got.Cache != record.CacheShared || got.Outcome != record.Coalesced {
+		t.Errorf("%d calls, %+v", *calls, got)
 	}
 }
 
@@ -300,10 +326,10 @@ func TestContextsThatDifferNeverShare(t *testing.T) {
 // missing is a cache that has nothing.
 type missing struct{}
 
-func (missing) Key(CacheScope, []byte) (k [32]byte) { return k }
-func (missing) Get([32]byte) (*Cached, bool)        { return nil, false }
-func (missing) Join(context.Context, [32]byte, time.Duration) (Flight, *Cached) {
-	return nil, nil
+func (missing) Key(CacheScope, []byte) (k [32]byte, since int64) { return k, 0 }
+func (missing) Get([32]byte, CacheAsk) (*Cached, bool)           { return nil, false }
+func (missing) Join(context.Context, [32]byte, CacheAsk) (Flight, *Cached, bool) {
+	return nil, nil, false
 }
 
 // talked is a conversation that ends with a question.

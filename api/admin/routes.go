@@ -87,6 +87,8 @@ func (a *API) routes() []route {
 		{"POST", "/admin/v1/alerts/test/{webhook}", access.WebhooksWrite, whole(a.testWebhook)},
 		{"GET", "/admin/v1/audit", access.AuditRead, whole(a.auditTrail)},
 		{"GET", "/admin/v1/audit/head", access.AuditRead, whole(a.auditHead)},
+		{"GET", "/admin/v1/cache", access.CacheRead, whole(a.cacheStats)},
+		{"POST", "/admin/v1/cache/purge", access.CacheWrite, whole(a.purgeCache)},
 		{"GET", "/admin/v1/credentials", access.CredentialsRead, whole(a.listCredentials)},
 		{"GET", "/admin/v1/credentials/{id}", access.CredentialsRead, whole(a.showCredential)},
 		{"PUT", "/admin/v1/credentials/{id}", access.CredentialsWrite, whole(a.putCredential)},

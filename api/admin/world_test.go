@@ -26,7 +26,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -319,4 +319,15 @@ func (safe) RotateMaster(context.Context, RotateMaster) (MasterRotation, error) 
 }
 func (safe) VaultStatus(context.Context, Read) (VaultStatus, Age, error) {
 	return VaultStatus{}, 0, nil
+}
+
+// emptyCaches is a node without others, whose cache has nothing.
+type emptyCaches struct{}
+
+func (emptyCaches) CacheStats(context.Context) ([]CacheNode, error) {
+	return []CacheNode{{Node: "n1", Counts: map[string]int64{"entries": 0}}}, nil
+}
+
+func (emptyCaches) PurgeCache(context.Context, CachePurge) ([]CachePurged, error) {
+	return []CachePurged{{Node: "n1"}}, nil
 }

@@ -29,6 +29,7 @@ type cli struct {
 	Logout      logoutCmd      `cmd:"" help:"Forget the login of this machine."`
 	Whoami      whoamiCmd      `cmd:"" help:"Who the node says you are, and what you may do."`
 	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete, raise, raises, trip, reset, release."`
+	Cache       cacheCmd       `cmd:"" help:"Response caches: stats, purge."`
 	Loop        loopCmd        `cmd:"" help:"Show runs and sessions that go round in circles, and reset them."`
 	Get         getCmd         `cmd:"" help:"Show orgs, teams, projects, members, agents, routes and other objects."`
 	Put         putCmd         `cmd:"" help:"Make an object, or give it another spec."`

@@ -34,6 +34,8 @@ const (
 	RedactionsWrite  Permission = "redactions:write"
 	LoopsRead        Permission = "loops:read" // the breaker of loops
 	LoopsWrite       Permission = "loops:write"
+	CacheRead        Permission = "cache:read"
+	CacheWrite       Permission = "cache:write"      // purge answers
 	CredentialsRead  Permission = "credentials:read" // their fingerprints
 	CredentialsWrite Permission = "credentials:write"
 	RoutesRead       Permission = "routes:read"
@@ -47,8 +49,6 @@ const (
 	WebhooksRead     Permission = "webhooks:read"
 	WebhooksWrite    Permission = "webhooks:write"
 	AuditRead        Permission = "audit:read"
-	CacheRead        Permission = "cache:read"  // counts, and how the semantic cache decides
-	CacheWrite       Permission = "cache:write" // purge
 
 	StatusRead   Permission = "status:read"
 	MetricsRead  Permission = "metrics:read"
@@ -68,9 +68,9 @@ var owned = []Permission{
 // whole are the other permissions: they are about the cluster itself.
 var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease,
-	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
+	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CacheRead, CacheWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
 	LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite,
-	WebhooksRead, WebhooksWrite, AuditRead, CacheRead, CacheWrite, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
+	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 
 // Permissions lists every permission, in order of name.

@@ -23,6 +23,7 @@ const (
 	PrefixPlace    byte = 'd'
 	PrefixAudit    byte = 'a'
 	PrefixSemantic byte = 's'
+	PrefixPurge    byte = 't'
 )
 
 // The errors that [Open] wraps.

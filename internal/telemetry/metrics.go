@@ -61,6 +61,8 @@ type Gauges struct {
 	Loops func() map[string]float64
 	// Shared is the semantic tier that nodes have in common; false where there is none.
 	Shared func() (SharedTier, bool)
+	// Caches are the counts of the exact cache; nil where it is off.
+	Caches func() map[string]int64
 }
 
 // Metrics are the node's metrics.
@@ -141,7 +143,7 @@ func New(g Gauges) *Metrics {
 		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",
 	}, g.Foreign))
 	m.registry.MustRegister(newUpstreams(g.Upstreams))
-	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops), sharedTier(g.Shared))
+	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops), sharedTier(g.Shared), caches(g.Caches))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -30,6 +30,7 @@ func zeroGauges() Gauges {
 		Upstreams: func() []UpstreamHealth { return []UpstreamHealth{{"openai", 1, 7}, {"azure", 0, 0}} },
 		Breakers:  func() (open, halfOpen, spent float64) { return 2, 1, 3 },
 		Loops:     func() map[string]float64 { return map[string]float64{"repeat": 2} },
+		Caches:    func() map[string]int64 { return map[string]int64{"entries": 3, "fills": 4} },
 		Shared: func() (SharedTier, bool) {
 			one := map[string]uint64{"done": 4}
 			return SharedTier{Ready: true, Queued: 5, Lookups: map[string]uint64{"found": 6}, Points: one, Purges: one, Sweeps: one}, true

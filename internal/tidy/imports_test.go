@@ -200,6 +200,10 @@ var rooms = map[string]room{
 		owned: []string{"golang.org/x/sys"}, banned: []string{"time", "context", "os", "io", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
 		why: "what is found follows from the rows alone; it knows ids, no texts and no tenants",
 	},
+	"semcache/fleet": {
+		module: []string{"semcache", "ledger", "internal/store"},
+		why:    "how nodes share a cache is decided without knowing how they reach each other",
+	},
 	"internal/children": {
 		module: []string{"childkey", "ledger", "internal/directory", "proxy", "proxy/dialect"},
 		why:    "what child keys may do is decided from a directory and a token; what is replicated is behind a seam",

@@ -63,15 +63,18 @@ func TestWithoutObjectsThereAreDefaults(t *testing.T) {
 // TestWhatIsWrongIsNamed: by block and field.
 func TestWhatIsWrongIsNamed(t *testing.T) {
 	for spec, want := range map[string]string{
-		`{"match":{"nonsense":["a"]}}`:                    "match: ",
-		`{"match":{"team":[]}}`:                           "match: team has 0 values",
-		`{"routes":[""]}`:                                 "routes has 1 names",
-		`{"cache":{"mode":"maybe"}}`:                      `cache: mode "maybe" is none of [on off]`,
-		`{"cache":{"ttl":"10"}}`:                          `cache: ttl "10" is not a duration`,
-		`{"semantic":{"error_percent":9}}`:                "semantic: error_percent is 9, not within 0.1 to 5",
-		`{"semantic":{"error_percent":0}}`:                "semantic: error_percent is 0, not within 0.1 to 5",
-		`{"prompt_cache":{"max_lifetime":"24h"}}`:         `prompt_cache: max_lifetime "24h" is not a duration within 5m0s to 1h0m0s`,
-		`{"compression":{"level":"zip","min_tokens":-1}}`: `compression: level "zip" is none of`,
+		`{"match":{"nonsense":["a"]}}`:                          "match: ",
+		`{"match":{"team":[]}}`:                                 "match: team has 0 values",
+		`{"routes":[""]}`:                                       "routes has 1 names",
+		`{"cache":{"mode":"maybe"}}`:                            `cache: mode "maybe" is none of [on off]`,
+		`{"cache":{"ttl":"10"}}`:                                `cache: ttl "10" is not a duration`,
+		`{"cache":{"headers":"no"}}`:                            `cache: headers "no" is none of [told hidden]`,
+		`{"cache":{"tag_by":["nonsense"]}}`:                     "cache: tag_by: ",
+		`{"cache":{"tag_by":["team","org","run","env","key"]}}`: "cache: tag_by has 5 dimensions",
+		`{"semantic":{"error_percent":9}}`:                      "semantic: error_percent is 9, not within 0.1 to 5",
+		`{"semantic":{"error_percent":0}}`:                      "semantic: error_percent is 0, not within 0.1 to 5",
+		`{"prompt_cache":{"max_lifetime":"24h"}}`:               `prompt_cache: max_lifetime "24h" is not a duration within 5m0s to 1h0m0s`,
+		`{"compression":{"level":"zip","min_tokens":-1}}`:       `compression: level "zip" is none of`,
 	} {
 		var s Spec
 		if err := json.Unmarshal([]byte(spec), &s); err != nil {

@@ -30,7 +30,7 @@ func TestExploredHitThatAgreesKeepsTheEntry(t *testing.T) {
 	key := w.teach(question(original), "with three pointers that walk along")
 	w.explored(question(paraphrase), "With three pointers that walk along.")
 	s := w.tier.Stats()
-	if s.Labels["agrees"] != 1 || s.Entries != 1 || len(s.Routes) != 1 || s.Routes[0].Labels != 31 || s.Routes[0].Wrong != 0 {
+	if s.Labels["agrees"] != 1 || s.Entries != 1 || len(s.Routes) != 1 || s.Routes[0].Labels != 101 || s.Routes[0].Wrong != 0 {
 		t.Fatalf("stats %+v", s)
 	}
 	if f := w.expect(question(paraphrase), Serve, reasonSimilar); f.Answer != key || f.Bound >= 1 {
@@ -154,7 +154,7 @@ func TestUndecidedComparisonsMoveNothing(t *testing.T) {
 		w.tier.observe(v, decide.Undecided, 0.9999, true)
 	}
 	s := w.tier.Stats()
-	if r := s.Routes[0]; r.Undecided != 100 || r.Labels != 30 || r.Wrong != 0 || r.Off {
+	if r := s.Routes[0]; r.Undecided != 100 || r.Labels != 100 || r.Wrong != 0 || r.Off {
 		t.Errorf("%+v", r)
 	}
 }

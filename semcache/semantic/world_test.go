@@ -130,7 +130,7 @@ func newWorld(t testing.TB, change func(*world)) *world {
 // asked anew.
 func (w *world) trust() {
 	v := &Visit{route: "openai", policy: serving()}
-	for range 30 {
+	for range 100 {
 		w.tier.observe(v, decide.Agrees, 0.9999, true)
 	}
 }

@@ -118,6 +118,11 @@ func (t *Tier) Ask(ctx context.Context, q *Question) Found {
 	l := look{t: t, q: q, now: t.now()}
 	f := l.run(ctx)
 	t.noteFound(&f)
+	if f.Verdict == Serve && f.at != nil {
+		if n := t.known(f.Visit.tenant); n != nil {
+			n.used(f.at)
+		}
+	}
 	return f
 }
 

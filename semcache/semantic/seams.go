@@ -92,8 +92,8 @@ type Neighbour struct {
 	Payload    []byte
 }
 
-// Which says what to forget. A zero value of the narrower fields means all of the
-// wider one: Which{Tenant: t} is everything of a tenant's; Which{} is everything.
+// Which says what to forget: what matches every field that is not zero. Which{Tenant: t}
+// is everything of a tenant's, Which{} everything.
 type Which struct {
 	Tenant string
 	Scope  Scope

@@ -159,6 +159,22 @@ func TestFullTierTakesFromWhoHasMost(t *testing.T) {
 	}
 }
 
+// TestWhatIsServedStaysLongest: when a tenant has too much, what was served last goes
+// last.
+func TestWhatIsServedStaysLongest(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.cfg.TenantEntries, w.cfg.ScopeEntries = 3, 3 })
+	texts := []string{"alpha bravo charlie delta", "echo foxtrot golf hotel", "india juliet kilo lima", "mike november oscar papa"}
+	for _, text := range texts[:3] {
+		w.teach(question(text), "an answer")
+	}
+	w.expect(question(texts[0]), Serve, reasonNormal)
+	w.teach(question(texts[3]), "an answer")
+	w.expect(question(texts[0]), Serve, reasonNormal)
+	if f := w.ask(question(texts[1])); f.Verdict == Serve {
+		t.Error("the one that was served least lately is still there")
+	}
+}
+
 func (w *world) rowsInMemory() (n int) {
 	for _, t := range w.tier.all() {
 		n += t.len()

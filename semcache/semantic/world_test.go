@@ -105,7 +105,6 @@ type world struct {
 	moved    []Moved
 	cfg      Config
 	with     With
-	serial   byte
 	keys     atomic.Uint64
 }
 

@@ -31,6 +31,7 @@ type Config struct {
 	Upstreams   []UpstreamConfig  `yaml:"upstreams"`
 	Prices      PricesConfig      `yaml:"prices"`
 	Cache       CacheConfig       `yaml:"cache"`
+	Semcache    SemcacheConfig    `yaml:"semcache"`
 	Requests    RequestsConfig    `yaml:"requests"`
 	Purse       PurseConfig       `yaml:"purse"`
 	Redaction   RedactionConfig   `yaml:"redaction"`
@@ -226,6 +227,7 @@ func Default() Config {
 			Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20, MemoryBytes: 64 << 20, TenantShare: 25,
 			Shared: true, AskTime: 50 * time.Millisecond,
 		},
+		Semcache: defaultSemcache(),
 		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
@@ -391,6 +393,8 @@ func (c *Config) Validate() error {
 	if c.Cache.EntryBytes < 1 || c.Cache.EntryBytes > 3<<20 {
 		bad("cache.entry_bytes", "%d is not within 1 to 3145728", c.Cache.EntryBytes)
 	}
+	under("semcache", c.Semcache.validate())
+	under("semcache.qdrant", c.Semcache.Qdrant.validate())
 	if c.Cache.MemoryBytes < 0 || c.Cache.MemoryBytes > 1<<40 {
 		bad("cache.memory_bytes", "%d is not within 0 to 1 TiB", c.Cache.MemoryBytes)
 	}

@@ -280,11 +280,11 @@ func (n *Node) nodesServing() int {
 	if n.peers == nil {
 		return 1
 	}
-	if at := time.Now().UnixNano(); at-n.shared.at.Load() > countedFor {
-		n.shared.at.Store(at)
-		n.shared.nodes.Store(int64(max(n.peers.gossip.alive(), 1)))
+	if at := time.Now().UnixNano(); at-n.serving.at.Load() > countedFor {
+		n.serving.at.Store(at)
+		n.serving.nodes.Store(int64(max(n.peers.gossip.alive(), 1)))
 	}
-	return int(max(n.shared.nodes.Load(), 1))
+	return int(max(n.serving.nodes.Load(), 1))
 }
 
 func (n *Node) gossipForeign() float64 {

@@ -25,6 +25,7 @@ import (
 	"purser/proxy/price"
 	"purser/proxy/upstream/googletoken"
 	"purser/raftfsm"
+	"purser/semcache/qdrant"
 )
 
 // Node is a running node.
@@ -53,6 +54,8 @@ type Node struct {
 	compressors compressors
 	current     *currency
 	cache       *cache
+	shared      *qdrant.Tier   // nil: no semantic tier in common with other nodes
+	semantic    *semanticCache // nil: there is none
 	sharing     sharing
 	prices      *price.Catalogue
 	upstreams   []*proxy.Upstream
@@ -76,7 +79,7 @@ type Node struct {
 	refreshed   bool               // there was one
 	ruleSerial  uint64
 	counted     atomic.Pointer[map[ledger.BudgetID]counted]
-	shared      struct{ nodes, at atomic.Int64 } // nodes that share the requests, and when they were counted, unix nanoseconds
+	serving     struct{ nodes, at atomic.Int64 } // nodes that share the requests, and when they were counted, unix nanoseconds
 	breakers    *breakers
 	loops       *loops
 	pacer       *pacer
@@ -128,7 +131,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
-		Breakers: n.breakers.count, Loops: n.loops.counts, Caches: n.cacheCounts,
+		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier, Caches: n.cacheCounts,
 	})
 	if err := n.openRedactions(); err != nil {
 		return err
@@ -148,6 +151,9 @@ func (n *Node) open(ctx, base context.Context) error {
 		n.peers.gossip.registered(n.purse.Incarnation())
 	}
 	if err := n.openCache(ctx); err != nil {
+		return err
+	}
+	if err := n.openSemantic(ctx); err != nil {
 		return err
 	}
 	if err := n.openUpstreams(ctx); err != nil {
@@ -395,6 +401,10 @@ func (n *Node) close() error {
 	}
 	n.redactor.close()
 	n.compressors.close()
+	if n.semantic != nil {
+		n.semantic.tier.Close()
+	}
+	errs = append(errs, n.closeShared())
 	if n.cache != nil {
 		n.cache.tier.Close()
 	}

@@ -73,6 +73,9 @@ func (n *Node) openGateway(base context.Context) error {
 	if n.cache != nil {
 		seams.Cache = n.cache
 	}
+	if n.semantic != nil {
+		seams.Semantic = n.semantic
+	}
 	var err error
 	n.gateway, err = proxy.New(base, n.cfg.gateway(), n.upstreams, n.prices, seams)
 	return err
@@ -81,7 +84,7 @@ func (n *Node) openGateway(base context.Context) error {
 func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
-		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Caches: c, Credentials: c, Reports: c, Cluster: c, Alerts: c, Audit: c,
+		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Cluster: c, Alerts: c, Audit: c,
 		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()

@@ -9,8 +9,8 @@ import (
 	"purser/proxy/dialect"
 )
 
-// cached answers from the exact cache, or from an identical request in flight;
-// nil means the upstream must be asked. Cache trouble is a miss.
+// cached answers from the exact cache, from the semantic one, or from an identical
+// request in flight; nil means the upstream must be asked. Cache trouble is a miss.
 func (x *exchange) cached() *Answer {
 	if x.hidesCache() {
 		x.costInUsage = false
@@ -43,6 +43,11 @@ func (x *exchange) cached() *Answer {
 	}
 	ctx, stop := x.present()
 	defer stop()
+	if at == nil && !ask.Fresh {
+		if a := x.semantic(ctx, ask); a != nil {
+			return a
+		}
+	}
 	flight, other, shared := x.g.seams.Cache.Join(ctx, x.cacheKey, ask)
 	x.flight = flight
 	switch {
@@ -71,17 +76,25 @@ func (x *exchange) staleAnswer() *Answer {
 // keyCall makes the cache key: the tenant's scope, where the call would go, the
 // cap it would have, and its canonical form.
 func (x *exchange) keyCall() bool {
-	b := binary.BigEndian.AppendUint64(x.scratch[:0], uint64(x.route_.cap))
-	b, err := x.wire().AppendCanonical(b, x.asked())
+	b, err := x.canonical(x.scratch[:0], x.asked())
 	x.scratch = b[:0]
 	if err != nil {
 		return false
 	}
-	x.cacheKey, x.caching.since = x.g.seams.Cache.Key(CacheScope{
-		Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.scope(),
-	}, b)
+	x.cacheKey, x.caching.since = x.g.seams.Cache.Key(x.cacheScope(), b)
 	x.rec.Fingerprint = binary.BigEndian.Uint64(x.cacheKey[len(x.cacheKey)-8:])
 	return true
+}
+
+// canonical appends what an answer depends on in the request: the cap it would have,
+// and the call's canonical form.
+func (x *exchange) canonical(dst []byte, c *dialect.Call) ([]byte, error) {
+	return x.wire().AppendCanonical(binary.BigEndian.AppendUint64(dst, uint64(x.route_.cap)), c)
+}
+
+// cacheScope is whose the answer is, and where the call would go.
+func (x *exchange) cacheScope() CacheScope {
+	return CacheScope{Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.scope()}
 }
 
 // tenant is who may see the answer, and what the provider keeps of it. It is
@@ -100,8 +113,11 @@ func (x *exchange) replay(c *Cached, state record.CacheState) *Answer {
 		state = record.CacheStale
 	}
 	outcome, lever := record.CacheHit, record.LeverExactCache
-	if state == record.CacheShared {
+	switch state {
+	case record.CacheShared:
 		outcome, lever = record.Coalesced, record.LeverCoalesce
+	case record.CacheSemantic:
+		lever = record.LeverSemantic
 	}
 
 	body, e := x.unveil(c.Body)
@@ -162,10 +178,10 @@ func (x *exchange) keep(raw []byte, r *dialect.Report) {
 
 // land lets go of those who wait for this request's answer.
 func (x *exchange) land() {
-	if x.flight == nil {
-		return
+	for _, f := range [...]Flight{x.flight, x.alike} {
+		if f != nil {
+			f.Land(x.fill)
+		}
 	}
-	f := x.flight
-	x.flight = nil
-	f.Land(x.fill)
+	x.flight, x.alike = nil, nil
 }

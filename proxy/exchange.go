@@ -53,7 +53,9 @@ type exchange struct {
 	cacheKey [sha256.Size]byte
 	caching  caching
 	flight   Flight // not nil while others may be waiting for this answer
+	alike    Flight // the same, others that ask the same question in other words
 	store    bool   // the answer may be kept
+	asking   any    // the semantic cache's, of a question that it may learn the answer to
 
 	kept    string   // the model of the answer that the request is about
 	homeKey string   // the credential that keeps what the call takes up, of a pool

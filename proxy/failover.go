@@ -145,6 +145,7 @@ func (x *exchange) turn(e *dialect.Error, asked bool) *dialect.Error {
 		x.chain = nil
 	}
 	x.land()
+	x.asking = nil // an answer of this candidate is none to the question as it was asked there
 	x.judged.clear()
 	x.refusedBy, x.rec.Rulings, x.left, x.groups = ruledBy{}, x.rec.Rulings[:0], nil, nil
 	x.tried, x.counted, p.tries, p.ready, p.shaped = x.tried[:0], notCounted, 0, false, false

@@ -37,6 +37,7 @@ func (x *exchange) finish() {
 	}
 	x.leaveLoops()
 	x.land() // after the fill: whoever comes now finds the entry
+	x.tellSemantic()
 	x.recycle()
 }
 
@@ -63,7 +64,7 @@ func (x *exchange) recycle() {
 	x.call.Reset()
 	x.original.Reset()
 	x.left, x.groups, x.veil = nil, nil, veil{}
-	x.req, x.endpoint, x.key, x.secret, x.rules, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil, nil, nil
+	x.req, x.endpoint, x.key, x.secret, x.rules, x.chain, x.flight, x.fill, x.asking = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	x.route_, x.attempt, x.refusedBy, x.levers, x.prompt = chosen{}, attempt{}, ruledBy{}, lever.Set{}, templated{}
 	x.judged.clear()
 	x.hints.clear()

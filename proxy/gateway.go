@@ -194,6 +194,7 @@ type Seams struct {
 	Redactions  Redactions  // nil: nothing is redacted
 	Compressors Compressors // nil: there is none outside
 	Cache       Cache
+	Semantic    Semantic // nil: there is none; it needs the Cache
 	Journal     Journal
 	Denials     Denials    // nil: nobody is told
 	Nodes       func() int // how many share the requests; nil: this one alone

@@ -118,6 +118,7 @@ type Parts struct {
 	Objects  Objects
 	Policies Policies
 	Routing  Routing
+	Semcache Semcache
 	Caches   Caches
 
 	Credentials Credentials

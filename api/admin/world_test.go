@@ -26,7 +26,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Objects: n, Reports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -37,6 +37,23 @@ func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 		t.Fatal(err)
 	}
 	return api
+}
+
+// noSemcache is a semantic cache that has nothing.
+type noSemcache struct{}
+
+func (noSemcache) SemcacheStats(context.Context) (SemcacheStats, error) { return SemcacheStats{}, nil }
+
+func (noSemcache) ExplainSemcache(_ context.Context, q SemcacheQuestion) (SemcacheTrace, error) {
+	return SemcacheTrace{Verdict: "miss", Reason: q.Call.Key}, nil
+}
+
+func (noSemcache) PurgeSemcache(_ context.Context, p SemcachePurge) (SemcachePurged, error) {
+	return SemcachePurged{Removed: len(p.Tenant)}, nil
+}
+
+func (noSemcache) ResetSemcache(context.Context, SemcacheReset) (SemcachePurged, error) {
+	return SemcachePurged{}, nil
 }
 
 // tokenStore keeps tokens in memory. The secret of one is "pka_" and its name.

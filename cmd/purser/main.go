@@ -39,6 +39,7 @@ type cli struct {
 	Import      importCmd      `cmd:"" help:"Take over from another gateway: litellm."`
 	Policy      policyCmd      `cmd:"" help:"Policies: check, test, explain."`
 	Route       routeCmd       `cmd:"" help:"Routes: explain, simulate."`
+	Semcache    semcacheCmd    `cmd:"" help:"The semantic cache: stats, explain, reset, purge, eval."`
 	Redact      redactCmd      `cmd:"" help:"Redactions: try one on a text, list what can be found."`
 	Prompt      promptCmd      `cmd:"" help:"Prompt templates: push, list, show, diff, promote, roll-back, render, compare."`
 	Compress    compressCmd    `cmd:"" help:"Compress the body of a request from standard input: what each pass takes out, in tokens, and the body that is left."`

@@ -22,6 +22,7 @@ const (
 	PrefixCache    byte = 'c'
 	PrefixPlace    byte = 'd'
 	PrefixAudit    byte = 'a'
+	PrefixSemantic byte = 's'
 	PrefixPurge    byte = 't'
 )
 

@@ -177,9 +177,36 @@ var rooms = map[string]room{
 		module: []string{"semcache", "ledger", "internal/store"},
 		why:    "how nodes share a cache is decided without knowing how they reach each other",
 	},
+	"semcache/qdrant": {
+		module: []string{"ledger", "semcache/semantic"},
+		owned:  []string{"github.com/qdrant/go-client", "google.golang.org/grpc"},
+		why:    "the tier that nodes have in common keeps what it is given, sealed, and decides nothing about answers",
+	},
+	"semcache/qdrant/double": {
+		owned: []string{"github.com/qdrant/go-client", "google.golang.org/grpc", "google.golang.org/protobuf"},
+		why:   "it is for tests alone: the server's double must not share the client's code, or both would err alike",
+	},
+	"semcache/semantic": {
+		module: []string{"ledger", "internal/store", "semcache/decide", "semcache/index"},
+		owned:  []string{"github.com/cockroachdb/pebble/v2"},
+		banned: []string{"os", "net", "net/http"},
+		why:    "scopes come to it as hashes of bytes: it knows neither keys nor dialects, and waits for embedders and the shared tier behind seams",
+	},
 	"semcache/embed": {
 		owned: []string{"golang.org/x/text", "golang.org/x/sys"},
 		why:   "texts become vectors here, whoever asks; it knows neither tenants nor requests",
+	},
+	"semcache/decide": {
+		owned: []string{"golang.org/x/text"}, banned: []string{"time", "context", "sync", "sync/atomic", "os", "io", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
+		why: "whether an answer is shared follows from two texts, fitted numbers and what was learned, and from nothing else",
+	},
+	"semcache/labelled": {
+		banned: []string{"os", "net", "net/http"},
+		why:    "for measuring and fitting: pairs are read from bytes",
+	},
+	"semcache/evaluate": {
+		module: []string{"semcache/decide", "semcache/embed", "semcache/index", "semcache/labelled"}, banned: []string{"os", "net", "net/http"},
+		why: "it measures the decision on pairs that it is given; no request meets it",
 	},
 	"semcache/index": {
 		owned: []string{"golang.org/x/sys"}, banned: []string{"time", "context", "os", "io", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},

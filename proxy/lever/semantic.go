@@ -35,8 +35,12 @@ type SemanticSpec struct {
 	// Epoch separates the answers of before from those of after: change it when what the
 	// answers rest on has changed.
 	Epoch string `json:"epoch,omitempty"`
-	// MinDelay is what every answer takes at least, so that its time tells less; default
-	// 0s, to 10s.
+	// MinChars and MaxChars are how long a question is that is looked up, in characters;
+	// default 8 and 2000, 1 to 2000.
+	MinChars *float64 `json:"min_chars,omitempty"`
+	MaxChars *float64 `json:"max_chars,omitempty"`
+	// MinDelay is what an answer of the semantic cache takes at least, so that its time
+	// tells less; default 0s, to 10s.
 	MinDelay string `json:"min_delay,omitempty"`
 }
 
@@ -49,6 +53,8 @@ type Semantic struct {
 	Isolation string
 	Volatile  bool
 	Epoch     string
+	MinChars  int
+	MaxChars  int
 	MinDelay  time.Duration
 }
 
@@ -64,6 +70,7 @@ func (s *SemanticSpec) read() (*Semantic, error) {
 		TTL:       r.span("ttl", s.TTL, time.Hour, time.Second, year),
 		Isolation: r.oneOf("isolation", s.Isolation, PerTenant, PerKey, PerMember, PerCustomer),
 		Volatile:  s.Volatile, Epoch: s.Epoch,
+		MinChars: int(number(&r, "min_chars", s.MinChars, 8, 1, 2000)), MaxChars: int(number(&r, "max_chars", s.MaxChars, 2000, 1, 2000)),
 		MinDelay: r.span("min_delay", s.MinDelay, 0, 0, 10*time.Second),
 	}
 	r.short("epoch", s.Epoch, maxEpoch)

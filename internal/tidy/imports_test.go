@@ -165,6 +165,14 @@ var rooms = map[string]room{
 		owned:  []string{"github.com/cockroachdb/pebble/v2"},
 		why:    "a cache that knew keys or budgets could leak between tenants",
 	},
+	"semcache/embed": {
+		owned: []string{"golang.org/x/text"},
+		why:   "texts become vectors here, whoever asks; it knows neither tenants nor requests",
+	},
+	"semcache/index": {
+		owned: []string{"golang.org/x/sys"}, banned: []string{"time", "context", "os", "io", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
+		why: "what is found follows from the rows alone; it knows ids, no texts and no tenants",
+	},
 	"internal/children": {
 		module: []string{"childkey", "ledger", "internal/directory", "proxy", "proxy/dialect"},
 		why:    "what child keys may do is decided from a directory and a token; what is replicated is behind a seam",

@@ -169,6 +169,18 @@ var rooms = map[string]room{
 		owned: []string{"golang.org/x/text"},
 		why:   "texts become vectors here, whoever asks; it knows neither tenants nor requests",
 	},
+	"semcache/decide": {
+		owned: []string{"golang.org/x/text"}, banned: []string{"time", "context", "sync", "sync/atomic", "os", "io", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
+		why: "whether an answer is shared follows from two texts, fitted numbers and what was learned, and from nothing else",
+	},
+	"semcache/labelled": {
+		banned: []string{"os", "net", "net/http"},
+		why:    "for measuring and fitting: pairs are read from bytes",
+	},
+	"semcache/evaluate": {
+		module: []string{"semcache/decide", "semcache/embed", "semcache/index", "semcache/labelled"}, banned: []string{"os", "net", "net/http"},
+		why: "it measures the decision on pairs that it is given; no request meets it",
+	},
 	"semcache/index": {
 		owned: []string{"golang.org/x/sys"}, banned: []string{"time", "context", "os", "io", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
 		why: "what is found follows from the rows alone; it knows ids, no texts and no tenants",

@@ -41,6 +41,7 @@ type cli struct {
 	Prompt      promptCmd      `cmd:"" help:"Prompt templates: push, list, show, diff, promote, roll-back, render, compare."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
+	Semcache    semcacheCmd    `cmd:"" help:"The semantic cache: eval."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
 	Replay      replayCmd      `cmd:"" help:"What recorded or traced traffic would have cost, been refused and saved under other settings."`

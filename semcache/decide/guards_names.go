@@ -69,10 +69,13 @@ func guardQuote(v *Verdict, al *alignment) {
 	}
 }
 
+// rareWord is the rarity from which a word names a thing more often than it has a synonym.
+const rareWord = 0.92
+
 // guardSubstitution looks for the same frame with one word exchanged for another: the
 // neighbours of both are matched with each other. It sees names without capitals,
 // and weighs how rare the words are. Whether the two are synonyms it cannot know:
-// where both are rare or unknown it vetoes, else it doubts.
+// where both are rare it vetoes, else it doubts.
 func guardSubstitution(v *Verdict, al *alignment) {
 	i, n := loneContent(al.a, al.toB)
 	j, m := loneContent(al.b, al.toA)
@@ -80,7 +83,7 @@ func guardSubstitution(v *Verdict, al *alignment) {
 		return
 	}
 	x, y := &al.a.Words[i], &al.b.Words[j]
-	if !x.Known && !y.Known {
+	if min(x.IDF, y.IDF) >= rareWord {
 		v.veto(GuardSubstitution, 2)
 		return
 	}
@@ -125,7 +128,7 @@ func guardScope(v *Verdict, al *alignment) {
 	self := false
 	for i := range t.Words {
 		w := &t.Words[i]
-		if w.flags.has(flagSelf) {
+		if w.flags.has(flagSelf) && to[i] < 0 {
 			self = true
 		}
 		if w.Text == "only" && to[i] < 0 {

@@ -93,7 +93,7 @@ func reversed(al *alignment) bool {
 // preposition leads may stand anywhere.
 func (al *alignment) movable(t *Text, i int) bool {
 	w := &t.Words[i]
-	if w.Kind != Plain || !w.Content() || !(w.Proper || w.IDF > 0.8) {
+	if w.Kind != Plain && w.Kind != Code || !w.Content() || !(w.Proper || w.IDF > 0.8) {
 		return false
 	}
 	for k := i - 1; k >= 0 && k >= i-2; k-- {

@@ -13,7 +13,7 @@ import (
 	"purser/semcache/labelled"
 )
 
-// seen is one lookup whose best candidate has a label.
+// seen is one lookup whose nearest candidate that no guard vetoes has a label.
 type seen struct {
 	sum, margin float64
 	same        float64
@@ -62,14 +62,14 @@ func (f *fitting) calibrate(parts [folds]decide.Params, queries int) decide.Cali
 		hits := rows.Search(quantized[i], scales[i], nearest+1, recall)
 		hits = slices.DeleteFunc(hits, func(h index.Hit) bool { return h.ID == uint64(i) })
 		m := models[fold(f.classes.Class(i))]
-		best, at := math.Inf(-1), -1
+		at := -1
 		var s seen
-		for k, h := range hits {
+		for k, h := range hits { // the nearest that no guard vetoes
 			margin := marginOf(hits, k)
 			d := m.Judge(f.views[i], f.views[h.ID], float64(embed.Cosine(f.views[i].Sentence(), f.views[h.ID].Sentence())), margin)
-			if d.Score > best {
-				best, at = d.Score, int(h.ID)
-				s = seen{sum: d.Score, margin: margin}
+			if !math.IsInf(d.Score, -1) {
+				at, s = int(h.ID), seen{sum: d.Score, margin: margin}
+				break
 			}
 		}
 		if at < 0 {

@@ -108,7 +108,7 @@ func (al *alignment) acronyms(swap bool) {
 			continue
 		}
 		for j := 0; j+n <= len(y.Words); j++ {
-			if spells(w.Text, y.Words[j:j+n]) {
+			if spells(strings.ToLower(w.Text), y.Words[j:j+n]) {
 				to[i], hx[i] = int16(j), byAcronym
 				for k := j; k < j+n; k++ {
 					if back[k] < 0 {
@@ -121,7 +121,12 @@ func (al *alignment) acronyms(swap bool) {
 	}
 }
 
+// spells says whether words begin with the letters. Function words may be among them,
+// but not first or last: WHO is no abbreviation of "was he".
 func spells(letters string, words []Word) bool {
+	if !words[0].Content() || !words[len(words)-1].Content() {
+		return false
+	}
 	for k := range words {
 		if words[k].Text[0] != letters[k] {
 			return false

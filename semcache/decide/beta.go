@@ -32,6 +32,17 @@ func ClopperPearson(bad, n int, confidence float64) (lower, upper float64) {
 	return lower, upper
 }
 
+// above says whether the one-sided lower bound, at a confidence, of a share of which
+// bad of n were seen is above x; below the same of the upper bound. They are the
+// questions that Clopper and Pearson's interval answers, with one evaluation each.
+func above(bad, n int, x, confidence float64) bool {
+	return bad > 0 && betaCDF(x, float64(bad), float64(n-bad+1)) < 1-confidence
+}
+
+func below(bad, n int, x, confidence float64) bool {
+	return bad < n && 1-betaCDF(x, float64(bad+1), float64(n-bad)) < 1-confidence
+}
+
 // betaCDF is the regularized incomplete beta function, by its continued fraction
 // (Numerical Recipes, 6.4; DLMF 8.17.22).
 func betaCDF(x, a, b float64) float64 {

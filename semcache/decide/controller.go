@@ -42,13 +42,15 @@ const (
 	tightest = 4
 	// loosest is the lowest: each doubles it.
 	loosest = -3
-	// confidence of the intervals that move the bar.
-	confidence = 0.95
+	// sureRise and sureFall are the one-sided confidences at which the bar moves: it
+	// rises sooner than it falls.
+	sureRise = 0.70
+	sureFall = 0.975
 	// maxLabels bounds the counts: they are halved there, so that what is old fades.
 	maxLabels = 8192
 	// probation, over the error that is allowed, is how many would-be hits are explored
-	// first: 30 at 1 %.
-	probation = 0.3
+	// first, at the beginning and after each rise: 100 at 1 %.
+	probation = 1.0
 )
 
 // Controller keeps the measured error of one route, at one allowed error, below it.
@@ -59,11 +61,11 @@ const (
 // share of bad ones among them is that among served ones. When its lower bound is
 // above the allowed error, the bar rises; above the highest bar nothing is served
 // until an operator resets it. When the upper bound is below half of the allowed
-// error, the bar falls, but never again to where it had to rise from. Counts begin
+// error, the bar falls, unless it ever had to rise. Counts begin
 // anew whenever the bar moves, for they were of other hits.
 type Controller struct {
 	Level    int8   // 0 at first; higher is stricter
-	Floor    int8   // the lowest level that may be tried again
+	Floor    int8   // the highest level that it had to rise to: it falls no more
 	Bad, All uint16 // labels at this level; Bad has the undecided
 	Off      bool
 }
@@ -83,7 +85,7 @@ func (c Controller) Serves(lower, delta float64) bool { return lower > 0 && lowe
 // Explores says whether a would-be hit is to be answered fresh, for a label. rate is
 // the share that is explored in the long run; u is a random number in [0, 1).
 func (c Controller) Explores(delta, rate, u float64) bool {
-	if first := probation / max(delta, 1e-4); float64(c.All) < first && c.Level <= 0 {
+	if first := probation / max(delta, 1e-4); float64(c.All) < first && c.Level == c.Floor {
 		return true
 	}
 	return u < rate
@@ -98,9 +100,9 @@ func (c Controller) Observe(l Label, delta float64) (Controller, Event) {
 	if l != Agrees {
 		c.Bad++
 	}
-	lower, upper := ClopperPearson(int(c.Bad), int(c.All), confidence)
+	bad, all := int(c.Bad), int(c.All)
 	switch {
-	case lower > delta:
+	case l != Agrees && above(bad, all, delta, sureRise):
 		c.Bad, c.All = 0, 0
 		c.Floor = c.Level + 1
 		if c.Level++; c.Level > tightest {
@@ -108,7 +110,7 @@ func (c Controller) Observe(l Label, delta float64) (Controller, Event) {
 			return c, Disabled
 		}
 		return c, Tightened
-	case upper < delta/2 && c.Level > loosest && (c.Floor == 0 && c.Level <= 0 || c.Level > c.Floor):
+	case l == Agrees && c.Level > loosest && c.Floor == 0 && below(bad, all, delta/2, sureFall):
 		c.Bad, c.All = 0, 0
 		c.Level--
 		return c, Relaxed

@@ -176,10 +176,10 @@ func matrixOf(t *Text, dim int, vectors WordVectors) matrix {
 	if vectors == nil {
 		return m
 	}
-	flat := make([]float32, 0, dim*len(t.Words))
+	flat := make([]float32, 0, dim*contentWords(t))
 	for i := range t.Words {
 		w := &t.Words[i]
-		if !w.Content() || len(flat)+dim > cap(flat) {
+		if !w.Content() {
 			continue
 		}
 		row := flat[len(flat) : len(flat)+dim : len(flat)+dim]

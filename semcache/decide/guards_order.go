@@ -1,7 +1,7 @@
 package decide
 
 // reach is how many content words beside a directing word count as its sides.
-const reach = 3
+const reach = 2
 
 // guardDirection looks for a relation whose sides are exchanged: from A to B, A
 // than B, A before B; and, where both texts have the same words, for two names in

@@ -43,7 +43,7 @@ func runModel(args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("model", flag.ContinueOnError)
 	files := flags.String("pairs", "", "labelled pairs (label TAB text TAB text), with commas between files; .gz is unpacked")
 	out := flags.String("out", "semcache/decide/static.params", "the parameters to write")
-	queries := flags.Int("queries", 100000, "how many lookups the calibration is made with")
+	queries := flags.Int("queries", 40000, "how many lookups the calibration is made with")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

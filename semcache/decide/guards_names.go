@@ -112,8 +112,8 @@ func sameFrame(al *alignment, i, j int) bool {
 }
 
 // guardScope looks for a clause that narrows one side: everything the shorter side
-// says is in the longer, and the longer has content of its own behind a word that
-// narrows (only, without, in, for, on). Talk about oneself narrows nothing.
+// says is in the longer, and the longer has content of its own behind a word of its
+// own that narrows (only, without, in, for, on). Talk about oneself narrows nothing.
 func guardScope(v *Verdict, al *alignment) {
 	_, a := loneContent(al.a, al.toB)
 	_, b := loneContent(al.b, al.toA)
@@ -138,8 +138,8 @@ func guardScope(v *Verdict, al *alignment) {
 			continue
 		}
 		n++
-		for k := i - 1; k >= 0 && k >= i-3; k-- {
-			if t.Words[k].flags.has(flagScope) {
+		for k := i - 1; k >= 0 && k >= i-2; k-- {
+			if t.Words[k].flags.has(flagScope) && to[k] < 0 {
 				narrows = true
 			}
 		}

@@ -25,12 +25,12 @@ const MaxBytes = 16 << 10
 // Normalize(Normalize(s)) == Normalize(s).
 func Normalize(text string) string {
 	s := fold(cut(text))
-	// Each step may uncover work for another: "Please: hello, x" loses one word a
-	// round. Bounded, because each round that changes something shortens the text.
-	for range 8 {
-		t := lowerFirst(stripPolite(s))
+	// One step may uncover work for another: without its "please", a text may have no
+	// code left whose white space counted. Bounded, though each round shortens the text.
+	for range 64 {
+		t := fold(lowerFirst(stripPolite(s)))
 		if t == s {
-			return s
+			break
 		}
 		s = t
 	}
@@ -58,8 +58,8 @@ func fold(text string) string {
 		// Dropping what is invisible can bring together what composes.
 		s = norm.NFKC.String(s)
 	}
-	if hasCode(s) {
-		return strings.TrimSpace(s)
+	if s = strings.TrimSpace(s); hasCode(s) {
+		return s
 	}
 	return strings.Join(strings.Fields(s), " ")
 }

@@ -36,13 +36,12 @@ var promptReaders = [wires]func(*promptcache.Prompt, []byte, promptcache.Hash){
 // cannot fail: a call that cannot be marked goes as it is. What is marked is decoded
 // again, so that the hold covers what the cache's writes cost.
 func (x *exchange) hint() {
-	set := x.levers.PromptCache
+	h, set := &x.hints, x.levers.PromptCache
+	h.plan, h.key, h.marked = promptcache.Plan{}, "", false // of the candidate before
 	talks := x.call.Endpoint == dialect.Chat || x.call.Endpoint == dialect.Responses
 	if set.Mode == lever.PromptCacheOff || !talks || int64(len(x.call.Raw)) < leastHinted {
 		return
 	}
-	h := &x.hints
-	h.plan, h.key, h.marked = promptcache.Plan{}, "", false // of an upstream before this one
 	seed := promptcache.Seed(x.tenant())
 	read := promptReaders[x.route_.wire]
 	read(&h.prompt, x.call.Raw, seed)
@@ -112,7 +111,7 @@ func (u *Upstream) takesMarks(model string) bool {
 func (x *exchange) replace(body []byte) bool {
 	t := x.target()
 	if x.translated() {
-		t = dialect.Target{Endpoint: dialect.Chat, Operation: x.call.Operation, Model: x.route_.model, Stream: x.call.Stream}
+		t = spoken(x.route_.wire, x.route_.model, x.call.Stream)
 	}
 	h := &x.hints
 	h.unmarked, x.call = x.call, h.unmarked

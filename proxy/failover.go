@@ -63,7 +63,7 @@ func (x *exchange) ready() *dialect.Error {
 // for another candidate: they are not asked again.
 func (x *exchange) rekey() {
 	if x.rec.Cache == record.CacheMiss && x.store {
-		x.store = x.keyCall()
+		x.store = !x.levers.Cache.Off && x.keyCall()
 	}
 }
 
@@ -146,6 +146,7 @@ func (x *exchange) turn(e *dialect.Error, asked bool) *dialect.Error {
 	}
 	x.land()
 	x.asking = nil // an answer of this candidate is none to the question as it was asked there
+	x.caching.stale = nil // it is that candidate's, with what its redactions took out
 	x.judged.clear()
 	x.refusedBy, x.rec.Rulings, x.left, x.groups = ruledBy{}, x.rec.Rulings[:0], nil, nil
 	x.tried, x.counted, p.tries, p.ready, p.shaped = x.tried[:0], notCounted, 0, false, false

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type routedWorld struct {
 	mu        sync.Mutex
 	anthropic []string // bodies
 	openai    []string
+	foreign   atomic.Value // http.HandlerFunc that the Anthropic upstream is instead
 }
 
 // newRouted starts one whose OpenAI upstream answers with first, and whose Anthropic
@@ -46,6 +48,10 @@ func newRouted(t *testing.T, spec string, first func(w http.ResponseWriter, body
 			v.openai = append(v.openai, string(b))
 		}
 		v.mu.Unlock()
+		if instead, ok := v.foreign.Load().(http.HandlerFunc); ok && foreign {
+			instead(w, r)
+			return
+		}
 		if foreign {
 			claude("well", " met")(w, string(b))
 			return

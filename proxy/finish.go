@@ -22,6 +22,7 @@ func (x *exchange) finish() {
 		x.settleHold(record.FullHold)
 		x.rec.Outcome = record.Truncated
 	}
+	x.countAsked()
 	if x.limits != nil {
 		if x.ran() {
 			x.rec.Charges = x.limits.Settle(Claim{}, x.rec.Charges)
@@ -39,6 +40,25 @@ func (x *exchange) finish() {
 	x.land() // after the fill: whoever comes now finds the entry
 	x.tellSemantic()
 	x.recycle()
+}
+
+// countAsked takes the limits of a request that asked an upstream and was on its way to
+// another candidate when it ended: it counts as any other. Where there is no room, they
+// are full without it.
+func (x *exchange) countAsked() {
+	if x.limits != nil || x.rec.Attempts == 0 {
+		return
+	}
+	if x.chain == nil {
+		chain, err := x.g.seams.Purse.Chain(&x.rec.Dims)
+		if err != nil {
+			return // nothing is decided at present, and so nothing is admitted
+		}
+		x.chain = chain
+	}
+	if hold, ok := x.chain.Try(Limits, Claim{}); ok {
+		x.limits = hold
+	}
 }
 
 // ran says whether the request counts against limits of requests.

@@ -27,10 +27,10 @@ var (
 )
 
 // spoken is how a translated call is asked in a format.
-func spoken(w Wire, q *conversation.Request) dialect.Target {
-	t := dialect.Target{Endpoint: dialect.Chat, Model: q.Model, Stream: q.Stream}
+func spoken(w Wire, model string, stream bool) dialect.Target {
+	t := dialect.Target{Endpoint: dialect.Chat, Model: model, Stream: stream}
 	switch {
-	case w == Gemini && q.Stream:
+	case w == Gemini && stream:
 		t.Operation, t.Query = gemini.Stream, "alt=sse"
 	case w == Gemini:
 		t.Operation = gemini.Generate
@@ -81,7 +81,7 @@ func (x *exchange) translate() *dialect.Error {
 		return e
 	}
 	x.left, x.groups = q.Left, q.Groups
-	return x.there().Decode(&x.call, spoken(x.route_.wire, q), body)
+	return x.there().Decode(&x.call, spoken(x.route_.wire, q.Model, q.Stream), body)
 }
 
 // setting is what the client's answer says of its call.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -44,9 +45,12 @@ const maxOwn = 15
 // the cache was asked.
 func (x *exchange) passHeaders(res *upstream.Response) []HeaderField {
 	h := make([]HeaderField, 0, 16+maxOwn)
-	if x.translated() {
+	switch {
+	case x.translated():
 		h = x.translatedHeaders(h)
-	} else {
+	case x.hidesCache() && res.Status == 200 && x.call.Stream == isStream(res.Header("Content-Type")): // a hit has none of the upstream's
+		h = append(h, HeaderField{"Content-Type", x.contentType()})
+	default:
 		res.Each(func(name, value []byte) {
 			if n := string(name); returns(n) {
 				h = append(h, HeaderField{n, string(value)})
@@ -54,6 +58,14 @@ func (x *exchange) passHeaders(res *upstream.Response) []HeaderField {
 		})
 	}
 	return x.tellCache(h, nil, x.rec.Cache)
+}
+
+// contentType is that of an answer with which nothing is wrong.
+func (x *exchange) contentType() string {
+	if x.call.Stream {
+		return cmp.Or(x.asked().StreamType, "text/event-stream")
+	}
+	return "application/json"
 }
 
 // hopByHop are the headers of one connection (RFC 9110 section 7.6.1), and those

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"encoding/binary"
 
 	"purser/internal/record"
@@ -70,6 +69,7 @@ func (x *exchange) staleAnswer() *Answer {
 	if x.caching.stale == nil {
 		return nil
 	}
+	x.rec.Shape = record.Shape{} // of what is not sent
 	return x.replay(x.caching.stale, record.CacheStale)
 }
 
@@ -87,9 +87,9 @@ func (x *exchange) keyCall() bool {
 }
 
 // canonical appends what an answer depends on in the request: the cap it would have,
-// and the call's canonical form.
+// what compression may lose of it, and the call's canonical form.
 func (x *exchange) canonical(dst []byte, c *dialect.Call) ([]byte, error) {
-	return x.wire().AppendCanonical(binary.BigEndian.AppendUint64(dst, uint64(x.route_.cap)), c)
+	return x.wire().AppendCanonical(x.appendLoss(binary.BigEndian.AppendUint64(dst, uint64(x.route_.cap))), c)
 }
 
 // cacheScope is whose the answer is, and where the call would go.
@@ -124,7 +124,7 @@ func (x *exchange) replay(c *Cached, state record.CacheState) *Answer {
 	if e != nil {
 		return x.deny(e)
 	}
-	body, contentType := x.withCost(body), "application/json"
+	body = x.withCost(body)
 	if x.call.Stream {
 		call := x.asked()
 		asked := call.IncludeUsage
@@ -136,14 +136,17 @@ func (x *exchange) replay(c *Cached, state record.CacheState) *Answer {
 			x.g.log.Warn("a cached answer could not be replayed", "request", x.rec.ID, "error", err)
 			return nil
 		}
-		contentType = cmp.Or(x.asked().StreamType, "text/event-stream")
+	}
+	h := []HeaderField{{"Content-Type", x.contentType()}}
+	if x.translated() {
+		h = x.translatedHeaders(nil)
 	}
 	x.rec.Outcome, x.rec.Cache, x.rec.Served = outcome, state, c.Model
 	x.rec.Basis, x.rec.Status = record.NoCharge, 200
 	x.rec.Savings = append(x.rec.Savings, record.Saving{Lever: lever, Amount: c.Cost})
 	x.firstByte()
 	a := &Answer{Status: 200, Body: body}
-	a.Header = x.own(x.tellCache([]HeaderField{{"Content-Type", contentType}}, c, state), a)
+	a.Header = x.own(x.tellCache(h, c, state), a)
 	if x.call.Stream && x.levers.Cache.Paced {
 		x.pace(a, c)
 	}

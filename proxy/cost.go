@@ -56,7 +56,9 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 		h = append(h, HeaderField{headerRoute, x.rec.Route.Name}, HeaderField{headerModel, x.route_.model})
 	}
 	h = append(h, x.judged.headers...)
-	h = shapedHeaders(h, &x.rec.Shape, x.guessed)
+	if !x.hidesCache() {
+		h = shapedHeaders(h, &x.rec.Shape, x.guessed)
+	}
 	if x.looped.Why != loop.None {
 		h = append(h, HeaderField{headerLoop, string(x.looped.Why)})
 	}

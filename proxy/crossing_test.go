@@ -458,3 +458,28 @@ func TestTokensPassNoHook(t *testing.T) {
 		}
 	}
 }
+
+// TestAHitIsToldAsItsAnswerWas: that an answer was translated does not tell a hit from
+// another.
+func TestAHitIsToldAsItsAnswerWas(t *testing.T) {
+	for _, body := range []string{`{"model":"claude-haiku-4-5","max_tokens":50,"messages":[{"role":"user","content":"x"}]}`, `{"model":"claude-haiku-4-5","stream":true,"max_tokens":50,"messages":[{"role":"user","content":"x"}]}`} {
+		w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+			b, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			claude("hi")(rw, string(b))
+		}, nil)
+		w.gateway.upstreams = w.gateway.upstreams[1:2]
+		cache := fakeCache{}
+		w.gateway.seams.Cache, w.gateway.seams.Journal = cache, filling{w.journal, cache}
+		var told [2][3]string
+		for i := range told {
+			a, _ := w.ask(body)
+			told[i] = [3]string{sent(a, headerTranslated), sent(a, headerLeft), sent(a, "Content-Type")}
+		}
+		if w.last().Cache != record.CacheServed || told[0] != told[1] || told[0][0] == "" {
+			t.Errorf("%q", told)
+		}
+	}
+}

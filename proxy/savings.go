@@ -31,8 +31,8 @@ func (x *exchange) book(b *bill, u price.Usage) {
 	without := b.rate.Cost(&u, b.tier)
 	x.bookNative(read, input, without-last)
 	last = without
-	if cut := x.rec.Shape.Before - x.rec.Shape.After; cut > 0 {
-		u[price.InputText] += cut
+	if cut := x.rec.Shape.Before - x.rec.Shape.After; cut != 0 {
+		u[price.InputText] = max(0, u[price.InputText]+cut)
 		step(record.LeverCompression, b.rate.Cost(&u, b.tier))
 	}
 	if instead := x.route_.instead; instead != nil && instead != b.rate {

@@ -33,15 +33,11 @@ func (x *exchange) shape() *dialect.Error {
 // compress compresses the client's body where its levers say so. What goes wrong in it
 // leaves the request as it is.
 func (x *exchange) compress() *dialect.Error {
-	c := x.levers.Compression
-	if c.Level == compress.Off {
+	d, ok := x.compressible()
+	if !ok {
 		return nil
 	}
-	d, ok := compressed[x.endpoint.speaks]
-	call := x.asked()
-	if !ok || x.endpoint.kind != dialect.Chat && x.endpoint.kind != dialect.Responses || call.TextBytes+call.ToolBytes < c.MinTokens {
-		return nil
-	}
+	c, call := x.levers.Compression, x.asked()
 	s := c.Settings
 	s.Ask = x.outside()
 	r, err := compress.Apply(x.veil.body, d, &s)
@@ -69,6 +65,27 @@ func (x *exchange) compress() *dialect.Error {
 	after, _, _ := bound.Tokens(x.asked(), x.boundModel())
 	x.rec.Shape.Before, x.rec.Shape.After, x.guessed = before, after, guessed
 	return nil
+}
+
+// compressible says whether the levers let the prompt be compressed, and as which dialect.
+func (x *exchange) compressible() (compress.Dialect, bool) {
+	c, call := x.levers.Compression, x.asked()
+	d, ok := compressed[x.endpoint.speaks]
+	return d, ok && c.Level != compress.Off && (x.endpoint.kind == dialect.Chat || x.endpoint.kind == dialect.Responses) && call.TextBytes+call.ToolBytes >= c.MinTokens
+}
+
+// appendLoss appends what a compression that loses something adds to the key of the
+// caches: its answer is not for a request of the same tenant that asks for none.
+// Nothing, where nothing can be lost.
+func (x *exchange) appendLoss(dst []byte) []byte {
+	c := x.levers.Compression
+	if c.Level <= compress.Lossless {
+		return dst
+	}
+	if _, ok := x.compressible(); !ok {
+		return dst
+	}
+	return append(append(append(dst, byte(c.Level)), c.Hook...), 0)
 }
 
 // outside asks the compressor outside that the levers name; nil where there is none.

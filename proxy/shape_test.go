@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,8 @@ import (
 type compressingRules struct {
 	noRules
 	compression lever.Compression
-	model       string // that "route" stands for
+	cache       *lever.Cache // nil: the default
+	model       string       // that "route" stands for
 }
 
 func (l *compressingRules) Rules() (Rules, error) { return l, nil }
@@ -35,7 +37,7 @@ func (l *compressingRules) Route(name string) *route.Route {
 
 func (l *compressingRules) Levers(string, *ledger.Dimensions) lever.Set {
 	s := lever.Default()
-	s.Compression = &l.compression
+	s.Compression, s.Cache = &l.compression, cmp.Or(l.cache, s.Cache)
 	return s
 }
 
@@ -211,5 +213,53 @@ func TestAHitIsNotCompressed(t *testing.T) {
 		if a.Status != 200 || sent(a, headerCache) != want || (sent(a, headerCompressed) == "") != (want == "hit") {
 			t.Errorf("%d: %d %s, %q %q", i, a.Status, answer, sent(a, headerCache), sent(a, headerCompressed))
 		}
+	}
+}
+
+// TestALossyAnswerIsNotGivenToWhoAskedForNone: an answer to a prompt that lost something
+// serves requests with the same settings, and no others. Lossless ones share theirs.
+func TestALossyAnswerIsNotGivenToWhoAskedForNone(t *testing.T) {
+	chat := "/v1/chat/completions"
+	for level, want := range map[compress.Level]string{compress.Lossless: "hit", compress.NearLossless: "miss", compress.Aggressive: "miss"} {
+		v, l := compressing(t, level)
+		c := fakeCache{}
+		v.gateway.seams.Cache, v.gateway.seams.Journal = c, filling{v.journal, c}
+		v.send("POST", chat, twice[chat])
+		l.compression.Level = compress.Off
+		if a, _ := v.send("POST", chat, twice[chat]); sent(a, headerCache) != want {
+			t.Errorf("%v: %q", level, sent(a, headerCache))
+		}
+	}
+}
+
+// TestAHiddenHitOfACompressedPromptDoesNotShow: the header of compression would tell.
+func TestAHiddenHitOfACompressedPromptDoesNotShow(t *testing.T) {
+	v, l := compressing(t, compress.NearLossless)
+	l.cache = cacheSet(t, lever.CacheSpec{Headers: "hidden"}).Cache
+	c := fakeCache{}
+	v.gateway.seams.Cache, v.gateway.seams.Journal = c, filling{v.journal, c}
+	chat := "/v1/chat/completions"
+	for i := range 2 {
+		if a, _ := v.send("POST", chat, twice[chat]); sent(a, headerCompressed) != "" || (v.last().Cache == record.CacheServed) != (i == 1) {
+			t.Errorf("%d: %v %v", i, v.last().Cache, a.Header)
+		}
+	}
+}
+
+// TestAStaleAnswerIsOfNoPrompt that was compressed: what was to be sent was not.
+func TestAStaleAnswerIsOfNoPrompt(t *testing.T) {
+	v, l := compressing(t, compress.NearLossless)
+	l.cache = cacheSet(t, lever.CacheSpec{Stale: "1m"}).Cache
+	c := flown{fakeCache{}, new([]CacheAsk), new([]*Fill), true}
+	v.gateway.seams.Cache, v.gateway.seams.Journal = c, filling{v.journal, c.fakeCache}
+	chat := "/v1/chat/completions"
+	v.send("POST", chat, twice[chat])
+	for _, e := range c.fakeCache {
+		e.Stale = true
+	}
+	v.purse.free = 0
+	a, _ := v.send("POST", chat, twice[chat])
+	if sent(a, headerCache) != "stale" || sent(a, headerCompressed) != "" || v.last().Shape != (record.Shape{}) {
+		t.Errorf("%v %+v", a.Header, v.last().Shape)
 	}
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"strings"
 	"time"
 
@@ -97,7 +96,7 @@ func (x *exchange) tell(answer *Answer, body []byte, r *dialect.Report) error {
 	}
 	set := x.setting()
 	answer.Body = asking[x.endpoint.speaks].AppendAnswer(nil, a, &set, r)
-	if len(a.Left) > 0 {
+	if len(a.Left) > 0 && !x.hidesCache() {
 		answer.Header = append(answer.Header, HeaderField{headerUntold, places(a.Left)})
 	}
 	return nil
@@ -163,11 +162,7 @@ const maxLeft = 1024
 // translatedHeaders are those of an answer in another dialect than the upstream's:
 // what the upstream's own say is not in the client's dialect.
 func (x *exchange) translatedHeaders(h []HeaderField) []HeaderField {
-	kind := "application/json"
-	if x.call.Stream {
-		kind = cmp.Or(x.original.StreamType, "text/event-stream")
-	}
-	h = append(h, HeaderField{"Content-Type", kind}, HeaderField{headerTranslated, x.route_.wire.String()})
+	h = append(h, HeaderField{"Content-Type", x.contentType()}, HeaderField{headerTranslated, x.route_.wire.String()})
 	if len(x.left) > 0 {
 		h = append(h, HeaderField{headerLeft, places(x.left)})
 	}

@@ -39,7 +39,7 @@ func (x *exchange) hint() {
 	h, set := &x.hints, x.levers.PromptCache
 	h.plan, h.key, h.marked = promptcache.Plan{}, "", false // of the candidate before
 	talks := x.call.Endpoint == dialect.Chat || x.call.Endpoint == dialect.Responses
-	if set.Mode == lever.PromptCacheOff || !talks || int64(len(x.call.Raw)) < leastHinted {
+	if set.Mode == lever.PromptCacheOff || !talks || int64(len(x.call.Raw)) < leastHinted || !x.hintable(set) {
 		return
 	}
 	seed := promptcache.Seed(x.tenant())
@@ -67,6 +67,13 @@ func (x *exchange) hint() {
 	} else {
 		h.plan = promptcache.Plan{Home: h.plan.Home}
 	}
+}
+
+// hintable says whether anything that reading the prompt tells can make a difference to
+// how it is sent: it takes as long as everything else that the gateway does with it.
+func (x *exchange) hintable(set *lever.PromptCache) bool {
+	up := x.route_.up
+	return up.CacheKey || up.Pool != nil || set.ReorderTools || up.takesMarks(x.route_.sent)
 }
 
 // leastHinted is the shortest body that is looked at, in bytes: no provider keeps

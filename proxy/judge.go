@@ -68,7 +68,7 @@ func (x *exchange) unrouted(asked *dialect.Call, limit int64) policy.Input {
 		Params:   policy.Params{MaxOutput: limit, N: max(asked.N, 1), Temperature: policy.Unset, TopP: policy.Unset},
 		Uncapped: x.endpoint.kind == dialect.Compact,
 		Tools:    asked.Tools, Messages: asked.Messages, Images: len(asked.Images), Files: asked.Files,
-		InputBytes: int64(len(x.req.Body)), ServiceTier: asked.ServiceTier,
+		InputBytes: int64(max(len(x.req.Body), len(x.given))), ServiceTier: asked.ServiceTier,
 		KeyID: x.key.ID, KeyName: x.key.Name, Dims: &x.rec.Dims,
 	}
 }

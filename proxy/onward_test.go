@@ -8,10 +8,13 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/lever"
+	"purser/proxy/price"
 	"purser/proxy/redaction"
 	"purser/proxy/route"
+	"purser/proxy/template"
 )
 
 // byModel are rules whose levers depend on where a call goes.
@@ -19,6 +22,8 @@ type byModel struct {
 	noRules
 	route *route.Route
 	sets  map[string]lever.Set // by model; the default for others
+
+	template *template.Template
 }
 
 // Rules implements Governance.
@@ -33,6 +38,14 @@ func (b byModel) Levers(_ string, d *ledger.Dimensions) lever.Set {
 		return s
 	}
 	return lever.Default()
+}
+
+// Template implements Rules: there is one, which asks for the route.
+func (b byModel) Template(id string) (*template.Template, template.Use, error) {
+	if b.template == nil || id != "ask" {
+		return b.noRules.Template(id)
+	}
+	return b.template, template.Use{Name: "ask", Version: 2}, nil
 }
 
 // levers puts settings by model into a world with a route.
@@ -149,5 +162,68 @@ func TestARequestThatAskedAnUpstreamCounts(t *testing.T) {
 	a, got := v.ask(smart)
 	if r := v.last(); a.Status != 500 || r.Attempts != 1 || len(r.Charges) != 1 {
 		t.Errorf("%d %s: charges %+v", a.Status, got, r.Charges)
+	}
+}
+
+// TestAllLeversTogether: a template that asks for a route, whose first candidate fails
+// with the hold charged; the second, in another dialect, compresses anew what was redacted
+// for it. The record adds up to what the call would have cost at the baseline.
+func TestAllLeversTogether(t *testing.T) {
+	v := newRouted(t, `{"baseline":"gpt-4o@up","candidates":[{"model":"gpt-4o","upstream":"up"},{"model":"claude-haiku-4-5","upstream":"ant"}]}`, sayingNo(502, "<html>"))
+	spec := lever.Spec{Compression: &lever.CompressionSpec{Level: "near_lossless"}}
+	v.levers(map[string]lever.Spec{"gpt-4o": spec, "claude-haiku-4-5": spec})
+	rules, _ := v.gateway.seams.Rules.(byModel)
+	s := template.Spec{Model: "smart", System: "You help.", Messages: []template.Message{{Role: "user", Content: "{{q}}"}}, Variables: map[string]template.Variable{"q": {}}, MaxOutput: 50}
+	var err error
+	if rules.template, err = s.Compile(); err != nil {
+		t.Fatal(err)
+	}
+	v.gateway.seams.Rules = rules
+	set, err := redaction.Compile([]redaction.Spec{
+		{ID: "first", Action: redaction.Hash, Match: map[string][]string{"provider": {"openai"}}},
+		{ID: "second", Action: redaction.Tokenise, Match: map[string][]string{"provider": {"anthropic"}}},
+	}, redaction.Options{HashKey: []byte("k")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.gateway.seams.Redactions = &fakeRedactions{set: set}
+	v.foreign.Store(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { claude("mail <EMAIL_1>")(w, "") }))
+
+	body := strings.Replace(twice["/v1/chat/completions"], `{"model":"gpt-4o","messages":[{"role":"user","content":"go"}`, `{"purser_template":{"id":"ask","variables":{"q":"mail anna@example.com"}},"messages":[{"role":"user","content":"go"}`, 1)
+	a, got := v.ask(body)
+	if a.Status != 200 || !strings.Contains(got, "mail anna@example.com") || sent(a, headerTemplate) != "ask@2" || sent(a, headerRoute) != "smart" || sent(a, headerModel) != "claude-haiku-4-5" {
+		t.Fatalf("%d %v %s", a.Status, a.Header, got)
+	}
+	for _, went := range []string{v.openai[0], v.anthropic[0]} {
+		if strings.Count(went, aReference) != 1 || strings.Contains(went, "anna@") || strings.Contains(went, "purser_template") || !strings.Contains(went, "You help.") {
+			t.Errorf("sent %s", went)
+		}
+	}
+	if strings.Contains(v.openai[0], "<EMAIL_1>") || !strings.Contains(v.anthropic[0], "mail <EMAIL_1>") {
+		t.Errorf("OpenAI was sent %s, Anthropic %s", v.openai[0], v.anthropic[0])
+	}
+	if n := len(v.journal.records); n != 2 {
+		t.Fatalf("%d records", n)
+	}
+	failed, r := v.journal.records[0], v.journal.records[1]
+	if failed.Basis != record.FullHold || failed.Cost == 0 || failed.Baseline != failed.Cost || failed.PromptVersion != 2 || failed.Upstream != "up" {
+		t.Errorf("the first attempt is recorded as %+v", failed)
+	}
+	var saved ledger.Amount
+	levers := map[record.Lever]int{}
+	for _, s := range r.Savings {
+		saved += s.Amount
+		levers[s.Lever]++
+	}
+	dear, _ := v.gateway.prices.FindIn("openai", "", "gpt-4o", r.At)
+	u := r.Usage
+	u[price.InputText] += r.Shape.Before - r.Shape.After
+	if want := dear.Cost(&u, price.Standard); r.Shape.Before <= r.Shape.After || r.Baseline != want || r.Cost+saved != want || levers[record.LeverCompression] != 1 || levers[record.LeverRouting] != 1 || r.PromptVersion != 2 {
+		t.Errorf("baseline %d, want %d: cost %d, %+v, %+v", r.Baseline, want, r.Cost, r.Savings, r.Shape)
+	}
+
+	told, err := v.gateway.ExplainRoute(&Request{Method: "POST", Path: "/v1/chat/completions", Header: headerList{}, Body: []byte(body)}, &Principal{ID: "k1"})
+	if err != nil || told.Route != "smart" || len(told.Order) != 2 || told.Order[0].Denied+told.Order[1].Denied != "" {
+		t.Errorf("%+v %v", told, err)
 	}
 }

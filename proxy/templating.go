@@ -71,8 +71,25 @@ func (x *exchange) namedTemplate() (template.Named, *dialect.Error) {
 
 // mayName says whether a body may name a template, at memory speed: few do.
 func mayName(w Wire, body []byte) bool {
-	return bytes.Contains(body, memberOfBody) || w == OpenAIResponses && bytes.Contains(body, memberOfResponses)
+	return hasMember(body) || w == OpenAIResponses && bytes.Contains(body, memberOfResponses)
 }
+
+// hasMember is bytes.Contains of memberOfBody, which goes from underline to underline:
+// the quotes that it begins with stand everywhere in a body, and each would be looked at.
+func hasMember(body []byte) bool {
+	for from := rareAt; from < len(body); from++ {
+		n := bytes.IndexByte(body[from:], memberOfBody[rareAt])
+		if n < 0 {
+			return false
+		}
+		if from += n; bytes.HasPrefix(body[from-rareAt:], memberOfBody) {
+			return true
+		}
+	}
+	return false
+}
+
+var rareAt = bytes.IndexByte(memberOfBody, '_')
 
 var memberOfBody, memberOfResponses = []byte(`"` + template.Member + `"`), []byte(`"` + template.Native + `"`)
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -8,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/tidwall/gjson"
+	"pgregory.net/rapid"
 
 	"purser/ledger"
+	"purser/proxy/policy"
 	"purser/proxy/template"
 )
 
@@ -116,5 +119,45 @@ func TestATemplateGetsItsPartOfWhatTheProviderRemembered(t *testing.T) {
 	x.prompt.stable = 1000
 	if got := x.shareTemplate(500, 1000, -1000); got != 0 {
 		t.Errorf("of a loss it gets %d", got)
+	}
+}
+
+// TestMembersAreFoundWhereverTheyStand: as by searching for the whole.
+func TestMembersAreFoundWhereverTheyStand(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		body := []byte(rapid.StringOfN(rapid.SampledFrom([]rune(`"_purse_template`)), 0, 12, -1).Draw(t, "before"))
+		if rapid.Bool().Draw(t, "named") {
+			body = append(body, memberOfBody...)
+		}
+		body = append(body, rapid.StringOfN(rapid.SampledFrom([]rune(`"_purse_template`)), 0, 12, -1).Draw(t, "behind")...)
+		body = body[:rapid.IntRange(0, len(body)).Draw(t, "cut")]
+		if got, want := hasMember(body), bytes.Contains(body, memberOfBody); got != want {
+			t.Fatalf("%q: %v", body, got)
+		}
+	})
+}
+
+// ruledTemplates are templates with policies.
+type ruledTemplates struct {
+	templates
+	set *policy.Set
+}
+
+// Rules implements Governance.
+func (r ruledTemplates) Rules() (Rules, error) { return r, nil }
+
+// Policies implements Rules.
+func (r ruledTemplates) Policies() *policy.Set { return r.set }
+
+// TestPoliciesJudgeTheSizeOfWhatWasRendered.
+func TestPoliciesJudgeTheSizeOfWhatWasRendered(t *testing.T) {
+	w := newWorld(t, unasked(t), nil)
+	w.rule(`policies: {p: {rules: [{id: long, outcome: deny, when: {over: {input_bytes: 120}}}]}}`)
+	set, _ := w.gateway.seams.Rules.(ruled)
+	withTemplate(t, w, nil)
+	all, _ := w.gateway.seams.Rules.(templates)
+	w.gateway.seams.Rules = ruledTemplates{all, set.set}
+	if a, got := w.ask(`{"purser_template":{"id":"support","variables":{"q":"why"}}}`); a.Status != 403 {
+		t.Errorf("%d %s", a.Status, got)
 	}
 }

@@ -180,6 +180,7 @@ func (j *fakeJournal) Commit(r *record.Record, _ *Fill) {
 	copied := *r
 	copied.Charges = append([]record.Charge(nil), r.Charges...)
 	copied.Rulings = append([]record.Ruling(nil), r.Rulings...)
+	copied.Savings = append([]record.Saving(nil), r.Savings...)
 	copied.Dims.Tags = append([]ledger.Tag(nil), r.Dims.Tags...)
 	j.records = append(j.records, copied)
 }

@@ -145,7 +145,7 @@ func (x *exchange) turn(e *dialect.Error, asked bool) *dialect.Error {
 		x.chain = nil
 	}
 	x.land()
-	x.asking = nil // an answer of this candidate is none to the question as it was asked there
+	x.asking = nil        // an answer of this candidate is none to the question as it was asked there
 	x.caching.stale = nil // it is that candidate's, with what its redactions took out
 	x.judged.clear()
 	x.refusedBy, x.rec.Rulings, x.left, x.groups = ruledBy{}, x.rec.Rulings[:0], nil, nil

@@ -3,13 +3,12 @@ package proxy
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"purser/internal/record"
 	"purser/ledger"
@@ -65,33 +64,38 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 	w.gateway.policy.Base, w.gateway.policy.MaxWait = time.Microsecond, time.Microsecond
 	w.gateway.upstreams[0].CacheKey = true
 	w.gateway.upstreams[1].CacheMarks = []string{"*"}
-	id, seen := 0, map[string]bool{}
-	rapid.Check(t, func(t *rapid.T) {
-		id++
+	seen := map[string]bool{}
+	const rounds = 150
+	dice := rand.New(rand.NewPCG(6, 38))
+	coin := func() bool { return dice.IntN(2) == 0 }
+	for id := range rounds {
 		w.gateway.breakers, w.gateway.cooldowns = upstream.NewBreakers(upstream.DefaultBreaker()), upstream.NewCooldowns()
-		ends := rapid.SliceOfN(rapid.SampledFrom(endings), 0, 6).Draw(t, "ends")
+		ends := make([]string, dice.IntN(7))
+		for i := range ends {
+			ends[i] = endings[dice.IntN(len(endings))]
+		}
 		script.Store(&ends)
 		v.routes(`{"max_attempts":2,"retry_on":["error","rate_limit","unavailable","context_length","budget","timeout"],"baseline":"gpt-4o@up","candidates":[{"model":"claude-haiku-4-5","upstream":"ant"},{"model":"gpt-4o","upstream":"up"},{"model":"claude-sonnet-4-5","upstream":"ant"}]}`)
 		specs := map[string]lever.Spec{}
 		for _, model := range []string{"claude-haiku-4-5", "gpt-4o", "claude-sonnet-4-5"} {
 			specs[model] = lever.Spec{
-				Compression: &lever.CompressionSpec{Level: rapid.SampledFrom([]string{"off", "near_lossless"}).Draw(t, "level")},
-				PromptCache: &lever.PromptCacheSpec{Mode: rapid.SampledFrom([]string{"off", "coordinate"}).Draw(t, "mode")},
+				Compression: &lever.CompressionSpec{Level: []string{"off", "near_lossless"}[dice.IntN(2)]},
+				PromptCache: &lever.PromptCacheSpec{Mode: []string{"off", "coordinate"}[dice.IntN(2)]},
 				Cache:       &lever.CacheSpec{Stale: "1m"},
 			}
 		}
 		v.levers(specs)
-		cache := flown{fakeCache{}, new([]CacheAsk), new([]*Fill), rapid.Bool().Draw(t, "led")}
+		cache := flown{fakeCache{}, new([]CacheAsk), new([]*Fill), coin()}
 		w.gateway.seams.Cache, w.gateway.seams.Journal = cache, filling{w.journal, cache.fakeCache}
 		w.journal.records = nil
-		w.purse.spent, w.purse.free = 0, rapid.SampledFrom([]ledger.Amount{0, 1_000_000, 3_000_000, 8_000_000, 30_000_000, 1 << 40}).Draw(t, "free")
+		w.purse.spent, w.purse.free = 0, []ledger.Amount{0, 1_000_000, 3_000_000, 8_000_000, 30_000_000, 1 << 40}[dice.IntN(6)]
 		w.purse.refuse = Refusal{}
-		if rapid.IntRange(0, 9).Draw(t, "limited") == 0 {
+		if dice.IntN(10) == 0 {
 			w.purse.refuse = Refusal{Unit: ledger.Requests, Window: ledger.PerMinute, ResetsAt: ledger.MaxInstant}
 		}
-		asks := 1 + rapid.IntRange(0, 2).Draw(t, "again")
+		asks := 1 + dice.IntN(3)
 		for range asks {
-			if rapid.Bool().Draw(t, "stale") {
+			if coin() {
 				for _, e := range cache.fakeCache {
 					e.Stale = true
 				}
@@ -100,7 +104,7 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 			w.ask(strings.Replace(body, `{"role":"user","content":"go"}`, fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"go %d"}`, manual, id), 1))
 		}
 		if n := w.purse.outstanding(); n != 0 {
-			t.Fatalf("%d holds did not end", n)
+			t.Fatalf("round %d, %q: %d holds did not end", id, ends, n)
 		}
 		var cost ledger.Amount
 		for _, r := range w.journal.records {
@@ -116,7 +120,7 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 				sum += s.Amount
 			}
 			if sum != r.Baseline {
-				t.Fatalf("the baseline is %d, not %d: %+v", r.Baseline, sum, r)
+				t.Fatalf("round %d, %q: the baseline is %d, not %d: %+v", id, ends, r.Baseline, sum, r)
 			}
 			if r.Basis == record.FullHold && (len(r.Savings) > 0 || r.Cost != r.Hold) {
 				t.Fatalf("%+v", r)
@@ -126,12 +130,12 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 			}
 		}
 		if cost != w.purse.spent {
-			t.Fatalf("the records say %d, the purse %d", cost, w.purse.spent)
+			t.Fatalf("round %d, %q: the records say %d, the purse %d", id, ends, cost, w.purse.spent)
 		}
 		if len(*cache.landed) > len(w.journal.records) {
 			t.Fatalf("%d landings of %d records", len(*cache.landed), len(w.journal.records))
 		}
-	})
+	}
 	for _, what := range []string{"a charged failure", "marks", "compression", "another candidate", "a stale answer", "a refusal"} {
 		if !seen[what] {
 			t.Errorf("there was not %s among them", what)

@@ -72,9 +72,11 @@ func (x *exchange) semantic(ctx context.Context, ask CacheAsk) *Answer {
 		return x.joinAlike(ctx, &found, ask)
 	}
 	x.delay(ctx)
+	own := x.cacheKey
 	x.cacheKey = found.Key // by which the answer can be purged
 	a := x.replay(c, record.CacheSemantic)
 	if a == nil {
+		x.cacheKey = own // of the answer that is made instead
 		x.rec.Semantic.Verdict, x.rec.Semantic.Reason = record.SemanticMiss, "not_replayed"
 		return nil
 	}

@@ -423,3 +423,24 @@ func (c *talked) body(r *rand.Rand) string {
 	r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 	return "{" + strings.Join(members, ", ") + "}"
 }
+
+// TestAnAnswerThatCannotBeReplayedIsNotWrittenOver: the request makes one, under its own
+// key and not that of the other question.
+func TestAnAnswerThatCannotBeReplayedIsNotWrittenOver(t *testing.T) {
+	w, _, c, _, calls := semanticWorld(t)
+	w.ask(question)
+	if len(c.body) != 1 {
+		t.Fatalf("%d answers are kept", len(c.body))
+	}
+	for _, e := range c.body {
+		e.Body = []byte(`{"choices":3}`)
+	}
+	other := strings.Replace(question, "hello", "good day", 1)
+	if other == question {
+		t.Fatal("one question")
+	}
+	a, got := w.ask(strings.Replace(other, `{"model"`, `{"stream":true,"model"`, 1))
+	if a.Status != 200 || *calls != 2 || !strings.Contains(got, "answer 2") || len(c.body) != 2 || c.last(t).Semantic.Reason != "not_replayed" {
+		t.Errorf("%d %s: %d calls, %d answers, %+v", a.Status, got, *calls, len(c.body), c.last(t).Semantic)
+	}
+}

@@ -37,6 +37,7 @@ func (c *cache) Get(key [32]byte, ask proxy.CacheAsk) (*proxy.Cached, bool) {
 func (c *cache) Join(ctx context.Context, key [32]byte, ask proxy.CacheAsk) (proxy.Flight, *proxy.Cached, bool) {
 	f, e, how := c.fleet.Join(ctx, fleet.Question{
 		Key: semcache.Key(key), Wait: ask.Wait, Created: ask.Created, Stale: ask.Stale, Fresh: ask.Fresh,
+		Epoch: semcache.Epoch(ask.Since),
 	})
 	switch {
 	case f != nil:

@@ -242,6 +242,7 @@ type CacheAsk struct {
 	Stale   bool           // one that has expired will do while another makes it anew
 	Fresh   bool           // none that is there will do
 	Wait    time.Duration  // for one that is being made; 0: not at all
+	Since   int64          // as [Cache].Key gave it: none that a purge has struck until then
 }
 
 // CacheScope is what an answer belongs to. Requests of different scopes never

@@ -136,8 +136,8 @@ type Wanted struct {
 	Stale   bool           // an entry that has expired, too, for as long as it says
 }
 
-// takes says whether an entry is one that is wanted.
-func (w Wanted) takes(e *Entry) bool {
+// Takes says whether an entry is one that is wanted.
+func (w Wanted) Takes(e *Entry) bool {
 	return e.Created >= w.Created && (w.At < e.Expires || w.Stale && w.At < e.keptUntil())
 }
 
@@ -146,7 +146,7 @@ func (c *Cache) Get(k Key, w Wanted) (*Entry, bool) {
 	e, hits := c.find(&k, w, asking)
 	switch {
 	case e == nil:
-	case w.takes(e):
+	case w.Takes(e):
 		hits.Add(1)
 		return e, true
 	case w.At >= e.Expires:
@@ -158,7 +158,7 @@ func (c *Cache) Get(k Key, w Wanted) (*Entry, bool) {
 
 // Peek is Get, but that nobody is taken to have asked; nil if there is none.
 func (c *Cache) Peek(k Key, w Wanted) *Entry {
-	if e, _ := c.find(&k, w, peeking); e != nil && w.takes(e) {
+	if e, _ := c.find(&k, w, peeking); e != nil && w.Takes(e) {
 		return e
 	}
 	return nil

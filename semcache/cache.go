@@ -183,7 +183,7 @@ func (c *Cache) find(k *Key, w Wanted, how looking) (*Entry, *atomic.Uint64) {
 	case over && !loaded:
 		c.front.remove(k)
 	case loaded && !over:
-		c.front.put(k, e)
+		c.front.loaded(k, e)
 	}
 	return e, hits
 }
@@ -286,7 +286,7 @@ func (c *Cache) Hold(k Key, e *Entry) bool {
 	if !e.complete() || len(e.Tags) > MaxTags {
 		return false
 	}
-	if int64(len(e.Body)) > c.cfg.EntryBytes {
+	if body := int64(len(e.Body)); body > c.cfg.EntryBytes || e.size()-body > maxRest {
 		c.count.tooLarge.Add(1)
 		return false
 	}

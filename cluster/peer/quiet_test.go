@@ -12,7 +12,7 @@ import (
 var quiet = flag.Duration("quiet", 0, "how long a flight is held open without a word, at least 40s")
 
 // Whoever leads a flight says nothing while the provider makes its answer, which may
-// take minutes. The connection is kept, and is asked whether it is there.
+// take minutes. The connection is kept, though each end asks whether the other is there.
 func TestAFlightMayBeQuiet(t *testing.T) {
 	if *quiet == 0 {
 		t.Skip("it takes a minute: -args -quiet 60s")

@@ -82,6 +82,9 @@ func (f flight) Land(fill *proxy.Fill) {
 	f.f.Land(f.c.entryOf(fill))
 }
 
+// Abandon implements proxy.Flight.
+func (f flight) Abandon() { f.f.Abandon() }
+
 func cachedOf(e *semcache.Entry, at ledger.Instant) *proxy.Cached {
 	return &proxy.Cached{Body: e.Body, Model: e.Model, Usage: e.Usage, Cost: e.Cost, Created: e.Created, Stale: e.Expires > 0 && at >= e.Expires}
 }

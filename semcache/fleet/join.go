@@ -39,6 +39,16 @@ func (x *Flight) Land(e *semcache.Entry) {
 	}
 }
 
+// Abandon ends the flight, once, without saying anything about the answer: one of those
+// who wait leads next.
+func (x *Flight) Abandon() {
+	x.local.Abandon()
+	if x.line != nil {
+		x.f.lines.Delete(x.line.key)
+		x.line.end()
+	}
+}
+
 // Join looks for the answer on the node that owns the key, leads its flight, or waits
 // for another's, on whatever node that is.
 func (f *Fleet) Join(ctx context.Context, q Question) (*Flight, *semcache.Entry, How) {

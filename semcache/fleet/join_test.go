@@ -86,3 +86,35 @@ func TestFollowersGetWhatTheyTake(t *testing.T) {
 		})
 	}
 }
+
+// Whoever only looks whether there is an answer, and makes none, takes nothing from those
+// who wait meanwhile: one of them makes it, on whatever node they are.
+func TestAFlightThatIsAbandonedHasAnotherLeader(t *testing.T) {
+	for _, looker := range trio {
+		t.Run(looker, func(t *testing.T) {
+			w := newNetwork(t, trio...)
+			k := w.ownedBy("one")
+			flight, _, _ := w.nodes[looker].fleet.Join(t.Context(), Question{Key: k})
+			if flight == nil {
+				t.Fatal("it leads nothing")
+			}
+			bodies := make(chan string, len(trio))
+			for _, id := range trio {
+				go func() {
+					body, _ := w.nodes[id].serve(t.Context(), k, time.Minute, answers("made by one of them"))
+					bodies <- body
+				}()
+			}
+			flight.Abandon()
+			for range trio {
+				if body := <-bodies; body != "made by one of them" {
+					t.Errorf("%q", body)
+				}
+			}
+			if n := w.provided(); n != 1 {
+				t.Errorf("%d calls", n)
+			}
+			until(t, "nobody leads", func() bool { return w.nodes["one"].fleet.owned.Flying() == 0 })
+		})
+	}
+}

@@ -19,7 +19,7 @@ type Semantic interface {
 	// Learn is told what an eligible question was answered. It does not wait.
 	Learn(SemanticLesson)
 	// Join makes the caller the leader of those of this node that ask the same question
-	// (a Flight, which it must Land), or waits for the present leader's answer, at most
+	// (a Flight, which it must end), or waits for the present leader's answer, at most
 	// for the limit. Both nil: go on alone.
 	Join(ctx context.Context, flight [32]byte, since int64, limit time.Duration) (Flight, *Cached)
 }

@@ -37,6 +37,7 @@ func (c *cache) Get(key [32]byte, ask proxy.CacheAsk) (*proxy.Cached, bool) {
 func (c *cache) Join(ctx context.Context, key [32]byte, ask proxy.CacheAsk) (proxy.Flight, *proxy.Cached, bool) {
 	f, e, how := c.fleet.Join(ctx, fleet.Question{
 		Key: semcache.Key(key), Wait: ask.Wait, Created: ask.Created, Stale: ask.Stale, Fresh: ask.Fresh,
+		Epoch: semcache.Epoch(ask.Since),
 	})
 	switch {
 	case f != nil:
@@ -80,6 +81,9 @@ func (f flight) Land(fill *proxy.Fill) {
 	}
 	f.f.Land(f.c.entryOf(fill))
 }
+
+// Abandon implements proxy.Flight.
+func (f flight) Abandon() { f.f.Abandon() }
 
 func cachedOf(e *semcache.Entry, at ledger.Instant) *proxy.Cached {
 	return &proxy.Cached{Body: e.Body, Model: e.Model, Usage: e.Usage, Cost: e.Cost, Created: e.Created, Stale: e.Expires > 0 && at >= e.Expires}

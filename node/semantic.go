@@ -110,8 +110,8 @@ func (s *semanticCache) Learn(l proxy.SemanticLesson) {
 }
 
 // Join implements proxy.Semantic.
-func (s *semanticCache) Join(ctx context.Context, key [32]byte, limit time.Duration) (proxy.Flight, *proxy.Cached) {
-	f, e := s.flights.Join(ctx, semcache.Key(key), limit)
+func (s *semanticCache) Join(ctx context.Context, key [32]byte, since int64, limit time.Duration) (proxy.Flight, *proxy.Cached) {
+	f, e := s.flights.Join(ctx, semcache.Key(key), semcache.Epoch(since), limit)
 	switch {
 	case f != nil:
 		return questionFlight{f, s.cache}, nil
@@ -136,6 +136,9 @@ func (f questionFlight) Land(fill *proxy.Fill) {
 	}
 	f.f.Land(f.c.entryOf(fill))
 }
+
+// Abandon implements proxy.Flight.
+func (f questionFlight) Abandon() { f.f.Abandon() }
 
 func questionOf(q *proxy.SemanticQuestion) *semantic.Question {
 	p := semantic.DefaultPolicy()
@@ -176,7 +179,7 @@ func (c *cache) Answer(ctx context.Context, key [32]byte, _ ledger.Instant) ([]b
 	}
 	f, e, _ := c.Join(ctx, key, proxy.CacheAsk{})
 	if f != nil {
-		f.Land(nil) // nobody makes it for this
+		f.Abandon() // nobody makes it for this
 	}
 	if e == nil {
 		return nil, false

@@ -278,7 +278,7 @@ func cacheCounts(c semcache.Stats, f fleet.Stats) map[string]int64 {
 		"hits_memory": int64(c.FrontHits), "hits_disk": int64(c.StoreHits), "misses": int64(c.Misses), "expired": int64(c.Expired),
 		"damaged": int64(c.Damaged + f.Damaged), "faults": int64(c.Faults), "fills": int64(c.Fills), "too_large": int64(c.TooLarge),
 		"late": int64(c.Late), "evicted": int64(c.Evicted), "renewed": int64(c.Renewed), "purged": int64(c.Purged),
-		"led": int64(f.Flights.Led), "coalesced": int64(f.Flights.Shared), "alone": int64(f.Flights.Alone),
+		"led": int64(f.Made), "coalesced": int64(f.Followed), "alone": int64(f.Going),
 		"peer_asked": int64(f.Asked), "peer_hits": int64(f.Hits), "peer_shared": int64(f.Shared), "peer_failed": int64(f.Failed),
 		"peer_skipped": int64(f.Skipped), "peer_served": int64(f.Served), "peer_puts": int64(f.Puts), "peer_kept": int64(f.Kept),
 		"nodes": int64(f.Nodes),

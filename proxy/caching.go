@@ -108,7 +108,7 @@ func (x *exchange) cacheTags() []string {
 
 // cacheAsk is which answers the request takes.
 func (x *exchange) cacheAsk() CacheAsk {
-	ask := CacheAsk{Fresh: x.caching.fresh, Stale: x.levers.Cache.Stale > 0, Wait: x.g.cfg.CoalesceWait}
+	ask := CacheAsk{Fresh: x.caching.fresh, Stale: x.levers.Cache.Stale > 0, Wait: x.g.cfg.CoalesceWait, Since: x.caching.since}
 	if x.caching.maxAge > 0 {
 		ask.Created, ask.Stale = x.rec.At-ledger.Instant(x.caching.maxAge), false
 	}

@@ -60,6 +60,7 @@ func (f flown) Join(_ context.Context, _ [32]byte, ask CacheAsk) (Flight, *Cache
 type landing struct{ landed *[]*Fill }
 
 func (l landing) Land(f *Fill) { *l.landed = append(*l.landed, f) }
+func (l landing) Abandon()     {}
 
 // cachedWorld is a world with a cache, and how many calls its upstream got.
 func cachedWorld(t *testing.T, set lever.Set) (w *world, cache flown, calls *int) {

@@ -97,7 +97,7 @@ func TestAnExchangeThatIsUsedAgainHasNothingOfTheLast(t *testing.T) {
 				"x-purser-team", "marked-team", "x-purser-run", "marked-run", "x-purser-tag-marked", "marked"))
 			v.serve(r)
 			left := newView(one)
-			for _, mark := range []string{"marked", "anna", own, operatorsKey, "4111"} {
+			for _, mark := range []string{"marked", "anna", own, operatorsKey, "4111 1111"} {
 				for path, value := range left {
 					if strings.Contains(value, mark) && (mark != "marked" || !strings.HasPrefix(path, ".rec.")) {
 						t.Errorf("%s has %q", path, mark)

@@ -242,6 +242,7 @@ type CacheAsk struct {
 	Stale   bool           // one that has expired will do while another makes it anew
 	Fresh   bool           // none that is there will do
 	Wait    time.Duration  // for one that is being made; 0: not at all
+	Since   int64          // as [Cache].Key gave it: none that a purge has struck until then
 }
 
 // CacheScope is what an answer belongs to. Requests of different scopes never
@@ -261,7 +262,7 @@ type Cache interface {
 	// Get returns the entry of key that this node has at hand.
 	Get(key [32]byte, ask CacheAsk) (*Cached, bool)
 	// Join asks the other nodes, and makes the caller the leader of key's flight (a
-	// Flight, which it must Land), or waits for the present leader's answer. shared
+	// Flight, which it must end), or waits for the present leader's answer. shared
 	// says that it was in flight. Both nil: go on alone.
 	Join(ctx context.Context, key [32]byte, ask CacheAsk) (f Flight, c *Cached, shared bool)
 }
@@ -270,6 +271,8 @@ type Cache interface {
 type Flight interface {
 	// Land ends the flight, with the answer or with nil when there is none to share.
 	Land(*Fill)
+	// Abandon ends it without a word about the answer: one of those who wait leads next.
+	Abandon()
 }
 
 // Fill is an answer to be stored with the record of the request that made it.

@@ -19,9 +19,9 @@ type Semantic interface {
 	// Learn is told what an eligible question was answered. It does not wait.
 	Learn(SemanticLesson)
 	// Join makes the caller the leader of those of this node that ask the same question
-	// (a Flight, which it must Land), or waits for the present leader's answer, at most
+	// (a Flight, which it must end), or waits for the present leader's answer, at most
 	// for the limit. Both nil: go on alone.
-	Join(ctx context.Context, flight [32]byte, limit time.Duration) (Flight, *Cached)
+	Join(ctx context.Context, flight [32]byte, since int64, limit time.Duration) (Flight, *Cached)
 }
 
 // SemanticQuestion is a request as the semantic cache sees it.
@@ -76,7 +76,7 @@ func (x *exchange) semantic(ctx context.Context, ask CacheAsk) *Answer {
 	x.cacheKey = found.Key // by which the answer can be purged
 	a := x.replay(c, record.CacheSemantic)
 	if a == nil {
-		x.cacheKey = own // of the answer that is made instead
+		x.cacheKey = own // by which the answer is kept that this request makes
 		x.rec.Semantic.Verdict, x.rec.Semantic.Reason = record.SemanticMiss, "not_replayed"
 		return nil
 	}
@@ -98,7 +98,7 @@ func (x *exchange) answerOf(ctx context.Context, key [32]byte, ask CacheAsk) *Ca
 	}
 	flight, c, _ := x.g.seams.Cache.Join(ctx, key, ask)
 	if flight != nil {
-		flight.Land(nil) // this request makes another answer
+		flight.Abandon() // this request makes another answer
 	}
 	return c
 }
@@ -109,7 +109,7 @@ func (x *exchange) joinAlike(ctx context.Context, found *SemanticFound, ask Cach
 	if found.Visit == nil || x.levers.Semantic.Mode != lever.SemanticServe || ask.Wait <= 0 {
 		return nil
 	}
-	flight, c := x.g.seams.Semantic.Join(ctx, found.Flight, ask.Wait)
+	flight, c := x.g.seams.Semantic.Join(ctx, found.Flight, ask.Since, ask.Wait)
 	if x.alike = flight; c != nil {
 		return x.replay(c, record.CacheShared)
 	}

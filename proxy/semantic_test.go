@@ -61,7 +61,7 @@ func (f *fakeSemantic) Learn(l SemanticLesson) {
 	f.answers[l.Visit.(string)] = l.Key
 }
 
-func (f *fakeSemantic) Join(context.Context, [32]byte, time.Duration) (Flight, *Cached) {
+func (f *fakeSemantic) Join(context.Context, [32]byte, int64, time.Duration) (Flight, *Cached) {
 	return f.flight, f.shared
 }
 
@@ -248,10 +248,36 @@ func TestAnswerThatIsGoneIsAMiss(t *testing.T) {
 	}
 }
 
+// TestAnAnswerThatCannotBeGivenIsNotReplaced: where the answer to a question that means
+// the same cannot be told as a stream, the request makes one of its own, which is kept as
+// that and not as the other's.
+func TestAnAnswerThatCannotBeGivenIsNotReplaced(t *testing.T) {
+	w, _, c, _, calls := semanticWorld(t)
+	w.ask(chatOf("what is the capital of France?", ""))
+	broken := &Cached{Body: []byte("no answer"), Model: "gpt-4o-mini"}
+	for key := range c.body {
+		c.body[key] = broken
+	}
+	w.ask(strings.Replace(chatOf("the capital of France, which is it?", ""), "{", `{"stream":true,`, 1))
+	if *calls != 2 || len(c.body) != 2 {
+		t.Fatalf("%d calls, %d answers", *calls, len(c.body))
+	}
+	kept := 0
+	for _, e := range c.body {
+		if e == broken {
+			kept++
+		}
+	}
+	if kept != 1 {
+		t.Error("the answer to one question is kept as that to another")
+	}
+}
+
 // landed is a flight that says how it ended.
 type landed struct{ with *Fill }
 
 func (l *landed) Land(f *Fill) { l.with = f }
+func (l *landed) Abandon()     {}
 
 // TestTheSameQuestionInFlightIsAskedOnce: whoever leads lands with the answer, and who
 // follows gets it, without a call of its own.

@@ -136,8 +136,8 @@ type Wanted struct {
 	Stale   bool           // an entry that has expired, too, for as long as it says
 }
 
-// takes says whether an entry is one that is wanted.
-func (w Wanted) takes(e *Entry) bool {
+// Takes says whether an entry is one that is wanted.
+func (w Wanted) Takes(e *Entry) bool {
 	return e.Created >= w.Created && (w.At < e.Expires || w.Stale && w.At < e.keptUntil())
 }
 
@@ -146,7 +146,7 @@ func (c *Cache) Get(k Key, w Wanted) (*Entry, bool) {
 	e, hits := c.find(&k, w, asking)
 	switch {
 	case e == nil:
-	case w.takes(e):
+	case w.Takes(e):
 		hits.Add(1)
 		return e, true
 	case w.At >= e.Expires:
@@ -158,7 +158,7 @@ func (c *Cache) Get(k Key, w Wanted) (*Entry, bool) {
 
 // Peek is Get, but that nobody is taken to have asked; nil if there is none.
 func (c *Cache) Peek(k Key, w Wanted) *Entry {
-	if e, _ := c.find(&k, w, peeking); e != nil && w.takes(e) {
+	if e, _ := c.find(&k, w, peeking); e != nil && w.Takes(e) {
 		return e
 	}
 	return nil
@@ -183,7 +183,7 @@ func (c *Cache) find(k *Key, w Wanted, how looking) (*Entry, *atomic.Uint64) {
 	case over && !loaded:
 		c.front.remove(k)
 	case loaded && !over:
-		c.front.put(k, e)
+		c.front.loaded(k, e)
 	}
 	return e, hits
 }
@@ -286,7 +286,7 @@ func (c *Cache) Hold(k Key, e *Entry) bool {
 	if !e.complete() || len(e.Tags) > MaxTags {
 		return false
 	}
-	if int64(len(e.Body)) > c.cfg.EntryBytes {
+	if body := int64(len(e.Body)); body > c.cfg.EntryBytes || e.size()-body > maxRest {
 		c.count.tooLarge.Add(1)
 		return false
 	}

@@ -86,6 +86,7 @@ func TestOnlyCompleteSuccessesAreKept(t *testing.T) {
 		"partial":      {Status: 206, Body: []byte("par")},
 		"nothing":      {Status: 200},
 		"too much":     {Status: 200, Body: []byte(strings.Repeat("x", 11))},
+		"much beside":  {Status: 200, Body: []byte("x"), Model: strings.Repeat("m", maxRest)},
 		"status unset": {Body: []byte("x")},
 	} {
 		if kvs := w.cache.Fill(keyOf(name), e); kvs != nil {
@@ -95,7 +96,7 @@ func TestOnlyCompleteSuccessesAreKept(t *testing.T) {
 			t.Errorf("%s is given", name)
 		}
 	}
-	if st := w.cache.Stats(); st.TooLarge != 1 || st.Fills != 0 || st.Entries != 0 {
+	if st := w.cache.Stats(); st.TooLarge != 2 || st.Fills != 0 || st.Entries != 0 {
 		t.Errorf("%+v", st)
 	}
 }

@@ -40,6 +40,9 @@ const (
 	MaxTTL  = 365 * 24 * time.Hour
 	MaxTags = 8
 	MaxTag  = 512 // bytes
+
+	// maxRest bounds what an entry counts beside its body, in bytes.
+	maxRest = 16 << 10
 )
 
 // keptUntil is when nobody may be given it any more.
@@ -48,10 +51,11 @@ func (e *Entry) keptUntil() ledger.Instant { return e.Expires + ledger.Instant(e
 // The stored forms of an entry:
 //
 //	version=2, created (8 bytes), payload sealed and bound to version, key and created
-//	version=1, CRC-32C of key and all that follows, created, expires, status,
-//	content type, model, usage, cost, body: what earlier builds have written in clear
+//	version=1, CRC-32C of key and all that follows, created, and more: what earlier
+//	builds have written in clear
 //
-// and the form in which it goes to another node, over TLS:
+// of which version 1 is not given any more, since whoever can write to the disk can write
+// it; and the form in which it goes to another node, over TLS:
 //
 //	version=1, CRC-32C of key and payload, payload
 //
@@ -67,7 +71,7 @@ const (
 )
 
 // errDamaged is why a stored entry is not used: it was changed, or another key has
-// sealed it.
+// sealed it, or none.
 var errDamaged = errors.New("damaged cache entry")
 
 // Sealer encrypts what is on disk, bound to what it belongs to. Both append to dst.
@@ -166,10 +170,7 @@ func appendEntry(b []byte, k *Key, e *Entry, s Sealer) []byte {
 
 // decodeEntry returns the entry stored under k. It keeps no part of b.
 func decodeEntry(k *Key, b []byte, s Sealer) (*Entry, error) {
-	switch {
-	case len(b) > entryHeader && b[0] == clearVersion:
-		return decodeClear(k, b)
-	case len(b) < sealedHeader || b[0] != sealedVersion:
+	if len(b) < sealedHeader || b[0] != sealedVersion {
 		return nil, errDamaged
 	}
 	created := ledger.Instant(binary.BigEndian.Uint64(b[1:]))
@@ -179,25 +180,6 @@ func decodeEntry(k *Key, b []byte, s Sealer) (*Entry, error) {
 	}
 	e, err := decodePayload(payload)
 	if err != nil || e.Created != created {
-		return nil, errDamaged
-	}
-	return e, nil
-}
-
-// decodeClear reads version 1.
-func decodeClear(k *Key, b []byte) (*Entry, error) {
-	if binary.BigEndian.Uint32(b[1:]) != checksum(k, b[entryHeader:]) {
-		return nil, errDamaged
-	}
-	in := input{b: b[entryHeader:]}
-	e := &Entry{
-		Created: ledger.Instant(in.varint()), Expires: ledger.Instant(in.varint()), Status: int(in.varint()),
-		ContentType: string(in.bytes()), Model: string(in.bytes()),
-	}
-	in.usage(&e.Usage)
-	e.Cost = ledger.Amount(in.varint())
-	e.Body = append([]byte(nil), in.bytes()...)
-	if in.bad || len(in.b) != 0 {
 		return nil, errDamaged
 	}
 	return e, nil

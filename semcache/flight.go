@@ -28,23 +28,22 @@ const (
 // only waited, abandons the flight: one of its followers leads next, and the others
 // wait for that.
 //
+// A request does not follow one from before a purge that it knows of: it leads anew, and
+// those who come after it wait for that.
+//
 // The zero Flights is ready.
 type Flights struct {
 	mu     sync.Mutex
-	flying map[Key]*Flight
-	stats  FlightStats
-}
-
-// FlightStats are counts since the start.
-type FlightStats struct {
-	Led, Shared, Alone uint64 // requests that led, were given an answer, went on alone after all
+	flying map[Key]*Flight // the latest of each key
 }
 
 // Flight is a request that others may be waiting for.
 type Flight struct {
 	of        *Flights
 	key       Key
+	epoch     Epoch         // as its leader knew it
 	followers int           // guarded by of.mu
+	over      bool          // the same
 	landed    chan struct{} // closed by Land and Abandon
 	entry     *Entry        // set before landed is closed
 	abandoned bool          // the same
@@ -52,18 +51,18 @@ type Flight struct {
 
 // Join makes the caller the leader of k (a Flight), or waits for the leader's
 // answer (an Entry), at most for the limit. Both nil: go on alone, since the leader
-// has no answer to share, ctx or the limit has ended, or too many wait already.
-func (fs *Flights) Join(ctx context.Context, k Key, limit time.Duration) (*Flight, *Entry) {
+// has no answer to share, ctx or the limit has ended, or too many wait already. epoch
+// is the latest purge that was known when the request began.
+func (fs *Flights) Join(ctx context.Context, k Key, epoch Epoch, limit time.Duration) (*Flight, *Entry) {
 	var over <-chan time.Time
 	for {
 		fs.mu.Lock()
 		f := fs.flying[k]
-		if f == nil {
+		if f == nil || f.epoch < epoch {
 			defer fs.mu.Unlock()
-			return fs.leadLocked(k), nil
+			return fs.leadLocked(k, epoch), nil
 		}
 		if f.followers >= maxFollowers || limit <= 0 {
-			fs.stats.Alone++
 			fs.mu.Unlock()
 			return nil, nil
 		}
@@ -92,27 +91,18 @@ func (fs *Flights) follow(ctx context.Context, f *Flight, over <-chan time.Time)
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f.followers--
-	switch {
-	case again:
-	case e == nil:
-		fs.stats.Alone++
-	default:
-		fs.stats.Shared++
-	}
 	return e, again
 }
 
-func (fs *Flights) leadLocked(k Key) *Flight {
+func (fs *Flights) leadLocked(k Key, epoch Epoch) *Flight {
 	if len(fs.flying) >= maxFlights {
-		fs.stats.Alone++
 		return nil
 	}
 	if fs.flying == nil {
 		fs.flying = make(map[Key]*Flight)
 	}
-	f := &Flight{of: fs, key: k, landed: make(chan struct{})}
+	f := &Flight{of: fs, key: k, epoch: epoch, landed: make(chan struct{})}
 	fs.flying[k] = f
-	fs.stats.Led++
 	return f
 }
 
@@ -132,19 +122,14 @@ func (f *Flight) Abandon() {
 func (f *Flight) end(how func()) {
 	f.of.mu.Lock()
 	defer f.of.mu.Unlock()
-	if f.of.flying[f.key] != f {
+	if f.over {
 		panic("semcache: a flight landed twice")
 	}
-	delete(f.of.flying, f.key)
+	if f.over = true; f.of.flying[f.key] == f {
+		delete(f.of.flying, f.key)
+	}
 	how()
 	close(f.landed)
-}
-
-// Stats returns the counts.
-func (fs *Flights) Stats() FlightStats {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	return fs.stats
 }
 
 // Flying is how many requests can be waited for now.

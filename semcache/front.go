@@ -133,6 +133,21 @@ func (f *front) put(k *Key, e *Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remove(s.at[*k])
+	s.addLocked(k, e)
+}
+
+// loaded adds an entry that was read from disk, unless there is one by then: that was
+// made since.
+func (f *front) loaded(k *Key, e *Entry) {
+	s := f.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.at[*k] == nil {
+		s.addLocked(k, e)
+	}
+}
+
+func (s *shard) addLocked(k *Key, e *Entry) {
 	if e.size() > s.most/8 {
 		return
 	}

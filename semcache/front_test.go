@@ -101,3 +101,28 @@ func TestFrontRefusesWhatWouldEmptyIt(t *testing.T) {
 		t.Errorf("%d bytes", f.bytes())
 	}
 }
+
+// opening calls back when an entry that was read from disk is opened.
+type opening struct {
+	Sealer
+	then func()
+}
+
+func (o opening) Open(dst, sealed, bound []byte) ([]byte, error) {
+	o.then()
+	return o.Sealer.Open(dst, sealed, bound)
+}
+
+// An answer that is made anew while the earlier one is read from disk stays.
+func TestWhatIsReadFromDiskReplacesNothingLater(t *testing.T) {
+	w := inMemory(t, DefaultConfig())
+	k, later := keyOf("q"), answer("later", start)
+	w.fill(t, k, answer("earlier", start))
+	w.forget()
+	w.cache.sealer = opening{testSealer, func() { w.cache.Hold(k, later) }}
+	w.get(k)
+	w.cache.sealer = testSealer
+	if e, hit := w.get(k); !hit || string(e.Body) != "later" {
+		t.Errorf("%+v", e)
+	}
+}

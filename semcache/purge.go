@@ -19,6 +19,9 @@ import (
 // clocks would have it go back. 0 is before every purge.
 type Epoch int64
 
+// maxEpoch leaves room for purges after any that another node tells of.
+const maxEpoch = Epoch(1) << 62
+
 // Selection says which entries a purge is for: those that match everything that is
 // set. The zero Selection is for every entry.
 type Selection struct {
@@ -114,8 +117,8 @@ func (m *Mark) UnmarshalBinary(b []byte) error {
 		return errors.New("a purge of another build, or damaged")
 	}
 	out := Mark{Epoch: Epoch(binary.BigEndian.Uint64(b[1:]))}
-	if out.Epoch <= 0 {
-		return errors.New("a purge without an epoch")
+	if out.Epoch <= 0 || out.Epoch > maxEpoch {
+		return errors.New("a purge without an epoch, or with one that none comes after")
 	}
 	b = b[9:]
 	copy(out.tenant[:], b)

@@ -199,3 +199,14 @@ func TestPurgeThatCannotBeReadIsOfEverything(t *testing.T) {
 		t.Error("it strikes again at the next start")
 	}
 }
+
+// No purge that another node tells of leaves no room for one after it.
+func TestAPurgeCanAlwaysFollow(t *testing.T) {
+	for epoch, sound := range map[Epoch]bool{0: false, -1: false, 1: true, maxEpoch: true, maxEpoch + 1: false, 1<<63 - 1: false} {
+		m := Mark{Epoch: epoch}
+		b, _ := m.AppendBinary(nil)
+		if err := new(Mark).UnmarshalBinary(b); (err == nil) != sound {
+			t.Errorf("epoch %d: %v", epoch, err)
+		}
+	}
+}

@@ -31,6 +31,9 @@ const (
 	maxStreams = 4096
 	// idleLimit ends connections that nobody uses.
 	idleLimit = 10 * time.Minute
+	// pingEvery is how often a node asks whether the other end of a connection is there
+	// on which it waits for something, and hears nothing.
+	pingEvery = 10 * time.Second
 	// stopWait bounds how long Close lets calls under way end.
 	stopWait = 5 * time.Second
 )
@@ -75,6 +78,9 @@ func Serve(p *port.Port, service Service) *Server {
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleLimit, Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		// Without it a connection on which nothing is said for half a minute is ended, since
+		// the other end asks whether this one is there.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingEvery / 2}),
 		grpc.UnaryInterceptor(onlyNodes), grpc.StreamInterceptor(onlyNodesStream),
 	)}
 	pb.RegisterClusterServer(s.grpc, &calls{service: service})

@@ -8,8 +8,8 @@ import (
 const (
 	// failuresMost in a row and a node is not asked for a while.
 	failuresMost = 3
-	// pauseLeast is that while at first; it doubles with each failure after it, up to
-	// pauseMost.
+	// pauseLeast is that while at first; it doubles with each failure to answer after it,
+	// up to pauseMost.
 	pauseLeast = time.Second
 	pauseMost  = 30 * time.Second
 )
@@ -54,6 +54,9 @@ func (b *breaker) succeeded() {
 func (b *breaker) failed(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.failures >= failuresMost && now.Before(b.until) {
+		return // it was asked before the pause: that is the failure which is known
+	}
 	b.probing = false
 	if b.failures++; b.failures < failuresMost {
 		return

@@ -67,6 +67,8 @@ type Fleet struct {
 
 type counters struct {
 	asked, hits, shared, led, alone, failed, skipped, served, puts, kept, damaged atomic.Uint64
+
+	made, followed, going atomic.Uint64
 }
 
 // Stats are counts since the start.
@@ -78,7 +80,9 @@ type Stats struct {
 	Puts, Kept                      uint64 // entries given to owners, and kept here instead
 	Damaged                         uint64 // what came from other nodes and was not used
 	Nodes                           int    // that own keys, this one among them
-	Flights                         semcache.FlightStats
+
+	// This node's requests that led, were given the answer of another, and went on alone.
+	Made, Followed, Going uint64
 }
 
 // peer is a node, as this one sees it.
@@ -244,14 +248,10 @@ var errBusy = errors.New("too much is asked of this node at once")
 // Stats returns the counts.
 func (f *Fleet) Stats() Stats {
 	n := &f.count
-	out := Stats{
+	return Stats{
 		Asked: n.asked.Load(), Hits: n.hits.Load(), Shared: n.shared.Load(), Led: n.led.Load(), Alone: n.alone.Load(),
 		Failed: n.failed.Load(), Skipped: n.skipped.Load(), Served: n.served.Load(), Puts: n.puts.Load(), Kept: n.kept.Load(),
-		Damaged: n.damaged.Load(), Nodes: len(*f.nodes.Load()), Flights: f.owned.Stats(),
+		Damaged: n.damaged.Load(), Nodes: len(*f.nodes.Load()),
+		Made: n.made.Load(), Followed: n.followed.Load(), Going: n.going.Load(),
 	}
-	h := f.here.Stats()
-	out.Flights.Led += h.Led
-	out.Flights.Shared += h.Shared
-	out.Flights.Alone += h.Alone
-	return out
 }

@@ -385,7 +385,7 @@ func TestStaleAndFresh(t *testing.T) {
 	flight.Land(&semcache.Entry{Created: two.now(), Expires: two.now() + 1e9, Status: 200, Body: []byte("fresh")})
 	until(t, "the owner has the new one", func() bool {
 		got, ok := one.cache.Get(k, semcache.Wanted{At: one.now()})
-		return ok && string(got.Body) == "fresh"
+		return ok && string(got.Body) == "fresh" && one.fleet.owned.Flying() == 0
 	})
 	if f, got, _ := w.nodes["three"].fleet.Join(t.Context(), Question{Key: k, Fresh: true}); f == nil || got != nil {
 		t.Errorf("one that takes no entry gets %v", got)

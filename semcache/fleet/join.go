@@ -39,9 +39,32 @@ func (x *Flight) Land(e *semcache.Entry) {
 	}
 }
 
+// Abandon ends the flight, once, without saying anything about the answer: one of those
+// who wait leads next.
+func (x *Flight) Abandon() {
+	x.local.Abandon()
+	if x.line != nil {
+		x.f.lines.Delete(x.line.key)
+		x.line.end()
+	}
+}
+
 // Join looks for the answer on the node that owns the key, leads its flight, or waits
 // for another's, on whatever node that is.
 func (f *Fleet) Join(ctx context.Context, q Question) (*Flight, *semcache.Entry, How) {
+	flight, e, how := f.join(ctx, q)
+	switch {
+	case flight != nil:
+		f.count.made.Add(1)
+	case e == nil:
+		f.count.going.Add(1)
+	case how == Followed:
+		f.count.followed.Add(1)
+	}
+	return flight, e, how
+}
+
+func (f *Fleet) join(ctx context.Context, q Question) (*Flight, *semcache.Entry, How) {
 	owner := f.owner(&q.Key)
 	if owner == f.self {
 		return f.joinOwned(ctx, q)
@@ -52,7 +75,7 @@ func (f *Fleet) Join(ctx context.Context, q Question) (*Flight, *semcache.Entry,
 		ctx, cancel = context.WithTimeout(ctx, q.Wait) // for all its waits together
 		defer cancel()
 	}
-	local, e := f.here.Join(ctx, q.Key, q.Wait)
+	local, e := f.follow(ctx, &f.here, q)
 	if local == nil {
 		return nil, e, followed(e)
 	}
@@ -88,9 +111,20 @@ func followed(e *semcache.Entry) How {
 	return Followed
 }
 
+// follow joins a flight. What it lands with may be an entry that was there, as old as its
+// leader takes it: then it is only for those who take that, too.
+func (f *Fleet) follow(ctx context.Context, of *semcache.Flights, q Question) (*semcache.Flight, *semcache.Entry) {
+	w := semcache.Wanted{At: f.now(), Created: q.Created, Stale: q.Stale}
+	local, e := of.Join(ctx, q.Key, q.Epoch, q.Wait)
+	if e != nil && !w.Takes(e) {
+		return nil, nil
+	}
+	return local, e
+}
+
 // joinOwned is Join for a key of this node.
 func (f *Fleet) joinOwned(ctx context.Context, q Question) (*Flight, *semcache.Entry, How) {
-	local, e := f.owned.Join(ctx, q.Key, q.Wait)
+	local, e := f.follow(ctx, &f.owned, q)
 	if local == nil {
 		return nil, e, followed(e)
 	}
@@ -126,7 +160,7 @@ func (f *Fleet) Answer(ctx context.Context, q Question, side Side) error {
 	if e, ok := f.cache.Get(q.Key, semcache.Wanted{At: f.now(), Created: q.Created}); ok && !q.Fresh {
 		return say(Hit, e)
 	}
-	flight, _ := f.owned.Join(ctx, q.Key, 0)
+	flight, _ := f.owned.Join(ctx, q.Key, q.Epoch, 0)
 	if flight == nil {
 		if q.Stale {
 			if e := f.cache.Peek(q.Key, semcache.Wanted{At: f.now(), Created: q.Created, Stale: true}); e != nil {
@@ -140,7 +174,7 @@ func (f *Fleet) Answer(ctx context.Context, q Question, side Side) error {
 			return err
 		}
 		var e *semcache.Entry
-		if flight, e = f.owned.Join(ctx, q.Key, q.Wait); flight == nil {
+		if flight, e = f.follow(ctx, &f.owned, q); flight == nil {
 			if e != nil {
 				return say(Shared, e)
 			}
@@ -234,7 +268,7 @@ func (f *Fleet) ask(ctx context.Context, p *peer, q Question) (*line, *semcache.
 	l := &line{f: f, peer: p, key: q.Key, cancel: cancel}
 	gone := context.AfterFunc(ctx, cancel)
 	slow := time.AfterFunc(f.cfg.AskTime, cancel)
-	late := time.AfterFunc(max(q.Wait, f.cfg.AskTime), cancel)
+	late := time.AfterFunc(q.Wait+f.cfg.AskTime, cancel) // the request itself is gone before, if it waits at all
 	lead, e, how, err := f.converse(base, l, q, slow)
 	slow.Stop()
 	late.Stop()
@@ -261,7 +295,6 @@ func (f *Fleet) ask(ctx context.Context, p *peer, q Question) (*line, *semcache.
 
 // converse hears the owner until it says what is to be done.
 func (f *Fleet) converse(ctx context.Context, l *line, q Question, slow *time.Timer) (lead bool, e *semcache.Entry, how How, err error) {
-	q.Epoch = f.cache.Epoch()
 	if l.talk, err = f.peers.Ask(ctx, l.peer.id, q); err != nil {
 		return false, nil, Going, err
 	}

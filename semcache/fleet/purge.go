@@ -23,6 +23,22 @@ const maxTold = 32
 // Purge deletes what is selected on every node, and says what each did, this one
 // first. The error is of this node.
 func (f *Fleet) Purge(ctx context.Context, s semcache.Selection) ([]Purged, error) {
+	out, mark, err := f.purge(ctx, s)
+	if err != nil || f.cache.Epoch() == mark.Epoch {
+		return out, err
+	}
+	// Another node knew of a purge that this one did not and whose epoch is later, such
+	// as by a clock that is ahead: what was made there since would not be struck.
+	again, _, err := f.purge(ctx, s)
+	for i := range again {
+		if i < len(out) && again[i].Node == out[i].Node {
+			again[i].Entries += out[i].Entries
+		}
+	}
+	return again, err
+}
+
+func (f *Fleet) purge(ctx context.Context, s semcache.Selection) ([]Purged, semcache.Mark, error) {
 	mark, n, err := f.cache.Purge(s)
 	out := []Purged{{Node: f.self.id, Entries: n, Err: err}}
 	var mu sync.Mutex
@@ -43,7 +59,7 @@ func (f *Fleet) Purge(ctx context.Context, s semcache.Selection) ([]Purged, erro
 	}
 	telling.Wait()
 	slices.SortFunc(out[1:], func(a, b Purged) int { return strings.Compare(a.Node, b.Node) })
-	return out, err
+	return out, mark, err
 }
 
 // tell tells a node of purges, and takes note of those that it knows of.

@@ -88,3 +88,27 @@ func TestANodeThatComesBackHearsOfPurges(t *testing.T) {
 	three.fleet.SetNodes(trio)
 	until(t, "it has heard of the purge", func() bool { return three.cache.Epoch() == w.nodes["one"].cache.Epoch() })
 }
+
+// A purge is for everything before it, though a node whose clock is ahead has had one of
+// its own of which nobody has heard.
+func TestAPurgeComesAfterThoseOfNodesWhoseClockIsAhead(t *testing.T) {
+	w := newNetwork(t, trio...)
+	one, three := w.nodes["one"], w.nodes["three"]
+	three.clock.Add(int64(time.Hour))
+	w.set(w.dead, "three", true)
+	if _, err := three.fleet.Purge(t.Context(), semcache.Selection{Tag: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	k := keyOf("q")
+	if !three.cache.Hold(k, &semcache.Entry{Created: three.now(), Epoch: three.cache.Epoch(), Status: 200, Body: []byte("of before")}) {
+		t.Fatal("not kept")
+	}
+	w.set(w.dead, "three", false)
+	done, err := one.fleet.Purge(t.Context(), semcache.Selection{Key: k})
+	if err != nil || len(done) != 3 || done[1].Err != nil {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if e, ok := three.fleet.Get(k, semcache.Wanted{At: three.now()}); ok {
+		t.Errorf("%q", e.Body)
+	}
+}

@@ -44,7 +44,7 @@ type Question struct {
 	Created ledger.Instant // no entry from before; 0: however old
 	Stale   bool           // an entry that has expired will do while another makes it anew
 	Fresh   bool           // no entry will do
-	Epoch   semcache.Epoch // of the purges that the asking node knows of
+	Epoch   semcache.Epoch // of the purges that were known when the request began
 }
 
 // Verdict is what an owner says of a key. The numbers cross the wire.

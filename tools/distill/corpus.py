@@ -103,19 +103,22 @@ def clusters(folder, tokens, n):
 
     Of one request: three ways to ask it, two with a word replaced by a synonym, two with a
     word replaced by another, one that asks something else of the same words. Which of
-    them mean the same, nobody says: the model gives the vectors.
+    them mean the same, nobody says: the model gives the vectors. `tokens` are the
+    vocabulary in its order.
     """
     r = random.Random(SEED)
     lemmas, _, _ = wordnet(folder)
     near = synonyms(folder)
-    # Words that the vocabulary has whole: the rows that texts use most.
-    known = {t for t in tokens if t.isalpha() and t.isascii() and len(t) > 1}
+    # Words that the vocabulary has whole, which are the rows that texts use most, in its
+    # order, which is that of their frequency; common ones are drawn more often.
+    names = [t for t in tokens if t.isalpha() and t.isascii() and len(t) > 1]
+    rank = {t: i for i, t in enumerate(names)}
     kinds = {"N": "noun", "M": "noun", "V": "verb", "A": "adj"}
-    whole = {k: sorted({w for w in lemmas[k] if w.lower() in known}) for k in KINDS}
-    names = sorted(known)
+    whole = {k: sorted({w for w in lemmas[k] if w.lower() in rank}, key=lambda w: (rank[w.lower()], w)) for k in KINDS}
 
     def draw(slot):
-        return r.choice(whole[kinds[slot]] if slot in kinds else names)
+        words = whole[kinds[slot]] if slot in kinds else names
+        return words[int(len(words) * r.random() ** 2)]
 
     out = []
     for _ in range(n):

@@ -150,6 +150,7 @@ func probes(tomorrow string) (list []probed) {
 		{"DELETE /admin/v1/credentials/{id}", "/admin/v1/credentials/c", ``, "credential.delete credential/c", true, false},
 		{token, "", `{"name":"t","role":"finance"}`, "admintoken.put admintoken/", false, true},
 		{"POST /admin/v1/tokens/{id}/revoke", token, ``, "admintoken.put admintoken/%s", true, true},
+		{"POST /admin/v1/cache/purge", "", `{"tag":"x"}`, "cache.purge cache", false, true},
 		{"POST /admin/v1/cluster/tokens", "", `{}`, "?token.create", false, true},
 		{"POST /admin/v1/cluster/nodes/{id}/{change}", "/admin/v1/cluster/nodes/e2e-2/drain", ``, "node.draining node/e2e-2", true, true},
 		{"POST /admin/v1/cluster/nodes/{id}/{change}", "/admin/v1/cluster/nodes/e2e-2/resume", ``, "node.active node/e2e-2", true, true},

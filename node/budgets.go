@@ -178,6 +178,9 @@ func splitText(b *ledger.Budget, split ledger.Split) map[string]string {
 	return out
 }
 
+// ReadBudget is a budget as the ledger has it.
+func ReadBudget(in admin.Budget) (ledger.Budget, error) { return ruleOf(in) }
+
 // NormalBudget is a budget as this node would store it and show it again.
 func NormalBudget(in admin.Budget) (admin.Budget, error) {
 	b, err := ruleOf(in)

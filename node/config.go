@@ -31,6 +31,7 @@ type Config struct {
 	Upstreams []UpstreamConfig `yaml:"upstreams"`
 	Prices    PricesConfig     `yaml:"prices"`
 	Cache     CacheConfig      `yaml:"cache"`
+	Semcache  SemcacheConfig   `yaml:"semcache"`
 	Requests  RequestsConfig   `yaml:"requests"`
 	Purse     PurseConfig      `yaml:"purse"`
 	Redaction RedactionConfig  `yaml:"redaction"`
@@ -137,10 +138,14 @@ type PricesConfig struct {
 
 // CacheConfig is the exact cache.
 type CacheConfig struct {
-	Enabled    bool          `yaml:"enabled"`     // default true
-	TTL        time.Duration `yaml:"ttl"`         // default 1h
-	Bytes      int64         `yaml:"bytes"`       // on disk, default 1 GiB
-	EntryBytes int           `yaml:"entry_bytes"` // default 1 MiB
+	Enabled     bool          `yaml:"enabled"`      // default true
+	TTL         time.Duration `yaml:"ttl"`          // default 1h
+	Bytes       int64         `yaml:"bytes"`        // on disk, default 1 GiB
+	EntryBytes  int           `yaml:"entry_bytes"`  // default 1 MiB
+	MemoryBytes int64         `yaml:"memory_bytes"` // default 64 MiB; 0 keeps nothing in memory
+	TenantShare int           `yaml:"tenant_share"` // percent that others take from no tenant, default 25, 1 to 100
+	Shared      bool          `yaml:"shared"`       // with the other nodes of the cluster, default true
+	AskTime     time.Duration `yaml:"ask_time"`     // for another node to say what it has, default 50ms, 1ms to 10s
 }
 
 // RequestsConfig bounds the request path.
@@ -211,11 +216,15 @@ type LogConfig struct {
 // Default returns what a configuration file is laid over.
 func Default() Config {
 	return Config{
-		Node:     NodeConfig{ID: "node-1", DataDir: "data"},
-		Listen:   ListenConfig{Client: "127.0.0.1:7070", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
-		Cluster:  ClusterConfig{Profile: "lan", Stable: 10 * time.Second},
-		Admin:    AdminConfig{OIDC: defaultOIDC()},
-		Cache:    CacheConfig{Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20},
+		Node:    NodeConfig{ID: "node-1", DataDir: "data"},
+		Listen:  ListenConfig{Client: "127.0.0.1:7070", BodyBytes: 32 << 20, MaxConnections: 16384, DrainTime: 30 * time.Second},
+		Cluster: ClusterConfig{Profile: "lan", Stable: 10 * time.Second},
+		Admin:   AdminConfig{OIDC: defaultOIDC()},
+		Cache: CacheConfig{
+			Enabled: true, TTL: time.Hour, Bytes: 1 << 30, EntryBytes: 1 << 20, MemoryBytes: 64 << 20, TenantShare: 25,
+			Shared: true, AskTime: 50 * time.Millisecond,
+		},
+		Semcache: defaultSemcache(),
 		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
@@ -379,6 +388,17 @@ func (c *Config) Validate() error {
 	}
 	if c.Cache.EntryBytes < 1 || c.Cache.EntryBytes > 3<<20 {
 		bad("cache.entry_bytes", "%d is not within 1 to 3145728", c.Cache.EntryBytes)
+	}
+	under("semcache", c.Semcache.validate())
+	under("semcache.qdrant", c.Semcache.Qdrant.validate())
+	if c.Cache.MemoryBytes < 0 || c.Cache.MemoryBytes > 1<<40 {
+		bad("cache.memory_bytes", "%d is not within 0 to 1 TiB", c.Cache.MemoryBytes)
+	}
+	if c.Cache.TenantShare < 1 || c.Cache.TenantShare > 100 {
+		bad("cache.tenant_share", "%d is not within 1 to 100", c.Cache.TenantShare)
+	}
+	if c.Cache.AskTime < time.Millisecond || c.Cache.AskTime > 10*time.Second {
+		bad("cache.ask_time", "%v is not within 1ms to 10s", c.Cache.AskTime)
 	}
 	if c.Audit.Retention < 24*time.Hour {
 		bad("audit.retention", "%v is shorter than 24h", c.Audit.Retention)

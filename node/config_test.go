@@ -233,9 +233,18 @@ func TestValidate(t *testing.T) {
 		"no route that is charged": func(c *Config) {
 			c.Requests.DenyStatusByRoute = map[string]int{"/v1/messages/count_tokens": 429}
 		},
-		"purse":                          func(c *Config) { c.Purse.Idle = time.Millisecond },
-		"unreachable_after":              func(c *Config) { c.Alerts.Unreachable = 0 },
-		"alerts: secrets":                func(c *Config) { c.Alerts.Secrets = map[string]string{"ops": "hunter2"} },
+		"purse":                     func(c *Config) { c.Purse.Idle = time.Millisecond },
+		"unreachable_after":         func(c *Config) { c.Alerts.Unreachable = 0 },
+		"alerts: secrets":           func(c *Config) { c.Alerts.Secrets = map[string]string{"ops": "hunter2"} },
+		"semcache.qdrant: seal_key": func(c *Config) { c.Semcache.Qdrant.Address = "qdrant:6334" },
+		"semcache.qdrant: api_key": func(c *Config) {
+			q := &c.Semcache.Qdrant
+			q.Address, q.SealKey, q.APIKey = "qdrant:6334", strings.Repeat("k", leastSealKey), "key"
+		},
+		"semcache.qdrant: timeout": func(c *Config) {
+			q := &c.Semcache.Qdrant
+			q.Address, q.SealKey, q.Timeout = "qdrant:6334", strings.Repeat("k", leastSealKey), 0
+		},
 		"cache.entry_bytes":              func(c *Config) { c.Cache.EntryBytes = 4 << 20 },
 		"tls_cert and tls_key":           func(c *Config) { c.Listen.TLSCert = "cert.pem" },
 		"listen.body_bytes":              func(c *Config) { c.Listen.BodyBytes = 1 << 31 },
@@ -275,6 +284,9 @@ func TestValidate(t *testing.T) {
 		"api_version: is needed": func(c *Config) { c.Upstreams[0].DeploymentPaths = true },
 		"cache.ttl":              func(c *Config) { c.Cache.TTL = 0 },
 		"cache.bytes":            func(c *Config) { c.Cache.Bytes = 1 },
+		"cache.memory_bytes":     func(c *Config) { c.Cache.MemoryBytes = -1 },
+		"cache.tenant_share":     func(c *Config) { c.Cache.TenantShare = 0 },
+		"cache.ask_time":         func(c *Config) { c.Cache.AskTime = 0 },
 		"usage.retention":        func(c *Config) { c.Usage.Retention = time.Minute },
 		"audit.retention":        func(c *Config) { c.Audit.Retention = time.Hour },
 		"log.level":              func(c *Config) { c.Log.Level = "loud" },

@@ -178,6 +178,7 @@ var scopes = []struct {
 }{
 	{proxy.Inference, directory.ScopeInference}, {proxy.Embeddings, directory.ScopeEmbeddings}, {proxy.ListModels, directory.ScopeModels},
 	{proxy.MintKeys, directory.ScopeMint}, {proxy.OwnUsage, directory.ScopeUsage},
+	{proxy.TraceCache, directory.ScopeCacheTrace},
 }
 
 func principalOf(key *directory.Key) *proxy.Principal {

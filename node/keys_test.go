@@ -37,7 +37,7 @@ func TestAKeyIsWhatTheDirectorySaysNow(t *testing.T) {
 	k := directory.Key{ID: "k", Hash: hash, Public: public, AllowModels: []string{"a*"}, AllowProviders: []string{"p"}, Scopes: directory.ScopeMint}
 	ring, s := ringOf(t, directory.WriteKey{Key: k}, directory.RotateKey{ID: "k", Hash: second, Public: third, OldUntil: 10 * ledger.Minute})
 	p, state := ring.Find(hash, 9*ledger.Minute)
-	if state != proxy.KeyActive || p.ID != "k" || p.Models.Allows("b") || !p.Endpoints.Allows("/x") || p.Providers.Allows("q") || p.Barred != proxy.Inference|proxy.Embeddings|proxy.ListModels|proxy.OwnUsage {
+	if state != proxy.KeyActive || p.ID != "k" || p.Models.Allows("b") || !p.Endpoints.Allows("/x") || p.Providers.Allows("q") || p.Barred != proxy.Inference|proxy.Embeddings|proxy.ListModels|proxy.OwnUsage|proxy.TraceCache {
 		t.Errorf("found %+v, %v", p, state)
 	}
 	for _, c := range []struct {

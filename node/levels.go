@@ -49,7 +49,10 @@ func (m *member) readable(level uint32) bool {
 // every replica reads, as far as what they left shows.
 func levelIn(d *directory.State) uint32 {
 	isGateway := func(n *directory.Node) bool { return n.Role == directory.Gateway }
+	isLever := func(k directory.ObjectKind) bool { return k >= directory.ObjectLever }
 	switch {
+	case slices.ContainsFunc(d.ObjectKinds(), isLever):
+		return raftfsm.LeverLevel
 	case d.Governed():
 		return raftfsm.GovernanceLevel
 	case slices.ContainsFunc(d.Nodes(), isGateway):

@@ -35,6 +35,8 @@ func TestWhatIsInTheLogCanBeProposed(t *testing.T) {
 	gateway.Apply(1, directory.AdmitGateway{Node: directory.Node{ID: "g1", Address: "g:1"}, Token: directory.Hash{1}})
 	object, raised := directory.New(), directory.New()
 	object.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectOrg, ID: "a"}, Expect: directory.AnyVersion, Spec: []byte("{}")})
+	lever := directory.New()
+	lever.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectLever, ID: "a"}, Expect: directory.AnyVersion, Spec: []byte("{}")})
 	raised.Apply(1, directory.RaiseAlerts{Raises: []directory.Raise{{Key: "k", Rank: 1, Until: 9, Type: "t", Body: []byte("{}")}}})
 	raised.Apply(20, directory.RaiseAlerts{Raises: []directory.Raise{{Key: "k"}}})
 	children := directory.New()
@@ -47,7 +49,7 @@ func TestWhatIsInTheLogCanBeProposed(t *testing.T) {
 		want  uint32
 	}{
 		"nothing": {directory.New(), 0}, "a gateway": {gateway, raftfsm.GatewayLevel},
-		"an object": {object, raftfsm.GovernanceLevel}, "a child of a key": {children, raftfsm.GovernanceLevel}, "an alert that is over": {raised, raftfsm.GovernanceLevel},
+		"an object": {object, raftfsm.GovernanceLevel}, "a lever": {lever, raftfsm.LeverLevel}, "a child of a key": {children, raftfsm.GovernanceLevel}, "an alert that is over": {raised, raftfsm.GovernanceLevel},
 	} {
 		if got := levelIn(c.state); got != c.want {
 			t.Errorf("%s: level %d, want %d", name, got, c.want)

@@ -25,6 +25,7 @@ import (
 	"purser/proxy/price"
 	"purser/proxy/upstream/googletoken"
 	"purser/raftfsm"
+	"purser/semcache/qdrant"
 )
 
 // Node is a running node.
@@ -52,6 +53,9 @@ type Node struct {
 	redactor  *redactor
 	current   *currency
 	cache     *cache
+	shared    *qdrant.Tier   // nil: no semantic tier in common with other nodes
+	semantic  *semanticCache // nil: there is none
+	sharing   sharing
 	prices    *price.Catalogue
 	upstreams []*proxy.Upstream
 	tokens    []*googletoken.Source // of the upstreams that want them
@@ -125,7 +129,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
-		Breakers: n.breakers.count, Loops: n.loops.counts,
+		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier, Caches: n.cacheCounts,
 	})
 	if err := n.openRedactions(); err != nil {
 		return err
@@ -140,7 +144,10 @@ func (n *Node) open(ctx, base context.Context) error {
 	if n.peers != nil {
 		n.peers.gossip.registered(n.purse.Incarnation())
 	}
-	if err := n.openCache(); err != nil {
+	if err := n.openCache(ctx); err != nil {
+		return err
+	}
+	if err := n.openSemantic(ctx); err != nil {
 		return err
 	}
 	if err := n.openUpstreams(ctx); err != nil {
@@ -152,6 +159,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.keepHouse(base) })
 	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.touchKeys(base) })
+	n.background.Go(func() { n.keepOwners(base) })
 	n.background.Go(func() { n.reportProbes(base) })
 	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
@@ -378,10 +386,18 @@ func (n *Node) close() error {
 	if n.raft != nil {
 		errs = append(errs, n.raft.Close())
 	}
+	if n.cache != nil {
+		n.cache.fleet.Close() // before the others' calls are waited for
+	}
+	n.sharing.close()
 	if n.peers != nil {
 		errs = append(errs, n.peers.close())
 	}
 	n.redactor.close()
+	if n.semantic != nil {
+		n.semantic.tier.Close()
+	}
+	errs = append(errs, n.closeShared())
 	if n.cache != nil {
 		n.cache.tier.Close()
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"purser/api/admin"
 	"purser/internal/directory"
 	"purser/internal/governance"
+	"purser/proxy/template"
 )
 
 // ObjectKinds implements admin.Objects.
@@ -79,7 +81,18 @@ func (c control) putSpec(ctx context.Context, k *governance.Kind, id string, exp
 			return admin.Object{}, admin.Invalid(err.Error())
 		}
 	}
-	cmd, err := k.Put(id, versionOf(expect), read)
+	version := versionOf(expect)
+	if _, ok := read.(*governance.Template); ok {
+		if name, v, _, err := template.ParseID(id); err != nil || v == 0 {
+			return admin.Object{}, admin.Invalid("a template's id is its name and version, such as support@3; `purser prompt push` counts them")
+		} else if o, ok := c.n.fsm.Directory().Object(directory.Ref{Kind: k.Number, ID: id}); ok {
+			if spec, err := governance.Encode(read); err != nil || !bytes.Equal(spec, o.Spec) {
+				return admin.Object{}, admin.Conflict("version " + strconv.FormatInt(v, 10) + " of the template " + name + " is there, and versions never change: push the next one")
+			}
+		}
+		version = 0 // never changed: made, or there as it is
+	}
+	cmd, err := k.Put(id, version, read)
 	if err != nil {
 		return admin.Object{}, admin.Invalid(k.Name + " " + strconv.Quote(id) + ": " + err.Error())
 	}

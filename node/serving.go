@@ -12,22 +12,7 @@ import (
 	"purser/ledger"
 	"purser/proxy"
 	"purser/proxy/upstream"
-	"purser/semcache"
 )
-
-func (n *Node) openCache() error {
-	if !n.cfg.Cache.Enabled {
-		return nil
-	}
-	cfg := semcache.DefaultConfig()
-	cfg.TTL, cfg.StoreBytes, cfg.EntryBytes = n.cfg.Cache.TTL, n.cfg.Cache.Bytes, int64(n.cfg.Cache.EntryBytes)
-	tier, err := semcache.Open(n.store, cfg, now, n.log)
-	if err != nil {
-		return err
-	}
-	n.cache = &cache{tier: tier, now: now}
-	return nil
-}
 
 func (n *Node) openUpstreams(ctx context.Context) error {
 	var err error
@@ -88,6 +73,9 @@ func (n *Node) openGateway(base context.Context) error {
 	if n.cache != nil {
 		seams.Cache = n.cache
 	}
+	if n.semantic != nil {
+		seams.Semantic = n.semantic
+	}
 	var err error
 	n.gateway, err = proxy.New(base, n.cfg.gateway(), n.upstreams, n.prices, seams)
 	return err
@@ -96,7 +84,7 @@ func (n *Node) openGateway(base context.Context) error {
 func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
-		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Credentials: c, Reports: c, Cluster: c, Alerts: c, Audit: c,
+		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Cluster: c, Alerts: c, Audit: c,
 		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()

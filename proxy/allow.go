@@ -63,9 +63,10 @@ const (
 	ListModels                  // lists of models
 	MintKeys                    // child keys
 	OwnUsage                    // what the key itself may do and spend
+	TraceCache                  // how the caches come to answer what the key asks
 )
 
-var useNames = [...]string{"inference", "embeddings", "models:list", "children:mint", "usage:self"}
+var useNames = [...]string{"inference", "embeddings", "models:list", "children:mint", "usage:self", "cache:trace"}
 
 // use is what kind of use a request of the endpoint is.
 func (e *endpoint) use() Uses {

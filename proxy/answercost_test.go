@@ -265,16 +265,21 @@ func TestHeadersOfMoneyAndLimits(t *testing.T) {
 // fakeCache keeps what is put into it.
 type fakeCache map[[32]byte]*Cached
 
-func (fakeCache) Key(s CacheScope, canonical []byte) [32]byte {
-	return sha256.Sum256(append([]byte(fmt.Sprint(s)), canonical...))
+func (fakeCache) Key(s CacheScope, canonical []byte) ([32]byte, int64) {
+	return sha256.Sum256(append([]byte(fmt.Sprint(s)), canonical...)), 7
 }
 
-func (c fakeCache) Get(key [32]byte) (*Cached, bool) {
+func (c fakeCache) Get(key [32]byte, ask CacheAsk) (*Cached, bool) {
 	e, ok := c[key]
+	if ok && (e.Created < ask.Created || e.Stale && !ask.Stale) {
+		return nil, false
+	}
 	return e, ok
 }
 
-func (fakeCache) Join(context.Context, [32]byte, time.Duration) (Flight, *Cached) { return nil, nil }
+func (fakeCache) Join(context.Context, [32]byte, CacheAsk) (Flight, *Cached, bool) {
+	return nil, nil, false
+}
 
 // filling is a journal that fills the cache.
 type filling struct {

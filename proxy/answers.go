@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
 	"purser/proxy/price"
@@ -54,11 +53,7 @@ func (x *exchange) passHeaders(res *upstream.Response) []HeaderField {
 			}
 		})
 	}
-	state := "bypass"
-	if x.rec.Cache == record.CacheMiss {
-		state = "miss"
-	}
-	return append(h, HeaderField{headerCache, state})
+	return x.tellCache(h, nil, x.rec.Cache)
 }
 
 // hopByHop are the headers of one connection (RFC 9110 section 7.6.1), and those

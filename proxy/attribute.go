@@ -16,7 +16,7 @@ const (
 	headerPrefix    = "x-purser-"
 	headerTagPrefix = "x-purser-tag-"
 	headerKey       = "x-purser-key"     // the virtual key, where a header of the dialect has the provider's
-	headerCache     = "x-purser-cache"   // "off" or "bypass": neither read nor fill the cache
+	headerCache     = "x-purser-cache"   // see askCache
 	headerID        = "x-purser-request" // answers only
 	headerUsageCost = "x-purser-usage-cost"
 )
@@ -40,10 +40,14 @@ func (x *exchange) attribute() *dialect.Error {
 	if fault != nil {
 		return fault
 	}
+	x.cacheControl(string(x.req.Header.Peek("Cache-Control")))
 	if x.g.cfg.Baggage {
 		x.attributeBaggage(string(x.req.Header.Peek("baggage")))
 	}
 	x.attributeHints()
+	if e := x.attributeTemplate(); e != nil {
+		return e
+	}
 	slices.SortFunc(d.Tags, func(a, b ledger.Tag) int { return strings.Compare(a.Name, b.Name) })
 	if err := x.rules.Complete(d); err != nil {
 		return dialect.NewError(dialect.CodeInvalidDim, "", "%s", err.Error())
@@ -61,16 +65,12 @@ func (x *exchange) attribute() *dialect.Error {
 
 func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 	if name == headerCache {
-		switch strings.ToLower(value) {
-		case "off", "bypass", "no-store":
-			x.store = false
-			return nil
-		case "on", "":
-			return nil
-		}
-		return dialect.NewError(dialect.CodeInvalidValue, "", "the header %s takes off, bypass, no-store or on", headerCache)
+		return x.askCache(value)
 	}
-	if name == headerKey {
+	if name == headerCacheTags {
+		return x.tagAnswer(value)
+	}
+	if name == headerKey || name == headerTemplate {
 		return nil
 	}
 	if name == headerUsageCost {

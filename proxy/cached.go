@@ -9,10 +9,13 @@ import (
 	"purser/proxy/dialect"
 )
 
-// cached answers from the exact cache, or from an identical request in flight;
-// nil means the upstream must be asked. Cache trouble is a miss.
+// cached answers from the exact cache, from the semantic one, or from an identical
+// request in flight; nil means the upstream must be asked. Cache trouble is a miss.
 func (x *exchange) cached() *Answer {
-	if !x.store || x.g.seams.Cache == nil {
+	if x.hidesCache() {
+		x.costInUsage = false
+	}
+	if !x.store || x.levers.Cache.Off || x.g.seams.Cache == nil {
 		x.store = false
 		return nil
 	}
@@ -25,37 +28,73 @@ func (x *exchange) cached() *Answer {
 		return nil
 	}
 	x.rec.Cache = record.CacheMiss
-	if c, ok := x.g.seams.Cache.Get(x.cacheKey); ok {
-		if a := x.replay(c, record.CacheHit, record.CacheServed, record.LeverExactCache); a != nil {
+	ask := x.cacheAsk()
+	var at *Cached
+	if !ask.Fresh {
+		at, _ = x.g.seams.Cache.Get(x.cacheKey, ask)
+	}
+	if at != nil && !at.Stale {
+		if a := x.replay(at, record.CacheServed); a != nil {
 			return a
 		}
 	}
+	if ask.Fresh || at != nil {
+		ask.Wait = 0
+	}
 	ctx, stop := x.present()
 	defer stop()
-	flight, shared := x.g.seams.Cache.Join(ctx, x.cacheKey, x.g.cfg.CoalesceWait)
+	if at == nil && !ask.Fresh {
+		if a := x.semantic(ctx, ask); a != nil {
+			return a
+		}
+	}
+	flight, other, shared := x.g.seams.Cache.Join(ctx, x.cacheKey, ask)
 	x.flight = flight
 	switch {
-	case shared != nil:
-		return x.replay(shared, record.Coalesced, record.CacheShared, record.LeverCoalesce)
+	case shared:
+		return x.replay(other, record.CacheShared)
+	case other != nil:
+		return x.replay(other, record.CacheServed)
+	case flight == nil && at != nil:
+		return x.replay(at, record.CacheStale) // another makes it anew
 	case ctx.Err() != nil:
 		return x.deny(x.whyNot())
 	}
+	x.caching.stale = at
 	return nil
+}
+
+// staleAnswer is what there is for a request that would have made a stale answer anew
+// and may not.
+func (x *exchange) staleAnswer() *Answer {
+	if x.caching.stale == nil {
+		return nil
+	}
+	return x.replay(x.caching.stale, record.CacheStale)
 }
 
 // keyCall makes the cache key: the tenant's scope, where the call would go, the
 // cap it would have, and its canonical form.
 func (x *exchange) keyCall() bool {
-	b := binary.BigEndian.AppendUint64(x.scratch[:0], uint64(x.route_.cap))
-	b, err := x.wire().AppendCanonical(b, x.asked())
+	b, err := x.canonical(x.scratch[:0], x.asked())
 	x.scratch = b[:0]
 	if err != nil {
 		return false
 	}
-	x.cacheKey = x.g.seams.Cache.Key(CacheScope{
-		Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.scope(),
-	}, b)
+	x.cacheKey, x.caching.since = x.g.seams.Cache.Key(x.cacheScope(), b)
+	x.rec.Fingerprint = binary.BigEndian.Uint64(x.cacheKey[len(x.cacheKey)-8:])
 	return true
+}
+
+// canonical appends what an answer depends on in the request: the cap it would have,
+// and the call's canonical form.
+func (x *exchange) canonical(dst []byte, c *dialect.Call) ([]byte, error) {
+	return x.wire().AppendCanonical(binary.BigEndian.AppendUint64(dst, uint64(x.route_.cap)), c)
+}
+
+// cacheScope is whose the answer is, and where the call would go.
+func (x *exchange) cacheScope() CacheScope {
+	return CacheScope{Tenant: x.tenant(), Route: x.route_.up.Name, Model: x.route_.model, Endpoint: x.endpoint.scope()}
 }
 
 // tenant is who may see the answer, and what the provider keeps of it. It is
@@ -69,7 +108,18 @@ func (x *exchange) tenant() string {
 
 // replay answers from c. The body is built for this request, because the edge
 // may still be sending it when the entry goes.
-func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheState, lever record.Lever) *Answer {
+func (x *exchange) replay(c *Cached, state record.CacheState) *Answer {
+	if c.Stale {
+		state = record.CacheStale
+	}
+	outcome, lever := record.CacheHit, record.LeverExactCache
+	switch state {
+	case record.CacheShared:
+		outcome, lever = record.Coalesced, record.LeverCoalesce
+	case record.CacheSemantic:
+		lever = record.LeverSemantic
+	}
+
 	body, e := x.unveil(c.Body)
 	if e != nil {
 		return x.deny(e)
@@ -93,7 +143,10 @@ func (x *exchange) replay(c *Cached, outcome record.Outcome, state record.CacheS
 	x.rec.Savings = append(x.rec.Savings, record.Saving{Lever: lever, Amount: c.Cost})
 	x.firstByte()
 	a := &Answer{Status: 200, Body: body}
-	a.Header = x.own([]HeaderField{{"Content-Type", contentType}, {headerCache, "hit"}}, a)
+	a.Header = x.own(x.tellCache([]HeaderField{{"Content-Type", contentType}}, c, state), a)
+	if x.call.Stream && x.levers.Cache.Paced {
+		x.pace(a, c)
+	}
 	return a
 }
 
@@ -117,19 +170,18 @@ func (x *exchange) keep(raw []byte, r *dialect.Report) {
 	default:
 		body = append([]byte(nil), raw...)
 	}
-	x.fill = &Fill{Key: x.cacheKey, Answer: &Cached{Body: body, Model: r.Model, Usage: r.Usage, Cost: x.rec.Cost}}
+	x.fill = &Fill{
+		Key: x.cacheKey, Answer: &Cached{Body: body, Model: r.Model, Usage: r.Usage, Cost: x.rec.Baseline},
+		Since: x.caching.since, Asked: x.route_.model, TTL: x.levers.Cache.TTL, Stale: x.levers.Cache.Stale, Tags: x.cacheTags(),
+	}
 }
 
 // land lets go of those who wait for this request's answer.
 func (x *exchange) land() {
-	if x.flight == nil {
-		return
+	for _, f := range [...]Flight{x.flight, x.alike} {
+		if f != nil {
+			f.Land(x.fill)
+		}
 	}
-	f := x.flight
-	x.flight = nil
-	if x.fill != nil {
-		f.Land(x.fill.Answer)
-		return
-	}
-	f.Land(nil)
+	x.flight, x.alike = nil, nil
 }

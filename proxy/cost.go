@@ -13,6 +13,7 @@ import (
 	"purser/proxy/dialect"
 	"purser/proxy/dialect/sse"
 	"purser/proxy/loop"
+	"purser/proxy/template"
 )
 
 // Headers of answers that speak of money. Amounts are nano-dollars, whole.
@@ -42,11 +43,14 @@ func (x *exchange) own(h []HeaderField, a *Answer) []HeaderField {
 	if c := &x.route_; c.up != nil {
 		h = append(h, HeaderField{headerLiteModel, c.up.Name + "/" + c.model})
 	}
+	if x.prompt.Name != "" {
+		h = append(h, HeaderField{headerTemplate, template.VersionID(x.prompt.Name, x.prompt.Version)})
+	}
 	h = append(h, x.judged.headers...)
 	if x.looped.Why != loop.None {
 		h = append(h, HeaderField{headerLoop, string(x.looped.Why)})
 	}
-	if a.Stream == nil {
+	if a.Stream == nil && !x.hidesCache() {
 		h = appendCost(h, x.cost())
 	}
 	if x.chain == nil {

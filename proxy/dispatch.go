@@ -260,14 +260,8 @@ func (x *exchange) settleReport(r *dialect.Report) {
 	}
 	x.rec.Usage, x.rec.Basis, x.rec.RateID = r.Usage, b.basis, b.rate.ID
 	x.rec.Cost, x.rec.Priced, x.rec.List = b.cost, b.priced, b.rate.List().Cost(&r.Usage, b.tier)
-	if read := r.Usage[price.CacheRead]; read > 0 {
-		uncached := r.Usage
-		uncached[price.CacheRead] = 0
-		uncached[price.InputText] += read
-		if saved := b.rate.Cost(&uncached, b.tier) - b.priced; saved > 0 {
-			x.rec.Savings = append(x.rec.Savings, record.Saving{Lever: record.LeverNativeCache, Amount: saved})
-		}
-	}
+	x.book(&b, r.Usage)
+	x.sum() // the answer is kept with it
 	x.endHold(Claim{USD: x.rec.Cost, Tokens: tokensOf(&r.Usage)})
 }
 
@@ -385,6 +379,7 @@ func (x *exchange) release() {
 func (x *exchange) commitAttempt(o record.Outcome) {
 	x.rec.Outcome = o
 	x.rec.Total = int64(time.Since(x.began))
+	x.sum()
 	x.g.seams.Journal.Commit(&x.rec, nil)
 	x.rec.Charges, x.rec.Rulings = x.rec.Charges[:0], x.rec.Rulings[:0]
 	x.earlier += x.rec.Cost

@@ -10,6 +10,7 @@ import (
 	"purser/ledger"
 	"purser/proxy/bound"
 	"purser/proxy/dialect"
+	"purser/proxy/lever"
 	"purser/proxy/loop"
 	"purser/proxy/price"
 	"purser/proxy/upstream"
@@ -28,6 +29,8 @@ type exchange struct {
 	key      *Principal
 	secret   []byte // it was found by
 	rules    Rules
+	levers   lever.Set
+	prompt   templated         // nothing, where the request names no template
 	visit    loop.Visit        // to a rule about loops, if there is one
 	looped   loop.Found        // what it found
 	call     dialect.Call      // as it goes upstream
@@ -44,8 +47,11 @@ type exchange struct {
 
 	chain    Chain
 	cacheKey [sha256.Size]byte
+	caching  caching
 	flight   Flight // not nil while others may be waiting for this answer
+	alike    Flight // the same, others that ask the same question in other words
 	store    bool   // the answer may be kept
+	asking   any    // the semantic cache's, of a question that it may learn the answer to
 
 	kept    string   // the model of the answer that the request is about
 	homeKey string   // the credential that keeps what the call takes up, of a pool
@@ -78,10 +84,11 @@ type chosen struct {
 
 	regional []*price.Rate // that may apply instead of rate
 	tier     price.Tier
-	cap      int64 // output tokens for each answer
-	write    bool  // the cap must be written into the request
-	calls    int64 // of tools that the provider runs
-	sliced   bool  // the hold grows with the stream
+	cap      int64       // output tokens for each answer
+	write    bool        // the cap must be written into the request
+	instead  *price.Rate // of the model that the call would have gone to without its route; nil for none
+	calls    int64       // of tools that the provider runs
+	sliced   bool        // the hold grows with the stream
 }
 
 // attempt is one upstream call.
@@ -101,10 +108,12 @@ func (g *Gateway) begin(r *Request) *exchange {
 	x := g.exchanges.Get().(*exchange)
 	g.running.Add(1)
 	x.req, x.began, x.counted, x.rules = r, time.Now(), notCounted, noRules{}
+	x.levers = lever.Default()
 	x.rec = record.Record{
 		ID: g.seams.NewID(), At: g.seams.Now(), Prices: g.prices.Hash(),
 		Charges: x.rec.Charges[:0], Savings: x.rec.Savings[:0],
 		Dims: ledger.Dimensions{Tags: x.rec.Dims.Tags[:0]}, Rulings: x.rec.Rulings[:0],
+		Route: record.Route{Considered: x.rec.Route.Considered[:0]},
 	}
 	x.client = dialect.ClientOf(r.Header.Peek("User-Agent"), r.Header.Peek("originator"))
 	return x
@@ -163,7 +172,9 @@ func (x *exchange) decode() *dialect.Error {
 	if x.endpoint.kind == dialect.Lookup {
 		return x.decodeLookup()
 	}
-	x.veil.body = x.req.Body
+	if e := x.render(); e != nil {
+		return e
+	}
 	if e := x.wire().Decode(&x.call, x.target(), x.veil.body); e != nil {
 		return e
 	}

@@ -5,6 +5,7 @@ import (
 
 	"purser/internal/record"
 	"purser/proxy/dialect"
+	"purser/proxy/lever"
 )
 
 // finish ends the exchange, exactly once: it gives back or settles what is
@@ -30,11 +31,13 @@ func (x *exchange) finish() {
 		x.limits = nil
 	}
 	x.rec.Total = int64(time.Since(x.began))
+	x.sum()
 	if x.key != nil && x.rec.Outcome != 0 {
 		x.g.seams.Journal.Commit(&x.rec, x.fill)
 	}
 	x.leaveLoops()
 	x.land() // after the fill: whoever comes now finds the entry
+	x.learn()
 	x.recycle()
 }
 
@@ -61,9 +64,10 @@ func (x *exchange) recycle() {
 	x.call.Reset()
 	x.original.Reset()
 	x.left, x.groups, x.veil = nil, nil, veil{}
-	x.req, x.endpoint, x.key, x.secret, x.rules, x.chain, x.flight, x.fill = nil, nil, nil, nil, nil, nil, nil, nil
-	x.route_, x.attempt, x.refusedBy = chosen{}, attempt{}, ruledBy{}
+	x.req, x.endpoint, x.key, x.secret, x.rules, x.chain, x.flight, x.fill, x.asking = nil, nil, nil, nil, nil, nil, nil, nil, nil
+	x.route_, x.attempt, x.refusedBy, x.levers, x.prompt = chosen{}, attempt{}, ruledBy{}, lever.Set{}, templated{}
 	x.judged.clear()
+	x.caching = caching{}
 	x.kept, x.homeKey, x.tried = "", "", x.tried[:0]
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.routed, x.resume, x.ended = "", false, false, false, false

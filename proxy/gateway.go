@@ -188,6 +188,7 @@ type Seams struct {
 	Purse      Purse
 	Redactions Redactions // nil: nothing is redacted
 	Cache      Cache
+	Semantic   Semantic // nil: there is none; it needs the Cache
 	Journal    Journal
 	Denials    Denials // nil: nobody is told
 	NewID      func() string

@@ -20,15 +20,15 @@ func (l *leaver) Gone() bool { return l.gone.Load() }
 // waitingCache has nothing, and lets a request wait for one in flight that never lands.
 type waitingCache struct{ waiting chan struct{} }
 
-func (waitingCache) Key(CacheScope, []byte) [32]byte { return [32]byte{1} }
-func (waitingCache) Get([32]byte) (*Cached, bool)    { return nil, false }
-func (c waitingCache) Join(ctx context.Context, _ [32]byte, limit time.Duration) (Flight, *Cached) {
+func (waitingCache) Key(CacheScope, []byte) ([32]byte, int64) { return [32]byte{1}, 0 }
+func (waitingCache) Get([32]byte, CacheAsk) (*Cached, bool)   { return nil, false }
+func (c waitingCache) Join(ctx context.Context, _ [32]byte, ask CacheAsk) (Flight, *Cached, bool) {
 	close(c.waiting)
 	select {
 	case <-ctx.Done():
-	case <-time.After(limit):
+	case <-time.After(ask.Wait):
 	}
-	return nil, nil
+	return nil, nil, false
 }
 
 // TestAWaitForAnIdenticalRequestEndsWithItsClient, and nothing is asked for it.

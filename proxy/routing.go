@@ -33,6 +33,7 @@ func (x *exchange) route() *dialect.Error {
 	x.rec.Upstream = c.up.Name
 	x.rec.Dims.Values[ledger.DimModel] = x.call.Model
 	x.rec.Dims.Values[ledger.DimProvider] = c.up.Provider
+	x.levers = x.rules.Levers(x.rec.Model, &x.rec.Dims)
 	return nil
 }
 

@@ -8,11 +8,13 @@ import (
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/dialect"
+	"purser/proxy/lever"
 	"purser/proxy/loop"
 	"purser/proxy/policy"
 	"purser/proxy/price"
 	"purser/proxy/redaction"
 	"purser/proxy/redaction/body"
+	"purser/proxy/template"
 	"purser/proxy/upstream"
 )
 
@@ -101,6 +103,12 @@ type Rules interface {
 	// Loop is the rule that repetitions of a request of these dimensions are judged
 	// by; nil for none.
 	Loop(*ledger.Dimensions) *loop.Rule
+	// Levers is the settings of the levers of a request of these dimensions that asks
+	// for a name, of a route or a model.
+	Levers(asked string, d *ledger.Dimensions) lever.Set
+	// Template is what a request names as name@version, name@environment or name. An
+	// error is for the caller.
+	Template(id string) (*template.Template, template.Use, error)
 }
 
 // Loops notices runs and sessions that go round in circles.
@@ -213,7 +221,18 @@ type Cached struct {
 	Body  []byte
 	Model string // as the provider named it
 	Usage price.Usage
-	Cost  ledger.Amount // what it cost when it was made, nano-dollars
+	Cost  ledger.Amount // what it would have cost to make without any lever, nano-dollars
+
+	Created ledger.Instant
+	Stale   bool // its time is over
+}
+
+// CacheAsk says which answers a request takes.
+type CacheAsk struct {
+	Created ledger.Instant // none from before; 0: however old
+	Stale   bool           // one that has expired will do while another makes it anew
+	Fresh   bool           // none that is there will do
+	Wait    time.Duration  // for one that is being made; 0: not at all
 }
 
 // CacheScope is what an answer belongs to. Requests of different scopes never
@@ -227,26 +246,32 @@ type CacheScope struct {
 
 // Cache is the exact cache. A fault in it is a miss.
 type Cache interface {
-	// Key names the entry of a request, given in canonical form.
-	Key(s CacheScope, canonical []byte) [32]byte
-	// Get returns the entry of key that is valid now.
-	Get(key [32]byte) (*Cached, bool)
-	// Join makes the caller the leader of key's flight (a Flight, which it must
-	// Land), or waits for the present leader's answer, at most for the limit. Both
-	// nil: go on alone.
-	Join(ctx context.Context, key [32]byte, limit time.Duration) (Flight, *Cached)
+	// Key names the entry of a request, given in canonical form. since is for the fill
+	// that the request may end in: what is purged after that is not to come back.
+	Key(s CacheScope, canonical []byte) (key [32]byte, since int64)
+	// Get returns the entry of key that this node has at hand.
+	Get(key [32]byte, ask CacheAsk) (*Cached, bool)
+	// Join asks the other nodes, and makes the caller the leader of key's flight (a
+	// Flight, which it must Land), or waits for the present leader's answer. shared
+	// says that it was in flight. Both nil: go on alone.
+	Join(ctx context.Context, key [32]byte, ask CacheAsk) (f Flight, c *Cached, shared bool)
 }
 
 // Flight is a request that others may be waiting for.
 type Flight interface {
 	// Land ends the flight, with the answer or with nil when there is none to share.
-	Land(*Cached)
+	Land(*Fill)
 }
 
 // Fill is an answer to be stored with the record of the request that made it.
 type Fill struct {
 	Key    [32]byte
 	Answer *Cached
+	Since  int64         // as [Cache].Key gave it
+	Asked  string        // the model as the upstream was asked for it
+	TTL    time.Duration // 0: that of the configuration
+	Stale  time.Duration // that it may be given for when it has expired
+	Tags   []string      // by which it can be purged
 }
 
 // Denials is told of requests that policies refuse.

@@ -57,6 +57,9 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	}
 	for {
 		if e := x.admit(); e != nil {
+			if a := x.staleAnswer(); a != nil {
+				return a
+			}
 			return x.deny(e)
 		}
 		a, wait := x.dispatch()

@@ -48,7 +48,10 @@ func (x *exchange) startStream() *Answer {
 	s.over, s.err, s.tail, s.noted = false, nil, false, false
 	x.veilStream()
 	x.rec.Status = 200
-	a := &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x, Trailer: []HeaderField{{Name: headerCost}, {Name: headerLiteCost}}}
+	a := &Answer{Status: 200, Header: x.passHeaders(x.attempt.res), Stream: x}
+	if !x.hidesCache() {
+		a.Trailer = []HeaderField{{Name: headerCost}, {Name: headerLiteCost}}
+	}
 	a.Header = x.own(a.Header, a)
 	s.answer = a
 	if x.costInUsage {
@@ -124,8 +127,9 @@ func (x *exchange) pull() ([]byte, error) {
 // trail puts the cost into the trailer, which is the edge's: only the edge's own
 // goroutine may.
 func (x *exchange) trail() {
-	a := x.stream.answer
-	a.Trailer = appendCost(a.Trailer[:0], x.cost())
+	if a := x.stream.answer; a.Trailer != nil {
+		a.Trailer = appendCost(a.Trailer[:0], x.cost())
+	}
 }
 
 // feed gives what the client gets of what came, and last what it gets at the end.

@@ -44,7 +44,8 @@ const (
 //	2  and Restore, Checkpoint, Release; ForgetNodes
 //	3  and AdmitGateway
 //	4  and governance: objects of the directory and what else rules requests
-const Level = 4
+//	5  and objects of levers, prompt templates and routers
+const Level = 5
 
 const (
 	// CheckpointLevel is the level that has [ledger.Checkpoint].
@@ -53,6 +54,8 @@ const (
 	GatewayLevel = 3
 	// GovernanceLevel is the level that has objects of the directory.
 	GovernanceLevel = 4
+	// LeverLevel is the level that has objects of the kinds from [directory.ObjectLever] on.
+	LeverLevel = 5
 )
 
 // maxEntry bounds an entry. The largest by far is the Register of a node that
@@ -95,7 +98,12 @@ func (m message) level() uint32 {
 			return CheckpointLevel
 		case directory.KindAdmitGateway:
 			return GatewayLevel
-		case directory.KindPutObject, directory.KindDeleteObject, directory.KindRaiseAlerts, directory.KindNoteDeliveries,
+		case directory.KindPutObject:
+			if len(m.body) > 2 && directory.ObjectKind(m.body[2]) >= directory.ObjectLever {
+				return LeverLevel
+			}
+			return GovernanceLevel
+		case directory.KindDeleteObject, directory.KindRaiseAlerts, directory.KindNoteDeliveries,
 			directory.KindWriteKey, directory.KindWriteSuspended, directory.KindRotateKey, directory.KindTouchKeys, directory.KindAdmitChild:
 			return GovernanceLevel
 		}

@@ -121,3 +121,16 @@ func (p *placed) check(t *testing.T, m message) {
 func unknownKind(of255 string, kind int) string {
 	return strings.ReplaceAll(of255, "255", strconv.Itoa(kind))
 }
+
+// TestObjectsOfLeversAreOfTheirLevel: an earlier build knows the command, and not what
+// such an object says.
+func TestObjectsOfLeversAreOfTheirLevel(t *testing.T) {
+	for kind, want := range map[directory.ObjectKind]uint32{
+		directory.ObjectLoop: GovernanceLevel, directory.ObjectLever: LeverLevel, directory.ObjectTemplate: LeverLevel, directory.ObjectRouter: LeverLevel,
+	} {
+		m := directoryMessage(directory.PutObject{Ref: directory.Ref{Kind: kind, ID: "a"}, Spec: []byte("{}")})
+		if m.level() != want || auditedMessage(&audit.Facts{Node: "n1"}, m).level() != want {
+			t.Errorf("objects of kind %d are of level %d, want %d", kind, m.level(), want)
+		}
+	}
+}

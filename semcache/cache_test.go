@@ -105,7 +105,7 @@ func TestDamagedEntryIsAMissAndDeleted(t *testing.T) {
 	k := keyOf("q")
 	w.fill(t, k, answer("a", start))
 	b := w.store.NewBatch()
-	bad := appendEntry(nil, &k, answer("A", start))
+	bad := appendEntry(nil, &k, answer("A", start), testSealer)
 	bad[len(bad)-1] ^= 1
 	if err := b.Set(appendEntryKey(nil, &k), bad, nil); err != nil {
 		t.Fatal(err)
@@ -119,51 +119,6 @@ func TestDamagedEntryIsAMissAndDeleted(t *testing.T) {
 	}
 	if n := w.keys(t, store.PrefixCache); n != 0 || w.cache.Stats().Damaged != 1 {
 		t.Errorf("%d entries are left, %+v", n, w.cache.Stats())
-	}
-}
-
-func TestPurge(t *testing.T) {
-	w := inMemory(t, DefaultConfig())
-	scope := func(tenant string) Scope { return Scope{Tenant: tenant, Route: "r"} }
-	fill := func() {
-		for _, tenant := range []string{"a", "b"} {
-			for i := range 20 {
-				w.fill(t, MakeKey(scope(tenant), fmt.Append(nil, i)), answer(tenant, start))
-			}
-		}
-	}
-	count := func(tenant string) (n int) {
-		for i := range 20 {
-			if _, hit := w.get(MakeKey(scope(tenant), fmt.Append(nil, i))); hit {
-				n++
-			}
-		}
-		return n
-	}
-	fill()
-	if err := w.cache.PurgeTenant("a"); err != nil {
-		t.Fatal(err)
-	}
-	if a, b := count("a"), count("b"); a != 0 || b != 20 {
-		t.Errorf("purged a: %d of a, %d of b", a, b)
-	}
-	fill()
-	if err := w.cache.PurgeAll(); err != nil {
-		t.Fatal(err)
-	}
-	if a, b := count("a"), count("b"); a != 0 || b != 0 {
-		t.Errorf("purged all: %d of a, %d of b", a, b)
-	}
-	if st := w.cache.Stats(); st.Entries != 0 || st.Bytes != 0 || st.FrontBytes != 0 {
-		t.Errorf("%+v", st)
-	}
-}
-
-func TestEndOfAPrefix(t *testing.T) {
-	for prefix, want := range map[string]string{"c\x00": "c\x01", "c\xff\xff": "d", "c\x01\xff": "c\x02"} {
-		if got := string(after([]byte(prefix))); got != want {
-			t.Errorf("after %q: %q", prefix, got)
-		}
 	}
 }
 
@@ -195,6 +150,7 @@ func TestEntriesInUseAreKeptLonger(t *testing.T) {
 	w := inMemory(t, small(1<<10, 1<<30, 1<<20))
 	for i := range 100 {
 		w.pass(time.Second)
+		w.get(keyOf(fmt.Sprint(i))) // a miss, for which it is made
 		w.fill(t, keyOf(fmt.Sprint(i)), answer(strings.Repeat("x", 970), w.now()))
 	}
 	used, unused := keyOf("3"), keyOf("4")
@@ -254,7 +210,7 @@ func TestSweepGoesOnWhereItStopped(t *testing.T) {
 	b := w.store.NewBatch()
 	for i := range n {
 		k := keyOf(fmt.Sprint(i))
-		if err := b.Set(appendPlaceKey(nil, place{start, k}), appendPlaceInfo(nil, placeInfo{start, start + 1, 1}), nil); err != nil {
+		if err := b.Set(appendPlaceKey(nil, place{start, k}), appendPlaceInfo(nil, placeInfo{created: start, expires: start + 1, size: 1}), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -310,7 +266,7 @@ func TestConcurrentUse(t *testing.T) {
 				w.pass(time.Millisecond)
 				w.fill(t, k, answer("answer to "+text, w.now()))
 				if i%100 == 0 {
-					if err := w.cache.PurgeTenant("acme"); err != nil {
+					if _, _, err := w.cache.Purge(Selection{Tenant: "acme"}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -324,11 +280,11 @@ func TestConfigIsValidated(t *testing.T) {
 	if err := DefaultConfig().Validate(); err != nil {
 		t.Error(err)
 	}
-	for _, c := range []Config{{}, {TTL: time.Hour, EntryBytes: 1 << 30, StoreBytes: 1 << 31}, {TTL: time.Hour, EntryBytes: 10, StoreBytes: 5}, {TTL: time.Hour, EntryBytes: 10, StoreBytes: 50, MemoryBytes: -1}} {
+	for _, c := range []Config{{}, {TTL: time.Hour, EntryBytes: 1 << 30, StoreBytes: 1 << 31, TenantShare: 1}, {TTL: time.Hour, EntryBytes: 10, StoreBytes: 5, TenantShare: 1}, {TTL: time.Hour, EntryBytes: 10, StoreBytes: 50, MemoryBytes: -1, TenantShare: 1}, {TTL: time.Hour, EntryBytes: 10, StoreBytes: 50}} {
 		if c.Validate() == nil {
 			t.Errorf("%+v is valid", c)
 		}
-		if _, err := Open(nil, c, nil, nil); err == nil {
+		if _, err := Open(nil, nil, c, nil, nil); err == nil {
 			t.Errorf("%+v opens", c)
 		}
 	}

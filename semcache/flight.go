@@ -24,7 +24,9 @@ const (
 // If it failed, was refused, or was cut off, it lands with nil, and its followers
 // go on alone, each with a hold and an attempt of its own. A leader whose client
 // hangs up goes on to the end of the answer as it would without followers, so a
-// hang-up takes nothing from them.
+// hang-up takes nothing from them. A leader that is lost, with its node or because it
+// only waited, abandons the flight: one of its followers leads next, and the others
+// wait for that.
 //
 // The zero Flights is ready.
 type Flights struct {
@@ -43,47 +45,61 @@ type Flight struct {
 	of        *Flights
 	key       Key
 	followers int           // guarded by of.mu
-	landed    chan struct{} // closed by Land
+	landed    chan struct{} // closed by Land and Abandon
 	entry     *Entry        // set before landed is closed
+	abandoned bool          // the same
 }
 
 // Join makes the caller the leader of k (a Flight), or waits for the leader's
 // answer (an Entry), at most for the limit. Both nil: go on alone, since the leader
 // has no answer to share, ctx or the limit has ended, or too many wait already.
 func (fs *Flights) Join(ctx context.Context, k Key, limit time.Duration) (*Flight, *Entry) {
-	fs.mu.Lock()
-	f := fs.flying[k]
-	if f == nil {
-		defer fs.mu.Unlock()
-		return fs.leadLocked(k), nil
-	}
-	if f.followers >= maxFollowers {
-		fs.stats.Alone++
+	var over <-chan time.Time
+	for {
+		fs.mu.Lock()
+		f := fs.flying[k]
+		if f == nil {
+			defer fs.mu.Unlock()
+			return fs.leadLocked(k), nil
+		}
+		if f.followers >= maxFollowers || limit <= 0 {
+			fs.stats.Alone++
+			fs.mu.Unlock()
+			return nil, nil
+		}
+		f.followers++
 		fs.mu.Unlock()
-		return nil, nil
+		if over == nil {
+			t := time.NewTimer(limit)
+			defer t.Stop()
+			over = t.C
+		}
+		e, again := fs.follow(ctx, f, over)
+		if !again {
+			return nil, e
+		}
 	}
-	f.followers++
-	fs.mu.Unlock()
+}
 
-	var e *Entry
-	over := time.NewTimer(limit)
-	defer over.Stop()
+// follow waits for a flight to land. again says that it was abandoned.
+func (fs *Flights) follow(ctx context.Context, f *Flight, over <-chan time.Time) (e *Entry, again bool) {
 	select {
 	case <-f.landed:
-		e = f.entry
-	case <-over.C:
+		e, again = f.entry, f.abandoned
+	case <-over:
 	case <-ctx.Done():
 	}
-
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f.followers--
-	if e == nil {
+	switch {
+	case again:
+	case e == nil:
 		fs.stats.Alone++
-	} else {
+	default:
 		fs.stats.Shared++
 	}
-	return nil, e
+	return e, again
 }
 
 func (fs *Flights) leadLocked(k Key) *Flight {
@@ -101,16 +117,26 @@ func (fs *Flights) leadLocked(k Key) *Flight {
 }
 
 // Land ends the flight: its followers get e, which is immutable from now on, or
-// are told to go on alone when e is nil. It is called exactly once; a second
-// call panics.
+// are told to go on alone when e is nil. A flight ends exactly once, by Land or by
+// Abandon; a second call panics.
 func (f *Flight) Land(e *Entry) {
+	f.end(func() { f.entry = e })
+}
+
+// Abandon ends the flight without saying anything about the answer: one of its
+// followers leads next.
+func (f *Flight) Abandon() {
+	f.end(func() { f.abandoned = true })
+}
+
+func (f *Flight) end(how func()) {
 	f.of.mu.Lock()
 	defer f.of.mu.Unlock()
 	if f.of.flying[f.key] != f {
 		panic("semcache: a flight landed twice")
 	}
 	delete(f.of.flying, f.key)
-	f.entry = e
+	how()
 	close(f.landed)
 }
 

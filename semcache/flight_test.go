@@ -76,6 +76,61 @@ func TestFollowersGoOnAloneWhenThereIsNoAnswer(t *testing.T) {
 	})
 }
 
+func TestAFollowerLeadsWhenTheFlightIsAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs, e := new(Flights), answer("a", start)
+		f := lead(t, fs, keyOf("q"))
+		var led, shared atomic.Int64
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				switch f, got := fs.Join(t.Context(), keyOf("q"), time.Hour); {
+				case f != nil && led.Add(1) < 3:
+					time.Sleep(time.Minute) // in virtual time
+					f.Abandon()
+				case f != nil:
+					time.Sleep(time.Minute)
+					f.Land(e)
+				case got == e:
+					shared.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		f.Abandon()
+		wg.Wait()
+		if led.Load() != 3 || shared.Load() != 47 || fs.Flying() != 0 {
+			t.Errorf("%d led, %d shared, %d flying", led.Load(), shared.Load(), fs.Flying())
+		}
+	})
+}
+
+// The limit is for the whole wait, however often the leader changes.
+func TestTheLimitOutlastsLeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := new(Flights)
+		f := lead(t, fs, keyOf("q"))
+		var wg sync.WaitGroup
+		began := time.Now()
+		wg.Go(func() {
+			if g, e := fs.Join(t.Context(), keyOf("q"), time.Minute); g != nil || e != nil || time.Since(began) != time.Minute {
+				t.Errorf("%v, %v after %v", g, e, time.Since(began))
+			}
+		})
+		synctest.Wait()
+		time.Sleep(40 * time.Second)
+		// Another leads before the one that waits can.
+		fs.mu.Lock()
+		delete(fs.flying, f.key)
+		next := fs.leadLocked(f.key)
+		f.abandoned = true
+		close(f.landed)
+		fs.mu.Unlock()
+		wg.Wait()
+		next.Land(nil)
+	})
+}
+
 func TestFollowersWaitNoLongerThanTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs, e := new(Flights), answer("a", start)

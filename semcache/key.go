@@ -12,6 +12,11 @@ type Key [sha256.Size]byte
 // 24 depend on everything, and keep keys apart by themselves.
 const tenantPrefix = 8
 
+// tenant is what the keys of a tenant begin with.
+type tenant [tenantPrefix]byte
+
+func (k *Key) tenant() tenant { return tenant(k[:tenantPrefix]) }
+
 // Scope is what an answer belongs to. Requests of different scopes never share
 // one.
 type Scope struct {
@@ -45,7 +50,7 @@ func MakeKey(s Scope, canonical []byte) Key {
 	return k
 }
 
-func prefixOf(tenant string) [tenantPrefix]byte {
-	sum := sha256.Sum256([]byte(tenant))
-	return [tenantPrefix]byte(sum[:tenantPrefix])
+func prefixOf(name string) tenant {
+	sum := sha256.Sum256([]byte(name))
+	return tenant(sum[:tenantPrefix])
 }

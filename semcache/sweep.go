@@ -62,15 +62,32 @@ func (c *Cache) round(aged place) place {
 	return aged
 }
 
-// makeRoom evicts the oldest places until the store is at its low-water mark. A
-// place is renewed at most once in a call, so that it ends.
+// makeRoom evicts until the store is at its low-water mark: first the oldest places of
+// tenants that have more than their share, then the oldest of all. A place whose key
+// is asked for is renewed instead, at most once in a call, so that it ends; if that
+// leaves too little room, those with more than their share give it all the same.
 func (c *Cache) makeRoom() {
 	goal := c.cfg.StoreBytes / 100 * lowWater
-	end := place{placed: c.now()} // what is placed from now on stays
-	for c.bytes.Load() > goal {
-		w := c.walk(place{}, end, func(p place, info placeInfo, b *batch) bool {
+	share := goal / 100 * int64(c.cfg.TenantShare)
+	if c.shares.beyond(share) {
+		rich := func(k *Key) bool { return c.shares.of(k) > share }
+		c.evict(goal, c.now(), rich)
+		c.evict(goal, ledger.MaxInstant, rich)
+	}
+	if !c.shares.beyond(share) { // else they have filled on meanwhile, and it is their turn again
+		c.evict(goal, c.now(), func(*Key) bool { return true })
+	}
+}
+
+// evict deletes places from before end that may go, oldest first, until the goal is
+// reached. Without an end it renews none.
+func (c *Cache) evict(goal int64, before ledger.Instant, may func(*Key) bool) {
+	end := place{placed: before}
+	for from := (place{}); c.bytes.Load() > goal; {
+		w := c.walk(from, end, func(p place, info placeInfo, b *batch) bool {
 			switch {
-			case info.expires > end.placed && c.front.used(&p.key) && info.created == p.placed:
+			case !may(&p.key):
+			case info.expires > before && c.front.wanted(&p.key) && info.created == p.placed:
 				c.renew(p, info, b)
 			default:
 				b.remove(p, info)
@@ -81,6 +98,7 @@ func (c *Cache) makeRoom() {
 		if !w.more {
 			return
 		}
+		from = w.next
 		select {
 		case <-c.stop:
 			return
@@ -175,6 +193,7 @@ func (b *batch) remove(p place, info placeInfo) {
 	b.delete(appendPlaceKey(nil, p))
 	b.freed += info.size
 	b.places++
+	b.c.shares.add(&p.key, -info.size)
 	if b.c.createdOf(&p.key) == info.created {
 		b.delete(appendEntryKey(nil, &p.key))
 		b.c.front.remove(&p.key)
@@ -200,11 +219,7 @@ func (c *Cache) createdOf(k *Key) ledger.Instant {
 		return -1
 	}
 	defer func() { _ = closer.Close() }()
-	if len(v) < entryHeader || v[0] != entryVersion {
-		return -1
-	}
-	in := input{b: v[entryHeader:]}
-	return ledger.Instant(in.varint())
+	return createdIn(v)
 }
 
 // recount counts anew, which corrects what the running count has gone wrong by:
@@ -219,15 +234,18 @@ func (c *Cache) recount() {
 
 func (c *Cache) recountLocked() error {
 	var bytes, places int64
-	err := c.eachPlace(func(_ place, info placeInfo) {
+	tenants := map[tenant]int64{}
+	err := c.eachPlace(func(p place, info placeInfo) {
 		bytes += info.size
 		places++
+		tenants[p.key.tenant()] += info.size
 	})
 	if err != nil {
 		return fmt.Errorf("count entries: %w", err)
 	}
 	c.bytes.Store(bytes)
 	c.places.Store(places)
+	c.shares.set(tenants)
 	return nil
 }
 

@@ -29,6 +29,9 @@ type Keys interface {
 // Reports answer questions about what was used and how the node is.
 type Reports interface {
 	Usage(context.Context, UsageQuery) (UsageReport, error)
+	// Records writes the records that a query selects, one JSON object a line, the
+	// oldest first.
+	Records(context.Context, UsageQuery, io.Writer) error
 	Status(ctx context.Context, how Read) (Status, Age, error)
 	// Backup writes the whole replicated state.
 	Backup(ctx context.Context, w io.Writer) error
@@ -114,6 +117,8 @@ type Parts struct {
 	Loops    Loops
 	Objects  Objects
 	Policies Policies
+	Semcache Semcache
+	Caches   Caches
 
 	Credentials Credentials
 	Reports     Reports

@@ -70,6 +70,14 @@ func (n *node) Usage(_ context.Context, q UsageQuery) (UsageReport, error) {
 	n.usage = q
 	return UsageReport{Total: UsageRow{Requests: 3}}, n.err
 }
+func (n *node) Records(_ context.Context, q UsageQuery, w io.Writer) error {
+	n.usage = q
+	if n.err != nil {
+		return n.err
+	}
+	_, err := io.WriteString(w, `{"id":"req_1"}`+"\n")
+	return err
+}
 func (n *node) Status(context.Context, Read) (Status, Age, error) {
 	return Status{Node: "n1"}, 0, n.err
 }

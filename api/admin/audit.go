@@ -1,11 +1,9 @@
 package admin
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -68,23 +66,9 @@ func (a *API) auditTrail(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, fault)
 		return
 	}
-	out := &streamed{w: w, mediaType: auditType[q.Format]}
-	lines := bufio.NewWriterSize(out, 64<<10) // out sends each write on its way
-	err := a.Audit.AuditTrail(r.Context(), q, how, lines)
-	if err == nil {
-		err = lines.Flush()
-	}
-	switch {
-	case err == nil && !out.begun: // there is nothing to tell
-		w.Header().Set("Content-Type", out.mediaType)
-		w.WriteHeader(http.StatusOK)
-	case err == nil:
-	case !out.begun:
-		a.fail(w, r, err)
-	default:
-		a.Log.ErrorContext(r.Context(), "entries of the audit trail were broken off", slog.Any("error", err))
-		panic(http.ErrAbortHandler) // the client must not take what it has for the whole
-	}
+	a.lines(w, r, auditType[q.Format], "entries of the audit trail", func(out io.Writer) error {
+		return a.Audit.AuditTrail(r.Context(), q, how, out)
+	})
 }
 
 func parseAuditQuery(r *http.Request) (q AuditQuery, how Read, fault *Fault) {

@@ -95,6 +95,12 @@ func (c *Client) ShowBudget(ctx context.Context, id string) (out BudgetDetail, e
 
 // Usage asks what was used.
 func (c *Client) Usage(ctx context.Context, q UsageQuery) (out UsageReport, err error) {
+	err = c.call(ctx, http.MethodGet, "/usage?"+q.encode(), nil, &out)
+	return out, err
+}
+
+// encode is the query of its path.
+func (q *UsageQuery) encode() string {
 	v := url.Values{}
 	for name, value := range map[string]string{"from": q.From, "to": q.To, "group": strings.Join(q.Group, ",")} {
 		if value != "" {
@@ -107,8 +113,7 @@ func (c *Client) Usage(ctx context.Context, q UsageQuery) (out UsageReport, err 
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}
-	err = c.call(ctx, http.MethodGet, "/usage?"+v.Encode(), nil, &out)
-	return out, err
+	return v.Encode()
 }
 
 // Status asks how the node is.

@@ -177,7 +177,15 @@ type UsageRow struct {
 	List     Money             `json:"list_nanousd"`     // at list prices
 	Priced   Money             `json:"priced_nanousd"`   // by the catalogue, contracts included
 	Overrun  Money             `json:"overrun_nanousd"`
-	Saved    Money             `json:"saved_nanousd"`
+	Saved    Money             `json:"saved_nanousd"` // by all levers, less what they cost
+
+	Baseline Money            `json:"baseline_nanousd"`          // without any lever: cost and savings
+	Savings  map[string]Money `json:"savings_nanousd,omitempty"` // by lever
+	Outcomes map[string]int64 `json:"outcomes,omitempty"`        // records by how they ended
+	Semantic int64            `json:"semantic_hits,omitempty"`
+	Error    int64            `json:"semantic_error_bound_millionths,omitempty"` // the largest upper bound that those were served under
+	TotalP50 int64            `json:"total_p50_ns,omitempty"`
+	FirstP50 int64            `json:"first_byte_p50_ns,omitempty"`
 }
 
 // UsageReport is the answer to a UsageQuery; Rows sum to Total.

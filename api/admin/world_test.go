@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -25,7 +26,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Alerts: n, Audit: &trail{}, Credentials: safe{}, Objects: n, Reports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -36,6 +37,23 @@ func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 		t.Fatal(err)
 	}
 	return api
+}
+
+// noSemcache is a semantic cache that has nothing.
+type noSemcache struct{}
+
+func (noSemcache) SemcacheStats(context.Context) (SemcacheStats, error) { return SemcacheStats{}, nil }
+
+func (noSemcache) ExplainSemcache(_ context.Context, q SemcacheQuestion) (SemcacheTrace, error) {
+	return SemcacheTrace{Verdict: "miss", Reason: q.Call.Key}, nil
+}
+
+func (noSemcache) PurgeSemcache(_ context.Context, p SemcachePurge) (SemcachePurged, error) {
+	return SemcachePurged{Removed: len(p.Tenant)}, nil
+}
+
+func (noSemcache) ResetSemcache(context.Context, SemcacheReset) (SemcachePurged, error) {
+	return SemcachePurged{}, nil
 }
 
 // tokenStore keeps tokens in memory. The secret of one is "pka_" and its name.
@@ -246,6 +264,17 @@ func (e *estate) Usage(_ context.Context, q UsageQuery) (r UsageReport, err erro
 	return r, nil
 }
 
+func (e *estate) Records(_ context.Context, q UsageQuery, w io.Writer) error {
+	for _, t := range targets {
+		if q.Reach.Covers(ownedBy(t.id)) {
+			if _, err := fmt.Fprintf(w, "{\"id\":%q}\n", t.id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // send sends one request to a handler and gives the status and the body.
 func send(t *testing.T, h http.Handler, method, path, body string, header map[string]string) *recorded {
 	t.Helper()
@@ -290,4 +319,15 @@ func (safe) RotateMaster(context.Context, RotateMaster) (MasterRotation, error) 
 }
 func (safe) VaultStatus(context.Context, Read) (VaultStatus, Age, error) {
 	return VaultStatus{}, 0, nil
+}
+
+// emptyCaches is a node without others, whose cache has nothing.
+type emptyCaches struct{}
+
+func (emptyCaches) CacheStats(context.Context) ([]CacheNode, error) {
+	return []CacheNode{{Node: "n1", Counts: map[string]int64{"entries": 0}}}, nil
+}
+
+func (emptyCaches) PurgeCache(context.Context, CachePurge) ([]CachePurged, error) {
+	return []CachePurged{{Node: "n1"}}, nil
 }

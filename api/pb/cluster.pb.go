@@ -75,6 +75,64 @@ func (Verdict) EnumDescriptor() ([]byte, []int) {
 	return file_api_pb_cluster_proto_rawDescGZIP(), []int{0}
 }
 
+type CacheVerdict int32
+
+const (
+	CacheVerdict_CACHE_UNKNOWN CacheVerdict = 0
+	CacheVerdict_CACHE_HIT     CacheVerdict = 1 // with the answer
+	CacheVerdict_CACHE_SHARED  CacheVerdict = 2 // with the answer that another request has just got
+	CacheVerdict_CACHE_LEAD    CacheVerdict = 3 // the asking node is to make it, and to say how it landed
+	CacheVerdict_CACHE_WAIT    CacheVerdict = 4 // another makes it; something else is said later
+	CacheVerdict_CACHE_ALONE   CacheVerdict = 5 // the asking node is to make it for itself
+)
+
+// Enum value maps for CacheVerdict.
+var (
+	CacheVerdict_name = map[int32]string{
+		0: "CACHE_UNKNOWN",
+		1: "CACHE_HIT",
+		2: "CACHE_SHARED",
+		3: "CACHE_LEAD",
+		4: "CACHE_WAIT",
+		5: "CACHE_ALONE",
+	}
+	CacheVerdict_value = map[string]int32{
+		"CACHE_UNKNOWN": 0,
+		"CACHE_HIT":     1,
+		"CACHE_SHARED":  2,
+		"CACHE_LEAD":    3,
+		"CACHE_WAIT":    4,
+		"CACHE_ALONE":   5,
+	}
+)
+
+func (x CacheVerdict) Enum() *CacheVerdict {
+	p := new(CacheVerdict)
+	*p = x
+	return p
+}
+
+func (x CacheVerdict) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CacheVerdict) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_pb_cluster_proto_enumTypes[1].Descriptor()
+}
+
+func (CacheVerdict) Type() protoreflect.EnumType {
+	return &file_api_pb_cluster_proto_enumTypes[1]
+}
+
+func (x CacheVerdict) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CacheVerdict.Descriptor instead.
+func (CacheVerdict) EnumDescriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{1}
+}
+
 type JoinRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Secret        string                 `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`   // of the token
@@ -1217,6 +1275,424 @@ func (x *TrailReply) GetLinks() [][]byte {
 	return nil
 }
 
+// The first question of a call has a key. A second one says how the flight landed that
+// the asking node led.
+type CacheQuestion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`          // SHA-256
+	Wait          int64                  `protobuf:"varint,2,opt,name=wait,proto3" json:"wait,omitempty"`       // for an answer that is being made, nanoseconds; 0: not at all
+	Created       int64                  `protobuf:"varint,3,opt,name=created,proto3" json:"created,omitempty"` // no answer from before, nanoseconds since 1970; 0: however old
+	Stale         bool                   `protobuf:"varint,4,opt,name=stale,proto3" json:"stale,omitempty"`     // an expired one will do while another makes it anew
+	Fresh         bool                   `protobuf:"varint,5,opt,name=fresh,proto3" json:"fresh,omitempty"`     // none will do
+	Epoch         int64                  `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`     // of the latest purge that the asking node knows of
+	Entry         []byte                 `protobuf:"bytes,7,opt,name=entry,proto3" json:"entry,omitempty"`      // of the second: the answer, as the cache writes it; empty for none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CacheQuestion) Reset() {
+	*x = CacheQuestion{}
+	mi := &file_api_pb_cluster_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CacheQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CacheQuestion) ProtoMessage() {}
+
+func (x *CacheQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CacheQuestion.ProtoReflect.Descriptor instead.
+func (*CacheQuestion) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *CacheQuestion) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *CacheQuestion) GetWait() int64 {
+	if x != nil {
+		return x.Wait
+	}
+	return 0
+}
+
+func (x *CacheQuestion) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
+func (x *CacheQuestion) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+func (x *CacheQuestion) GetFresh() bool {
+	if x != nil {
+		return x.Fresh
+	}
+	return false
+}
+
+func (x *CacheQuestion) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *CacheQuestion) GetEntry() []byte {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+type CacheReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Verdict       CacheVerdict           `protobuf:"varint,1,opt,name=verdict,proto3,enum=purser.cluster.v1.CacheVerdict" json:"verdict,omitempty"`
+	Entry         []byte                 `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`  // as the cache writes it
+	Epoch         int64                  `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"` // of the latest purge that the node knows of
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CacheReply) Reset() {
+	*x = CacheReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CacheReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CacheReply) ProtoMessage() {}
+
+func (x *CacheReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CacheReply.ProtoReflect.Descriptor instead.
+func (*CacheReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CacheReply) GetVerdict() CacheVerdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return CacheVerdict_CACHE_UNKNOWN
+}
+
+func (x *CacheReply) GetEntry() []byte {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+func (x *CacheReply) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+type CachePutRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Entry         []byte                 `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CachePutRequest) Reset() {
+	*x = CachePutRequest{}
+	mi := &file_api_pb_cluster_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CachePutRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CachePutRequest) ProtoMessage() {}
+
+func (x *CachePutRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CachePutRequest.ProtoReflect.Descriptor instead.
+func (*CachePutRequest) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CachePutRequest) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *CachePutRequest) GetEntry() []byte {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+type CachePutReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CachePutReply) Reset() {
+	*x = CachePutReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CachePutReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CachePutReply) ProtoMessage() {}
+
+func (x *CachePutReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CachePutReply.ProtoReflect.Descriptor instead.
+func (*CachePutReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{22}
+}
+
+type CachePurgeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Purges        [][]byte               `protobuf:"bytes,1,rep,name=purges,proto3" json:"purges,omitempty"` // as the cache writes them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CachePurgeRequest) Reset() {
+	*x = CachePurgeRequest{}
+	mi := &file_api_pb_cluster_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CachePurgeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CachePurgeRequest) ProtoMessage() {}
+
+func (x *CachePurgeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CachePurgeRequest.ProtoReflect.Descriptor instead.
+func (*CachePurgeRequest) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CachePurgeRequest) GetPurges() [][]byte {
+	if x != nil {
+		return x.Purges
+	}
+	return nil
+}
+
+type CachePurgeReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Purges        [][]byte               `protobuf:"bytes,1,rep,name=purges,proto3" json:"purges,omitempty"`    // all that the node knows of
+	Deleted       int64                  `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"` // by those that it was told of, approximately
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CachePurgeReply) Reset() {
+	*x = CachePurgeReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CachePurgeReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CachePurgeReply) ProtoMessage() {}
+
+func (x *CachePurgeReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CachePurgeReply.ProtoReflect.Descriptor instead.
+func (*CachePurgeReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *CachePurgeReply) GetPurges() [][]byte {
+	if x != nil {
+		return x.Purges
+	}
+	return nil
+}
+
+func (x *CachePurgeReply) GetDeleted() int64 {
+	if x != nil {
+		return x.Deleted
+	}
+	return 0
+}
+
+type CacheStatsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CacheStatsRequest) Reset() {
+	*x = CacheStatsRequest{}
+	mi := &file_api_pb_cluster_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CacheStatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CacheStatsRequest) ProtoMessage() {}
+
+func (x *CacheStatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CacheStatsRequest.ProtoReflect.Descriptor instead.
+func (*CacheStatsRequest) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{25}
+}
+
+type CacheStatsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Counts        map[string]int64       `protobuf:"bytes,1,rep,name=counts,proto3" json:"counts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CacheStatsReply) Reset() {
+	*x = CacheStatsReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CacheStatsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CacheStatsReply) ProtoMessage() {}
+
+func (x *CacheStatsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CacheStatsReply.ProtoReflect.Descriptor instead.
+func (*CacheStatsReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *CacheStatsReply) GetCounts() map[string]int64 {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
 var File_api_pb_cluster_proto protoreflect.FileDescriptor
 
 const file_api_pb_cluster_proto_rawDesc = "" +
@@ -1299,12 +1775,49 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\x12\x12\n" +
 	"\x04head\x18\x02 \x01(\x04R\x04head\x12\x12\n" +
 	"\x04hash\x18\x03 \x01(\fR\x04hash\x12\x14\n" +
-	"\x05links\x18\x04 \x03(\fR\x05links*A\n" +
+	"\x05links\x18\x04 \x03(\fR\x05links\"\xa7\x01\n" +
+	"\rCacheQuestion\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
+	"\x04wait\x18\x02 \x01(\x03R\x04wait\x12\x18\n" +
+	"\acreated\x18\x03 \x01(\x03R\acreated\x12\x14\n" +
+	"\x05stale\x18\x04 \x01(\bR\x05stale\x12\x14\n" +
+	"\x05fresh\x18\x05 \x01(\bR\x05fresh\x12\x14\n" +
+	"\x05epoch\x18\x06 \x01(\x03R\x05epoch\x12\x14\n" +
+	"\x05entry\x18\a \x01(\fR\x05entry\"s\n" +
+	"\n" +
+	"CacheReply\x129\n" +
+	"\averdict\x18\x01 \x01(\x0e2\x1f.purser.cluster.v1.CacheVerdictR\averdict\x12\x14\n" +
+	"\x05entry\x18\x02 \x01(\fR\x05entry\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x03R\x05epoch\"9\n" +
+	"\x0fCachePutRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x14\n" +
+	"\x05entry\x18\x02 \x01(\fR\x05entry\"\x0f\n" +
+	"\rCachePutReply\"+\n" +
+	"\x11CachePurgeRequest\x12\x16\n" +
+	"\x06purges\x18\x01 \x03(\fR\x06purges\"C\n" +
+	"\x0fCachePurgeReply\x12\x16\n" +
+	"\x06purges\x18\x01 \x03(\fR\x06purges\x12\x18\n" +
+	"\adeleted\x18\x02 \x01(\x03R\adeleted\"\x13\n" +
+	"\x11CacheStatsRequest\"\x94\x01\n" +
+	"\x0fCacheStatsReply\x12F\n" +
+	"\x06counts\x18\x01 \x03(\v2..purser.cluster.v1.CacheStatsReply.CountsEntryR\x06counts\x1a9\n" +
+	"\vCountsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01*A\n" +
 	"\aVerdict\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\b\n" +
 	"\x04DONE\x10\x01\x12\x10\n" +
 	"\fNOT_PROPOSED\x10\x02\x12\r\n" +
-	"\tNO_LEADER\x10\x032\xc0\x05\n" +
+	"\tNO_LEADER\x10\x03*s\n" +
+	"\fCacheVerdict\x12\x11\n" +
+	"\rCACHE_UNKNOWN\x10\x00\x12\r\n" +
+	"\tCACHE_HIT\x10\x01\x12\x10\n" +
+	"\fCACHE_SHARED\x10\x02\x12\x0e\n" +
+	"\n" +
+	"CACHE_LEAD\x10\x03\x12\x0e\n" +
+	"\n" +
+	"CACHE_WAIT\x10\x04\x12\x0f\n" +
+	"\vCACHE_ALONE\x10\x052\x93\b\n" +
 	"\aCluster\x12D\n" +
 	"\x04Join\x12\x1e.purser.cluster.v1.JoinRequest\x1a\x1c.purser.cluster.v1.JoinReply\x12M\n" +
 	"\aPropose\x12!.purser.cluster.v1.ProposeRequest\x1a\x1f.purser.cluster.v1.ProposeReply\x12P\n" +
@@ -1314,7 +1827,13 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\vJoinGateway\x12%.purser.cluster.v1.JoinGatewayRequest\x1a#.purser.cluster.v1.JoinGatewayReply\x12M\n" +
 	"\aCertify\x12!.purser.cluster.v1.CertifyRequest\x1a\x1f.purser.cluster.v1.CertifyReply\x12L\n" +
 	"\x06Follow\x12 .purser.cluster.v1.FollowRequest\x1a\x1e.purser.cluster.v1.FollowReply0\x01\x12G\n" +
-	"\x05Trail\x12\x1f.purser.cluster.v1.TrailRequest\x1a\x1d.purser.cluster.v1.TrailReplyB\x0fZ\rpurser/api/pbb\x06proto3"
+	"\x05Trail\x12\x1f.purser.cluster.v1.TrailRequest\x1a\x1d.purser.cluster.v1.TrailReply\x12O\n" +
+	"\bCacheAsk\x12 .purser.cluster.v1.CacheQuestion\x1a\x1d.purser.cluster.v1.CacheReply(\x010\x01\x12P\n" +
+	"\bCachePut\x12\".purser.cluster.v1.CachePutRequest\x1a .purser.cluster.v1.CachePutReply\x12V\n" +
+	"\n" +
+	"CachePurge\x12$.purser.cluster.v1.CachePurgeRequest\x1a\".purser.cluster.v1.CachePurgeReply\x12V\n" +
+	"\n" +
+	"CacheStats\x12$.purser.cluster.v1.CacheStatsRequest\x1a\".purser.cluster.v1.CacheStatsReplyB\x0fZ\rpurser/api/pbb\x06proto3"
 
 var (
 	file_api_pb_cluster_proto_rawDescOnce sync.Once
@@ -1328,58 +1847,78 @@ func file_api_pb_cluster_proto_rawDescGZIP() []byte {
 	return file_api_pb_cluster_proto_rawDescData
 }
 
-var file_api_pb_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_api_pb_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_api_pb_cluster_proto_goTypes = []any{
 	(Verdict)(0),               // 0: purser.cluster.v1.Verdict
-	(*JoinRequest)(nil),        // 1: purser.cluster.v1.JoinRequest
-	(*JoinReply)(nil),          // 2: purser.cluster.v1.JoinReply
-	(*Member)(nil),             // 3: purser.cluster.v1.Member
-	(*ProposeRequest)(nil),     // 4: purser.cluster.v1.ProposeRequest
-	(*ProposeReply)(nil),       // 5: purser.cluster.v1.ProposeReply
-	(*ProgressRequest)(nil),    // 6: purser.cluster.v1.ProgressRequest
-	(*ProgressReply)(nil),      // 7: purser.cluster.v1.ProgressReply
-	(*NudgeRequest)(nil),       // 8: purser.cluster.v1.NudgeRequest
-	(*NudgeReply)(nil),         // 9: purser.cluster.v1.NudgeReply
-	(*LeadRequest)(nil),        // 10: purser.cluster.v1.LeadRequest
-	(*LeadReply)(nil),          // 11: purser.cluster.v1.LeadReply
-	(*JoinGatewayRequest)(nil), // 12: purser.cluster.v1.JoinGatewayRequest
-	(*JoinGatewayReply)(nil),   // 13: purser.cluster.v1.JoinGatewayReply
-	(*CertifyRequest)(nil),     // 14: purser.cluster.v1.CertifyRequest
-	(*CertifyReply)(nil),       // 15: purser.cluster.v1.CertifyReply
-	(*FollowRequest)(nil),      // 16: purser.cluster.v1.FollowRequest
-	(*FollowReply)(nil),        // 17: purser.cluster.v1.FollowReply
-	(*TrailRequest)(nil),       // 18: purser.cluster.v1.TrailRequest
-	(*TrailReply)(nil),         // 19: purser.cluster.v1.TrailReply
+	(CacheVerdict)(0),          // 1: purser.cluster.v1.CacheVerdict
+	(*JoinRequest)(nil),        // 2: purser.cluster.v1.JoinRequest
+	(*JoinReply)(nil),          // 3: purser.cluster.v1.JoinReply
+	(*Member)(nil),             // 4: purser.cluster.v1.Member
+	(*ProposeRequest)(nil),     // 5: purser.cluster.v1.ProposeRequest
+	(*ProposeReply)(nil),       // 6: purser.cluster.v1.ProposeReply
+	(*ProgressRequest)(nil),    // 7: purser.cluster.v1.ProgressRequest
+	(*ProgressReply)(nil),      // 8: purser.cluster.v1.ProgressReply
+	(*NudgeRequest)(nil),       // 9: purser.cluster.v1.NudgeRequest
+	(*NudgeReply)(nil),         // 10: purser.cluster.v1.NudgeReply
+	(*LeadRequest)(nil),        // 11: purser.cluster.v1.LeadRequest
+	(*LeadReply)(nil),          // 12: purser.cluster.v1.LeadReply
+	(*JoinGatewayRequest)(nil), // 13: purser.cluster.v1.JoinGatewayRequest
+	(*JoinGatewayReply)(nil),   // 14: purser.cluster.v1.JoinGatewayReply
+	(*CertifyRequest)(nil),     // 15: purser.cluster.v1.CertifyRequest
+	(*CertifyReply)(nil),       // 16: purser.cluster.v1.CertifyReply
+	(*FollowRequest)(nil),      // 17: purser.cluster.v1.FollowRequest
+	(*FollowReply)(nil),        // 18: purser.cluster.v1.FollowReply
+	(*TrailRequest)(nil),       // 19: purser.cluster.v1.TrailRequest
+	(*TrailReply)(nil),         // 20: purser.cluster.v1.TrailReply
+	(*CacheQuestion)(nil),      // 21: purser.cluster.v1.CacheQuestion
+	(*CacheReply)(nil),         // 22: purser.cluster.v1.CacheReply
+	(*CachePutRequest)(nil),    // 23: purser.cluster.v1.CachePutRequest
+	(*CachePutReply)(nil),      // 24: purser.cluster.v1.CachePutReply
+	(*CachePurgeRequest)(nil),  // 25: purser.cluster.v1.CachePurgeRequest
+	(*CachePurgeReply)(nil),    // 26: purser.cluster.v1.CachePurgeReply
+	(*CacheStatsRequest)(nil),  // 27: purser.cluster.v1.CacheStatsRequest
+	(*CacheStatsReply)(nil),    // 28: purser.cluster.v1.CacheStatsReply
+	nil,                        // 29: purser.cluster.v1.CacheStatsReply.CountsEntry
 }
 var file_api_pb_cluster_proto_depIdxs = []int32{
-	3,  // 0: purser.cluster.v1.JoinReply.members:type_name -> purser.cluster.v1.Member
+	4,  // 0: purser.cluster.v1.JoinReply.members:type_name -> purser.cluster.v1.Member
 	0,  // 1: purser.cluster.v1.ProposeReply.verdict:type_name -> purser.cluster.v1.Verdict
-	1,  // 2: purser.cluster.v1.JoinGatewayRequest.node:type_name -> purser.cluster.v1.JoinRequest
-	3,  // 3: purser.cluster.v1.JoinGatewayReply.members:type_name -> purser.cluster.v1.Member
-	1,  // 4: purser.cluster.v1.Cluster.Join:input_type -> purser.cluster.v1.JoinRequest
-	4,  // 5: purser.cluster.v1.Cluster.Propose:input_type -> purser.cluster.v1.ProposeRequest
-	6,  // 6: purser.cluster.v1.Cluster.Progress:input_type -> purser.cluster.v1.ProgressRequest
-	8,  // 7: purser.cluster.v1.Cluster.Nudge:input_type -> purser.cluster.v1.NudgeRequest
-	10, // 8: purser.cluster.v1.Cluster.Lead:input_type -> purser.cluster.v1.LeadRequest
-	12, // 9: purser.cluster.v1.Cluster.JoinGateway:input_type -> purser.cluster.v1.JoinGatewayRequest
-	14, // 10: purser.cluster.v1.Cluster.Certify:input_type -> purser.cluster.v1.CertifyRequest
-	16, // 11: purser.cluster.v1.Cluster.Follow:input_type -> purser.cluster.v1.FollowRequest
-	18, // 12: purser.cluster.v1.Cluster.Trail:input_type -> purser.cluster.v1.TrailRequest
-	2,  // 13: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
-	5,  // 14: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
-	7,  // 15: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
-	9,  // 16: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
-	11, // 17: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
-	13, // 18: purser.cluster.v1.Cluster.JoinGateway:output_type -> purser.cluster.v1.JoinGatewayReply
-	15, // 19: purser.cluster.v1.Cluster.Certify:output_type -> purser.cluster.v1.CertifyReply
-	17, // 20: purser.cluster.v1.Cluster.Follow:output_type -> purser.cluster.v1.FollowReply
-	19, // 21: purser.cluster.v1.Cluster.Trail:output_type -> purser.cluster.v1.TrailReply
-	13, // [13:22] is the sub-list for method output_type
-	4,  // [4:13] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	2,  // 2: purser.cluster.v1.JoinGatewayRequest.node:type_name -> purser.cluster.v1.JoinRequest
+	4,  // 3: purser.cluster.v1.JoinGatewayReply.members:type_name -> purser.cluster.v1.Member
+	1,  // 4: purser.cluster.v1.CacheReply.verdict:type_name -> purser.cluster.v1.CacheVerdict
+	29, // 5: purser.cluster.v1.CacheStatsReply.counts:type_name -> purser.cluster.v1.CacheStatsReply.CountsEntry
+	2,  // 6: purser.cluster.v1.Cluster.Join:input_type -> purser.cluster.v1.JoinRequest
+	5,  // 7: purser.cluster.v1.Cluster.Propose:input_type -> purser.cluster.v1.ProposeRequest
+	7,  // 8: purser.cluster.v1.Cluster.Progress:input_type -> purser.cluster.v1.ProgressRequest
+	9,  // 9: purser.cluster.v1.Cluster.Nudge:input_type -> purser.cluster.v1.NudgeRequest
+	11, // 10: purser.cluster.v1.Cluster.Lead:input_type -> purser.cluster.v1.LeadRequest
+	13, // 11: purser.cluster.v1.Cluster.JoinGateway:input_type -> purser.cluster.v1.JoinGatewayRequest
+	15, // 12: purser.cluster.v1.Cluster.Certify:input_type -> purser.cluster.v1.CertifyRequest
+	17, // 13: purser.cluster.v1.Cluster.Follow:input_type -> purser.cluster.v1.FollowRequest
+	19, // 14: purser.cluster.v1.Cluster.Trail:input_type -> purser.cluster.v1.TrailRequest
+	21, // 15: purser.cluster.v1.Cluster.CacheAsk:input_type -> purser.cluster.v1.CacheQuestion
+	23, // 16: purser.cluster.v1.Cluster.CachePut:input_type -> purser.cluster.v1.CachePutRequest
+	25, // 17: purser.cluster.v1.Cluster.CachePurge:input_type -> purser.cluster.v1.CachePurgeRequest
+	27, // 18: purser.cluster.v1.Cluster.CacheStats:input_type -> purser.cluster.v1.CacheStatsRequest
+	3,  // 19: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
+	6,  // 20: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
+	8,  // 21: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
+	10, // 22: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
+	12, // 23: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
+	14, // 24: purser.cluster.v1.Cluster.JoinGateway:output_type -> purser.cluster.v1.JoinGatewayReply
+	16, // 25: purser.cluster.v1.Cluster.Certify:output_type -> purser.cluster.v1.CertifyReply
+	18, // 26: purser.cluster.v1.Cluster.Follow:output_type -> purser.cluster.v1.FollowReply
+	20, // 27: purser.cluster.v1.Cluster.Trail:output_type -> purser.cluster.v1.TrailReply
+	22, // 28: purser.cluster.v1.Cluster.CacheAsk:output_type -> purser.cluster.v1.CacheReply
+	24, // 29: purser.cluster.v1.Cluster.CachePut:output_type -> purser.cluster.v1.CachePutReply
+	26, // 30: purser.cluster.v1.Cluster.CachePurge:output_type -> purser.cluster.v1.CachePurgeReply
+	28, // 31: purser.cluster.v1.Cluster.CacheStats:output_type -> purser.cluster.v1.CacheStatsReply
+	19, // [19:32] is the sub-list for method output_type
+	6,  // [6:19] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_api_pb_cluster_proto_init() }
@@ -1392,8 +1931,8 @@ func file_api_pb_cluster_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pb_cluster_proto_rawDesc), len(file_api_pb_cluster_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   19,
+			NumEnums:      2,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,6 +30,10 @@ const (
 	Cluster_Certify_FullMethodName     = "/purser.cluster.v1.Cluster/Certify"
 	Cluster_Follow_FullMethodName      = "/purser.cluster.v1.Cluster/Follow"
 	Cluster_Trail_FullMethodName       = "/purser.cluster.v1.Cluster/Trail"
+	Cluster_CacheAsk_FullMethodName    = "/purser.cluster.v1.Cluster/CacheAsk"
+	Cluster_CachePut_FullMethodName    = "/purser.cluster.v1.Cluster/CachePut"
+	Cluster_CachePurge_FullMethodName  = "/purser.cluster.v1.Cluster/CachePurge"
+	Cluster_CacheStats_FullMethodName  = "/purser.cluster.v1.Cluster/CacheStats"
 )
 
 // ClusterClient is the client API for Cluster service.
@@ -58,6 +62,16 @@ type ClusterClient interface {
 	Follow(ctx context.Context, in *FollowRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowReply], error)
 	// Trail gives entries of the audit trail. Any member answers.
 	Trail(ctx context.Context, in *TrailRequest, opts ...grpc.CallOption) (*TrailReply, error)
+	// CacheAsk asks the owner of a cached answer's key for it, or who makes it. The
+	// asking node leads while the call lasts, if it is told to, and says how it landed.
+	CacheAsk(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CacheQuestion, CacheReply], error)
+	// CachePut gives the owner of a key an answer to keep.
+	CachePut(ctx context.Context, in *CachePutRequest, opts ...grpc.CallOption) (*CachePutReply, error)
+	// CachePurge tells of purges of cached answers, and asks for those that the node
+	// knows of. Any node answers.
+	CachePurge(ctx context.Context, in *CachePurgeRequest, opts ...grpc.CallOption) (*CachePurgeReply, error)
+	// CacheStats says what the cache of a node has and did.
+	CacheStats(ctx context.Context, in *CacheStatsRequest, opts ...grpc.CallOption) (*CacheStatsReply, error)
 }
 
 type clusterClient struct {
@@ -167,6 +181,49 @@ func (c *clusterClient) Trail(ctx context.Context, in *TrailRequest, opts ...grp
 	return out, nil
 }
 
+func (c *clusterClient) CacheAsk(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CacheQuestion, CacheReply], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Cluster_ServiceDesc.Streams[1], Cluster_CacheAsk_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CacheQuestion, CacheReply]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Cluster_CacheAskClient = grpc.BidiStreamingClient[CacheQuestion, CacheReply]
+
+func (c *clusterClient) CachePut(ctx context.Context, in *CachePutRequest, opts ...grpc.CallOption) (*CachePutReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CachePutReply)
+	err := c.cc.Invoke(ctx, Cluster_CachePut_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterClient) CachePurge(ctx context.Context, in *CachePurgeRequest, opts ...grpc.CallOption) (*CachePurgeReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CachePurgeReply)
+	err := c.cc.Invoke(ctx, Cluster_CachePurge_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterClient) CacheStats(ctx context.Context, in *CacheStatsRequest, opts ...grpc.CallOption) (*CacheStatsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CacheStatsReply)
+	err := c.cc.Invoke(ctx, Cluster_CacheStats_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClusterServer is the server API for Cluster service.
 // All implementations must embed UnimplementedClusterServer
 // for forward compatibility.
@@ -193,6 +250,16 @@ type ClusterServer interface {
 	Follow(*FollowRequest, grpc.ServerStreamingServer[FollowReply]) error
 	// Trail gives entries of the audit trail. Any member answers.
 	Trail(context.Context, *TrailRequest) (*TrailReply, error)
+	// CacheAsk asks the owner of a cached answer's key for it, or who makes it. The
+	// asking node leads while the call lasts, if it is told to, and says how it landed.
+	CacheAsk(grpc.BidiStreamingServer[CacheQuestion, CacheReply]) error
+	// CachePut gives the owner of a key an answer to keep.
+	CachePut(context.Context, *CachePutRequest) (*CachePutReply, error)
+	// CachePurge tells of purges of cached answers, and asks for those that the node
+	// knows of. Any node answers.
+	CachePurge(context.Context, *CachePurgeRequest) (*CachePurgeReply, error)
+	// CacheStats says what the cache of a node has and did.
+	CacheStats(context.Context, *CacheStatsRequest) (*CacheStatsReply, error)
 	mustEmbedUnimplementedClusterServer()
 }
 
@@ -229,6 +296,18 @@ func (UnimplementedClusterServer) Follow(*FollowRequest, grpc.ServerStreamingSer
 }
 func (UnimplementedClusterServer) Trail(context.Context, *TrailRequest) (*TrailReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Trail not implemented")
+}
+func (UnimplementedClusterServer) CacheAsk(grpc.BidiStreamingServer[CacheQuestion, CacheReply]) error {
+	return status.Error(codes.Unimplemented, "method CacheAsk not implemented")
+}
+func (UnimplementedClusterServer) CachePut(context.Context, *CachePutRequest) (*CachePutReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method CachePut not implemented")
+}
+func (UnimplementedClusterServer) CachePurge(context.Context, *CachePurgeRequest) (*CachePurgeReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method CachePurge not implemented")
+}
+func (UnimplementedClusterServer) CacheStats(context.Context, *CacheStatsRequest) (*CacheStatsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method CacheStats not implemented")
 }
 func (UnimplementedClusterServer) mustEmbedUnimplementedClusterServer() {}
 func (UnimplementedClusterServer) testEmbeddedByValue()                 {}
@@ -406,6 +485,67 @@ func _Cluster_Trail_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Cluster_CacheAsk_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ClusterServer).CacheAsk(&grpc.GenericServerStream[CacheQuestion, CacheReply]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Cluster_CacheAskServer = grpc.BidiStreamingServer[CacheQuestion, CacheReply]
+
+func _Cluster_CachePut_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CachePutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).CachePut(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_CachePut_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).CachePut(ctx, req.(*CachePutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Cluster_CachePurge_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CachePurgeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).CachePurge(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_CachePurge_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).CachePurge(ctx, req.(*CachePurgeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Cluster_CacheStats_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CacheStatsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).CacheStats(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_CacheStats_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).CacheStats(ctx, req.(*CacheStatsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Cluster_ServiceDesc is the grpc.ServiceDesc for Cluster service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -445,12 +585,30 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Trail",
 			Handler:    _Cluster_Trail_Handler,
 		},
+		{
+			MethodName: "CachePut",
+			Handler:    _Cluster_CachePut_Handler,
+		},
+		{
+			MethodName: "CachePurge",
+			Handler:    _Cluster_CachePurge_Handler,
+		},
+		{
+			MethodName: "CacheStats",
+			Handler:    _Cluster_CacheStats_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Follow",
 			Handler:       _Cluster_Follow_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "CacheAsk",
+			Handler:       _Cluster_CacheAsk_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "api/pb/cluster.proto",

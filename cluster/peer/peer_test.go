@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"slices"
@@ -139,6 +140,105 @@ func TestCallsCarryWhoAsks(t *testing.T) {
 	clients.Close()
 	if _, err := clients.Propose(t.Context(), "one", address, &pb.ProposeRequest{}); !errors.Is(err, ErrUnsent) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// A conversation about a cached answer goes both ways; whoever leads is lost when its
+// connection is, and a node without a cache says so.
+func TestCallsAboutCachedAnswers(t *testing.T) {
+	a := authority(t)
+	service := double()
+	ended := make(chan error, 1)
+	service.Caches = Caches{
+		Ask: func(ctx context.Context, in *pb.CacheQuestion, say func(*pb.CacheReply) error, landed func(context.Context) ([]byte, error)) error {
+			if string(in.Key) == "hit" {
+				return say(&pb.CacheReply{Verdict: pb.CacheVerdict_CACHE_HIT, Entry: make([]byte, 2<<20)})
+			}
+			if err := say(&pb.CacheReply{Verdict: pb.CacheVerdict_CACHE_LEAD, Epoch: in.Epoch}); err != nil {
+				return err
+			}
+			entry, err := landed(ctx)
+			ended <- err
+			if err == nil && string(entry) != "made" && entry != nil {
+				err = fmt.Errorf("it landed with %q", entry)
+			}
+			return err
+		},
+		Put: func(in *pb.CachePutRequest) error {
+			if string(in.Entry) != "sound" {
+				return errors.New("damaged")
+			}
+			return nil
+		},
+		Purge: func(in *pb.CachePurgeRequest) (*pb.CachePurgeReply, error) {
+			return &pb.CachePurgeReply{Purges: in.Purges, Deleted: 3}, nil
+		},
+		Stats: func() map[string]int64 { return map[string]int64{"entries": 5} },
+	}
+	address := serve(t, issued(t, a, "one"), service)
+	without := serve(t, issued(t, a, "three"), double())
+	clients := NewClients(issued(t, a, "two"))
+	defer clients.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+
+	call, err := clients.CacheAsk(ctx, "one", address, &pb.CacheQuestion{Key: []byte("hit")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := call.Next(); err != nil || r.Verdict != pb.CacheVerdict_CACHE_HIT || len(r.Entry) != 2<<20 {
+		t.Errorf("%v", err)
+	}
+	if _, err := call.Next(); err != io.EOF {
+		t.Errorf("after its end: %v", err)
+	}
+	for _, entry := range [][]byte{[]byte("made"), nil} {
+		call, err := clients.CacheAsk(ctx, "one", address, &pb.CacheQuestion{Key: []byte("miss"), Epoch: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := call.Next(); err != nil || r.Verdict != pb.CacheVerdict_CACHE_LEAD || r.Epoch != 7 {
+			t.Errorf("%v, %v", r, err)
+		}
+		if err := call.Land(entry); err != nil {
+			t.Error(err)
+		}
+		if _, err := call.Next(); err != io.EOF || <-ended != nil {
+			t.Errorf("landed with %q: %v", entry, err)
+		}
+	}
+	lost, leave := context.WithCancel(t.Context())
+	call, err = clients.CacheAsk(lost, "one", address, &pb.CacheQuestion{Key: []byte("miss")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := call.Next(); err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	if err := <-ended; err == nil {
+		t.Error("a leader that is lost has landed")
+	}
+	if err := clients.CachePut(ctx, "one", address, &pb.CachePutRequest{Entry: []byte("sound")}); err != nil {
+		t.Error(err)
+	}
+	if err := clients.CachePut(ctx, "one", address, &pb.CachePutRequest{Entry: []byte("other")}); err == nil {
+		t.Error("a damaged entry was taken")
+	}
+	if out, err := clients.CachePurge(ctx, "one", address, &pb.CachePurgeRequest{Purges: [][]byte{{1}}}); err != nil || out.Deleted != 3 || len(out.Purges) != 1 {
+		t.Errorf("%v, %v", out, err)
+	}
+	if counts, err := clients.CacheStats(ctx, "one", address); err != nil || counts["entries"] != 5 {
+		t.Errorf("%v, %v", counts, err)
+	}
+	if call, err = clients.CacheAsk(ctx, "three", without, &pb.CacheQuestion{}); err == nil {
+		_, err = call.Next()
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("a node without a cache: %v", err)
+	}
+	if _, err := clients.CacheStats(ctx, "three", without); err == nil {
+		t.Error("a node without a cache has counts")
 	}
 }
 

@@ -25,8 +25,10 @@ const (
 	// maxMessage bounds a message. The largest is the evidence of a node that
 	// comes back with every lease it may have.
 	maxMessage = 40 << 20
-	// maxStreams bounds the calls under way on one connection.
-	maxStreams = 256
+	// maxStreams bounds the calls under way on one connection. Each request in flight
+	// that may be cached is one, to the owner of its key: they have a connection of
+	// their own, and the asking node keeps to half of this.
+	maxStreams = 4096
 	// idleLimit ends connections that nobody uses.
 	idleLimit = 10 * time.Minute
 	// stopWait bounds how long Close lets calls under way end.
@@ -48,6 +50,7 @@ type Service struct {
 	// Follow sends until ctx is done or there is an error.
 	Follow func(ctx context.Context, from string, in *pb.FollowRequest, send func(*pb.FollowReply) error) error
 	Trail  func(ctx context.Context, from string, in *pb.TrailRequest) (*pb.TrailReply, error)
+	Caches Caches
 }
 
 // Errors that cross the wire as what they are.

@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"purser/api/admin"
+	"purser/internal/record"
 	"purser/internal/simprovider"
 )
 
@@ -41,7 +45,12 @@ type demoResult struct {
 	Nodes       int     `json:"nodes"`
 	Kills       int     `json:"kills"`
 
-	Interrupted int64   `json:"interrupted"` // calls cut off by the killss
+	// Of the usage records of all nodes.
+	Coalesced int64            `json:"coalesced"`        // answered by an identical request in flight
+	Baseline  int64            `json:"baseline_nanousd"` // without levers
+	Savings   map[string]int64 `json:"savings_nanousd"`  // by lever
+
+	Interrupted int64   `json:"interrupted"` // calls cut off by the kills
 	Streams     int64   `json:"streams"`
 	Seconds     float64 `json:"seconds"`
 }
@@ -215,6 +224,12 @@ func (c *demoCmd) judge(ctx context.Context, rig *rig, load *agents) (demoResult
 	if err := rig.sameDigests(ctx); err != nil {
 		return demoResult{}, err
 	}
+	result := demoResult{Savings: map[string]int64{}}
+	for i := range rig.nodes {
+		if err := result.addRecords(ctx, rig.admin(i)); err != nil {
+			return demoResult{}, err
+		}
+	}
 	if err := rig.stopNodes(); err != nil {
 		return demoResult{}, err
 	}
@@ -226,13 +241,26 @@ func (c *demoCmd) judge(ctx context.Context, rig *rig, load *agents) (demoResult
 	for _, r := range rows {
 		billed += int64(r.Cost)
 	}
-	return demoResult{
-		Cap: account.Limit, Billed: billed, Spent: account.Spent - account.Presumed, Presumed: account.Presumed,
-		WrittenOff: account.WrittenOff, Overrun: account.Overrun,
-		Requests: load.requests.Load(), Admitted: load.admitted.Load(), Refused: load.refused.Load(), CacheHits: load.hits.Load(),
-		Interrupted: load.interrupted.Load(), Streams: load.streams.Load(),
-		Utilisation: float64(billed) / float64(account.Limit), Nodes: len(rig.nodes), Kills: rig.kills,
-	}, nil
+	result.Cap, result.Billed, result.Spent, result.Presumed = account.Limit, billed, account.Spent-account.Presumed, account.Presumed
+	result.WrittenOff, result.Overrun = account.WrittenOff, account.Overrun
+	result.Requests, result.Admitted, result.Refused = load.requests.Load(), load.admitted.Load(), load.refused.Load()
+	result.CacheHits, result.Interrupted, result.Streams = load.hits.Load(), load.interrupted.Load(), load.streams.Load()
+	result.Utilisation, result.Nodes, result.Kills = float64(billed)/float64(account.Limit), len(rig.nodes), rig.kills
+	return result, nil
+}
+
+// addRecords adds what the levers did, by the records of one node.
+func (r *demoResult) addRecords(ctx context.Context, client *admin.Client) error {
+	report, err := client.Usage(ctx, admin.UsageQuery{})
+	if err != nil {
+		return fmt.Errorf("reading the usage: %w", err)
+	}
+	r.Coalesced += report.Total.Outcomes[record.Coalesced.String()]
+	r.Baseline += report.Total.Baseline
+	for lever, saved := range report.Total.Savings {
+		r.Savings[lever] += saved
+	}
+	return nil
 }
 
 // settledAccount waits until nothing is out on a lease, and returns the account
@@ -287,7 +315,8 @@ func (c *demoCmd) report(r demoResult) error {
 			{"overrun", units("usd", r.Overrun), "billed beyond a hold"},
 			{"utilisation", fmt.Sprintf("%.4f", r.Utilisation), "billed / cap"},
 			{"requests", fmt.Sprint(r.Requests), fmt.Sprintf("%d admitted, %d refused, %d cut off by the kills", r.Admitted, r.Refused, r.Interrupted)},
-			{"cache hits", fmt.Sprint(r.CacheHits), "cost nothing"},
+			{"cache hits", fmt.Sprint(r.CacheHits), fmt.Sprintf("cost nothing; %d of them were in flight at the same time", r.Coalesced)},
+			{"saved", units("usd", r.saved()), "of " + units("usd", r.Baseline) + " without levers: " + r.savings()},
 			{"nodes", fmt.Sprint(r.Nodes), "with the same ledger, by its digest"},
 			{"kills", fmt.Sprint(r.Kills), "SIGKILL under load"},
 		} {
@@ -302,6 +331,21 @@ func (c *demoCmd) report(r demoResult) error {
 	return errors.Join(c.broken(r)...)
 }
 
+func (r *demoResult) saved() (sum int64) {
+	for _, saved := range r.Savings {
+		sum += saved
+	}
+	return sum
+}
+
+func (r *demoResult) savings() string {
+	var list []string
+	for _, lever := range slices.Sorted(maps.Keys(r.Savings)) {
+		list = append(list, lever+" "+units("usd", r.Savings[lever]))
+	}
+	return strings.Join(list, ", ")
+}
+
 func (c *demoCmd) broken(r demoResult) []error {
 	var errs []error
 	fail := func(broken bool, format string, args ...any) {
@@ -314,6 +358,7 @@ func (c *demoCmd) broken(r demoResult) []error {
 	fail(r.Utilisation < leastUtilisation, "utilisation is %.4f, below %.2f", r.Utilisation, leastUtilisation)
 	fail(r.Requests < int64(c.Least), "%d requests were driven, not %d", r.Requests, c.Least)
 	fail(r.Kills < 3, "only %d nodes were killed", r.Kills)
+	fail(r.CacheHits == 0 || r.Coalesced == 0 || r.saved() <= 0, "%d cache hits, %d coalesced and %d nano-dollars saved: the caches did nothing", r.CacheHits, r.Coalesced, r.saved())
 	fail(r.Refused == 0, "no request was refused: the cap was not reached")
 	return errs
 }

@@ -59,12 +59,12 @@ func (a *agents) run(ctx context.Context, least int64) error {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(a.seed, uint64(i)))
 			at := i
-			for ctx.Err() == nil && !a.stop.Load() {
+			for first := true; ctx.Err() == nil && !a.stop.Load(); first = false {
 				if a.exhausted.Load() >= enoughRefusals && a.requests.Load() >= least {
 					a.spent.Do(func() { close(a.over) })
 					a.pause(ctx, trickleGap)
 				}
-				answered, err := a.ask(ctx, r, i, a.urls[at%len(a.urls)])
+				answered, err := a.ask(ctx, r, i, first, a.urls[at%len(a.urls)])
 				if err != nil {
 					cancel(err)
 				}
@@ -82,16 +82,20 @@ func (a *agents) run(ctx context.Context, least int64) error {
 	return nil
 }
 
-// ask sends one request. One in ten repeats a common question, which the exact
-// cache may answer; the others are new.
-func (a *agents) ask(ctx context.Context, r *rand.Rand, agent int, url string) (answered bool, err error) {
+// ask sends one request. The first of every agent is the same question at about the same
+// time; of the others one in ten repeats a common question, and the rest is new.
+func (a *agents) ask(ctx context.Context, r *rand.Rand, agent int, first bool, url string) (answered bool, err error) {
+	most := 60 + r.IntN(60)
 	prompt := fmt.Sprintf("Agent %d, question %d: summarise what changed in module %d and say what to test next.", agent, r.Uint64(), r.IntN(1000))
-	if r.IntN(10) == 0 {
-		prompt = fmt.Sprintf("Common question %d: what is our refund policy?", r.IntN(20))
+	switch {
+	case first:
+		prompt, most = "What is on the agenda this morning?", 100
+	case r.IntN(10) == 0:
+		prompt, most = fmt.Sprintf("Common question %d: what is our refund policy?", r.IntN(20)), 100
 	}
 	stream := r.IntN(2) == 0
 	body := fmt.Sprintf(`{"model":"gpt-4.1-mini","service_tier":"default","stream":%t,"max_completion_tokens":%d,"messages":[{"role":"system","content":"You are a careful engineer. %s"},{"role":"user","content":%q}]}`,
-		stream, 60+r.IntN(60), strings.Repeat("Answer in full sentences. ", 4), prompt)
+		stream, most, strings.Repeat("Answer in full sentences. ", 4), prompt)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/chat/completions", strings.NewReader(body))
 	if err != nil {
 		return false, err

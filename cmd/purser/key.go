@@ -29,7 +29,7 @@ type keyRights struct {
 	Endpoint    []string          `help:"Routes the key may use, such as /v1/chat/* (default all)."`
 	Provider    []string          `help:"Providers the key may use (default all)."`
 	Upstream    []string          `help:"Upstreams the key may use (default all)."`
-	Scope       []string          `help:"What it may be used for: inference, embeddings, models:list, children:mint, usage:self (default all but children:mint)."`
+	Scope       []string          `help:"What it may be used for: inference, embeddings, models:list, children:mint, usage:self, cache:trace (default all but children:mint and cache:trace)."`
 	Owner       string            `help:"Whose it is: member:<id>, agent:<id> or team:<id>."`
 	Description string            `help:"What it is for, at more length."`
 	MaxChildren int               `help:"Children with a slice of its budgets at a time (default 1000)."`

@@ -29,6 +29,7 @@ type cli struct {
 	Logout      logoutCmd      `cmd:"" help:"Forget the login of this machine."`
 	Whoami      whoamiCmd      `cmd:"" help:"Who the node says you are, and what you may do."`
 	Budget      budgetCmd      `cmd:"" help:"Budgets: set, list, show, delete, raise, raises, trip, reset, release."`
+	Cache       cacheCmd       `cmd:"" help:"Response caches: stats, purge."`
 	Loop        loopCmd        `cmd:"" help:"Show runs and sessions that go round in circles, and reset them."`
 	Get         getCmd         `cmd:"" help:"Show orgs, teams, projects, members, agents, routes and other objects."`
 	Put         putCmd         `cmd:"" help:"Make an object, or give it another spec."`
@@ -37,10 +38,14 @@ type cli struct {
 	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
 	Import      importCmd      `cmd:"" help:"Take over from another gateway: litellm."`
 	Policy      policyCmd      `cmd:"" help:"Policies: check, test, explain."`
+	Semcache    semcacheCmd    `cmd:"" help:"The semantic cache: stats, explain, reset, purge, eval."`
 	Redact      redactCmd      `cmd:"" help:"Redactions: try one on a text, list what can be found."`
+	Prompt      promptCmd      `cmd:"" help:"Prompt templates: push, list, show, diff, promote, roll-back, render, compare."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
+	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
+	Replay      replayCmd      `cmd:"" help:"What recorded or traced traffic would have cost, been refused and saved under other settings."`
 	Credential  credentialCmd  `cmd:"" help:"Providers' keys that the cluster keeps sealed: put, list, show, rotate, check, delete."`
 	Vault       vaultCmd       `cmd:"" help:"Master and data keys of sealed credentials: new-key, status, rotate-master, rotate-data."`
 	Status      statusCmd      `cmd:"" help:"How the node is."`

@@ -34,10 +34,18 @@ const (
 	RedactionsWrite  Permission = "redactions:write"
 	LoopsRead        Permission = "loops:read" // the breaker of loops
 	LoopsWrite       Permission = "loops:write"
+	CacheRead        Permission = "cache:read"
+	CacheWrite       Permission = "cache:write"      // purge answers
 	CredentialsRead  Permission = "credentials:read" // their fingerprints
 	CredentialsWrite Permission = "credentials:write"
 	RoutesRead       Permission = "routes:read"
 	RoutesWrite      Permission = "routes:write"
+	LeversRead       Permission = "levers:read"
+	LeversWrite      Permission = "levers:write"
+	TemplatesRead    Permission = "templates:read" // versions of prompt templates
+	TemplatesWrite   Permission = "templates:write"
+	PromptsRead      Permission = "prompts:read" // which versions the environments have
+	PromptsWrite     Permission = "prompts:write"
 	WebhooksRead     Permission = "webhooks:read"
 	WebhooksWrite    Permission = "webhooks:write"
 	AuditRead        Permission = "audit:read"
@@ -60,7 +68,8 @@ var owned = []Permission{
 // whole are the other permissions: they are about the cluster itself.
 var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease,
-	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
+	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CacheRead, CacheWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
+	LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite,
 	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 

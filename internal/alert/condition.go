@@ -37,6 +37,7 @@ const (
 	KeyExpiring          = "key.expiring"
 	CredentialExpiring   = "credential.expiring"
 	LoopDetected         = "loop.detected"  // a run repeats itself, or burns too fast
+	SemanticError        = "semantic.error" // the measured error of the semantic cache moves what it serves
 	BudgetBreaker        = "budget.breaker" // a budget's circuit breaker opened or closed
 	Test                 = "alert.test"
 )
@@ -44,7 +45,7 @@ const (
 // Types are all of them.
 var Types = []string{
 	BudgetLevel, BudgetExhausted, BudgetSoftExceeded, BudgetOverrun, UpstreamDown, UpstreamUp, AllowanceUnreachable, AllowanceReached,
-	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, Test,
+	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, SemanticError, Test,
 }
 
 // Data is what an event says to programs: names and values. Amounts are

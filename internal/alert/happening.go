@@ -28,6 +28,12 @@ func Happening(kind, subject string, detail map[string]string) (key string, n No
 		}
 	case "loop_detected":
 		n.Type, n.Summary = LoopDetected, fmt.Sprintf("%s repeats itself, or spends faster than before", subject)
+	case "semantic_error":
+		n.Type = SemanticError
+		n.Summary = fmt.Sprintf("the measured error of the semantic cache on %s, of which %s is allowed, moves what it serves to level %s", subject, detail["error_bound"], detail["level"])
+		if detail["off"] == "true" {
+			n.Summary = fmt.Sprintf("the semantic cache serves nothing similar on %s any more: more than %s of its answers were wrong", subject, detail["error_bound"])
+		}
 	default:
 		return "", n, false
 	}

@@ -30,6 +30,10 @@ const (
 	ObjectWebhook
 	ObjectAdminToken
 	ObjectLoop
+	ObjectLever
+	ObjectTemplate
+	ObjectRouter
+	ObjectPrompt
 )
 
 // numObjectKinds bounds what a replica keeps; a kind beyond it is refused.

@@ -30,13 +30,14 @@ const (
 	ScopeModels                        // lists of models
 	ScopeMint                          // child keys
 	ScopeUsage                         // what the key itself has used and may still spend
+	ScopeCacheTrace                    // how the caches come to answer what it asks
 	endOfScopes
 )
 
 // DefaultScopes are those of a key that names none.
 const DefaultScopes = ScopeInference | ScopeEmbeddings | ScopeModels | ScopeUsage
 
-var scopeNames = [...]string{"inference", "embeddings", "models:list", "children:mint", "usage:self"}
+var scopeNames = [...]string{"inference", "embeddings", "models:list", "children:mint", "usage:self", "cache:trace"}
 
 // ParseScope is the scope of that name.
 func ParseScope(name string) (Scopes, error) {

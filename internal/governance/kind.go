@@ -40,6 +40,9 @@ var Kinds = []Kind{
 	{directory.ObjectRedaction, "redaction", "redactions", func() Spec { return &Redaction{} }},
 	{directory.ObjectRoute, "route", "routes", func() Spec { return &Route{} }},
 	{directory.ObjectLoop, "loop", "loops", func() Spec { return &Loop{} }},
+	{directory.ObjectTemplate, "template", "templates", func() Spec { return &Template{} }},
+	{directory.ObjectPrompt, "prompt", "prompts", func() Spec { return &Prompt{} }},
+	{directory.ObjectLever, "lever", "levers", func() Spec { return &Lever{} }},
 	{directory.ObjectWebhook, "webhook", "webhooks", func() Spec { return &Webhook{} }},
 }
 
@@ -129,6 +132,11 @@ func Encode(s Spec) ([]byte, error) {
 // Put makes the command that gives an object this spec.
 func (k *Kind) Put(id string, expect uint64, s Spec) (directory.PutObject, error) {
 	refs := s.Refs()
+	if n, ok := s.(interface {
+		Named(id string) []directory.Ref
+	}); ok {
+		refs = append(refs, n.Named(id)...)
+	}
 	slices.SortFunc(refs, directory.Ref.Compare)
 	refs = slices.Compact(refs)
 	if len(refs) > directory.MaxRefs {

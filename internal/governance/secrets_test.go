@@ -15,7 +15,7 @@ func TestNoKindOfObjectShowsASecret(t *testing.T) {
 	plain := map[string]bool{ // by kind and path: named so, and none
 		"webhook..url_secret": true, // the name of one in the configuration
 	}
-	tokens := regexp.MustCompile(`(input|output)_tokens$`) // counts
+	tokens := regexp.MustCompile(`(input|output|min)_tokens$`) // counts
 	named := regexp.MustCompile(`(?i)secret|token|password|passphrase|private|sealed|cipher|hash|apikey|api_key`)
 	const value = "hunter2hunter2"
 	for _, k := range Kinds {

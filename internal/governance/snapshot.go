@@ -7,9 +7,11 @@ import (
 
 	"purser/internal/directory"
 	"purser/ledger"
+	"purser/proxy/lever"
 	"purser/proxy/loop"
 	"purser/proxy/policy"
 	"purser/proxy/redaction"
+	"purser/proxy/template"
 )
 
 // Snapshot is every object, compiled. It is immutable.
@@ -21,6 +23,10 @@ type Snapshot struct {
 	routes   map[string]Route
 	policies *policy.Set
 	loops    []*loop.Rule
+	levers   []*lever.Rule
+
+	templates map[string]*template.Template // by name@version
+	prompts   map[string]Prompt
 
 	redactions []redaction.Spec
 
@@ -86,6 +92,12 @@ func Compile(s *directory.State, before *Snapshot) (*Snapshot, error) {
 		return nil, err
 	}
 	if out.loops, err = r.compileLoops(); err != nil {
+		return nil, err
+	}
+	if out.levers, err = r.compileLevers(); err != nil {
+		return nil, err
+	}
+	if err = r.compileTemplates(); err != nil {
 		return nil, err
 	}
 	if out.redactions, err = r.redactions(); err != nil {

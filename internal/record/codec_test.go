@@ -54,6 +54,9 @@ func settled(r Record) Record {
 	if len(r.Rulings) == 0 {
 		r.Rulings = nil
 	}
+	if len(r.Route.Considered) == 0 {
+		r.Route.Considered = nil
+	}
 	return r
 }
 
@@ -61,7 +64,7 @@ func settled(r Record) Record {
 func TestCompatVersion1(t *testing.T) {
 	old := full()
 	old.List, old.Priced = old.Cost, old.Cost
-	for name, want := range map[string]*Record{"full": old, "empty": {}} {
+	for name, want := range map[string]*Record{"full": baselined(old), "empty": {}} {
 		if got, err := Decode(golden(t, "testdata/record_v1_"+name+".hex")); err != nil || !same(got, want) {
 			t.Errorf("%s: released bytes decode to\n %+v, %v, not\n %+v", name, got, err, *want)
 		}
@@ -70,7 +73,7 @@ func TestCompatVersion1(t *testing.T) {
 
 // TestCompatVersion2: what was written before there were policies has no rulings.
 func TestCompatVersion2(t *testing.T) {
-	for name, want := range map[string]*Record{"full": fullContracted(), "empty": {}} {
+	for name, want := range map[string]*Record{"full": baselined(fullContracted()), "empty": {}} {
 		if got, err := Decode(golden(t, "testdata/record_v2_"+name+".hex")); err != nil || !same(got, want) {
 			t.Errorf("%s: released bytes decode to\n %+v, %v, not\n %+v", name, got, err, *want)
 		}
@@ -78,9 +81,26 @@ func TestCompatVersion2(t *testing.T) {
 }
 
 func TestCompatVersion3(t *testing.T) {
-	for name, want := range map[string]*Record{"full": fullRuled(), "empty": {}} {
+	for name, want := range map[string]*Record{"full": baselined(fullRuled()), "empty": {}} {
+		if got, err := Decode(golden(t, "testdata/record_v3_"+name+".hex")); err != nil || !same(got, want) {
+			t.Errorf("%s: released bytes decode to\n %+v, %v, not\n %+v", name, got, err, *want)
+		}
+	}
+}
+
+// baselined has the baseline that records without one are read with.
+func baselined(r *Record) *Record {
+	r.Baseline = r.Cost
+	for _, s := range r.Savings {
+		r.Baseline += s.Amount
+	}
+	return r
+}
+
+func TestCompatVersion4(t *testing.T) {
+	for name, want := range map[string]*Record{"full": fullLevered(), "empty": {}} {
 		t.Run(name, func(t *testing.T) {
-			file := "testdata/record_v3_" + name + ".hex"
+			file := "testdata/record_v4_" + name + ".hex"
 			if _, err := os.Stat(file); *update && errors.Is(err, os.ErrNotExist) {
 				if err := os.WriteFile(file, wrap(hex.EncodeToString(Append(nil, want))), 0o644); err != nil {
 					t.Fatal(err)
@@ -208,14 +228,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add(Append(nil, &Record{}))
 	first := Append(nil, &Record{})
 	first[0] = version1
-	f.Add(append(first[:len(first)-5], 0, 0)) // version 1 lacks the two amounts before the first two counts, and the third
+	f.Add(append(first[:len(first)-7], 0, 0)) // version 1 lacks the two amounts before the first two counts, and all after those
 	f.Add([]byte{version, idText, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := Decode(b)
 		if err != nil {
 			return
 		}
-		if len(r.Charges) > maxCharges || len(r.Savings) > maxSavings || len(r.Dims.Tags) > ledger.MaxTags || len(r.Rulings) > MaxRulings {
+		if len(r.Charges) > maxCharges || len(r.Savings) > maxSavings || len(r.Dims.Tags) > ledger.MaxTags || len(r.Rulings) > MaxRulings || len(r.Route.Considered) > MaxConsidered {
 			t.Fatal("more than a record can have")
 		}
 		again, err := Decode(Append(nil, r))

@@ -34,12 +34,12 @@ func Decode(b []byte) (*Record, error) {
 // Decode replaces *r by the record that b is the stored form of, using the
 // memory of r's slices. It keeps no part of b. After an error *r is undefined.
 func (d *Decoder) Decode(r *Record, b []byte) error {
-	if len(b) > 0 && b[0] != version && b[0] != version2 && b[0] != version1 {
+	if len(b) > 0 && (b[0] < version1 || b[0] > version) {
 		return fmt.Errorf("%w: %d", ErrVersion, b[0])
 	}
 	in := input{b: b, d: d}
 	form := in.byte()
-	*r = Record{Dims: ledger.Dimensions{Tags: r.Dims.Tags[:0]}, Savings: r.Savings[:0], Charges: r.Charges[:0], Rulings: r.Rulings[:0]}
+	*r = Record{Dims: ledger.Dimensions{Tags: r.Dims.Tags[:0]}, Savings: r.Savings[:0], Charges: r.Charges[:0], Rulings: r.Rulings[:0], Route: Route{Considered: r.Route.Considered[:0]}}
 	if in.byte() == idBytes {
 		var id ID
 		copy(id[:], in.take(len(id)))
@@ -64,7 +64,7 @@ func (d *Decoder) Decode(r *Record, b []byte) error {
 	r.Cost, r.Hold, r.Overrun = ledger.Amount(in.varint()), ledger.Amount(in.varint()), ledger.Amount(in.varint())
 	r.Admit, r.FirstByte, r.Total = in.varint(), in.varint(), in.varint()
 	r.List, r.Priced = r.Cost, r.Cost
-	if form != version1 {
+	if form >= version2 {
 		r.List, r.Priced = r.Cost+ledger.Amount(in.varint()), r.Cost+ledger.Amount(in.varint())
 	}
 	for range in.count(maxSavings) {
@@ -73,9 +73,17 @@ func (d *Decoder) Decode(r *Record, b []byte) error {
 	for range in.count(maxCharges) {
 		r.Charges = append(r.Charges, in.charge())
 	}
-	if form != version1 && form != version2 {
+	if form >= version3 {
 		for range in.count(MaxRulings) {
 			r.Rulings = append(r.Rulings, Ruling{Policy: in.text(MaxText), Rule: in.text(MaxText), Effect: Effect(in.byte()), Shadow: in.bool()})
+		}
+	}
+	r.Baseline = r.Cost
+	if form >= version {
+		in.levers(r)
+	} else {
+		for _, s := range r.Savings {
+			r.Baseline += s.Amount
 		}
 	}
 	if in.bad || len(in.b) != 0 || flags&^flagStream != 0 {
@@ -207,6 +215,38 @@ func (in *input) account() ledger.AccountKey {
 		Budget: ledger.BudgetID(in.text(MaxText)),
 		Split:  ledger.Split(in.text(maxSplit)),
 		Start:  ledger.Instant(in.varint()),
+	}
+}
+
+func (in *input) levers(r *Record) {
+	r.Baseline = r.Cost + ledger.Amount(in.varint())
+	has := in.byte()
+	if has&^hasAll != 0 {
+		in.fail()
+	}
+	if has&hasRoute != 0 {
+		t := &r.Route
+		t.Name, t.Strategy, t.Reason = in.text(MaxText), in.text(MaxText), string(in.bytes(MaxText))
+		for range in.count(MaxConsidered) {
+			t.Considered = append(t.Considered, Considered{Model: in.text(MaxText), Upstream: in.text(MaxText), Score: in.varint(), Why: string(in.bytes(MaxText))})
+		}
+	}
+	if has&hasPrompt != 0 {
+		r.PromptVersion = in.varint()
+	}
+	if has&hasSemantic != 0 {
+		s := &r.Semantic
+		s.Verdict, s.Reason = Verdict(in.byte()), in.text(MaxText)
+		s.Similarity, s.Probability, s.Entry, s.Bound = in.varint(), in.varint(), uint64(in.varint()), in.varint()
+	}
+	if has&hasShape != 0 {
+		s := &r.Shape
+		s.Level, s.Before, s.After, s.Breakpoints = in.text(MaxText), in.varint(), in.varint(), in.varint()
+	}
+	if has&hasFingerprint != 0 {
+		if b := in.take(8); b != nil {
+			r.Fingerprint = binary.BigEndian.Uint64(b)
+		}
 	}
 }
 

@@ -9,21 +9,24 @@ import (
 
 // The versions of the stored form. Version 2 has what a call costs at list
 // prices and by the catalogue; in version 1 both are its cost. Version 3 has what
-// policies did at its end; before it they did nothing.
+// policies did at its end; before it they did nothing. Version 4 has after it what
+// the levers did; before it the baseline is the cost and what was saved.
 const (
 	version1 byte = 1
 	version2 byte = 2
-	version  byte = 3 // that is written
+	version3 byte = 3
+	version  byte = 4 // that is written
 )
 
 // Limits of a stored record. Append cuts texts to MaxText, which is far beyond
 // any name a provider has; the counts are beyond what a request can have.
 const (
-	MaxText    = 1024
-	MaxRulings = 32
-	maxSavings = 32
-	maxCharges = 256
-	maxSplit   = 16 << 10 // every dimension and tag with its longest value, and lengths
+	MaxText       = 1024
+	MaxRulings    = 32
+	MaxConsidered = 32
+	maxSavings    = 32
+	maxCharges    = 256
+	maxSplit      = 16 << 10 // every dimension and tag with its longest value, and lengths
 )
 
 // idForm says how the id is stored.
@@ -36,11 +39,11 @@ const (
 const flagStream byte = 1
 
 // Append appends the stored form of r. Texts longer than MaxText are cut at a
-// character; a record with more charges, savings or rulings than a request can have
+// character; a record with more charges, savings, rulings or candidates than a request can have
 // is a programmer's error and panics.
 func Append(b []byte, r *Record) []byte {
-	if len(r.Charges) > maxCharges || len(r.Savings) > maxSavings || len(r.Dims.Tags) > ledger.MaxTags || len(r.Rulings) > MaxRulings {
-		panic("record: more charges, savings, tags or rulings than a request can have: " + r.ID)
+	if len(r.Charges) > maxCharges || len(r.Savings) > maxSavings || len(r.Dims.Tags) > ledger.MaxTags || len(r.Rulings) > MaxRulings || len(r.Route.Considered) > MaxConsidered {
+		panic("record: more charges, savings, tags, rulings or candidates than a request can have: " + r.ID)
 	}
 	b = append(b, version)
 	b = appendID(b, r.ID)
@@ -78,6 +81,54 @@ func Append(b []byte, r *Record) []byte {
 			shadow = 1
 		}
 		b = append(b, byte(p.Effect), shadow)
+	}
+	return appendLevers(b, r)
+}
+
+// which parts of what the levers did a record has.
+const (
+	hasRoute byte = 1 << iota
+	hasPrompt
+	hasSemantic
+	hasShape
+	hasFingerprint
+	hasAll = hasRoute | hasPrompt | hasSemantic | hasShape | hasFingerprint
+)
+
+func appendLevers(b []byte, r *Record) []byte {
+	b = binary.AppendVarint(b, int64(r.Baseline-r.Cost))
+	at := len(b)
+	b = append(b, 0)
+	if t := &r.Route; t.Name != "" || t.Strategy != "" || t.Reason != "" || len(t.Considered) > 0 {
+		b[at] |= hasRoute
+		b = appendText(appendText(appendText(b, t.Name), t.Strategy), t.Reason)
+		b = binary.AppendUvarint(b, uint64(len(t.Considered)))
+		for _, c := range t.Considered {
+			b = binary.AppendVarint(appendText(appendText(b, c.Model), c.Upstream), c.Score)
+			b = appendText(b, c.Why)
+		}
+	}
+	if r.PromptVersion != 0 {
+		b[at] |= hasPrompt
+		b = binary.AppendVarint(b, r.PromptVersion)
+	}
+	if s := &r.Semantic; *s != (Semantic{}) {
+		b[at] |= hasSemantic
+		b = appendText(append(b, byte(s.Verdict)), s.Reason)
+		for _, v := range [...]int64{s.Similarity, s.Probability, int64(s.Entry), s.Bound} {
+			b = binary.AppendVarint(b, v)
+		}
+	}
+	if s := &r.Shape; *s != (Shape{}) {
+		b[at] |= hasShape
+		b = appendText(b, s.Level)
+		for _, v := range [...]int64{s.Before, s.After, s.Breakpoints} {
+			b = binary.AppendVarint(b, v)
+		}
+	}
+	if r.Fingerprint != 0 {
+		b[at] |= hasFingerprint
+		b = binary.BigEndian.AppendUint64(b, r.Fingerprint)
 	}
 	return b
 }

@@ -48,6 +48,20 @@ func fullRuled() *Record {
 	return r
 }
 
+// fullLevered is fullRuled with what version 4 adds. It is golden too.
+func fullLevered() *Record {
+	r := fullRuled()
+	r.Baseline = 200_000_000
+	r.Route = Route{Name: "smart", Strategy: "cheapest", Reason: "the cheapest that takes tools", Considered: []Considered{
+		{Model: "gpt-5.2", Upstream: "openai-eu", Score: 12_345, Why: "0.0123 USD"}, {Model: "haiku", Why: "takes no pictures"},
+	}}
+	r.PromptVersion = 7
+	r.Semantic = Semantic{Verdict: SemanticExplored, Reason: "guard:number", Similarity: 912_000, Probability: 994_321, Entry: 1 << 63, Bound: 8_100}
+	r.Shape = Shape{Level: "lossless", Before: 4096, After: 2048, Breakpoints: 3}
+	r.Fingerprint = 0xfedcba9876543210
+	return r
+}
+
 // records draws records such as requests write, and odder ones.
 func records() *rapid.Generator[*Record] {
 	text := rapid.OneOf(rapid.Just(""), rapid.SampledFrom([]string{"gpt-5", "openai", "req_", "ü"}), rapid.StringN(0, 60, MaxText))
@@ -97,6 +111,22 @@ func records() *rapid.Generator[*Record] {
 				Policy: text.Draw(t, "policy"), Rule: text.Draw(t, "rule"),
 				Effect: Effect(rapid.Byte().Draw(t, "effect")), Shadow: rapid.Bool().Draw(t, "shadow"),
 			})
+		}
+		r.Baseline = amount.Draw(t, "baseline")
+		r.Route = Route{Name: text.Draw(t, "route"), Strategy: text.Draw(t, "strategy"), Reason: text.Draw(t, "reason")}
+		for range rapid.IntRange(0, 3).Draw(t, "candidates") {
+			r.Route.Considered = append(r.Route.Considered, Considered{
+				Model: text.Draw(t, "model"), Upstream: text.Draw(t, "upstream"), Score: rapid.Int64().Draw(t, "score"), Why: text.Draw(t, "why"),
+			})
+		}
+		if rapid.Bool().Draw(t, "levered") {
+			r.Fingerprint = rapid.Uint64().Draw(t, "fingerprint")
+			r.PromptVersion = rapid.Int64().Draw(t, "prompt version")
+			r.Semantic = Semantic{
+				Verdict: Verdict(rapid.Byte().Draw(t, "verdict")), Reason: text.Draw(t, "why not"), Similarity: rapid.Int64().Draw(t, "similarity"),
+				Probability: rapid.Int64().Draw(t, "probability"), Entry: rapid.Uint64().Draw(t, "entry"), Bound: rapid.Int64().Draw(t, "error"),
+			}
+			r.Shape = Shape{Level: text.Draw(t, "level"), Before: rapid.Int64().Draw(t, "before"), After: rapid.Int64().Draw(t, "after"), Breakpoints: rapid.Int64().Draw(t, "breakpoints")}
 		}
 		return r
 	})

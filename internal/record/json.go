@@ -43,6 +43,7 @@ type document struct {
 	Attempt  int                      `json:"attempt"`
 	Attempts int                      `json:"attempts"`
 	Cache    string                   `json:"cache"`
+	Baseline ledger.Amount            `json:"baseline_nanousd"`          // what it would have cost without levers
 	Savings  map[string]ledger.Amount `json:"savings_nanousd,omitempty"` // by lever
 
 	Admit     int64 `json:"admit_ns"`
@@ -51,6 +52,42 @@ type document struct {
 
 	Charges  []chargeDocument `json:"charges,omitempty"`
 	Policies []rulingDocument `json:"policies,omitempty"`
+
+	Route         *routeDocument    `json:"route,omitempty"`
+	PromptVersion int64             `json:"prompt_version,omitempty"`
+	Semantic      *semanticDocument `json:"semantic,omitempty"`
+	Shape         *shapeDocument    `json:"shape,omitempty"`
+	Fingerprint   string            `json:"fingerprint,omitempty"` // 16 hexadecimal digits
+}
+
+type routeDocument struct {
+	Name       string               `json:"name,omitempty"`
+	Strategy   string               `json:"strategy,omitempty"`
+	Reason     string               `json:"reason,omitempty"`
+	Considered []consideredDocument `json:"considered,omitempty"`
+}
+
+type consideredDocument struct {
+	Model    string `json:"model"`
+	Upstream string `json:"upstream,omitempty"`
+	Score    int64  `json:"score_millionths"`
+	Why      string `json:"why,omitempty"`
+}
+
+type semanticDocument struct {
+	Verdict     string `json:"verdict"`
+	Reason      string `json:"reason,omitempty"`
+	Similarity  int64  `json:"similarity_millionths,omitempty"`
+	Probability int64  `json:"probability_millionths,omitempty"`
+	Entry       string `json:"entry,omitempty"` // 16 hexadecimal digits
+	Bound       int64  `json:"error_bound_millionths,omitempty"`
+}
+
+type shapeDocument struct {
+	Level       string `json:"compression,omitempty"`
+	Before      int64  `json:"tokens_before,omitempty"`
+	After       int64  `json:"tokens_after,omitempty"`
+	Breakpoints int64  `json:"cache_breakpoints,omitempty"`
 }
 
 type rulingDocument struct {
@@ -78,7 +115,7 @@ func (r *Record) MarshalJSON() ([]byte, error) {
 		Outcome: r.Outcome.String(), Status: r.Status, Code: r.Code,
 		Usage: UsageMap(&r.Usage), Cost: r.Cost, List: r.List, Priced: r.Priced, Differs: r.Cost - r.Priced, Hold: r.Hold, Overrun: r.Overrun,
 		RateID: r.RateID, Prices: r.Prices, Basis: r.Basis.String(), Bound: r.Bound.String(),
-		Attempt: r.Attempt, Attempts: r.Attempts, Cache: r.Cache.String(),
+		Attempt: r.Attempt, Attempts: r.Attempts, Cache: r.Cache.String(), Baseline: r.Baseline, PromptVersion: r.PromptVersion,
 		Admit: r.Admit, FirstByte: r.FirstByte, Total: r.Total,
 	}
 	for _, s := range r.Savings {
@@ -97,11 +134,36 @@ func (r *Record) MarshalJSON() ([]byte, error) {
 	for _, p := range r.Rulings {
 		d.Policies = append(d.Policies, rulingDocument{Policy: p.Policy, Rule: p.Rule, Effect: p.Effect.String(), Shadow: p.Shadow})
 	}
+	d.levers(r)
 	b, err := json.Marshal(&d)
 	if err != nil {
 		return nil, fmt.Errorf("write usage record %s as JSON: %w", r.ID, err)
 	}
 	return b, nil
+}
+
+// levers writes what the levers did, where they did something.
+func (d *document) levers(r *Record) {
+	if t := &r.Route; t.Name != "" || t.Strategy != "" || t.Reason != "" || len(t.Considered) > 0 {
+		d.Route = &routeDocument{Name: t.Name, Strategy: t.Strategy, Reason: t.Reason}
+		for _, c := range t.Considered {
+			d.Route.Considered = append(d.Route.Considered, consideredDocument(c))
+		}
+	}
+	if s := &r.Semantic; *s != (Semantic{}) {
+		d.Semantic = &semanticDocument{
+			Verdict: s.Verdict.String(), Reason: s.Reason, Similarity: s.Similarity, Probability: s.Probability, Bound: s.Bound,
+		}
+		if s.Entry != 0 {
+			d.Semantic.Entry = fmt.Sprintf("%016x", s.Entry)
+		}
+	}
+	if r.Fingerprint != 0 {
+		d.Fingerprint = fmt.Sprintf("%016x", r.Fingerprint)
+	}
+	if s := &r.Shape; *s != (Shape{}) {
+		d.Shape = (*shapeDocument)(s)
+	}
 }
 
 func dimensionMap(d *ledger.Dimensions) map[string]string {

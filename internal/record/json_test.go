@@ -9,7 +9,7 @@ import (
 )
 
 func TestJSONFormIsStable(t *testing.T) {
-	b, err := json.MarshalIndent(fullRuled(), "", "  ")
+	b, err := json.MarshalIndent(fullLevered(), "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestJSONLeavesOutWhatIsNotSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, absent := range []string{"usage", "charges", "savings", "policies", "upstream", "code"} {
+	for _, absent := range []string{"usage", "charges", "savings", "policies", "upstream", "code", "route", "semantic", "shape", "prompt_version"} {
 		if strings.Contains(string(b), `"`+absent) {
 			t.Errorf("%s in %s", absent, b)
 		}
@@ -55,7 +55,7 @@ func TestNamesAreUniqueAndParseBack(t *testing.T) {
 			t.Errorf("%v", l)
 		}
 	}
-	for c := CacheBypass; c <= CacheShared; c++ {
+	for c := CacheBypass; c <= CacheStale; c++ {
 		if got, ok := ParseCacheState(c.String()); !ok || got != c {
 			t.Errorf("%v", c)
 		}
@@ -75,7 +75,7 @@ func TestNamesAreUniqueAndParseBack(t *testing.T) {
 func TestUnknownValuesPrintTheirNumber(t *testing.T) {
 	for got, want := range map[string]string{
 		Outcome(0).String(): "outcome(0)", Outcome(200).String(): "outcome(200)", Lever(9).String(): "lever(9)",
-		Basis(0).String(): "basis(0)", Bound(77).String(): "bound(77)", CacheState(5).String(): "cache(5)",
+		Basis(0).String(): "basis(0)", Bound(77).String(): "bound(77)", CacheState(99).String(): "cache(99)", Verdict(99).String(): "verdict(99)",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

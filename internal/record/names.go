@@ -27,7 +27,7 @@ var outcomes = named{
 	Truncated: "truncated", Undecided: "undecided", CutShort: "cut_short",
 }
 
-var cacheStates = named{CacheBypass: "bypass", CacheMiss: "miss", CacheServed: "hit", CacheShared: "shared"}
+var cacheStates = named{CacheBypass: "bypass", CacheMiss: "miss", CacheServed: "hit", CacheShared: "shared", CacheSemantic: "semantic", CacheStale: "stale"}
 
 var bases = named{Reported: "reported", Estimated: "estimated", FullHold: "full_hold", NoCharge: "no_charge", ReportedCost: "reported_cost"}
 
@@ -36,7 +36,15 @@ var bounds = named{
 	BoundExact: "exact", BoundWindow: "window", BoundCounted: "counted",
 }
 
-var levers = named{LeverExactCache: "exact_cache", LeverCoalesce: "coalesce", LeverNativeCache: "native_cache"}
+var levers = named{
+	LeverExactCache: "exact_cache", LeverCoalesce: "coalesce", LeverNativeCache: "native_cache", LeverSemantic: "semantic_cache",
+	LeverRouting: "routing", LeverCompression: "compression", LeverTemplate: "template",
+}
+
+var verdicts = named{
+	SemanticNone: "none", SemanticIneligible: "ineligible", SemanticMiss: "miss", SemanticServed: "served",
+	SemanticWould: "would", SemanticExplored: "explored",
+}
 
 var effects = named{PolicyDenied: "denied", PolicyUndecided: "undecided", PolicyWarned: "warned", PolicyRewrote: "rewrote"}
 
@@ -85,6 +93,9 @@ func ParseLever(s string) (Lever, bool) {
 	return Lever(v), ok
 }
 
+// String is the verdict's stable name, such as "served".
+func (v Verdict) String() string { return verdicts.name("verdict", uint8(v)) }
+
 // String is the effect's stable name, such as "denied".
 func (e Effect) String() string { return effects.name("effect", uint8(e)) }
 
@@ -92,4 +103,4 @@ func (e Effect) String() string { return effects.name("effect", uint8(e)) }
 const MaxOutcome = CutShort
 
 // MaxLever is the highest lever known; tables by lever have MaxLever+1 entries.
-const MaxLever = LeverNativeCache
+const MaxLever = LeverTemplate

@@ -22,7 +22,7 @@ const (
 	CutShort                         // the budget had no more for a sliced stream; it was ended here
 )
 
-// CacheState is the exact cache's part in a request.
+// CacheState is the part of the caches in a request.
 type CacheState uint8
 
 // The cache states.
@@ -30,7 +30,9 @@ const (
 	CacheBypass CacheState = iota
 	CacheMiss
 	CacheServed
-	CacheShared // coalesced with a request in flight
+	CacheShared   // coalesced with a request in flight
+	CacheSemantic // answered by the answer to a question that means the same
+	CacheStale    // answered by an entry whose time was over, while it is made anew
 )
 
 // Basis says what the charge of a request rests on.
@@ -61,11 +63,15 @@ const (
 // Lever is one way of spending less.
 type Lever uint8
 
-// The levers that book savings so far.
+// The levers.
 const (
 	LeverExactCache Lever = iota + 1
 	LeverCoalesce
-	LeverNativeCache
+	LeverNativeCache // prompts that the provider remembers
+	LeverSemantic
+	LeverRouting
+	LeverCompression
+	LeverTemplate
 )
 
 // Effect is what a rule of a policy did to a request.
@@ -86,10 +92,57 @@ type Ruling struct {
 	Shadow       bool // what it would have done
 }
 
-// Saving is what one lever saved on one request.
+// Saving is what one lever saved on one request, less what the lever itself cost:
+// it is negative where it cost more than it saved.
 type Saving struct {
 	Lever  Lever
 	Amount ledger.Amount // nano-dollars
+}
+
+// Route is how the call came to go where it went.
+type Route struct {
+	Name       string // that was asked for, "" where it was a model's own
+	Strategy   string // such as "cheapest"
+	Reason     string // in a sentence
+	Considered []Considered
+}
+
+// Considered is one candidate of a route, the one to try first at the front.
+type Considered struct {
+	Model, Upstream string
+	Score           int64  // millionths, of the strategy's own scale
+	Why             string // it stands where it does, or was left out
+}
+
+// Verdict is what the semantic cache said of a request.
+type Verdict uint8
+
+// The verdicts.
+const (
+	SemanticNone       Verdict = iota // it was not asked
+	SemanticIneligible                // the request is not of the kind it may answer
+	SemanticMiss                      // nothing near enough, or nothing trusted enough
+	SemanticServed
+	SemanticWould    // it would have been answered, in shadow mode
+	SemanticExplored // it would have been answered, and was asked anew to compare
+)
+
+// Semantic is the part of the semantic cache in a request.
+type Semantic struct {
+	Verdict     Verdict
+	Reason      string // of a refusal: a guard, or why it was not eligible
+	Similarity  int64  // of the nearest, millionths
+	Probability int64  // lower bound of being right, millionths
+	Entry       uint64 // of the nearest; 0 for none
+	Bound       int64  // of the error of those served on the route, upper, millionths
+}
+
+// Shape is what became of the prompt on its way.
+type Shape struct {
+	Level       string // of compression, "" for none
+	Before      int64  // input tokens, of a request that was compressed
+	After       int64
+	Breakpoints int64 // marks that were set for the provider's cache
 }
 
 // Charge is one account's part of a request: what was held and what was spent.
@@ -123,10 +176,15 @@ type Record struct {
 	Priced  ledger.Amount // nano-dollars by the catalogue, its contract included; Cost unless Basis is ReportedCost
 	Hold    ledger.Amount // nano-dollars
 	Overrun ledger.Amount // nano-dollars of Cost beyond Hold
-	RateID  string
-	Prices  string // hash of the catalogue
-	Basis   Basis
-	Bound   Bound
+
+	// Baseline is what the request would have cost without any lever, nano-dollars:
+	// Cost and what the levers saved.
+	Baseline ledger.Amount
+
+	RateID string
+	Prices string // hash of the catalogue
+	Basis  Basis
+	Bound  Bound
 
 	// A request writes one record for each upstream call that may have been
 	// billed, and one in all if there was none. Attempt numbers them from 1.
@@ -143,4 +201,10 @@ type Record struct {
 
 	// Rulings are of the request, and in its first record alone.
 	Rulings []Ruling
+
+	Route         Route
+	PromptVersion int64 // of the template that the dimension prompt names; 0 for none
+	Semantic      Semantic
+	Shape         Shape
+	Fingerprint   uint64 // of everything the answer depends on, as the exact cache has it; 0 where it was not asked
 }

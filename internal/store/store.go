@@ -22,6 +22,8 @@ const (
 	PrefixCache    byte = 'c'
 	PrefixPlace    byte = 'd'
 	PrefixAudit    byte = 'a'
+	PrefixSemantic byte = 's'
+	PrefixPurge    byte = 't'
 )
 
 // The errors that [Open] wraps.

@@ -59,6 +59,10 @@ type Gauges struct {
 	Breakers func() (open, halfOpen, spent float64)
 	// Loops is how many loops of runs and sessions were found, by kind.
 	Loops func() map[string]float64
+	// Shared is the semantic tier that nodes have in common; false where there is none.
+	Shared func() (SharedTier, bool)
+	// Caches are the counts of the exact cache; nil where it is off.
+	Caches func() map[string]int64
 }
 
 // Metrics are the node's metrics.
@@ -68,6 +72,7 @@ type Metrics struct {
 	tokens    *prometheus.CounterVec
 	cost      *prometheus.CounterVec
 	saved     *prometheus.CounterVec
+	lost      *prometheus.CounterVec
 	overrun   prometheus.Counter
 	presumed  prometheus.Counter
 	attempts  *prometheus.CounterVec
@@ -77,7 +82,8 @@ type Metrics struct {
 	duration  *prometheus.HistogramVec
 	found     *prometheus.CounterVec
 
-	rulings *prometheus.CounterVec
+	rulings  *prometheus.CounterVec
+	semantic *prometheus.CounterVec
 
 	models, rules limited
 	entities      limited
@@ -110,8 +116,10 @@ func New(g Gauges) *Metrics {
 	m.requests = counter("purser_requests_total", "Requests by how they ended.", "endpoint", "outcome", "code")
 	m.tokens = counter("purser_tokens_total", "Tokens and tool calls as the provider reported them, by meter.", "upstream", "model", "meter")
 	m.cost = counter("purser_cost_usd_total", "Cost charged to budgets, in dollars.", "upstream", "model")
-	m.saved = counter("purser_saved_usd_total", "What a lever saved, in dollars.", "lever")
+	m.saved = counter("purser_saved_usd_total", "What a lever saved, in dollars, of requests that it saved something of.", "lever")
+	m.lost = counter("purser_lever_loss_usd_total", "What a lever cost beyond what it saved, in dollars, of requests that it made dearer.", "lever")
 	m.rulings = counter("purser_policy_rulings_total", "What rules of policies did to requests, or in shadow would have done.", "policy", "rule", "effect", "mode")
+	m.semantic = counter("purser_semantic_cache_total", "Requests that the semantic cache was asked about, by what it said and why it gave nothing.", "verdict", "reason")
 	m.overrun = single("purser_overrun_usd_total", "Cost beyond the hold of its call, in dollars.")
 	m.presumed = single("purser_full_hold_usd_total", "Cost charged as the whole hold, because the call's usage is unknown, in dollars.")
 	m.attempts = counter("purser_upstream_calls_total", "Upstream calls of finished requests.", "upstream")
@@ -135,7 +143,7 @@ func New(g Gauges) *Metrics {
 		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",
 	}, g.Foreign))
 	m.registry.MustRegister(newUpstreams(g.Upstreams))
-	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops))
+	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops), sharedTier(g.Shared), caches(g.Caches))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -160,7 +168,14 @@ func (m *Metrics) Observe(r *record.Record) {
 	for _, p := range r.Rulings {
 		m.ruled(p)
 	}
+	if r.Semantic.Verdict != record.SemanticNone {
+		m.semantic.WithLabelValues(r.Semantic.Verdict.String(), r.Semantic.Reason).Inc()
+	}
 	for _, s := range r.Savings {
+		if s.Amount < 0 {
+			m.lost.WithLabelValues(s.Lever.String()).Add(float64(-s.Amount) / nanoPerUSD)
+			continue
+		}
 		m.saved.WithLabelValues(s.Lever.String()).Add(float64(s.Amount) / nanoPerUSD)
 	}
 	if r.Attempts == 0 {

@@ -29,7 +29,12 @@ func zeroGauges() Gauges {
 	return Gauges{Holds: zero, Ready: func() float64 { return 1 }, Applied: zero, Gossip: zero, Foreign: zero, Followers: zero, Alerts: zero,
 		Upstreams: func() []UpstreamHealth { return []UpstreamHealth{{"openai", 1, 7}, {"azure", 0, 0}} },
 		Breakers:  func() (open, halfOpen, spent float64) { return 2, 1, 3 },
-		Loops:     func() map[string]float64 { return map[string]float64{"repeat": 2} }}
+		Loops:     func() map[string]float64 { return map[string]float64{"repeat": 2} },
+		Caches:    func() map[string]int64 { return map[string]int64{"entries": 3, "fills": 4} },
+		Shared: func() (SharedTier, bool) {
+			one := map[string]uint64{"done": 4}
+			return SharedTier{Ready: true, Queued: 5, Lookups: map[string]uint64{"found": 6}, Points: one, Purges: one, Sweeps: one}, true
+		}}
 }
 
 func completed(model string) *record.Record {
@@ -61,6 +66,9 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 		`purser_upstream_breakers_open{upstream="openai"} 1`,
 		`purser_upstream_breakers_open{upstream="azure"} 0`,
 		`purser_upstream_calls_in_flight{upstream="openai"} 7`,
+		`purser_semcache_shared_ready 1`,
+		`purser_semcache_shared_queued 5`,
+		`purser_semcache_shared_lookups_total{outcome="found"} 6`,
 		`purser_exchange_seconds_bucket{le="0.0025"} 0`,
 		`purser_exchange_seconds_bucket{le="0.005"} 1`,
 	} {
@@ -99,6 +107,8 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	m := New(zeroGauges())
 	r := completed("gpt-4o")
 	r.Rulings = []record.Ruling{{Policy: "p", Rule: "r", Effect: record.PolicyWarned}}
+	r.Semantic.Verdict = record.SemanticMiss
+	r.Savings = append(r.Savings, record.Saving{Lever: record.LeverNativeCache, Amount: -1})
 	m.Observe(r)
 	m.Redacted("EMAIL", "mask", 1)
 	var names []string

@@ -44,6 +44,22 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, owned: []string{"github.com/tidwall/gjson"}, banned: []string{"os", "net", "net/http", "math/rand"},
 		why: "whether a run goes round in circles is judged from its requests alone; governance reads its rules",
 	},
+	"proxy/route/learned": {
+		module: []string{"ledger"}, banned: []string{"time", "os", "net", "net/http", "math/rand", "math/rand/v2"},
+		why: "what is learned follows from examples and a seed alone",
+	},
+	"internal/replay": {
+		module: []string{"ledger", "proxy/price"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2"},
+		why: "what traffic would have cost follows from the requests, the scenario and the catalogue",
+	},
+	"proxy/template": {
+		module: []string{"ledger", "proxy/dialect/jsonscan"}, banned: []string{"time", "os", "net", "net/http", "math/rand", "math/rand/v2"},
+		why: "what a request becomes follows from its body and the template alone; governance reads templates",
+	},
+	"proxy/lever": {
+		module: []string{"ledger"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2"},
+		why: "which settings a request has follows from the objects and its dimensions alone; governance reads them",
+	},
 	"internal/alert": {
 		module: []string{"ledger", "internal/directory"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2", "sync", "context"},
 		why: "what is told, to whom and when is a function of a view and an instant",
@@ -53,7 +69,7 @@ var rooms = map[string]room{
 		why:    "what sends alerts knows neither Raft nor requests",
 	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/loop", "proxy/redaction"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/lever", "proxy/loop", "proxy/redaction", "proxy/template"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {
@@ -149,13 +165,44 @@ var rooms = map[string]room{
 		owned:  []string{"github.com/cockroachdb/pebble/v2"},
 		why:    "a cache that knew keys or budgets could leak between tenants",
 	},
+	"semcache/qdrant": {
+		module: []string{"ledger", "semcache/semantic"},
+		owned:  []string{"github.com/qdrant/go-client", "google.golang.org/grpc"},
+		why:    "the tier that nodes have in common keeps what it is given, sealed, and decides nothing about answers",
+	},
+	"semcache/qdrant/double": {
+		owned: []string{"github.com/qdrant/go-client", "google.golang.org/grpc", "google.golang.org/protobuf"},
+		why:   "it is for tests alone: the server's double must not share the client's code, or both would err alike",
+	},
+	"semcache/semantic": {
+		module: []string{"ledger", "internal/store", "semcache/decide", "semcache/index"},
+		owned:  []string{"github.com/cockroachdb/pebble/v2"},
+		banned: []string{"os", "net", "net/http"},
+		why:    "scopes come to it as hashes of bytes: it knows neither keys nor dialects, and waits for embedders and the shared tier behind seams",
+	},
 	"semcache/embed": {
 		owned: []string{"golang.org/x/text", "golang.org/x/sys"},
 		why:   "texts become vectors here, whoever asks; it knows neither tenants nor requests",
 	},
+	"semcache/decide": {
+		owned: []string{"golang.org/x/text"}, banned: []string{"time", "context", "sync", "sync/atomic", "os", "io", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
+		why: "whether an answer is shared follows from two texts, fitted numbers and what was learned, and from nothing else",
+	},
+	"semcache/labelled": {
+		banned: []string{"os", "net", "net/http"},
+		why:    "for measuring and fitting: pairs are read from bytes",
+	},
+	"semcache/evaluate": {
+		module: []string{"semcache/decide", "semcache/embed", "semcache/index", "semcache/labelled"}, banned: []string{"os", "net", "net/http"},
+		why: "it measures the decision on pairs that it is given; no request meets it",
+	},
 	"semcache/index": {
 		owned: []string{"golang.org/x/sys"}, banned: []string{"time", "context", "os", "io", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"},
 		why: "what is found follows from the rows alone; it knows ids, no texts and no tenants",
+	},
+	"semcache/fleet": {
+		module: []string{"semcache", "ledger", "internal/store"},
+		why:    "how nodes share a cache is decided without knowing how they reach each other",
 	},
 	"internal/children": {
 		module: []string{"childkey", "ledger", "internal/directory", "proxy", "proxy/dialect"},

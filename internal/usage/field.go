@@ -35,6 +35,11 @@ const (
 	bound
 	hour
 	day
+	promptVersion
+	route
+	strategy
+	semantic
+	compression
 	numKinds
 )
 
@@ -42,6 +47,7 @@ var fieldNames = [numKinds]string{
 	modelServed: "model_served", upstream: "upstream", endpoint: "endpoint", dialect: "dialect",
 	outcome: "outcome", status: "status", code: "code", cache: "cache", tier: "tier", stream: "stream",
 	rate: "rate", basis: "basis", bound: "bound", hour: "hour", day: "day",
+	promptVersion: "prompt_version", route: "route", strategy: "strategy", semantic: "semantic", compression: "compression",
 }
 
 // DimField is the field of a dimension or free tag.
@@ -49,7 +55,8 @@ func DimField(r ledger.DimRef) Field { return Field{dim: r} }
 
 // ParseField finds a field by its name: a dimension ("customer"), a free tag
 // ("tag:job"), or one of model_served, upstream, endpoint, dialect, outcome,
-// status, code, cache, tier, stream, rate, basis, bound, hour and day (UTC).
+// status, code, cache, tier, stream, rate, basis, bound, hour and day (UTC),
+// prompt_version, route, strategy, semantic and compression.
 func ParseField(name string) (Field, bool) {
 	if i := slices.Index(fieldNames[:], name); i > 0 {
 		return Field{kind: fieldKind(i)}, true
@@ -107,6 +114,19 @@ func (f Field) of(r *record.Record) string {
 		return at(r).Format("2006-01-02T15")
 	case day:
 		return at(r).Format(time.DateOnly)
+	case promptVersion:
+		if r.PromptVersion == 0 {
+			return ""
+		}
+		return strconv.FormatInt(r.PromptVersion, 10)
+	case route:
+		return r.Route.Name
+	case strategy:
+		return r.Route.Strategy
+	case semantic:
+		return r.Semantic.Verdict.String()
+	case compression:
+		return r.Shape.Level
 	default:
 		panic("usage: a field of no kind")
 	}

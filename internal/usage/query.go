@@ -128,6 +128,7 @@ func (j *Journal) Get(ctx context.Context, id string) ([]record.Record, error) {
 	err = visit(ctx, it, Query{}, func(r *record.Record) bool {
 		c := *r
 		c.Dims.Tags, c.Savings, c.Charges = slices.Clone(r.Dims.Tags), slices.Clone(r.Savings), slices.Clone(r.Charges)
+		c.Rulings, c.Route.Considered = slices.Clone(r.Rulings), slices.Clone(r.Route.Considered)
 		out = append(out, c)
 		return true
 	})

@@ -49,8 +49,14 @@ type Row struct {
 	Priced   ledger.Amount // by the catalogue: differs from Cost by what providers reported otherwise
 	Hold     ledger.Amount
 	Overrun  ledger.Amount
+	Baseline ledger.Amount                      // without any lever: Cost and what they saved
 	Saved    [record.MaxLever + 1]ledger.Amount // by lever; 0 is one of a newer program
 	Outcomes [record.MaxOutcome + 1]int64       // records by outcome; 0 is one of a newer program
+
+	// Semantic is how many requests were answered by an answer to another question, and
+	// SemanticBound the largest upper bound of the error they were served under, in
+	// millionths.
+	Semantic, SemanticBound int64
 
 	Total     Latency // of the records with a duration
 	FirstByte Latency // of the records that sent a byte
@@ -151,10 +157,15 @@ func (r *Row) add(rec *record.Record) {
 	r.Priced += rec.Priced
 	r.Hold += rec.Hold
 	r.Overrun += rec.Overrun
+	r.Baseline += rec.Baseline
 	for _, s := range rec.Savings {
 		r.Saved[known(s.Lever, record.MaxLever)] += s.Amount
 	}
 	r.Outcomes[known(rec.Outcome, record.MaxOutcome)]++
+	if rec.Semantic.Verdict == record.SemanticServed {
+		r.Semantic++
+		r.SemanticBound = max(r.SemanticBound, rec.Semantic.Bound)
+	}
 	r.total.add(rec.Total)
 	r.firstByte.add(rec.FirstByte)
 }
@@ -179,12 +190,15 @@ func (r *Row) merge(o *Row) {
 	r.Priced += o.Priced
 	r.Hold += o.Hold
 	r.Overrun += o.Overrun
+	r.Baseline += o.Baseline
 	for i, s := range o.Saved {
 		r.Saved[i] += s
 	}
 	for i, n := range o.Outcomes {
 		r.Outcomes[i] += n
 	}
+	r.Semantic += o.Semantic
+	r.SemanticBound = max(r.SemanticBound, o.SemanticBound)
 	r.total.merge(&o.total)
 	r.firstByte.merge(&o.firstByte)
 }

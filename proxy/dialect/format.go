@@ -97,6 +97,22 @@ type Stored interface {
 	Replay(dst, answer []byte, c *Call) ([]byte, error)
 }
 
+// Question is the text that a call ends with, and where it is.
+type Question struct {
+	Span Span // of the inside of the string, in the call's Raw
+	Text string
+}
+
+// Questions say what a conversation asks, and what it was answered.
+type Questions interface {
+	// Question is the last text of the user's, of a call that ends with one and is
+	// about texts alone; where it is not, why says so in a word of package question.
+	Question(c *Call) (q Question, why string)
+	// Answered is the text of a whole answer of status 200. whole says that there is
+	// nothing else in it, and that the model came to its own end.
+	Answered(answer []byte) (text string, whole bool)
+}
+
 // Lists are the lists of models of a dialect.
 type Lists interface {
 	AppendModels(dst []byte, list []Listed) []byte
@@ -142,6 +158,7 @@ type Format interface {
 	Errors
 	Limits
 	Stored
+	Questions
 	Lists
 }
 

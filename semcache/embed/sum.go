@@ -3,4 +3,4 @@
 package embed
 
 // tableSum is the SHA-256 of table.bin.
-const tableSum = "399207e3a4293534935f6326329ad17763e052428bcebcf015385803da8589b5"
+const tableSum = "59b76df7c14f5280cf538926d88bd4c49f1fb815bc3bbc1c9bf8c388fb8cf8fd"

@@ -8,9 +8,6 @@ import zipfile
 
 import numpy as np
 
-from corpus import CLUSTER, clusters, prose
-from fast import make_fast
-from fit import bags, fitted, rarity
 from golden import lines
 from table import dequantize, pack, quantize
 from teacher import Teacher
@@ -95,10 +92,28 @@ def write(out, tokenizer, tokens, rows, scales):
     print(f"{len(tokens)} rows of {rows.shape[1]}, {len(packed)} bytes, SHA-256 {sum_}")
 
 
+def fit(teacher, ids, prior, a):
+    """Rows fitted to the model's vectors of sentences, weighted by rarity, and reduced."""
+    from corpus import CLUSTER, clusters, prose
+    from fast import make_fast
+    from fit import bags, fitted, rarity
+
+    make_fast(teacher, a.work)
+    tokenizer = teacher.tokenizer
+    every = [t for t, _ in sorted(tokenizer.get_vocab().items(), key=lambda x: x[1])]
+    kinds = {"prose": prose(a.wordnet)[:PROSE], "questions": clusters(a.wordnet, every, CLUSTERS)[: CLUSTERS * CLUSTER]}
+    aims = np.concatenate([sentence_vectors(teacher, name, s, a.work) for name, s in kinds.items()])
+    row = {i: r for r, i in enumerate(ids)}
+    texts = [t for s in kinds.values() for t in s]
+    x = bags([[row[i] for i in e.ids if i in row] for e in tokenizer.encode_batch(texts, add_special_tokens=False)], len(ids))
+    return principal(fitted(x, aims, prior.astype(np.float32)) * rarity(x)[:, None], a.dim)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--wheel", type=pathlib.Path, required=True)
-    p.add_argument("--wordnet", type=pathlib.Path, default="/usr/share/wordnet", help="WordNet's data files")
+    p.add_argument("--fit", action="store_true", help="fit rows to sentences: README.md says why the default does not")
+    p.add_argument("--wordnet", type=pathlib.Path, default="/usr/share/wordnet", help="WordNet's data files, for --fit")
     p.add_argument("--work", type=pathlib.Path, required=True, help="a folder for what is between steps")
     p.add_argument("--out", type=pathlib.Path, required=True, help="semcache/embed")
     p.add_argument("--dim", type=int, default=256)
@@ -111,16 +126,11 @@ def main():
     ids, tokens = [i for i, _ in vocab], [t for _, t in vocab]
     alone = token_vectors(teacher, ids)
     # Ranks are those of the whole vocabulary, as the recipe has them.
-    prior = (alone - alone.mean(0)) * zipf_weights(tokenizer.get_vocab_size())[ids][:, None]
-
-    make_fast(teacher, a.work)
-    every = [t for t, _ in sorted(tokenizer.get_vocab().items(), key=lambda x: x[1])]
-    kinds = {"prose": prose(a.wordnet)[:PROSE], "questions": clusters(a.wordnet, every, CLUSTERS)[: CLUSTERS * CLUSTER]}
-    aims = np.concatenate([sentence_vectors(teacher, name, s, a.work) for name, s in kinds.items()])
-    row = {i: r for r, i in enumerate(ids)}
-    texts = [t for s in kinds.values() for t in s]
-    x = bags([[row[i] for i in e.ids if i in row] for e in tokenizer.encode_batch(texts, add_special_tokens=False)], len(ids))
-    vectors = principal(fitted(x, aims, prior.astype(np.float32)) * rarity(x)[:, None], a.dim)
+    weights = zipf_weights(tokenizer.get_vocab_size())[ids][:, None]
+    if a.fit:
+        vectors = fit(teacher, ids, (alone - alone.mean(0)) * weights, a)
+    else:
+        vectors = principal(alone, a.dim) * weights
     rows, scales = quantize(vectors)
     write(a.out, tokenizer, tokens, rows, scales)
 

@@ -115,7 +115,7 @@ func TestProtocolsCountWhatTheySay(t *testing.T) {
 }
 
 func TestVCacheServesWhatItHasSeenEnoughOf(t *testing.T) {
-	v := newVCache(0.05, rand.New(rand.NewPCG(1, 1)))
+	v := newVCache(0.05, true, rand.New(rand.NewPCG(1, 1)))
 	if v.explore(1, 0.99) != 1 {
 		t.Error("an entry without observations served")
 	}
@@ -126,7 +126,7 @@ func TestVCacheServesWhatItHasSeenEnoughOf(t *testing.T) {
 	if high, low := v.explore(1, 0.98), v.explore(1, 0.65); high > 0.2 || low < 0.9 {
 		t.Errorf("explores %v at 0.98 and %v at 0.65", high, low)
 	}
-	v = newVCache(0.01, rand.New(rand.NewPCG(1, 1)))
+	v = newVCache(0.01, true, rand.New(rand.NewPCG(1, 1)))
 	for i := range 50 {
 		v.seen[2] = append(v.seen[2], observation{0.6 + 0.4*float64(i%10)/10, i%2 == 0})
 	}

@@ -59,6 +59,7 @@ type tally struct {
 	hits                   int // answered by another text
 	normal                 int // of hits: of the same normal form
 	right, wrong, unjudged int // of hits: what the labels say
+	rightPairs, wrongPairs int // the same, of a question and an entry counted once
 	explored               int
 }
 
@@ -71,16 +72,24 @@ func (t *tally) add(u tally) {
 	t.right += u.right
 	t.wrong += u.wrong
 	t.unjudged += u.unjudged
+	t.rightPairs += u.rightPairs
+	t.wrongPairs += u.wrongPairs
 	t.explored += u.explored
 }
 
-func (t *tally) hit(j labelled.Judgement) {
+func (t *tally) hit(j labelled.Judgement, first bool) {
 	t.hits++
 	switch j {
 	case labelled.Right:
 		t.right++
+		if first {
+			t.rightPairs++
+		}
 	case labelled.Wrong:
 		t.wrong++
+		if first {
+			t.wrongPairs++
+		}
 	case labelled.Unlabelled:
 		t.unjudged++
 	}
@@ -105,7 +114,7 @@ type served struct {
 func (w *world) run(order []int, p policy) tally {
 	var t tally
 	stored, exact := make([]bool, len(w.views)), make([]bool, len(w.views))
-	class := map[int]bool{}
+	class, pairs := map[int]bool{}, map[[2]int]bool{}
 	for _, i := range order {
 		t.requests++
 		if c := w.classes.Class(i); class[c] {
@@ -122,7 +131,9 @@ func (w *world) run(order []int, p policy) tally {
 			t.explored++
 		}
 		if s.hit >= 0 {
-			t.hit(w.classes.Judge(i, s.hit))
+			pair := [2]int{i, s.hit}
+			t.hit(w.classes.Judge(i, s.hit), !pairs[pair])
+			pairs[pair] = true
 			if w.normal(i) == w.normal(s.hit) {
 				t.normal++
 			}
@@ -196,7 +207,9 @@ func (w *world) order(kind string, seed uint64) []int {
 }
 
 // compare makes the figures of the runs. Runs of other seeds see the same labels, so an
-// interval is that of one run: counts are divided by the runs.
+// interval is that of one run: counts are divided by the runs. A question that is served
+// again and again says no more of the decision than once: the goals are of pairs of a
+// question and an entry, each counted once in a run.
 func (w *world) compare(kind string, delta float64, mine, theirs, mild tally) []Result {
 	one := func(n int) int { return int(math.Round(float64(n) / seeds)) }
 	share := func(what string, k, n int) Result {
@@ -210,23 +223,24 @@ func (w *world) compare(kind string, delta float64, mine, theirs, mild tally) []
 		hits := share(who+"hits of possible repeats", t.hits, t.repeats-t.exact)
 		hits.Note = fmt.Sprintf("%d hits: %d right, %d wrong, %d unlabelled; %d by normal form; explored %d", one(t.hits), one(t.right), one(t.wrong), one(t.unjudged), one(t.normal), one(t.explored))
 		return []Result{
-			hits,
+			share(who+"error of labelled hits, each pair once", t.wrongPairs, t.rightPairs+t.wrongPairs),
 			share(who+"error of labelled hits", t.wrong, t.right+t.wrong),
 			share(who+"error, unlabelled counted as wrong", t.wrong+t.unjudged, t.hits),
+			hits,
 		}
 	}
 	out := of("", mine)
-	e := &out[1]
+	e := &out[0]
 	e.Goal, e.Met = fmt.Sprintf("high <= %.2f", delta), e.N > 0 && e.High <= delta
 	times := func(who string, t tally) Result {
-		r := share("right hits, times "+who, 0, 0)
-		r.N, r.Note = one(t.hits), fmt.Sprintf("right: %d against %d", one(mine.right), one(t.right))
-		r.Value = float64(mine.right) / float64(max(t.right, 1))
+		r := share("right pairs, times "+who, 0, 0)
+		r.N, r.Note = one(t.rightPairs), fmt.Sprintf("in %d runs %d against %d", seeds, mine.rightPairs, t.rightPairs)
+		r.Value = float64(mine.rightPairs) / float64(max(t.rightPairs, seeds)) // less than one a run is taken for one
 		r.Low, r.High = r.Value, r.Value
 		return r
 	}
 	least := times("vCache's", theirs)
-	least.Goal, least.Met = ">= 3", least.Value >= 3 && e.Met
+	least.Goal, least.Met = ">= 3", least.Value >= 3
 	out = append(out, of("vCache: ", theirs)...)
 	out = append(out, of("vCache, unlabelled teaches nothing: ", mild)...)
 	return append(out, least, times("vCache's, unlabelled teaches nothing", mild))

@@ -158,7 +158,7 @@ func TestStreamGoesAsANodeDoes(t *testing.T) {
 	b := bench(t)
 	w := b.world([]labelled.Pair{{A: original, B: polite, Same: true}, {A: original, B: other, Same: true}, {A: original, B: wrong}})
 	stored := []bool{true, false, false, false}
-	n := newNode(0.05, rand.New(rand.NewPCG(2, 1)))
+	n := newNode(0.05, false, rand.New(rand.NewPCG(2, 1)))
 	n.normal[w.normal(0)] = 0
 	if f := n.find(w, 1, stored); !f.would || !f.normal || f.id != 0 {
 		t.Fatalf("the same normal form: %+v", f)

@@ -12,17 +12,18 @@ import (
 // node is what a node does with a question on a route that serves from the beginning
 // (semcache/semantic): the entry of the same normal form, then the nearest five; the bar
 // that labels have earned; exploration; the history of entries. The judge of answers is
-// the labels: what nobody labelled, it cannot tell.
+// the labels: what nobody labelled it cannot tell, or finds not the same if it is harsh.
 type node struct {
 	delta    float64
+	harsh    bool
 	measured decide.Measured
 	history  map[int]decide.History
 	normal   map[string]int // the entry of a normal form
 	r        *rand.Rand
 }
 
-func newNode(delta float64, r *rand.Rand) *node {
-	return &node{delta: delta, history: map[int]decide.History{}, normal: map[string]int{}, r: r}
+func newNode(delta float64, harsh bool, r *rand.Rand) *node {
+	return &node{delta: delta, harsh: harsh, history: map[int]decide.History{}, normal: map[string]int{}, r: r}
 }
 
 // found is the entry that a fresh answer would be compared with.
@@ -110,12 +111,11 @@ func (w *world) nearest(asked int, stored []bool) (hits []index.Hit) {
 // learn compares the answer of an entry with the fresh one.
 func (n *node) learn(w *world, asked int, f *found) decide.Label {
 	label := decide.Undecided
-	switch w.classes.Judge(asked, f.id) {
-	case labelled.Right:
+	switch j := w.classes.Judge(asked, f.id); {
+	case j == labelled.Right:
 		label = decide.Agrees
-	case labelled.Wrong:
+	case j == labelled.Wrong || n.harsh:
 		label = decide.Disagrees
-	case labelled.Unlabelled:
 	}
 	n.history[f.id] = n.history[f.id].Observe(w.views[asked].Text, label)
 	if !f.normal {

@@ -163,21 +163,24 @@ func (w *world) judge(asked, stored int) decide.Decision {
 
 // Streams sends every text once in random order, and a stream in which classes of two
 // texts or more come as often as Zipf's law says, past the decision as a node serves it
-// and past vCache's.
+// and past vCache's. Each runs with two judges: one that what nobody labelled teaches
+// nothing, and a harsh one, to which it is not the same. A right hit is always labelled,
+// a wrong one seldom: the truth is between the two.
 func (b *Bench) Streams(pairs []labelled.Pair) []Result {
 	w := b.world(pairs)
 	var out []Result
 	for _, kind := range []string{"stream", "zipf"} {
 		for _, delta := range Deltas {
-			var mine, theirs, mild tally
-			for seed := range uint64(seeds) {
-				order := w.order(kind, seed)
-				dice := func() *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
-				mine.add(w.run(order, newNode(delta, dice())))
-				theirs.add(w.run(order, newVCache(delta, true, dice())))
-				mild.add(w.run(order, newVCache(delta, false, dice())))
+			for _, harsh := range []bool{false, true} {
+				var mine, theirs tally
+				for seed := range uint64(seeds) {
+					order := w.order(kind, seed)
+					dice := func() *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
+					mine.add(w.run(order, newNode(delta, harsh, dice())))
+					theirs.add(w.run(order, newVCache(delta, harsh, dice())))
+				}
+				out = append(out, compare(kind, delta, harsh, mine, theirs)...)
 			}
-			out = append(out, w.compare(kind, delta, mine, theirs, mild)...)
 		}
 	}
 	return out
@@ -210,9 +213,12 @@ func (w *world) order(kind string, seed uint64) []int {
 // interval is that of one run: counts are divided by the runs. A question that is served
 // again and again says no more of the decision than once: the goals are of pairs of a
 // question and an entry, each counted once in a run.
-func (w *world) compare(kind string, delta float64, mine, theirs, mild tally) []Result {
+func compare(kind string, delta float64, harsh bool, mine, theirs tally) []Result {
 	one := func(n int) int { return int(math.Round(float64(n) / seeds)) }
 	share := func(what string, k, n int) Result {
+		if harsh {
+			what = "harsh judge: " + what
+		}
 		r := shareOf(kind, fmt.Sprintf("delta %.2f: %s", delta, what), one(k), one(n))
 		if n > 0 {
 			r.Value = float64(k) / float64(n)
@@ -230,18 +236,14 @@ func (w *world) compare(kind string, delta float64, mine, theirs, mild tally) []
 		}
 	}
 	out := of("", mine)
-	e := &out[0]
-	e.Goal, e.Met = fmt.Sprintf("high <= %.2f", delta), e.N > 0 && e.High <= delta
-	times := func(who string, t tally) Result {
-		r := share("right pairs, times "+who, 0, 0)
-		r.N, r.Note = one(t.rightPairs), fmt.Sprintf("in %d runs %d against %d", seeds, mine.rightPairs, t.rightPairs)
-		r.Value = float64(mine.rightPairs) / float64(max(t.rightPairs, seeds)) // less than one a run is taken for one
-		r.Low, r.High = r.Value, r.Value
-		return r
+	times := share("right pairs, times vCache's", 0, 0)
+	times.N, times.Note = one(theirs.rightPairs), fmt.Sprintf("in %d runs %d against %d", seeds, mine.rightPairs, theirs.rightPairs)
+	times.Value = float64(mine.rightPairs) / float64(max(theirs.rightPairs, seeds)) // less than one a run is taken for one
+	times.Low, times.High = times.Value, times.Value
+	if !harsh {
+		e := &out[0]
+		e.Goal, e.Met = fmt.Sprintf("high <= %.2f", delta), e.N > 0 && e.High <= delta
+		times.Goal, times.Met = ">= 3", times.Value >= 3
 	}
-	least := times("vCache's", theirs)
-	least.Goal, least.Met = ">= 3", least.Value >= 3
-	out = append(out, of("vCache: ", theirs)...)
-	out = append(out, of("vCache, unlabelled teaches nothing: ", mild)...)
-	return append(out, least, times("vCache's, unlabelled teaches nothing", mild))
+	return append(append(out, of("vCache: ", theirs)...), times)
 }

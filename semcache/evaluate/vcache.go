@@ -21,9 +21,7 @@ import (
 // it is in the request path.
 type vCache struct {
 	delta float64
-	// harsh: what nobody labelled counts as not the same, as with a judge that compares
-	// answers; else it teaches nothing, as it teaches a node nothing.
-	harsh bool
+	harsh bool // what nobody labelled is not the same; else it teaches nothing
 	seen  map[int][]observation
 	fits  map[int]curve
 	r     *rand.Rand

@@ -8,7 +8,7 @@ type Label uint8
 
 // The labels.
 const (
-	Undecided Label = iota // nobody could say: it counts as bad for bounds
+	Undecided Label = iota // the judge could not tell: it is shown, and moves nothing
 	Agrees
 	Disagrees
 )
@@ -66,7 +66,7 @@ const (
 type Controller struct {
 	Level    int8   // 0 at first; higher is stricter
 	Floor    int8   // the highest level that it had to rise to: it falls no more
-	Bad, All uint16 // labels at this level; Bad has the undecided
+	Bad, All uint16 // labels at this level, without the undecided
 	Off      bool
 }
 
@@ -91,18 +91,18 @@ func (c Controller) Explores(delta, rate, u float64) bool {
 	return u < rate
 }
 
-// Observe adds a label.
+// Observe adds a label. Undecided changes nothing.
 func (c Controller) Observe(l Label, delta float64) (Controller, Event) {
-	if c.Off {
+	if c.Off || l == Undecided {
 		return c, Kept
 	}
 	c.All++
-	if l != Agrees {
+	if l == Disagrees {
 		c.Bad++
 	}
 	bad, all := int(c.Bad), int(c.All)
 	switch {
-	case l != Agrees && above(bad, all, delta, sureRise):
+	case l == Disagrees && above(bad, all, delta, sureRise):
 		c.Bad, c.All = 0, 0
 		c.Floor = c.Level + 1
 		if c.Level++; c.Level > tightest {
@@ -119,6 +119,3 @@ func (c Controller) Observe(l Label, delta float64) (Controller, Event) {
 	}
 	return c, Kept
 }
-
-// Reset is a controller that begins anew, by an operator's word.
-func (c Controller) Reset() Controller { return Controller{} }

@@ -121,7 +121,10 @@ func TestControllerProperties(t *testing.T) {
 			if l == decide.Agrees && c.Bar(delta) > before.Bar(delta) {
 				t.Fatalf("a good label raised the bar: %+v, %+v", before, c)
 			}
-			if l != decide.Agrees && c.Bar(delta) < before.Bar(delta) {
+			if l == decide.Undecided && c != before {
+				t.Fatalf("an undecided label moved %+v to %+v", before, c)
+			}
+			if l == decide.Disagrees && c.Bar(delta) < before.Bar(delta) {
 				t.Fatalf("a bad label lowered the bar: %+v, %+v", before, c)
 			}
 			if c.Bad > c.All || c.Level < -3 || c.Level > 4 || c.Off && c.Serves(1, delta) {
@@ -225,5 +228,28 @@ func TestAgree(t *testing.T) {
 		if got := decide.Agree(c.fresh, c.stored, c.similarity); got != c.want {
 			t.Errorf("%q and %q: %s, want %s", c.fresh, c.stored, got, c.want)
 		}
+	}
+}
+
+// TestBarIsEarned: with 5 % allowed, entries of a bound that was never wrong are served
+// after enough labels, lower ones are not, and a measured excess takes it all back.
+func TestBarIsEarned(t *testing.T) {
+	const delta = 0.05
+	var m decide.Measured
+	if m, _ = m.Observe(decide.Undecided, 0.9, delta, false); m.Bar(delta) != 1-delta {
+		t.Fatalf("the bar is %v after nothing was learned", m.Bar(delta))
+	}
+	for range 300 {
+		m, _ = m.Observe(decide.Agrees, 0.82, delta, false)
+		m, _ = m.Observe(decide.Disagrees, 0.72, delta, false)
+	}
+	if m.Bar(delta) != 0.8 || !m.Serves(0.8, delta) || m.Serves(0.79, delta) {
+		t.Fatalf("the bar is %v", m.Bar(delta))
+	}
+	if again := decide.Remember(m.Controller, m.Seen, delta); again != m {
+		t.Errorf("remembered %+v, was %+v", again, m)
+	}
+	if m, did := m.Observe(decide.Disagrees, 0.82, delta, true); did != decide.Tightened || m.Bar(delta) != 1-delta/2 {
+		t.Errorf("event %d, and the bar is %v", did, m.Bar(delta))
 	}
 }

@@ -37,7 +37,7 @@ func (h History) Rejects(asked *Text) bool {
 }
 
 // Observe adds a label of a prompt that the entry would have answered. Undecided
-// changes nothing: it is the controller's to count.
+// changes nothing.
 func (h History) Observe(asked *Text, l Label) History {
 	switch l {
 	case Agrees:

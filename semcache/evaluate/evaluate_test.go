@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"purser/semcache/decide"
 	"purser/semcache/labelled"
 )
 
@@ -115,7 +116,7 @@ func TestProtocolsCountWhatTheySay(t *testing.T) {
 }
 
 func TestVCacheServesWhatItHasSeenEnoughOf(t *testing.T) {
-	v := newVCache(0.05, rand.New(rand.NewPCG(1, 1)))
+	v := newVCache(0.05, true, rand.New(rand.NewPCG(1, 1)))
 	if v.explore(1, 0.99) != 1 {
 		t.Error("an entry without observations served")
 	}
@@ -126,7 +127,7 @@ func TestVCacheServesWhatItHasSeenEnoughOf(t *testing.T) {
 	if high, low := v.explore(1, 0.98), v.explore(1, 0.65); high > 0.2 || low < 0.9 {
 		t.Errorf("explores %v at 0.98 and %v at 0.65", high, low)
 	}
-	v = newVCache(0.01, rand.New(rand.NewPCG(1, 1)))
+	v = newVCache(0.01, true, rand.New(rand.NewPCG(1, 1)))
 	for i := range 50 {
 		v.seen[2] = append(v.seen[2], observation{0.6 + 0.4*float64(i%10)/10, i%2 == 0})
 	}
@@ -146,5 +147,34 @@ func TestVectorsAreReadByPair(t *testing.T) {
 	}
 	if _, err := bench(t).Vectors(strings.NewReader("{")); err == nil {
 		t.Error("damage was taken")
+	}
+}
+
+// TestStreamGoesAsANodeDoes: a question of the same normal form is answered at once; of
+// the others each that could be is asked anew at first; an answer that agrees needs no
+// entry of its own, and a question that was wrong for an entry is not given it again.
+func TestStreamGoesAsANodeDoes(t *testing.T) {
+	const original, polite, other, wrong = "What is the capital of Norway?", "What is the capital of Norway, please?", "What is the capital city of Norway?", "What is the capital of Norwegians?"
+	b := bench(t)
+	w := b.world([]labelled.Pair{{A: original, B: polite, Same: true}, {A: original, B: other, Same: true}, {A: original, B: wrong}})
+	stored := []bool{true, false, false, false}
+	n := newNode(0.05, false, rand.New(rand.NewPCG(2, 1)))
+	n.normal[w.normal(0)] = 0
+	if f := n.find(w, 1, stored); !f.would || !f.normal || f.id != 0 {
+		t.Fatalf("the same normal form: %+v", f)
+	}
+	for range 300 {
+		n.measured, _ = n.measured.Observe(decide.Agrees, 0.7, 0.05, false)
+	}
+	f := n.find(w, 2, stored)
+	if !f.would || f.normal || f.lower >= 0.95 {
+		t.Fatalf("a bar that was earned: %+v", f)
+	}
+	if s := n.serve(w, 2, stored); !s.explored || !s.known || n.history[0].Good != 1 || n.measured.All != 1 {
+		t.Fatalf("the first that could be answered: %+v, %+v", s, n.measured)
+	}
+	n.learn(w, 3, &found{id: 0, lower: 0.9, would: true})
+	if f := n.find(w, 3, stored); f.id >= 0 {
+		t.Fatalf("a question that it was wrong for: %+v", f)
 	}
 }

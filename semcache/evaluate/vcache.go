@@ -3,6 +3,8 @@ package evaluate
 import (
 	"math"
 	"math/rand/v2"
+
+	"purser/semcache/labelled"
 )
 
 // vCache is the decision of "vCache: Verified Semantic Prompt Caching" (Schroeder and
@@ -19,6 +21,7 @@ import (
 // it is in the request path.
 type vCache struct {
 	delta float64
+	harsh bool // what nobody labelled is not the same; else it teaches nothing
 	seen  map[int][]observation
 	fits  map[int]curve
 	r     *rand.Rand
@@ -36,11 +39,11 @@ type curve struct{ t, g, se float64 }
 // published measurements have it.
 const enough = 6
 
-func newVCache(delta float64, r *rand.Rand) *vCache {
-	return &vCache{delta: delta, seen: map[int][]observation{}, fits: map[int]curve{}, r: r}
+func newVCache(delta float64, harsh bool, r *rand.Rand) *vCache {
+	return &vCache{delta: delta, harsh: harsh, seen: map[int][]observation{}, fits: map[int]curve{}, r: r}
 }
 
-func (v *vCache) serve(w *world, asked int, stored []bool) (int, bool) {
+func (v *vCache) serve(w *world, asked int, stored []bool) served {
 	for _, h := range w.near[asked] {
 		id := int(h.ID)
 		if id == asked || !stored[id] {
@@ -48,14 +51,15 @@ func (v *vCache) serve(w *world, asked int, stored []bool) (int, bool) {
 		}
 		s := float64(h.Score)
 		if v.r.Float64() >= v.explore(id, s) {
-			return id, false
+			return served{hit: id, instead: -1}
 		}
-		// Every unlabelled pair counts as not the same, as in a judge that compares answers.
-		v.seen[id] = append(v.seen[id], observation{s, w.classes.Class(asked) == w.classes.Class(id)})
-		delete(v.fits, id)
-		return -1, true
+		if j := w.classes.Judge(asked, id); v.harsh || j != labelled.Unlabelled {
+			v.seen[id] = append(v.seen[id], observation{s, j == labelled.Right})
+			delete(v.fits, id)
+		}
+		return served{hit: -1, explored: true, instead: -1}
 	}
-	return -1, false
+	return served{hit: -1, instead: -1}
 }
 
 // explore is the probability of a fresh answer.

@@ -309,9 +309,9 @@ func (l *look) judge(c *near, margin float64, read func() *decide.View, shared b
 		f.Reason = reasonOff
 		return f, false
 	}
-	if lower <= 0 || lower < l.control.bar() {
+	if !l.control.Serves(lower, l.q.Policy.Delta) {
 		f.Reason = reasonLow
-		if l.visit.compare == nil && p >= grey {
+		if l.visit.compare == nil && p >= decide.Grey {
 			l.visit.compare = would // the fresh answer is there anyway
 		}
 		return f, false
@@ -320,10 +320,6 @@ func (l *look) judge(c *near, margin float64, read func() *decide.View, shared b
 	l.propose(&f, would)
 	return f, true
 }
-
-// grey is the estimate from which on a miss is compared with the answer that it did
-// not get.
-const grey = 0.5
 
 // propose decides what becomes of an entry that may be given.
 func (l *look) propose(f *Found, c *compared) {
@@ -341,23 +337,14 @@ func (l *look) propose(f *Found, c *compared) {
 	}
 }
 
-// greyFactor is how much more often entries near the bound are asked anew: there the
-// estimate is worth least.
-const greyFactor = 3
-
 // explores says whether a question is asked anew that could be answered. Of a route of
 // which little was measured, that is each; it says nothing of equal normal forms.
 func (l *look) explores(f *Found, c *compared) bool {
-	p := &l.q.Policy
-	rate := p.Epsilon
-	if f.Probability < 1-p.Delta/2 {
-		rate = min(1, greyFactor*p.Epsilon)
-	}
-	u := l.t.random()
+	p, u := &l.q.Policy, l.t.random()
 	if c.normal {
-		return u < rate
+		return u < decide.RateOf(f.Probability, p.Delta, p.Epsilon)
 	}
-	return l.control.Explores(p.Delta, rate, u)
+	return l.control.Explores(f.Probability, p.Delta, p.Epsilon, u)
 }
 
 func (l *look) note(c Candidate) {
@@ -384,5 +371,5 @@ func (t *Tier) Explain(ctx context.Context, q *Question) (Found, Scope, []Candid
 // policy says, or more where more errors than that were measured.
 func (t *Tier) Bar(q *Question) float64 {
 	k := t.controls.get(q.In.Route, q.Policy.Delta)
-	return min(1, k.bar())
+	return min(1, k.Bar(q.Policy.Delta))
 }

@@ -20,12 +20,10 @@ import (
 type control struct {
 	route string
 	delta float64
-	decide.Controller
+	decide.Measured
 	unsure uint64 // comparisons that could not tell, since the start
-	seen   tally  // every label, of misses too
 
 	lower, upper float64 // bounds of the share that is wrong: 0 and 1 while there is no label
-	earned       float64 // lower bound of being right from which on entries have proved right here; above 1 while none have
 }
 
 const (
@@ -38,18 +36,6 @@ const (
 
 func (k *control) measure() {
 	k.lower, k.upper = decide.ClopperPearson(int(k.Bad), int(k.All), twoSided)
-	k.earned = k.seen.earned(k.delta)
-}
-
-// bar is the lower bound of being right that an entry has to reach: the model's own, or
-// what entries have earned on this route, unless more errors were measured there than
-// may be.
-func (k *control) bar() float64 {
-	b := k.Bar(k.delta)
-	if !k.Off && k.Level <= 0 {
-		b = min(b, k.earned)
-	}
-	return b
 }
 
 // controlKey tells controls apart. Bounds are compared to a thousandth of a percent.
@@ -77,7 +63,7 @@ func (c *controls) get(route string, delta float64) control {
 	if k := c.of[keyOfControl("", delta)]; k != nil && len(c.of) >= maxControls {
 		return *k
 	}
-	return control{route: route, delta: delta, upper: 1, earned: 2}
+	return control{route: route, delta: delta, upper: 1}
 }
 
 // observe notes a label of an entry with a lower bound of being right, and returns the
@@ -96,17 +82,14 @@ func (c *controls) observe(route string, delta float64, l decide.Label, lower fl
 		k = c.of[key]
 	}
 	if k == nil {
-		k = &control{route: key.route, delta: delta}
+		k = &control{route: key.route, delta: delta, upper: 1}
 		c.of[key] = k
 	}
-	switch {
-	case l == decide.Undecided:
+	if l == decide.Undecided {
 		k.unsure++
 		return *k, decide.Kept
-	case would:
-		k.Controller, did = k.Observe(l, delta)
 	}
-	k.seen.add(lower, l == decide.Agrees)
+	k.Measured, did = k.Observe(l, lower, delta, would)
 	k.measure()
 	return *k, did
 }
@@ -117,7 +100,7 @@ func (c *controls) reset(route string) (list []control) {
 	defer c.mu.Unlock()
 	for _, k := range c.of {
 		if route == "" || k.route == route {
-			k.Controller, k.seen = k.Reset(), tally{}
+			k.Measured = decide.Measured{}
 			k.measure()
 			list = append(list, *k)
 		}
@@ -195,8 +178,8 @@ func (k *control) encode() []byte {
 	b = binary.BigEndian.AppendUint16(b, k.Bad)
 	b = binary.BigEndian.AppendUint16(b, k.All)
 	b = binary.AppendUvarint(b, k.unsure)
-	for _, n := range k.seen {
-		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(n.good)), uint64(n.bad))
+	for _, n := range k.Seen {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(n.Good)), uint64(n.Bad))
 	}
 	return append(b, k.route...)
 }
@@ -211,13 +194,14 @@ func decodeControl(b []byte) (k control, ok bool) {
 	k.Bad, k.All = binary.BigEndian.Uint16(b[12:]), binary.BigEndian.Uint16(b[14:])
 	in := input{b: b[fixed:]}
 	k.unsure = in.uvarint()
-	for i := range k.seen {
-		k.seen[i] = marks{uint32(in.length(maxTally)), uint32(in.length(maxTally))}
+	for i := range k.Seen {
+		k.Seen[i] = decide.Marks{Good: uint32(in.length(decide.MaxTally)), Bad: uint32(in.length(decide.MaxTally))}
 	}
 	k.route = string(in.b)
 	if in.bad || k.Bad > k.All || !(k.delta > 0 && k.delta < 1) {
 		return k, false
 	}
+	k.Measured = decide.Remember(k.Controller, k.Seen, k.delta)
 	k.measure()
 	return k, true
 }

@@ -77,22 +77,22 @@ func (t *Tier) noteFound(f *Found) {
 // curve counts lookups and labels by the lower bound that the best entry had.
 type curve struct {
 	mu                sync.Mutex
-	looked, good, bad [len(grid)]uint64
+	looked, good, bad [len(decide.Grid)]uint64
 }
 
 func (c *curve) look(p float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.looked[cell(p)]++
+	c.looked[decide.Cell(p)]++
 }
 
 func (c *curve) label(p float64, good bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if good {
-		c.good[cell(p)]++
+		c.good[decide.Cell(p)]++
 	} else {
-		c.bad[cell(p)]++
+		c.bad[decide.Cell(p)]++
 	}
 }
 
@@ -114,9 +114,9 @@ func (c *curve) points() []CurvePoint {
 	}
 	var out []CurvePoint
 	var looked, good, bad uint64
-	for i := len(grid) - 1; i > 0; i-- {
+	for i := len(decide.Grid) - 1; i > 0; i-- {
 		looked, good, bad = looked+c.looked[i], good+c.good[i], bad+c.bad[i]
-		p := CurvePoint{From: grid[i], Labels: good + bad}
+		p := CurvePoint{From: decide.Grid[i], Labels: good + bad}
 		if all > 0 {
 			p.HitRatio = float64(looked) / float64(all)
 		}
@@ -189,7 +189,7 @@ func (t *Tier) Stats() Stats {
 	}
 	for _, k := range t.controls.list() {
 		s.Routes = append(s.Routes, RouteStats{
-			Route: k.route, Delta: k.delta, Bar: min(1, k.bar()), Level: int(k.Level), Off: k.Off,
+			Route: k.route, Delta: k.delta, Bar: min(1, k.Bar(k.delta)), Level: int(k.Level), Off: k.Off,
 			Labels: uint64(k.All), Wrong: uint64(k.Bad), Undecided: k.unsure, Lower: k.lower, Upper: k.upper,
 		})
 	}

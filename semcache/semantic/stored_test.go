@@ -94,8 +94,10 @@ func TestCompatVersion1(t *testing.T) {
 		e.answer[i] = byte(i)
 	}
 	e.space = spaceOf("words:1")
-	k := control{route: "openai", delta: 0.01, Controller: decide.Controller{Level: -1, Floor: 2, Bad: 2, All: 301, Off: true}, unsure: 500}
-	k.seen[3] = marks{500, 7}
+	k := control{route: "openai", delta: 0.01, unsure: 500}
+	var seen decide.Tally
+	seen[3] = decide.Marks{Good: 500, Bad: 7}
+	k.Measured = decide.Remember(decide.Controller{Level: -1, Floor: 2, Bad: 2, All: 301, Off: true}, seen, k.delta)
 	k.measure()
 	for name, form := range map[string]struct {
 		bytes []byte

@@ -32,6 +32,11 @@ type Router struct {
 	Clusters   []Cluster   `json:"clusters"`
 	Canary     *Canary     `json:"canary,omitempty"`
 
+	// Trained is since when clusters have these numbers, and Until the end of the
+	// outcomes that were learned from ([Router.Update]): seconds since 1970, 0 if none.
+	Trained int64 `json:"trained,omitempty"`
+	Until   int64 `json:"outcomes_until,omitempty"`
+
 	centroids []float32 // of unit length, one after the other
 }
 
@@ -83,6 +88,9 @@ func (r *Router) Validate() error {
 		if !(c.Quality >= 0 && c.Quality <= 1) || c.Seen < 0 {
 			bad("candidates[%d]: quality is not within 0 to 1", i)
 		}
+	}
+	if r.Trained < 0 || r.Until < 0 {
+		bad("trained or outcomes_until is negative")
 	}
 	if r.Canary != nil {
 		if err := r.Canary.validate(); err != nil {

@@ -18,6 +18,7 @@
 //	'c' key(32)                        cached answer                  (semcache)
 //	'd' placed(8) key(32)              its place in the eviction order (semcache)
 //	't' purge(65)                      a purge of cached answers      (semcache)
+//	'u' id(16)                         what an answer was worth       (outcomes)
 //	'a' 'h' | 'e' seq(8) | 'x' …       the audit trail                (audit/archive, which draws it)
 //
 // An account is written as [purser/internal/record] AppendAccount writes it.

@@ -23,6 +23,7 @@ const (
 	PrefixPlace    byte = 'd'
 	PrefixAudit    byte = 'a'
 	PrefixPurge    byte = 't'
+	PrefixOutcome  byte = 'u'
 )
 
 // The errors that [Open] wraps.

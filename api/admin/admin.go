@@ -118,6 +118,7 @@ type Parts struct {
 	Objects  Objects
 	Policies Policies
 	Routing  Routing
+	Learning Learning
 	Caches   Caches
 
 	Credentials Credentials

@@ -77,6 +77,7 @@ func (a *API) routes() []route {
 		{"POST", "/admin/v1/budgets/{id}/release", access.BudgetsRelease, whole(a.releaseBudget)},
 		{"POST", "/admin/v1/policies/explain", access.PoliciesRead, whole(a.explainPolicies)},
 		{"POST", "/admin/v1/routes/explain", access.RoutesRead, whole(a.explainRoute)},
+		{"GET", "/admin/v1/routers/{id}/outcomes", access.RoutersRead, whole(a.routerOutcomes)},
 		{"GET", "/admin/v1/usage", access.UsageRead, own(a.usage)},
 		{"GET", "/admin/v1/usage/records", access.UsageRead, own(a.records)},
 		{"GET", "/admin/v1/alerts", access.WebhooksRead, whole(a.listAlerts)},

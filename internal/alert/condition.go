@@ -36,15 +36,16 @@ const (
 	CertificateRenewed   = "certificate.renewed"
 	KeyExpiring          = "key.expiring"
 	CredentialExpiring   = "credential.expiring"
-	LoopDetected         = "loop.detected"  // a run repeats itself, or burns too fast
-	BudgetBreaker        = "budget.breaker" // a budget's circuit breaker opened or closed
+	LoopDetected         = "loop.detected"      // a run repeats itself, or burns too fast
+	BudgetBreaker        = "budget.breaker"     // a budget's circuit breaker opened or closed
+	CanaryRolledBack     = "canary.rolled_back" // a route's canary was no good
 	Test                 = "alert.test"
 )
 
 // Types are all of them.
 var Types = []string{
 	BudgetLevel, BudgetExhausted, BudgetSoftExceeded, BudgetOverrun, UpstreamDown, UpstreamUp, AllowanceUnreachable, AllowanceReached,
-	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, Test,
+	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, CanaryRolledBack, Test,
 }
 
 // Data is what an event says to programs: names and values. Amounts are

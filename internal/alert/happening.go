@@ -28,6 +28,8 @@ func Happening(kind, subject string, detail map[string]string) (key string, n No
 		}
 	case "loop_detected":
 		n.Type, n.Summary = LoopDetected, fmt.Sprintf("%s repeats itself, or spends faster than before", subject)
+	case "canary_rolled_back":
+		n.Type, n.Summary = CanaryRolledBack, fmt.Sprintf("the canary %s of %s gets no more requests: %s", detail["candidate"], subject, detail["reason"])
 	default:
 		return "", n, false
 	}

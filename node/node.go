@@ -56,6 +56,8 @@ type Node struct {
 	cache       *cache
 	shared      *qdrant.Tier   // nil: no semantic tier in common with other nodes
 	semantic    *semanticCache // nil: there is none
+	learner     *learner
+	outcomes    atomic.Pointer[judged] // once it is open, for peers that ask before
 	sharing     sharing
 	prices      *price.Catalogue
 	upstreams   []*proxy.Upstream
@@ -107,6 +109,7 @@ func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fat
 		return n.alerts
 	}}
 	n.breakers, n.loops = newBreakers(events), newLoops(events)
+	n.learner = &learner{rules: &n.objects}
 	base, stop := context.WithCancel(context.Background())
 	n.stop, n.ending = stop, base.Done()
 	err := n.open(ctx, base)
@@ -156,6 +159,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openSemantic(ctx); err != nil {
 		return err
 	}
+	n.openOutcomes()
 	if err := n.openUpstreams(ctx); err != nil {
 		return err
 	}
@@ -168,6 +172,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.keepOwners(base) })
 	n.background.Go(func() { n.reportProbes(base) })
 	n.background.Go(func() { n.keepPace(base) })
+	n.background.Go(func() { n.outcomes.Load().watch(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	n.background.Go(func() { n.recorder.Run(base) })
 	if n.trail != nil {
@@ -272,6 +277,7 @@ func (n *Node) refresh(v raftfsm.Versions) {
 		n.adminTokens.compile(directory, n.log)
 		n.vault.serve(directory)
 		n.objects.compile(directory, n.log) // last: it takes longest
+		n.learner.prepare(n.log)
 	}
 	n.refreshed, n.served = true, v
 }
@@ -396,6 +402,9 @@ func (n *Node) close() error {
 		n.cache.fleet.Close() // before the others' calls are waited for
 	}
 	n.sharing.close()
+	if j := n.outcomes.Load(); j != nil {
+		j.others.close()
+	}
 	if n.peers != nil {
 		errs = append(errs, n.peers.close())
 	}

@@ -70,6 +70,7 @@ func (n *Node) openGateway(base context.Context) error {
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
 	}
 	seams.Loops, seams.Nodes = n.loops, n.nodesServing
+	seams.Learner, seams.Outcomes = n.learner, n.outcomes.Load()
 	if n.cache != nil {
 		seams.Cache = n.cache
 	}
@@ -84,7 +85,7 @@ func (n *Node) openGateway(base context.Context) error {
 func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
-		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Cluster: c, Alerts: c, Audit: c,
+		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Learning: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Cluster: c, Alerts: c, Audit: c,
 		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()

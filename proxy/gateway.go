@@ -190,6 +190,7 @@ type Seams struct {
 	Rules       Governance    // nil: there are none
 	Loops       Loops         // nil: nobody looks for them
 	Learner     route.Learner // nil: nothing was learned
+	Outcomes    Outcomes      // nil: none are kept
 	Purse       Purse
 	Redactions  Redactions  // nil: nothing is redacted
 	Compressors Compressors // nil: there is none outside

@@ -38,6 +38,7 @@ func (x *exchange) learn(r *route.Route, f *route.Facts) {
 		f.Unranked = "the learner has not scored every candidate"
 	default:
 		f.Ranked = ranking.Why
+		x.rec.Route.Cluster, x.rec.Route.Canary = ranking.Cluster, ranking.Canary
 		for n, i := range of {
 			f.Of[i].Score = ranking.Scores[n]
 		}

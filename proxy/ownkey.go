@@ -8,13 +8,15 @@ import (
 	"purser/proxy/dialect"
 )
 
-// ownRoute is what the holder of a key may ask about the key itself.
+// ownRoute is what the holder of a key may ask or say about the key itself, and its
+// requests.
 type ownRoute uint8
 
 const (
 	ownNothing  ownRoute = iota // no such route
 	ownSelf                     // GET: what it may do, and what is left
 	ownChildren                 // POST: a child key
+	ownOutcome                  // POST: what an answer to it was worth
 )
 
 // isChild says whether a secret is a child key.
@@ -34,8 +36,11 @@ func (x *exchange) findChild(token []byte) (*Principal, *dialect.Error) {
 // record of usage.
 func (x *exchange) ownKey() *Answer {
 	x.rec.Endpoint, x.rec.Dialect = x.endpoint.path, x.endpoint.speaks.String()
-	if x.endpoint.own == ownSelf {
+	switch x.endpoint.own {
+	case ownSelf:
 		return x.ownAnswer(200, x.self())
+	case ownOutcome:
+		return x.outcome()
 	}
 	if x.g.seams.Children == nil {
 		return x.deny(dialect.NewError(dialect.CodeInvalidKey, "", "this node makes no child keys"))

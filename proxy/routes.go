@@ -48,6 +48,7 @@ var endpoints = []endpoint{
 	{path: "/v1beta/models", speaks: Gemini, models: true},
 	{path: "/v1/keys/self", own: ownSelf},
 	{path: "/v1/keys/children", own: ownChildren},
+	{path: "/v1/outcomes", own: ownOutcome},
 	{path: "/v1/models", models: true},
 	{path: "/v1/models", speaks: Anthropic, models: true},
 	{path: "/v1/models", speaks: Gemini, models: true},

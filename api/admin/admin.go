@@ -119,6 +119,7 @@ type Parts struct {
 	Policies Policies
 	Routing  Routing
 	Semcache Semcache
+	Learning Learning
 	Caches   Caches
 
 	Credentials Credentials

@@ -99,6 +99,7 @@ func TestRaisesAndBreakersHaveRoutes(t *testing.T) {
 func (n *node) ListTrips(context.Context) ([]LoopTrip, error) {
 	return []LoopTrip{{Rule: "r", Dim: "run", Value: "1"}}, n.err
 }
+
 func (n *node) ResetLoop(_ context.Context, rule string, in LoopReset) error {
 	n.changed = append(n.changed, "reset "+rule+" "+in.Dim+" "+in.Value)
 	return n.err

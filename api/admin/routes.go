@@ -81,6 +81,7 @@ func (a *API) routes() []route {
 		{"POST", "/admin/v1/semcache/explain", access.CacheRead, whole(a.explainSemcache)},
 		{"POST", "/admin/v1/semcache/purge", access.CacheWrite, whole(a.purgeSemcache)},
 		{"POST", "/admin/v1/semcache/reset", access.CacheWrite, whole(a.resetSemcache)},
+		{"GET", "/admin/v1/routers/{id}/outcomes", access.RoutersRead, whole(a.routerOutcomes)},
 		{"GET", "/admin/v1/usage", access.UsageRead, own(a.usage)},
 		{"GET", "/admin/v1/usage/records", access.UsageRead, own(a.records)},
 		{"GET", "/admin/v1/alerts", access.WebhooksRead, whole(a.listAlerts)},

@@ -1693,6 +1693,322 @@ func (x *CacheStatsReply) GetCounts() map[string]int64 {
 	return nil
 }
 
+type OutcomeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Request       string                 `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`  // its id
+	Key           string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`          // id of the key that says it
+	Org           string                 `protobuf:"bytes,3,opt,name=org,proto3" json:"org,omitempty"`          // that this key is bound to
+	Quality       int64                  `protobuf:"varint,4,opt,name=quality,proto3" json:"quality,omitempty"` // millionths
+	At            int64                  `protobuf:"varint,5,opt,name=at,proto3" json:"at,omitempty"`           // of the report, nanoseconds since 1970
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OutcomeRequest) Reset() {
+	*x = OutcomeRequest{}
+	mi := &file_api_pb_cluster_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OutcomeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OutcomeRequest) ProtoMessage() {}
+
+func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OutcomeRequest.ProtoReflect.Descriptor instead.
+func (*OutcomeRequest) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *OutcomeRequest) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+func (x *OutcomeRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *OutcomeRequest) GetOrg() string {
+	if x != nil {
+		return x.Org
+	}
+	return ""
+}
+
+func (x *OutcomeRequest) GetQuality() int64 {
+	if x != nil {
+		return x.Quality
+	}
+	return 0
+}
+
+func (x *OutcomeRequest) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+type OutcomeReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Known         bool                   `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"` // the node has a record that this key may speak of
+	First         bool                   `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
+	Quality       int64                  `protobuf:"varint,3,opt,name=quality,proto3" json:"quality,omitempty"` // that is kept, millionths
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OutcomeReply) Reset() {
+	*x = OutcomeReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OutcomeReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OutcomeReply) ProtoMessage() {}
+
+func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
+func (*OutcomeReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *OutcomeReply) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *OutcomeReply) GetFirst() bool {
+	if x != nil {
+		return x.First
+	}
+	return false
+}
+
+func (x *OutcomeReply) GetQuality() int64 {
+	if x != nil {
+		return x.Quality
+	}
+	return 0
+}
+
+type HeardRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Router        string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	Trained       int64                  `protobuf:"varint,2,opt,name=trained,proto3" json:"trained,omitempty"` // instants as nanoseconds since 1970: of requests,
+	From          int64                  `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`       // and of reports
+	Until         int64                  `protobuf:"varint,4,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeardRequest) Reset() {
+	*x = HeardRequest{}
+	mi := &file_api_pb_cluster_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeardRequest) ProtoMessage() {}
+
+func (x *HeardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeardRequest.ProtoReflect.Descriptor instead.
+func (*HeardRequest) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *HeardRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *HeardRequest) GetTrained() int64 {
+	if x != nil {
+		return x.Trained
+	}
+	return 0
+}
+
+func (x *HeardRequest) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *HeardRequest) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+type HeardReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Heard         []*Heard               `protobuf:"bytes,1,rep,name=heard,proto3" json:"heard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeardReply) Reset() {
+	*x = HeardReply{}
+	mi := &file_api_pb_cluster_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeardReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeardReply) ProtoMessage() {}
+
+func (x *HeardReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeardReply.ProtoReflect.Descriptor instead.
+func (*HeardReply) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *HeardReply) GetHeard() []*Heard {
+	if x != nil {
+		return x.Heard
+	}
+	return nil
+}
+
+type Heard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       int64                  `protobuf:"varint,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Candidate     string                 `protobuf:"bytes,2,opt,name=candidate,proto3" json:"candidate,omitempty"`
+	Count         int64                  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	Sum           float64                `protobuf:"fixed64,4,opt,name=sum,proto3" json:"sum,omitempty"` // of qualities, 0 to 1 each
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Heard) Reset() {
+	*x = Heard{}
+	mi := &file_api_pb_cluster_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Heard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Heard) ProtoMessage() {}
+
+func (x *Heard) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Heard.ProtoReflect.Descriptor instead.
+func (*Heard) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Heard) GetCluster() int64 {
+	if x != nil {
+		return x.Cluster
+	}
+	return 0
+}
+
+func (x *Heard) GetCandidate() string {
+	if x != nil {
+		return x.Candidate
+	}
+	return ""
+}
+
+func (x *Heard) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Heard) GetSum() float64 {
+	if x != nil {
+		return x.Sum
+	}
+	return 0
+}
+
 var File_api_pb_cluster_proto protoreflect.FileDescriptor
 
 const file_api_pb_cluster_proto_rawDesc = "" +
@@ -1803,7 +2119,30 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\x06counts\x18\x01 \x03(\v2..purser.cluster.v1.CacheStatsReply.CountsEntryR\x06counts\x1a9\n" +
 	"\vCountsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01*A\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"x\n" +
+	"\x0eOutcomeRequest\x12\x18\n" +
+	"\arequest\x18\x01 \x01(\tR\arequest\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x10\n" +
+	"\x03org\x18\x03 \x01(\tR\x03org\x12\x18\n" +
+	"\aquality\x18\x04 \x01(\x03R\aquality\x12\x0e\n" +
+	"\x02at\x18\x05 \x01(\x03R\x02at\"T\n" +
+	"\fOutcomeReply\x12\x14\n" +
+	"\x05known\x18\x01 \x01(\bR\x05known\x12\x14\n" +
+	"\x05first\x18\x02 \x01(\bR\x05first\x12\x18\n" +
+	"\aquality\x18\x03 \x01(\x03R\aquality\"j\n" +
+	"\fHeardRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12\x18\n" +
+	"\atrained\x18\x02 \x01(\x03R\atrained\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\x03R\x04from\x12\x14\n" +
+	"\x05until\x18\x04 \x01(\x03R\x05until\"<\n" +
+	"\n" +
+	"HeardReply\x12.\n" +
+	"\x05heard\x18\x01 \x03(\v2\x18.purser.cluster.v1.HeardR\x05heard\"g\n" +
+	"\x05Heard\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\x03R\acluster\x12\x1c\n" +
+	"\tcandidate\x18\x02 \x01(\tR\tcandidate\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x10\n" +
+	"\x03sum\x18\x04 \x01(\x01R\x03sum*A\n" +
 	"\aVerdict\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\b\n" +
 	"\x04DONE\x10\x01\x12\x10\n" +
@@ -1817,7 +2156,7 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"CACHE_LEAD\x10\x03\x12\x0e\n" +
 	"\n" +
 	"CACHE_WAIT\x10\x04\x12\x0f\n" +
-	"\vCACHE_ALONE\x10\x052\x93\b\n" +
+	"\vCACHE_ALONE\x10\x052\xab\t\n" +
 	"\aCluster\x12D\n" +
 	"\x04Join\x12\x1e.purser.cluster.v1.JoinRequest\x1a\x1c.purser.cluster.v1.JoinReply\x12M\n" +
 	"\aPropose\x12!.purser.cluster.v1.ProposeRequest\x1a\x1f.purser.cluster.v1.ProposeReply\x12P\n" +
@@ -1833,7 +2172,9 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\n" +
 	"CachePurge\x12$.purser.cluster.v1.CachePurgeRequest\x1a\".purser.cluster.v1.CachePurgeReply\x12V\n" +
 	"\n" +
-	"CacheStats\x12$.purser.cluster.v1.CacheStatsRequest\x1a\".purser.cluster.v1.CacheStatsReplyB\x0fZ\rpurser/api/pbb\x06proto3"
+	"CacheStats\x12$.purser.cluster.v1.CacheStatsRequest\x1a\".purser.cluster.v1.CacheStatsReply\x12M\n" +
+	"\aOutcome\x12!.purser.cluster.v1.OutcomeRequest\x1a\x1f.purser.cluster.v1.OutcomeReply\x12G\n" +
+	"\x05Heard\x12\x1f.purser.cluster.v1.HeardRequest\x1a\x1d.purser.cluster.v1.HeardReplyB\x0fZ\rpurser/api/pbb\x06proto3"
 
 var (
 	file_api_pb_cluster_proto_rawDescOnce sync.Once
@@ -1848,7 +2189,7 @@ func file_api_pb_cluster_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pb_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_api_pb_cluster_proto_goTypes = []any{
 	(Verdict)(0),               // 0: purser.cluster.v1.Verdict
 	(CacheVerdict)(0),          // 1: purser.cluster.v1.CacheVerdict
@@ -1879,7 +2220,12 @@ var file_api_pb_cluster_proto_goTypes = []any{
 	(*CachePurgeReply)(nil),    // 26: purser.cluster.v1.CachePurgeReply
 	(*CacheStatsRequest)(nil),  // 27: purser.cluster.v1.CacheStatsRequest
 	(*CacheStatsReply)(nil),    // 28: purser.cluster.v1.CacheStatsReply
-	nil,                        // 29: purser.cluster.v1.CacheStatsReply.CountsEntry
+	(*OutcomeRequest)(nil),     // 29: purser.cluster.v1.OutcomeRequest
+	(*OutcomeReply)(nil),       // 30: purser.cluster.v1.OutcomeReply
+	(*HeardRequest)(nil),       // 31: purser.cluster.v1.HeardRequest
+	(*HeardReply)(nil),         // 32: purser.cluster.v1.HeardReply
+	(*Heard)(nil),              // 33: purser.cluster.v1.Heard
+	nil,                        // 34: purser.cluster.v1.CacheStatsReply.CountsEntry
 }
 var file_api_pb_cluster_proto_depIdxs = []int32{
 	4,  // 0: purser.cluster.v1.JoinReply.members:type_name -> purser.cluster.v1.Member
@@ -1887,38 +2233,43 @@ var file_api_pb_cluster_proto_depIdxs = []int32{
 	2,  // 2: purser.cluster.v1.JoinGatewayRequest.node:type_name -> purser.cluster.v1.JoinRequest
 	4,  // 3: purser.cluster.v1.JoinGatewayReply.members:type_name -> purser.cluster.v1.Member
 	1,  // 4: purser.cluster.v1.CacheReply.verdict:type_name -> purser.cluster.v1.CacheVerdict
-	29, // 5: purser.cluster.v1.CacheStatsReply.counts:type_name -> purser.cluster.v1.CacheStatsReply.CountsEntry
-	2,  // 6: purser.cluster.v1.Cluster.Join:input_type -> purser.cluster.v1.JoinRequest
-	5,  // 7: purser.cluster.v1.Cluster.Propose:input_type -> purser.cluster.v1.ProposeRequest
-	7,  // 8: purser.cluster.v1.Cluster.Progress:input_type -> purser.cluster.v1.ProgressRequest
-	9,  // 9: purser.cluster.v1.Cluster.Nudge:input_type -> purser.cluster.v1.NudgeRequest
-	11, // 10: purser.cluster.v1.Cluster.Lead:input_type -> purser.cluster.v1.LeadRequest
-	13, // 11: purser.cluster.v1.Cluster.JoinGateway:input_type -> purser.cluster.v1.JoinGatewayRequest
-	15, // 12: purser.cluster.v1.Cluster.Certify:input_type -> purser.cluster.v1.CertifyRequest
-	17, // 13: purser.cluster.v1.Cluster.Follow:input_type -> purser.cluster.v1.FollowRequest
-	19, // 14: purser.cluster.v1.Cluster.Trail:input_type -> purser.cluster.v1.TrailRequest
-	21, // 15: purser.cluster.v1.Cluster.CacheAsk:input_type -> purser.cluster.v1.CacheQuestion
-	23, // 16: purser.cluster.v1.Cluster.CachePut:input_type -> purser.cluster.v1.CachePutRequest
-	25, // 17: purser.cluster.v1.Cluster.CachePurge:input_type -> purser.cluster.v1.CachePurgeRequest
-	27, // 18: purser.cluster.v1.Cluster.CacheStats:input_type -> purser.cluster.v1.CacheStatsRequest
-	3,  // 19: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
-	6,  // 20: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
-	8,  // 21: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
-	10, // 22: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
-	12, // 23: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
-	14, // 24: purser.cluster.v1.Cluster.JoinGateway:output_type -> purser.cluster.v1.JoinGatewayReply
-	16, // 25: purser.cluster.v1.Cluster.Certify:output_type -> purser.cluster.v1.CertifyReply
-	18, // 26: purser.cluster.v1.Cluster.Follow:output_type -> purser.cluster.v1.FollowReply
-	20, // 27: purser.cluster.v1.Cluster.Trail:output_type -> purser.cluster.v1.TrailReply
-	22, // 28: purser.cluster.v1.Cluster.CacheAsk:output_type -> purser.cluster.v1.CacheReply
-	24, // 29: purser.cluster.v1.Cluster.CachePut:output_type -> purser.cluster.v1.CachePutReply
-	26, // 30: purser.cluster.v1.Cluster.CachePurge:output_type -> purser.cluster.v1.CachePurgeReply
-	28, // 31: purser.cluster.v1.Cluster.CacheStats:output_type -> purser.cluster.v1.CacheStatsReply
-	19, // [19:32] is the sub-list for method output_type
-	6,  // [6:19] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	34, // 5: purser.cluster.v1.CacheStatsReply.counts:type_name -> purser.cluster.v1.CacheStatsReply.CountsEntry
+	33, // 6: purser.cluster.v1.HeardReply.heard:type_name -> purser.cluster.v1.Heard
+	2,  // 7: purser.cluster.v1.Cluster.Join:input_type -> purser.cluster.v1.JoinRequest
+	5,  // 8: purser.cluster.v1.Cluster.Propose:input_type -> purser.cluster.v1.ProposeRequest
+	7,  // 9: purser.cluster.v1.Cluster.Progress:input_type -> purser.cluster.v1.ProgressRequest
+	9,  // 10: purser.cluster.v1.Cluster.Nudge:input_type -> purser.cluster.v1.NudgeRequest
+	11, // 11: purser.cluster.v1.Cluster.Lead:input_type -> purser.cluster.v1.LeadRequest
+	13, // 12: purser.cluster.v1.Cluster.JoinGateway:input_type -> purser.cluster.v1.JoinGatewayRequest
+	15, // 13: purser.cluster.v1.Cluster.Certify:input_type -> purser.cluster.v1.CertifyRequest
+	17, // 14: purser.cluster.v1.Cluster.Follow:input_type -> purser.cluster.v1.FollowRequest
+	19, // 15: purser.cluster.v1.Cluster.Trail:input_type -> purser.cluster.v1.TrailRequest
+	21, // 16: purser.cluster.v1.Cluster.CacheAsk:input_type -> purser.cluster.v1.CacheQuestion
+	23, // 17: purser.cluster.v1.Cluster.CachePut:input_type -> purser.cluster.v1.CachePutRequest
+	25, // 18: purser.cluster.v1.Cluster.CachePurge:input_type -> purser.cluster.v1.CachePurgeRequest
+	27, // 19: purser.cluster.v1.Cluster.CacheStats:input_type -> purser.cluster.v1.CacheStatsRequest
+	29, // 20: purser.cluster.v1.Cluster.Outcome:input_type -> purser.cluster.v1.OutcomeRequest
+	31, // 21: purser.cluster.v1.Cluster.Heard:input_type -> purser.cluster.v1.HeardRequest
+	3,  // 22: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
+	6,  // 23: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
+	8,  // 24: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
+	10, // 25: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
+	12, // 26: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
+	14, // 27: purser.cluster.v1.Cluster.JoinGateway:output_type -> purser.cluster.v1.JoinGatewayReply
+	16, // 28: purser.cluster.v1.Cluster.Certify:output_type -> purser.cluster.v1.CertifyReply
+	18, // 29: purser.cluster.v1.Cluster.Follow:output_type -> purser.cluster.v1.FollowReply
+	20, // 30: purser.cluster.v1.Cluster.Trail:output_type -> purser.cluster.v1.TrailReply
+	22, // 31: purser.cluster.v1.Cluster.CacheAsk:output_type -> purser.cluster.v1.CacheReply
+	24, // 32: purser.cluster.v1.Cluster.CachePut:output_type -> purser.cluster.v1.CachePutReply
+	26, // 33: purser.cluster.v1.Cluster.CachePurge:output_type -> purser.cluster.v1.CachePurgeReply
+	28, // 34: purser.cluster.v1.Cluster.CacheStats:output_type -> purser.cluster.v1.CacheStatsReply
+	30, // 35: purser.cluster.v1.Cluster.Outcome:output_type -> purser.cluster.v1.OutcomeReply
+	32, // 36: purser.cluster.v1.Cluster.Heard:output_type -> purser.cluster.v1.HeardReply
+	22, // [22:37] is the sub-list for method output_type
+	7,  // [7:22] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_api_pb_cluster_proto_init() }
@@ -1932,7 +2283,7 @@ func file_api_pb_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pb_cluster_proto_rawDesc), len(file_api_pb_cluster_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   28,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -34,6 +34,8 @@ const (
 	Cluster_CachePut_FullMethodName    = "/purser.cluster.v1.Cluster/CachePut"
 	Cluster_CachePurge_FullMethodName  = "/purser.cluster.v1.Cluster/CachePurge"
 	Cluster_CacheStats_FullMethodName  = "/purser.cluster.v1.Cluster/CacheStats"
+	Cluster_Outcome_FullMethodName     = "/purser.cluster.v1.Cluster/Outcome"
+	Cluster_Heard_FullMethodName       = "/purser.cluster.v1.Cluster/Heard"
 )
 
 // ClusterClient is the client API for Cluster service.
@@ -72,6 +74,10 @@ type ClusterClient interface {
 	CachePurge(ctx context.Context, in *CachePurgeRequest, opts ...grpc.CallOption) (*CachePurgeReply, error)
 	// CacheStats says what the cache of a node has and did.
 	CacheStats(ctx context.Context, in *CacheStatsRequest, opts ...grpc.CallOption) (*CacheStatsReply, error)
+	// Outcome says what an answer was worth, to the node that has the request's record.
+	Outcome(ctx context.Context, in *OutcomeRequest, opts ...grpc.CallOption) (*OutcomeReply, error)
+	// Heard asks what a node has heard of the candidates of a router.
+	Heard(ctx context.Context, in *HeardRequest, opts ...grpc.CallOption) (*HeardReply, error)
 }
 
 type clusterClient struct {
@@ -224,6 +230,26 @@ func (c *clusterClient) CacheStats(ctx context.Context, in *CacheStatsRequest, o
 	return out, nil
 }
 
+func (c *clusterClient) Outcome(ctx context.Context, in *OutcomeRequest, opts ...grpc.CallOption) (*OutcomeReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(OutcomeReply)
+	err := c.cc.Invoke(ctx, Cluster_Outcome_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterClient) Heard(ctx context.Context, in *HeardRequest, opts ...grpc.CallOption) (*HeardReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HeardReply)
+	err := c.cc.Invoke(ctx, Cluster_Heard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClusterServer is the server API for Cluster service.
 // All implementations must embed UnimplementedClusterServer
 // for forward compatibility.
@@ -260,6 +286,10 @@ type ClusterServer interface {
 	CachePurge(context.Context, *CachePurgeRequest) (*CachePurgeReply, error)
 	// CacheStats says what the cache of a node has and did.
 	CacheStats(context.Context, *CacheStatsRequest) (*CacheStatsReply, error)
+	// Outcome says what an answer was worth, to the node that has the request's record.
+	Outcome(context.Context, *OutcomeRequest) (*OutcomeReply, error)
+	// Heard asks what a node has heard of the candidates of a router.
+	Heard(context.Context, *HeardRequest) (*HeardReply, error)
 	mustEmbedUnimplementedClusterServer()
 }
 
@@ -308,6 +338,12 @@ func (UnimplementedClusterServer) CachePurge(context.Context, *CachePurgeRequest
 }
 func (UnimplementedClusterServer) CacheStats(context.Context, *CacheStatsRequest) (*CacheStatsReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method CacheStats not implemented")
+}
+func (UnimplementedClusterServer) Outcome(context.Context, *OutcomeRequest) (*OutcomeReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Outcome not implemented")
+}
+func (UnimplementedClusterServer) Heard(context.Context, *HeardRequest) (*HeardReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Heard not implemented")
 }
 func (UnimplementedClusterServer) mustEmbedUnimplementedClusterServer() {}
 func (UnimplementedClusterServer) testEmbeddedByValue()                 {}
@@ -546,6 +582,42 @@ func _Cluster_CacheStats_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Cluster_Outcome_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(OutcomeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).Outcome(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_Outcome_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).Outcome(ctx, req.(*OutcomeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Cluster_Heard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HeardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).Heard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_Heard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).Heard(ctx, req.(*HeardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Cluster_ServiceDesc is the grpc.ServiceDesc for Cluster service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -596,6 +668,14 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CacheStats",
 			Handler:    _Cluster_CacheStats_Handler,
+		},
+		{
+			MethodName: "Outcome",
+			Handler:    _Cluster_Outcome_Handler,
+		},
+		{
+			MethodName: "Heard",
+			Handler:    _Cluster_Heard_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -54,6 +54,8 @@ type Service struct {
 	Follow func(ctx context.Context, from string, in *pb.FollowRequest, send func(*pb.FollowReply) error) error
 	Trail  func(ctx context.Context, from string, in *pb.TrailRequest) (*pb.TrailReply, error)
 	Caches Caches
+
+	Outcomes Outcomes
 }
 
 // Errors that cross the wire as what they are.

@@ -14,6 +14,8 @@ import (
 type routeCmd struct {
 	Explain  routeExplainCmd  `cmd:"" help:"Ask a node where a request would go, and why; nothing is sent."`
 	Simulate routeSimulateCmd `cmd:"" help:"Send requests of the past through a route, and say what they would have cost."`
+	Train    routeTrainCmd    `cmd:"" help:"Learn from prompts of known quality, or from outcomes, which candidate answers which kind of prompt."`
+	Canary   routeCanaryCmd   `cmd:"" help:"Give one candidate of a router a share of the requests until its outcomes say that it is no good."`
 }
 
 type routeExplainCmd struct {

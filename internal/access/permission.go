@@ -40,6 +40,8 @@ const (
 	CredentialsWrite Permission = "credentials:write"
 	RoutesRead       Permission = "routes:read"
 	RoutesWrite      Permission = "routes:write"
+	RoutersRead      Permission = "routers:read" // what was learned for routes, and outcomes by kind of prompt
+	RoutersWrite     Permission = "routers:write"
 	LeversRead       Permission = "levers:read"
 	LeversWrite      Permission = "levers:write"
 	TemplatesRead    Permission = "templates:read" // versions of prompt templates
@@ -69,7 +71,7 @@ var owned = []Permission{
 var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease,
 	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CacheRead, CacheWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
-	LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite,
+	RoutersRead, RoutersWrite, LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite,
 	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 

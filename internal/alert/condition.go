@@ -36,16 +36,17 @@ const (
 	CertificateRenewed   = "certificate.renewed"
 	KeyExpiring          = "key.expiring"
 	CredentialExpiring   = "credential.expiring"
-	LoopDetected         = "loop.detected"  // a run repeats itself, or burns too fast
-	SemanticError        = "semantic.error" // the measured error of the semantic cache moves what it serves
-	BudgetBreaker        = "budget.breaker" // a budget's circuit breaker opened or closed
+	LoopDetected         = "loop.detected"      // a run repeats itself, or burns too fast
+	SemanticError        = "semantic.error"     // the measured error of the semantic cache moves what it serves
+	BudgetBreaker        = "budget.breaker"     // a budget's circuit breaker opened or closed
+	CanaryRolledBack     = "canary.rolled_back" // a route's canary was no good
 	Test                 = "alert.test"
 )
 
 // Types are all of them.
 var Types = []string{
 	BudgetLevel, BudgetExhausted, BudgetSoftExceeded, BudgetOverrun, UpstreamDown, UpstreamUp, AllowanceUnreachable, AllowanceReached,
-	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, SemanticError, Test,
+	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, SemanticError, CanaryRolledBack, Test,
 }
 
 // Data is what an event says to programs: names and values. Amounts are

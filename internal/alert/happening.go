@@ -34,6 +34,8 @@ func Happening(kind, subject string, detail map[string]string) (key string, n No
 		if detail["off"] == "true" {
 			n.Summary = fmt.Sprintf("the semantic cache serves nothing similar on %s any more: more than %s of its answers were wrong", subject, detail["error_bound"])
 		}
+	case "canary_rolled_back":
+		n.Type, n.Summary = CanaryRolledBack, fmt.Sprintf("the canary %s of %s gets no more requests: %s", detail["candidate"], subject, detail["reason"])
 	default:
 		return "", n, false
 	}

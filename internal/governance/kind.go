@@ -38,6 +38,7 @@ var Kinds = []Kind{
 	{directory.ObjectAgent, "agent", "agents", func() Spec { return &Agent{} }},
 	{directory.ObjectPolicy, "policy", "policies", func() Spec { return &Policy{} }},
 	{directory.ObjectRedaction, "redaction", "redactions", func() Spec { return &Redaction{} }},
+	{directory.ObjectRouter, "router", "routers", func() Spec { return &Router{} }},
 	{directory.ObjectRoute, "route", "routes", func() Spec { return &Route{} }},
 	{directory.ObjectLoop, "loop", "loops", func() Spec { return &Loop{} }},
 	{directory.ObjectTemplate, "template", "templates", func() Spec { return &Template{} }},

@@ -27,8 +27,13 @@ func (r *Route) Validate() error {
 	return errors.Join(err, texts("model", r.Model, "upstream", r.Upstream, "description", r.Description))
 }
 
-// Refs implements Spec.
-func (*Route) Refs() []directory.Ref { return nil }
+// Refs implements Spec: what scores its candidates cannot be deleted.
+func (r *Route) Refs() []directory.Ref {
+	if r.Learner == "" {
+		return nil
+	}
+	return []directory.Ref{{Kind: directory.ObjectRouter, ID: r.Learner}}
+}
 
 // Compile makes of it what requests for that name go by.
 func (r *Route) Compile(name string) (*route.Route, error) {

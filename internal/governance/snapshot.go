@@ -11,6 +11,7 @@ import (
 	"purser/proxy/policy"
 	"purser/proxy/redaction"
 	"purser/proxy/route"
+	"purser/proxy/route/learned"
 	"purser/proxy/template"
 )
 
@@ -20,6 +21,7 @@ type Snapshot struct {
 	projects map[string]Project
 	members  map[string]Member
 	agents   map[string]Agent // each with the team and project of those above it, if it has neither
+	routers  map[string]*learned.Router
 	routes   map[string]*route.Route
 	policies *policy.Set
 	loops    []*loop.Rule
@@ -84,6 +86,9 @@ func Compile(s *directory.State, before *Snapshot) (*Snapshot, error) {
 	}
 	if !sameAgents {
 		inheritTeams(out.agents)
+	}
+	if out.routers, err = r.compileRouters(); err != nil {
+		return nil, err
 	}
 	if out.routes, err = r.compileRoutes(); err != nil {
 		return nil, err

@@ -230,6 +230,7 @@ func (in *input) levers(r *Record) {
 		for range in.count(MaxConsidered) {
 			t.Considered = append(t.Considered, Considered{Model: in.text(MaxText), Upstream: in.text(MaxText), Score: in.varint(), Why: string(in.bytes(MaxText))})
 		}
+		t.Cluster, t.Canary = in.varint(), in.bool()
 	}
 	if has&hasPrompt != 0 {
 		r.PromptVersion = in.varint()

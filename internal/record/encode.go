@@ -76,11 +76,7 @@ func Append(b []byte, r *Record) []byte {
 	b = binary.AppendUvarint(b, uint64(len(r.Rulings)))
 	for _, p := range r.Rulings {
 		b = appendText(appendText(b, p.Policy), p.Rule)
-		shadow := byte(0)
-		if p.Shadow {
-			shadow = 1
-		}
-		b = append(b, byte(p.Effect), shadow)
+		b = append(b, byte(p.Effect), bit(p.Shadow))
 	}
 	return appendLevers(b, r)
 }
@@ -99,7 +95,7 @@ func appendLevers(b []byte, r *Record) []byte {
 	b = binary.AppendVarint(b, int64(r.Baseline-r.Cost))
 	at := len(b)
 	b = append(b, 0)
-	if t := &r.Route; t.Name != "" || t.Strategy != "" || t.Reason != "" || len(t.Considered) > 0 {
+	if t := &r.Route; t.Name != "" || t.Strategy != "" || t.Reason != "" || len(t.Considered) > 0 || t.Cluster != 0 || t.Canary {
 		b[at] |= hasRoute
 		b = appendText(appendText(appendText(b, t.Name), t.Strategy), t.Reason)
 		b = binary.AppendUvarint(b, uint64(len(t.Considered)))
@@ -107,6 +103,7 @@ func appendLevers(b []byte, r *Record) []byte {
 			b = binary.AppendVarint(appendText(appendText(b, c.Model), c.Upstream), c.Score)
 			b = appendText(b, c.Why)
 		}
+		b = append(binary.AppendVarint(b, t.Cluster), bit(t.Canary))
 	}
 	if r.PromptVersion != 0 {
 		b[at] |= hasPrompt
@@ -131,6 +128,13 @@ func appendLevers(b []byte, r *Record) []byte {
 		b = binary.BigEndian.AppendUint64(b, r.Fingerprint)
 	}
 	return b
+}
+
+func bit(set bool) byte {
+	if set {
+		return 1
+	}
+	return 0
 }
 
 func appendID(b []byte, s string) []byte {

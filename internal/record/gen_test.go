@@ -54,7 +54,7 @@ func fullLevered() *Record {
 	r.Baseline = 200_000_000
 	r.Route = Route{Name: "smart", Strategy: "cheapest", Reason: "the cheapest that takes tools", Considered: []Considered{
 		{Model: "gpt-5.2", Upstream: "openai-eu", Score: 12_345, Why: "0.0123 USD"}, {Model: "haiku", Why: "takes no pictures"},
-	}}
+	}, Cluster: 12, Canary: true}
 	r.PromptVersion = 7
 	r.Semantic = Semantic{Verdict: SemanticExplored, Reason: "guard:number", Similarity: 912_000, Probability: 994_321, Entry: 1 << 63, Bound: 8_100}
 	r.Shape = Shape{Level: "lossless", Before: 4096, After: 2048, Breakpoints: 3}
@@ -113,7 +113,7 @@ func records() *rapid.Generator[*Record] {
 			})
 		}
 		r.Baseline = amount.Draw(t, "baseline")
-		r.Route = Route{Name: text.Draw(t, "route"), Strategy: text.Draw(t, "strategy"), Reason: text.Draw(t, "reason")}
+		r.Route = Route{Name: text.Draw(t, "route"), Strategy: text.Draw(t, "strategy"), Reason: text.Draw(t, "reason"), Cluster: rapid.Int64().Draw(t, "cluster"), Canary: rapid.Bool().Draw(t, "canary")}
 		for range rapid.IntRange(0, 3).Draw(t, "candidates") {
 			r.Route.Considered = append(r.Route.Considered, Considered{
 				Model: text.Draw(t, "model"), Upstream: text.Draw(t, "upstream"), Score: rapid.Int64().Draw(t, "score"), Why: text.Draw(t, "why"),

@@ -65,6 +65,8 @@ type routeDocument struct {
 	Strategy   string               `json:"strategy,omitempty"`
 	Reason     string               `json:"reason,omitempty"`
 	Considered []consideredDocument `json:"considered,omitempty"`
+	Cluster    int64                `json:"cluster,omitempty"` // of prompts, as a router numbers them
+	Canary     bool                 `json:"canary,omitempty"`  // the request was drawn for a canary
 }
 
 type consideredDocument struct {
@@ -144,8 +146,8 @@ func (r *Record) MarshalJSON() ([]byte, error) {
 
 // levers writes what the levers did, where they did something.
 func (d *document) levers(r *Record) {
-	if t := &r.Route; t.Name != "" || t.Strategy != "" || t.Reason != "" || len(t.Considered) > 0 {
-		d.Route = &routeDocument{Name: t.Name, Strategy: t.Strategy, Reason: t.Reason}
+	if t := &r.Route; t.Name != "" || t.Strategy != "" || t.Reason != "" || len(t.Considered) > 0 || t.Cluster != 0 || t.Canary {
+		d.Route = &routeDocument{Name: t.Name, Strategy: t.Strategy, Reason: t.Reason, Cluster: t.Cluster, Canary: t.Canary}
 		for _, c := range t.Considered {
 			d.Route.Considered = append(d.Route.Considered, consideredDocument(c))
 		}

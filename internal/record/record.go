@@ -105,6 +105,8 @@ type Route struct {
 	Strategy   string // such as "cheapest"
 	Reason     string // in a sentence
 	Considered []Considered
+	Cluster    int64 // the nearest that a learner knows, from 1; 0 where none was asked
+	Canary     bool  // the request was drawn for the learner's canary
 }
 
 // Considered is one candidate of a route, the one to try first at the front.

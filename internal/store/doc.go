@@ -21,6 +21,7 @@
 //	's' 's' tenant(8) scope(32) id(16) what was learned about it (semcache/semantic)
 //	's' 'c' route and bound(32)        what was measured on a route (semcache/semantic)
 //	't' purge(65)                      a purge of cached answers      (semcache)
+//	'u' id(16)                         what an answer was worth       (outcomes)
 //	'a' 'h' | 'e' seq(8) | 'x' …       the audit trail                (audit/archive, which draws it)
 //
 // An account is written as [purser/internal/record] AppendAccount writes it.

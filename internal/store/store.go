@@ -24,6 +24,7 @@ const (
 	PrefixAudit    byte = 'a'
 	PrefixSemantic byte = 's'
 	PrefixPurge    byte = 't'
+	PrefixOutcome  byte = 'u'
 )
 
 // The errors that [Open] wraps.

@@ -77,7 +77,7 @@ var rooms = map[string]room{
 		why:    "what sends alerts knows neither Raft nor requests",
 	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/lever", "proxy/loop", "proxy/redaction", "proxy/route", "proxy/template"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/lever", "proxy/loop", "proxy/redaction", "proxy/route", "proxy/route/learned", "proxy/template"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {
@@ -123,6 +123,10 @@ var rooms = map[string]room{
 	"internal/vault/transit": {
 		module: []string{"internal/vault"},
 		why:    "one key service, as two calls",
+	},
+	"internal/outcomes": {
+		module: []string{"internal/record", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
+		why: "it keeps what answers were worth; whose they are and what follows is decided elsewhere",
 	},
 	"internal/record": {
 		module: []string{"ledger", "proxy/price"}, banned: []string{"net", "os", "net/http"},

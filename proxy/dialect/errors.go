@@ -40,6 +40,7 @@ const (
 	CodeBoundDim           Code = "dimension_bound"
 	CodeUnknownPrevious    Code = "previous_response_not_found"
 	CodeUnknownResponse    Code = "response_not_found"
+	CodeUnknownRequest     Code = "request_not_found"
 	CodeTemplate           Code = "template_not_found"
 	CodeModelNotFound      Code = "model_not_found"
 	CodeModelNotAllowed    Code = "model_not_allowed"
@@ -120,6 +121,7 @@ var codes = map[Code]codeRule{
 	CodeBoundDim:           {403, typeForbidden, false},
 	CodeUnknownPrevious:    {400, typeInvalid, false},
 	CodeUnknownResponse:    {404, typeInvalid, false},
+	CodeUnknownRequest:     {404, typeInvalid, false},
 	CodeTemplate:           {404, typeInvalid, false},
 	CodeModelNotFound:      {404, typeInvalid, false},
 	CodeModelNotAllowed:    {403, typeForbidden, false},

@@ -39,4 +39,7 @@ type Option struct {
 type Ranking struct {
 	Scores []int64 // of each option, millionths; the highest is tried first
 	Why    string  // in a few words, for the record: the cluster, or the canary
+
+	Cluster int64 // of the prompt, as the artifact numbers them from 1
+	Canary  bool  // the request was drawn for the canary
 }

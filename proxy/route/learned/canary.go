@@ -17,6 +17,9 @@ type Canary struct {
 	// Least is how many outcomes it has to show that it is good enough; default 1000. What
 	// is shown to be worse does not wait so long.
 	Least int64 `json:"least,omitempty"`
+	// Since is from when on requests count, seconds since 1970; 0: all. It makes a canary
+	// that was rolled back begin anew.
+	Since int64 `json:"since,omitempty"`
 	// RolledBack says since when, RFC 3339, it gets no more requests, and Reason why.
 	RolledBack string `json:"rolled_back,omitempty"`
 	Reason     string `json:"reason,omitempty"`
@@ -42,8 +45,8 @@ func (c *Canary) validate() error {
 			errs = append(errs, fmt.Errorf("%s is %v, not within 0 to 1", name, v))
 		}
 	}
-	if c.Least < 0 {
-		errs = append(errs, errors.New("least is negative"))
+	if c.Least < 0 || c.Since < 0 {
+		errs = append(errs, errors.New("least or since is negative"))
 	}
 	return errors.Join(errs...)
 }
@@ -55,8 +58,8 @@ func (c *Canary) Draws(random uint64) bool {
 
 // Tally is outcomes of one candidate. Its zero value is none.
 type Tally struct {
-	Count int64
-	Sum   float64 // of qualities, 0 to 1 each
+	Count int64   `json:"count"`
+	Sum   float64 `json:"sum"` // of qualities, 0 to 1 each
 }
 
 // Add counts an outcome.

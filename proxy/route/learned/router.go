@@ -32,6 +32,11 @@ type Router struct {
 	Clusters   []Cluster   `json:"clusters"`
 	Canary     *Canary     `json:"canary,omitempty"`
 
+	// Trained is since when clusters have these numbers, and Until the end of the
+	// outcomes that were learned from ([Router.Update]): seconds since 1970, 0 if none.
+	Trained int64 `json:"trained,omitempty"`
+	Until   int64 `json:"outcomes_until,omitempty"`
+
 	centroids []float32 // of unit length, one after the other
 }
 
@@ -83,6 +88,9 @@ func (r *Router) Validate() error {
 		if !(c.Quality >= 0 && c.Quality <= 1) || c.Seen < 0 {
 			bad("candidates[%d]: quality is not within 0 to 1", i)
 		}
+	}
+	if r.Trained < 0 || r.Until < 0 {
+		bad("trained or outcomes_until is negative")
 	}
 	if r.Canary != nil {
 		if err := r.Canary.validate(); err != nil {
@@ -136,18 +144,25 @@ type Option struct {
 
 // Scored is what a router says of a request's options.
 type Scored struct {
-	Cluster int     // the nearest, from 1
+	Cluster int     // the nearest, from 1; 0: none
 	Scores  []int64 // of each option, millionths; the highest is the one to ask
 	Known   int     // options of which something was learned
 }
 
-// Score scores options for a prompt with this vector, of unit length.
+// Score scores options for a prompt with this vector, of unit length. A prompt that has
+// none, nil, is scored by what candidates are worth over all, and is of no cluster.
 func (r *Router) Score(vector []float32, options []Option) (Scored, error) {
-	if len(vector) != r.Dim {
+	out := Scored{Scores: make([]int64, len(options))}
+	var near []int
+	switch {
+	case vector == nil:
+		near = []int{nowhere}
+	case len(vector) != r.Dim:
 		return Scored{}, fmt.Errorf("the vector has %d values, and the router knows such of %d", len(vector), r.Dim)
+	default:
+		near = r.nearest(vector)
+		out.Cluster = near[0] + 1
 	}
-	near := r.nearest(vector)
-	out := Scored{Cluster: near[0] + 1, Scores: make([]int64, len(options))}
 	which := make([]int, len(options))
 	for i, o := range options {
 		which[i] = slices.IndexFunc(r.Candidates, func(c Candidate) bool { return c.ID == o.ID })
@@ -159,7 +174,10 @@ func (r *Router) Score(vector []float32, options []Option) (Scored, error) {
 	sums := make([]float64, len(options))
 	var weights float64
 	for _, k := range near {
-		d := max(1e-3, float64(dot(vector, r.centroids[k*r.Dim:(k+1)*r.Dim])))
+		d := 1.0
+		if k != nowhere {
+			d = max(1e-3, float64(dot(vector, r.centroids[k*r.Dim:(k+1)*r.Dim])))
+		}
 		weights += d * d
 		for i := range options {
 			sums[i] += d * d * (r.Alpha*r.quality(k, which[i], options[i].Quality) + (1-r.Alpha)*(1-cost[i]))
@@ -171,13 +189,18 @@ func (r *Router) Score(vector []float32, options []Option) (Scored, error) {
 	return out, nil
 }
 
+// nowhere is the cluster of a prompt that has no vector.
+const nowhere = -1
+
 // quality is what is thought of a candidate in a cluster.
 func (r *Router) quality(cluster, candidate int, assumed float64) float64 {
 	if candidate < 0 {
 		return assumed
 	}
-	if q := r.Clusters[cluster].Quality[candidate]; q != Unknown {
-		return q
+	if cluster != nowhere {
+		if q := r.Clusters[cluster].Quality[candidate]; q != Unknown {
+			return q
+		}
 	}
 	if r.Candidates[candidate].Seen > 0 {
 		return r.Candidates[candidate].Quality

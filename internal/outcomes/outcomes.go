@@ -1,0 +1,145 @@
+// Package outcomes keeps what answers were worth, as clients report it: one outcome
+// for each request, beside the request's usage record on the same node.
+//
+// It decides nothing: whose request it is and what follows from an outcome is said by
+// who calls it.
+//
+// # Stored form
+//
+// Key: 'u' id(16), the id of the request, so that the order of keys is that of the
+// requests' times. Value, version 1: 1, when it was reported (nanoseconds since 1970,
+// zigzag varint), the quality (millionths, unsigned varint).
+//
+// # Concurrency
+//
+// All methods are safe for concurrent use. Of two reports of one request, one is the
+// first.
+package outcomes
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"purser/internal/record"
+	"purser/internal/store"
+	"purser/ledger"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Whole is a quality of 1.
+const Whole = 1_000_000
+
+// Outcome is what the answer to one request was worth.
+type Outcome struct {
+	Request record.ID
+	At      ledger.Instant // of the report
+	Quality int64          // millionths, 0 to [Whole]
+}
+
+// Share is the quality between 0 and 1.
+func (o Outcome) Share() float64 { return float64(o.Quality) / Whole }
+
+// Errors of reading.
+var (
+	ErrVersion   = errors.New("outcome of an unknown version")
+	ErrMalformed = errors.New("malformed outcome")
+)
+
+const version byte = 1
+
+func (o *Outcome) appendValue(b []byte) []byte {
+	return binary.AppendUvarint(binary.AppendVarint(append(b, version), int64(o.At)), uint64(o.Quality))
+}
+
+func decode(key, value []byte) (o Outcome, err error) {
+	if len(key) != 1+len(o.Request) || len(value) == 0 {
+		return o, ErrMalformed
+	}
+	copy(o.Request[:], key[1:])
+	if value[0] != version {
+		return o, fmt.Errorf("%w: %d", ErrVersion, value[0])
+	}
+	at, n := binary.Varint(value[1:])
+	if n <= 0 {
+		return o, ErrMalformed
+	}
+	q, m := binary.Uvarint(value[1+n:])
+	if m <= 0 || q > Whole || 1+n+m != len(value) {
+		return o, ErrMalformed
+	}
+	o.At, o.Quality = ledger.Instant(at), int64(q)
+	return o, nil
+}
+
+func key(id record.ID) []byte { return append([]byte{store.PrefixOutcome}, id[:]...) }
+
+// Store keeps outcomes in a node's store.
+type Store struct {
+	store *store.Store
+	locks [64]sync.Mutex // by the last byte of the request's id, which is random
+}
+
+// Open gives the outcomes of a store.
+func Open(s *store.Store) *Store { return &Store{store: s} }
+
+// Put keeps an outcome, unless there is one of its request: that stays. It returns the
+// one which is kept, and has it on disk.
+func (s *Store) Put(o Outcome) (kept Outcome, first bool, err error) {
+	if o.Quality < 0 || o.Quality > Whole {
+		return o, false, fmt.Errorf("a quality of %d millionths is not within 0 to %d", o.Quality, Whole)
+	}
+	l := &s.locks[int(o.Request[len(o.Request)-1])%len(s.locks)]
+	l.Lock()
+	defer l.Unlock()
+	k := key(o.Request)
+	value, closer, err := s.store.DB().Get(k)
+	switch {
+	case err == nil:
+		kept, err = decode(k, value)
+		return kept, false, errors.Join(err, closer.Close())
+	case !errors.Is(err, pebble.ErrNotFound):
+		return o, false, fmt.Errorf("read an outcome: %w", err)
+	}
+	b := s.store.NewBatch()
+	if err := b.Set(k, o.appendValue(nil), nil); err != nil {
+		return o, false, fmt.Errorf("add an outcome to a batch: %w", err)
+	}
+	return o, true, s.store.Apply(b, store.Synced)
+}
+
+// checkEvery is how many outcomes are visited between looks at the context.
+const checkEvery = 1024
+
+// Since visits the outcomes of requests from an instant on, in the order of the
+// requests. An error ends them.
+func (s *Store) Since(ctx context.Context, from ledger.Instant) iter.Seq2[Outcome, error] {
+	return func(yield func(Outcome, error) bool) {
+		it, err := s.store.DB().NewIter(&pebble.IterOptions{LowerBound: key(record.FirstID(from)), UpperBound: []byte{store.PrefixOutcome + 1}})
+		if err != nil {
+			yield(Outcome{}, fmt.Errorf("read outcomes: %w", err))
+			return
+		}
+		var o Outcome
+		more, n := true, 0
+		for ok := it.First(); ok && more && err == nil; ok = it.Next() {
+			if n++; n%checkEvery == 0 {
+				err = ctx.Err()
+			}
+			var value []byte
+			if value, err = it.ValueAndErr(); err == nil {
+				o, err = decode(it.Key(), value)
+			}
+			if err == nil {
+				more = yield(o, nil)
+			}
+		}
+		if err = errors.Join(err, it.Error(), it.Close()); err != nil && more {
+			yield(Outcome{}, fmt.Errorf("read outcomes: %w", err))
+		}
+	}
+}

@@ -157,6 +157,11 @@ func TestUndecidedComparisonsMoveNothing(t *testing.T) {
 	if r := s.Routes[0]; r.Undecided != 100 || r.Labels != 100 || r.Wrong != 0 || r.Off {
 		t.Errorf("%+v", r)
 	}
+	fresh := &Visit{route: "azure", policy: serving()}
+	w.tier.observe(fresh, decide.Undecided, 0.5, false)
+	if r := w.tier.Stats().Routes[0]; r.Route != "azure" || r.Bar != 1-fresh.policy.Delta || r.Lower != 0 || r.Upper != 1 {
+		t.Errorf("a route of which nothing is known: %+v", r)
+	}
 }
 
 func TestLessonsBeyondTheQueueAreLost(t *testing.T) {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -91,8 +92,9 @@ func (n *Node) keepHouse(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-retain.C:
-			if err := n.usage.DropBefore(now() - ledger.Instant(n.cfg.Usage.Retention)); err != nil {
-				n.log.Warn("old usage records could not be dropped", "error", err)
+			before := now() - ledger.Instant(n.cfg.Usage.Retention)
+			if err := errors.Join(n.usage.DropBefore(before), n.outcomes.Load().kept.DropBefore(before)); err != nil {
+				n.log.Warn("old usage records or outcomes could not be dropped", "error", err)
 			}
 			if err := n.dropSlices(ctx); err != nil && ctx.Err() == nil {
 				n.log.Warn("rules of slices that are over could not be deleted", "error", err)

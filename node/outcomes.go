@@ -53,7 +53,7 @@ const flushAge = 10 * ledger.Second
 func (j *judged) Report(ctx context.Context, o proxy.Outcome) (kept int64, first bool, e *dialect.Error) {
 	id, ok := record.ParseID(o.Request)
 	if !ok {
-		return 0, false, dialect.NewError(dialect.CodeInvalidValue, "request_id", "request_id is not the id of a request: answers have it in the header x-purser-request")
+		return 0, false, dialect.NewError(dialect.CodeInvalidValue, "request_id", "request_id is not the id of a request: answers have it in the header x-purser-request-id")
 	}
 	kept, first, known, err := j.take(ctx, id, o)
 	if err == nil && !known && j.others != nil {

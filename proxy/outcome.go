@@ -87,7 +87,7 @@ func readOutcome(body []byte) (o Outcome, e *dialect.Error) {
 	}
 	switch {
 	case in.Request == "":
-		return o, dialect.NewError(dialect.CodeMissingField, "request_id", "request_id is missing: answers have it in the header %s", headerID)
+		return o, dialect.NewError(dialect.CodeMissingField, "request_id", "request_id is missing: answers have it in the header %s-id", headerID)
 	case (in.Quality == nil) == (in.Success == nil):
 		return o, dialect.NewError(dialect.CodeMissingField, "quality", "give quality, 0 to 1, or success, true or false")
 	case in.Success != nil && *in.Success:

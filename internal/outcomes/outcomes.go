@@ -143,3 +143,12 @@ func (s *Store) Since(ctx context.Context, from ledger.Instant) iter.Seq2[Outcom
 		}
 	}
 }
+
+// DropBefore deletes the outcomes of requests before an instant, as their records are.
+func (s *Store) DropBefore(at ledger.Instant) error {
+	b := s.store.NewBatch()
+	if err := b.DeleteRange([]byte{store.PrefixOutcome}, key(record.FirstID(at)), nil); err != nil {
+		return fmt.Errorf("delete outcomes: %w", errors.Join(err, b.Close()))
+	}
+	return s.store.Apply(b, store.Buffered)
+}

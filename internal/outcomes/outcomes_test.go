@@ -93,6 +93,19 @@ func TestOutcomesComeInTheOrderOfRequests(t *testing.T) {
 	if len(got) != 2 || got[0] != 20 || got[1] != 30 {
 		t.Errorf("%v", got)
 	}
+	if err := s.DropBefore(30); err != nil {
+		t.Fatal(err)
+	}
+	got = nil
+	for o, err := range s.Since(context.Background(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, o.Quality)
+	}
+	if len(got) != 2 || got[0] != 30 || got[1] != 40 {
+		t.Errorf("%v stay of those from 30 on", got)
+	}
 }
 
 // TestCompatOutcomeV1: bytes that were written once are read for good.

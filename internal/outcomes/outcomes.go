@@ -128,7 +128,9 @@ func (s *Store) Since(ctx context.Context, from ledger.Instant) iter.Seq2[Outcom
 		more, n := true, 0
 		for ok := it.First(); ok && more && err == nil; ok = it.Next() {
 			if n++; n%checkEvery == 0 {
-				err = ctx.Err()
+				if err = ctx.Err(); err != nil {
+					break
+				}
 			}
 			var value []byte
 			if value, err = it.ValueAndErr(); err == nil {

@@ -25,7 +25,7 @@ type Options struct {
 	Embedder string
 	Clusters int     // 0: one for each 40 examples, 2 to 60 (the paper has 60 for 2,600 prompts)
 	Alpha    float64 // 0 to 1
-	Top      int     // 0: 3
+	Top      int     // 0: a fourth of the clusters, 1 to 3
 	Prior    float64 // outcomes that a candidate's mean counts as in each cluster; 0: [Prior]
 	Seed     uint64
 	Rounds   int // of k-means at the most; 0: 100
@@ -64,7 +64,7 @@ func Train(examples []Example, o Options) (*Router, error) {
 	}
 	r := &Router{Embedder: o.Embedder, Dim: dim, Alpha: o.Alpha, Top: o.Top}
 	if r.Top == 0 {
-		r.Top = 3
+		r.Top = min(3, max(1, k/4)) // of few clusters, the next is another kind of prompt
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		r.Candidates = append(r.Candidates, Candidate{ID: name})

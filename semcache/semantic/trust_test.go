@@ -186,3 +186,20 @@ func TestMeasuresAreWrittenInOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestPurgedQuestionsAreNotHeldReady: a question that was purged is not in memory any
+// more.
+func TestPurgedQuestionsAreNotHeldReady(t *testing.T) {
+	w := newWorld(t, nil)
+	w.teach(question(original), "blue")
+	w.expect(question(paraphrase), Serve, reasonSimilar)
+	if len(w.tier.texts.young) != 1 {
+		t.Fatalf("%d held ready", len(w.tier.texts.young))
+	}
+	if n, err := w.tier.Purge(t.Context(), Which{Tenant: "org:acme"}); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if n := len(w.tier.texts.young) + len(w.tier.texts.old); n != 0 {
+		t.Errorf("%d held ready", n)
+	}
+}

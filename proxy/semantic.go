@@ -67,8 +67,15 @@ func (x *exchange) semantic(ctx context.Context, ask CacheAsk) *Answer {
 	}
 	c := x.answerOf(ctx, found.Key, ask)
 	if c == nil {
-		found.Gone()
-		x.rec.Semantic.Verdict, x.rec.Semantic.Reason = record.SemanticMiss, "answer_gone"
+		reason := "answer_gone"
+		switch {
+		case ctx.Err() != nil: // it was not waited for
+		case ask.Created > 0:
+			reason = "too_old" // for this request; others may take it
+		default:
+			found.Gone()
+		}
+		x.rec.Semantic.Verdict, x.rec.Semantic.Reason = record.SemanticMiss, reason
 		return x.joinAlike(ctx, &found, ask)
 	}
 	x.delay(ctx)

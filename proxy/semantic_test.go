@@ -76,10 +76,13 @@ func (c *shelfCache) Key(s CacheScope, canonical []byte) ([32]byte, int64) {
 	return sha256.Sum256(fmt.Appendf(nil, "%q %q", s, canonical)), 0
 }
 
-func (c *shelfCache) Get(key [32]byte, _ CacheAsk) (*Cached, bool) {
+func (c *shelfCache) Get(key [32]byte, ask CacheAsk) (*Cached, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.body[key]
+	if ok && e.Created < ask.Created {
+		return nil, false
+	}
 	return e, ok
 }
 
@@ -245,6 +248,17 @@ func TestAnswerThatIsGoneIsAMiss(t *testing.T) {
 	_, body := w.ask(chatOf("the capital of France, which is it?", ""))
 	if *calls != 2 || f.gone != 1 || !strings.Contains(body, "answer 2") || c.last(t).Semantic.Reason != "answer_gone" {
 		t.Errorf("%d calls, %d gone, %s, %+v", *calls, f.gone, body, c.last(t).Semantic)
+	}
+}
+
+// TestAnswerThatIsTooOldForOneStaysForOthers: a request that takes only newer answers
+// does not take the entry from those who take it.
+func TestAnswerThatIsTooOldForOneStaysForOthers(t *testing.T) {
+	w, f, c, _, calls := semanticWorld(t)
+	w.ask(chatOf("what is the capital of France?", ""))
+	w.ask(chatOf("the capital of France, which is it?", ""), "Cache-Control", "max-age=10")
+	if *calls != 2 || f.gone != 0 || c.last(t).Semantic.Verdict != record.SemanticMiss || c.last(t).Semantic.Reason != "too_old" {
+		t.Errorf("%d calls, %d gone, %+v", *calls, f.gone, c.last(t).Semantic)
 	}
 }
 

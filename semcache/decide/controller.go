@@ -70,6 +70,12 @@ type Controller struct {
 	Off      bool
 }
 
+// Sound says whether observing labels can have led to it: what is stored of a
+// controller may be damaged, and a level without bounds would let anything be served.
+func (c Controller) Sound() bool {
+	return c.Level >= loosest && c.Level <= tightest && c.Floor > loosest && c.Floor <= tightest+1 && c.Bad <= c.All
+}
+
 // Bar is the lower bound that a decision must reach to be served, from 0 to 1. Above
 // 1 nothing reaches it.
 func (c Controller) Bar(delta float64) float64 {

@@ -159,7 +159,7 @@ func (l *look) run(ctx context.Context) Found {
 		return Found{Verdict: Ineligible, Reason: "ineligible:" + why}
 	}
 	l.normal = decide.Normalize(q.Text)
-	v := &Visit{name: q.In.Tenant, tenant: tenantOf(q.In.Tenant), route: q.In.Route, scope: q.In.scope(t.embedder.ID()), text: q.Text, policy: q.Policy, read: q.Read}
+	v := &Visit{name: q.In.Tenant, tenant: tenantOf(q.In.Tenant), route: q.In.Route, scope: q.scope(t.embedder.ID()), text: q.Text, policy: q.Policy, read: q.Read}
 	v.id = entryID(v.scope, l.normal)
 	l.visit, l.control = v, t.controls.get(v.route, q.Policy.Delta)
 	f := l.find(ctx)
@@ -223,7 +223,7 @@ func (l *look) same(c near) (f Found, done bool) {
 // nil for the entry's own.
 func (l *look) unusable(c *near, asked *decide.Text) string {
 	switch {
-	case c.expires <= l.now:
+	case c.expires <= l.now, l.now-c.created >= ledger.Instant(l.q.Policy.TTL): // whoever made it may have wanted it longer
 		return reasonExpired
 	case c.history.Quarantined():
 		return reasonApart

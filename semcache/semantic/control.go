@@ -50,6 +50,10 @@ func keyOfControl(route string, delta float64) controlKey {
 
 // controls is every control.
 type controls struct {
+	// writing is held while one moves and is stored, so that the stored forms of one come
+	// in their order. It is taken before mu.
+	writing sync.Mutex
+
 	mu sync.RWMutex
 	of map[controlKey]*control
 }
@@ -132,8 +136,10 @@ type Moved struct {
 
 // observe moves the control of a route.
 func (t *Tier) observe(v *Visit, l decide.Label, lower float64, would bool) {
+	t.controls.writing.Lock()
 	k, did := t.controls.observe(v.route, v.policy.Delta, l, lower, would)
 	t.keepControl(&k)
+	t.controls.writing.Unlock()
 	if did == decide.Kept {
 		return
 	}
@@ -146,6 +152,8 @@ func (t *Tier) observe(v *Visit, l decide.Label, lower float64, would bool) {
 // Reset begins anew what was measured of a route, or of all for "": so that one that
 // was turned off serves again. It returns how many bounds of error there were.
 func (t *Tier) Reset(route string) int {
+	t.controls.writing.Lock()
+	defer t.controls.writing.Unlock()
 	list := t.controls.reset(route)
 	for i := range list {
 		t.keepControl(&list[i])
@@ -198,7 +206,7 @@ func decodeControl(b []byte) (k control, ok bool) {
 		k.Seen[i] = decide.Marks{Good: uint32(in.length(decide.MaxTally)), Bad: uint32(in.length(decide.MaxTally))}
 	}
 	k.route = string(in.b)
-	if in.bad || k.Bad > k.All || !(k.delta > 0 && k.delta < 1) {
+	if in.bad || !k.Sound() || !(k.delta > 0 && k.delta < 1) {
 		return k, false
 	}
 	k.Measured = decide.Remember(k.Controller, k.Seen, k.delta)

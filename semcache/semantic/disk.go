@@ -83,13 +83,15 @@ func (t *Tier) erase(tenant tenantID, s *Scope, id *EntryID) {
 	t.apply(b, "delete an entry")
 }
 
-// eraseSeats deletes what is stored of entries that have gone from memory.
+// eraseSeats deletes what is stored, and held ready, of entries that have gone from
+// their tenancy.
 func (t *Tier) eraseSeats(tenant tenantID, gone []*seat) {
 	if len(gone) == 0 {
 		return
 	}
 	b := t.store.NewBatch()
 	for _, p := range gone {
+		t.texts.remove(textKey{p.scope, p.id})
 		drop(b, appendKey(nil, roomEntry, tenant, &p.scope, &p.id))
 		drop(b, appendKey(nil, roomHistory, tenant, &p.scope, &p.id))
 	}

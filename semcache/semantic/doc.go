@@ -40,7 +40,7 @@
 // # Concurrency
 //
 // All methods are safe for concurrent use. Each tenancy has one lock; no two locks of
-// this package are held at once but a tenancy's beside the index's own. [Tier.Close]
+// this package are held at once but a tenancy's beside the index's own, and the controls' two. [Tier.Close]
 // ends the goroutines, which are the learners and the sweeper.
 //
 // # Tests

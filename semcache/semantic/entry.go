@@ -83,16 +83,19 @@ func (e *entry) similarity(v []float32) float32 {
 	return dot * e.scale
 }
 
-// decodeEntry reads a stored form. It keeps no part of b.
+// decodeEntry reads a stored form. It keeps no part of b. Where there is a sealer, only
+// what it has sealed is an entry.
 func decodeEntry(b []byte, seal Sealer, bound []byte) (*entry, error) {
 	if len(b) < entryHeader || b[0] != entryVersion || b[1]&^entrySealed != 0 || binary.BigEndian.Uint32(b[2:]) != sum(bound, b[entryHeader:]) {
 		return nil, errDamaged
 	}
 	payload := b[entryHeader:]
-	if b[1]&entrySealed != 0 {
-		if seal == nil {
-			return nil, fmt.Errorf("%w: it is sealed, and there is no key", errDamaged)
-		}
+	switch sealed := b[1]&entrySealed != 0; {
+	case sealed && seal == nil:
+		return nil, fmt.Errorf("%w: it is sealed, and there is no key", errDamaged)
+	case seal != nil && !sealed:
+		return nil, fmt.Errorf("%w: it is in clear, so that anybody may have written it", errDamaged)
+	case sealed:
 		var err error
 		if payload, err = seal.Open(nil, payload, bound); err != nil {
 			return nil, fmt.Errorf("%w: %w", errDamaged, err)

@@ -3,6 +3,7 @@ package semantic
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"time"
 
 	"purser/ledger"
@@ -23,19 +24,37 @@ type Lesson struct {
 // that would have been given instead, or might. It does not wait: when too much is to
 // be learned already, the lesson is lost.
 func (t *Tier) Learn(l Lesson) {
-	if l.Visit != nil {
-		t.later(func() { t.learn(&l) })
+	if l.Visit == nil {
+		return
+	}
+	size := int64(len(l.Answer))
+	if t.waiting.Add(size) > maxWaiting {
+		t.waiting.Add(-size)
+		t.count.add(countLost)
+		return
+	}
+	queued := t.later(func() {
+		t.learn(&l)
+		t.waiting.Add(-size)
+	})
+	if !queued {
+		t.waiting.Add(-size)
 	}
 }
 
+// maxWaiting bounds the answers that wait to be learned from, in bytes.
+const maxWaiting = 64 << 20
+
 // later has work done in the background, if there is room for it.
-func (t *Tier) later(do func()) {
+func (t *Tier) later(do func()) bool {
 	t.busy.Add(1)
 	select {
 	case t.work <- do:
+		return true
 	default:
 		t.busy.Done()
 		t.count.add(countLost)
+		return false
 	}
 }
 
@@ -78,6 +97,9 @@ func (t *Tier) learn(l *Lesson) {
 // needs no entry of its own: the one that is there would have been given, and is right.
 func (t *Tier) compare(ctx context.Context, l *Lesson, fresh string) bool {
 	v, c := l.Visit, l.Visit.compare
+	if c.answer == l.Key {
+		return false // it was gone, and was made anew in its own place
+	}
 	body, ok := t.answers.Answer(ctx, c.answer, t.now())
 	if !ok {
 		t.count.reason(reasonGone)
@@ -161,10 +183,13 @@ func (t *Tier) embed(ctx context.Context, text string, limit time.Duration) []fl
 		t.count.add(countEmbedResting)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	call, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	v := make([]float32, t.embedder.Dim())
-	err := t.embedder.Embed(ctx, v, text)
+	err := t.embedder.Embed(call, v, text)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return nil // whoever asks has gone: that says nothing of the embedder
+	}
 	if err == nil && !unit(v) {
 		err = errNotUnit
 	}

@@ -46,6 +46,19 @@ func (p *Parts) scope(embedder string) (s Scope) {
 	return s
 }
 
+// volatileRules is added to the rules of questions whose policy keeps answers about now,
+// or about the asker: they are none to others.
+const volatileRules = "\x00volatile"
+
+// scope is that of the parts, under the policy.
+func (q *Question) scope(embedder string) Scope {
+	in := q.In
+	if q.Policy.Volatile {
+		in.Rules += volatileRules
+	}
+	return in.scope(embedder)
+}
+
 // entryID names the entry of a question by its normal form.
 func entryID(s Scope, normal string) (id EntryID) {
 	h := sha256.New()

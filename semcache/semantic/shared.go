@@ -44,8 +44,10 @@ func (l *look) elsewhere(ctx context.Context) (f Found, done bool) {
 		}
 		if done {
 			one.at = nil
-			t.count.add(countSharedFound)
-			t.later(func() { t.adopt(v, n.ID, e) })
+			if l.trace == nil {
+				t.count.add(countSharedFound)
+				t.later(func() { t.adopt(v, n.ID, e) })
+			}
 			return one, true
 		}
 		if f.Reason == "" {
@@ -56,7 +58,13 @@ func (l *look) elsewhere(ctx context.Context) (f Found, done bool) {
 	return f, false
 }
 
-// adopt makes an entry of the shared tier one of this node's.
+// adopt makes an entry of the shared tier one of this node's, unless there is one: that
+// may be newer, and more is known of it.
 func (t *Tier) adopt(v *Visit, id EntryID, e *entry) {
+	if n := t.known(v.tenant); n != nil {
+		if _, here := n.find(&v.scope, &id); here {
+			return
+		}
+	}
 	t.place(v, id, e)
 }

@@ -121,10 +121,11 @@ type Tier struct {
 	curve    curve
 	pause    pause // of the embedder
 
-	work  chan func()
-	busy  sync.WaitGroup // what was queued and is not done
-	stop  chan struct{}
-	ended sync.WaitGroup
+	work    chan func()
+	waiting atomic.Int64   // bytes of answers in work
+	busy    sync.WaitGroup // what was queued and is not done
+	stop    chan struct{}
+	ended   sync.WaitGroup
 }
 
 // Open reads what is stored and starts the work in the background. The tier must be

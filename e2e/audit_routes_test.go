@@ -22,6 +22,7 @@ import (
 var unaudited = map[string]string{
 	"POST /admin/v1/policies/explain":       "a question",
 	"POST /admin/v1/routes/explain":         "a question",
+	"POST /admin/v1/semcache/explain":       "a question",
 	"POST /admin/v1/credentials/{id}/match": "a question",
 	"POST /admin/v1/logout":                 "of a browser's session, which this test has not; TestPeopleLogIn... has one",
 }
@@ -111,9 +112,21 @@ func probes(tomorrow string) (list []probed) {
 		"agent": {`{"name":"a"}`, `{"name":"b"}`}, "route": {`{"model":"a"}`, `{"model":"b"}`}, "loop": {`{"repeats":5}`, `{"repeats":6}`},
 		"redaction": {`{"detectors":["CREDIT_CARD"],"action":"block"}`, `{"detectors":["CREDIT_CARD"],"action":"mask"}`},
 		"policy":    {`{"rules":[{"id":"r","outcome":"warn"}]}`, `{"rules":[{"id":"s","outcome":"warn"}]}`},
-		"webhook":   {`{"url":"https://example.com/a","secret":"ear"}`, `{"url":"https://example.com/b","secret":"ear"}`},
+		"lever":     {`{"cache":{"ttl":"1m"}}`, `{"cache":{"ttl":"2m"}}`},
+		"prompt":    {`{"description":"a"}`, `{"description":"b"}`},
+		"router": {
+			`{"embedder":"e","dim":1,"alpha":0.5,"top":1,"candidates":[{"id":"a"},{"id":"b"}],"clusters":[{"centroid":"AQ==","quality":[0.5,0.6],"seen":[1,1]}]}`,
+			`{"embedder":"e","dim":1,"alpha":0.6,"top":1,"candidates":[{"id":"a"},{"id":"b"}],"clusters":[{"centroid":"AQ==","quality":[0.5,0.6],"seen":[1,1]}]}`,
+		},
+		"webhook": {`{"url":"https://example.com/a","secret":"ear"}`, `{"url":"https://example.com/b","secret":"ear"}`},
 	}
 	for _, k := range governance.Kinds {
+		if k.Name == "template" { // whose versions never change
+			list = append(list,
+				probed{"PUT /admin/v1/templates/{id}", "/admin/v1/templates/x@1", `{"system":"a"}`, "template.put template/x@1", false, true},
+				probed{"DELETE /admin/v1/templates/{id}", "/admin/v1/templates/x@1", ``, "template.delete template/x@1", true, false})
+			continue
+		}
 		put, del := "PUT /admin/v1/"+k.Plural+"/{id}", "DELETE /admin/v1/"+k.Plural+"/{id}"
 		path := "/admin/v1/" + k.Plural + "/x"
 		list = append(list,
@@ -152,6 +165,8 @@ func probes(tomorrow string) (list []probed) {
 		{token, "", `{"name":"t","role":"finance"}`, "admintoken.put admintoken/", false, true},
 		{"POST /admin/v1/tokens/{id}/revoke", token, ``, "admintoken.put admintoken/%s", true, true},
 		{"POST /admin/v1/cache/purge", "", `{"tag":"x"}`, "cache.purge cache", false, true},
+		{"POST /admin/v1/semcache/purge", "", `{"tenant":"key:x"}`, "semcache.purge semcache", false, true},
+		{"POST /admin/v1/semcache/reset", "", `{}`, "semcache.reset semcache", false, true},
 		{"POST /admin/v1/cluster/tokens", "", `{}`, "?token.create", false, true},
 		{"POST /admin/v1/cluster/nodes/{id}/{change}", "/admin/v1/cluster/nodes/e2e-2/drain", ``, "node.draining node/e2e-2", true, true},
 		{"POST /admin/v1/cluster/nodes/{id}/{change}", "/admin/v1/cluster/nodes/e2e-2/resume", ``, "node.active node/e2e-2", true, true},

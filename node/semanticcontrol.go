@@ -110,6 +110,9 @@ func (c control) PurgeSemcache(ctx context.Context, p admin.SemcachePurge) (out 
 		if err != nil || len(p.Entry) != 16 || p.Tenant != "" || p.Scope != "" {
 			return out, admin.Invalid("entry is 16 hexadecimal digits, and stands alone")
 		}
+		if err := c.n.noted(ctx, change{action: "semcache.purge", target: "semcache", after: p}); err != nil {
+			return out, err
+		}
 		out.Removed, err = tier.PurgeEntry(ctx, name)
 		return out, purged(err)
 	}
@@ -120,6 +123,9 @@ func (c control) PurgeSemcache(ctx context.Context, p admin.SemcachePurge) (out 
 			return out, admin.Invalid("scope is 64 hexadecimal digits")
 		}
 		copy(w.Scope[:], b)
+	}
+	if err := c.n.noted(ctx, change{action: "semcache.purge", target: "semcache", after: p}); err != nil {
+		return out, err
 	}
 	out.Removed, err = tier.Purge(ctx, w)
 	return out, purged(err)
@@ -134,9 +140,12 @@ func purged(err error) error {
 }
 
 // ResetSemcache implements admin.Semcache.
-func (c control) ResetSemcache(_ context.Context, r admin.SemcacheReset) (out admin.SemcachePurged, err error) {
+func (c control) ResetSemcache(ctx context.Context, r admin.SemcacheReset) (out admin.SemcachePurged, err error) {
 	tier, err := c.theSemantic()
 	if err != nil {
+		return out, err
+	}
+	if err := c.n.noted(ctx, change{action: "semcache.reset", target: "semcache", after: r}); err != nil {
 		return out, err
 	}
 	if out.Removed = tier.Reset(r.Route); out.Removed == 0 && r.Route != "" {

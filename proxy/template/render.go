@@ -168,6 +168,7 @@ type writer struct {
 	t     *Template
 	texts map[string]string
 	own   map[string][]byte // what the body has of what the template speaks of
+	named bool              // the body names it by [Native]
 	out   []byte
 }
 
@@ -185,6 +186,11 @@ func (w *writer) take(body []byte) error {
 		}
 		if a, ok := aliases[name]; ok && w.speaks(a) {
 			name = a
+		}
+		if w.form == Responses && name == Native {
+			_, ok, err := readNamed(body[from:to], Native)
+			w.named = w.named || ok
+			return err
 		}
 		if !w.speaks(name) {
 			return nil
@@ -211,7 +217,7 @@ func (w *writer) write(body []byte) ([]byte, error) {
 		case Member, w.list:
 			return false
 		case Native:
-			return w.form != Responses
+			return !w.named
 		case w.system, "system_instruction":
 			return w.system == "" || w.t.spec.System == ""
 		}

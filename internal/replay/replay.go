@@ -289,7 +289,7 @@ func (w *world) price(s *Sum, q *Request, u price.Usage) costed {
 	uncached := rate.Cost(&u, q.Tier)
 	u[price.InputText] += cut
 	whole := rate.Cost(&u, q.Tier)
-	c.baseline = was.Cost(&u, q.Tier)
+	c.baseline = was.Cost(&u, q.Tier) + q.Routed
 	c.native, c.compressed, c.routed = uncached-c.cost, whole-uncached, c.baseline-whole
 	return c
 }

@@ -210,3 +210,24 @@ func TestGroupsAddUp(t *testing.T) {
 		t.Errorf("%d groups with %+v, in all %+v", len(r.Groups), sum, r.Replayed)
 	}
 }
+
+// TestWhatRoutingSavedStays: a scenario that does not speak of routing leaves what the
+// route saved as it was recorded, and one that does counts from the same baseline.
+func TestWhatRoutingSavedStays(t *testing.T) {
+	list := priced(t, call(0, "gpt-4o-mini", 1_000_000, 0)) // $0.15
+	text := fmt.Sprintf(`{"id":"a","at":"2026-11-01T00:00:00Z","dimensions":{"model":"gpt-4o-mini","provider":"openai"},"model":"smart","outcome":"completed","usage":{"input":1000000},"cost_nanousd":%d,"baseline_nanousd":%d,"savings_nanousd":{"routing":%d}}`,
+		list[0].Cost, list[0].Cost+5_000, 5_000)
+	list, err := ReadRecords(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]*Scenario{"nothing": {}, "compressed": {Kept: 0.5}, "routed elsewhere": {Routing: []Rule{{Model: "gpt-4o"}}}} {
+		r := Run(list, s, price.Embedded(), nil)
+		if r.Replayed.Baseline != r.Recorded.Baseline || r.Replayed.Cost+saved(&r.Replayed) != r.Replayed.Baseline {
+			t.Errorf("%s: the baseline is %d, recorded %d; cost %d, saved %+v", name, r.Replayed.Baseline, r.Recorded.Baseline, r.Replayed.Cost, r.Replayed.Saved)
+		}
+		if name == "nothing" && r.Replayed.Saved[Routing] != 5_000 {
+			t.Errorf("%s: %+v", name, r.Replayed.Saved)
+		}
+	}
+}

@@ -138,12 +138,26 @@ func (t *Template) Render(f Form, body []byte, values Values) (Rendered, error) 
 	if err != nil {
 		return Rendered{}, err
 	}
+	if n := t.size(texts); n > maxText {
+		return Rendered{}, fmt.Errorf("its text would have %d bytes, the most is %d", n, maxText)
+	}
 	w := writer{layout: layouts[f], form: f, t: t, texts: texts, own: map[string][]byte{}}
 	if err := w.take(body); err != nil {
 		return Rendered{}, err
 	}
 	out, err := w.write(body)
 	return Rendered{Body: out, Stable: t.stable(texts)}, err
+}
+
+// size is how many bytes of text the template makes of its variables' texts. A variable
+// may stand in many places.
+func (t *Template) size(texts map[string]string) (n int) {
+	for _, pieces := range append([][]piece{t.system}, t.messages...) {
+		for _, p := range pieces {
+			n += len(p.text) + len(texts[p.variable])
+		}
+	}
+	return n
 }
 
 // stable counts the text before the first value that changes.

@@ -271,3 +271,16 @@ func FuzzRender(f *testing.F) {
 		}
 	})
 }
+
+// TestAValueThatStandsOftenIsBounded: what a small request becomes has a limit, and no
+// memory is taken before it is known to be within.
+func TestAValueThatStandsOftenIsBounded(t *testing.T) {
+	tpl := compiled(t, `{"messages":[{"role":"user","content":"`+strings.Repeat("{{q}}", 1000)+`"}],"variables":{"q":{}}}`)
+	value := func(n int) Values { return Values{"q": json.RawMessage(`"` + strings.Repeat("a", n) + `"`)} }
+	if _, err := tpl.Render(Chat, []byte(`{}`), value(8000)); err != nil {
+		t.Errorf("8 MB: %v", err)
+	}
+	if r, err := tpl.Render(Chat, []byte(`{}`), value(60_000)); err == nil {
+		t.Errorf("a body of %d bytes", len(r.Body))
+	}
+}

@@ -152,6 +152,10 @@ func (w *world) play(s *Sum, q *Request) {
 	s.Requests = 1
 	refused := q.Outcome == Refused && w.s.Budgets == nil
 	if q.Outcome == Other || refused {
+		if q.Cost > 0 && !w.admit(q, q.Cost, &price.Usage{}) { // it was charged what it held
+			s.Refused, s.Denied = 1, q.Cost
+			return
+		}
 		s.Cost, s.Baseline = q.Cost, max(q.Baseline, q.Cost)
 		if refused {
 			s.Refused = 1
@@ -168,8 +172,8 @@ func (w *world) play(s *Sum, q *Request) {
 		s.save(ExactCache, c.baseline)
 		return
 	}
-	if !w.admit(q, c.cost, &c.usage) {
-		s.Refused, s.Denied = 1, c.cost
+	if cost := c.cost + q.Retries; !w.admit(q, cost, &c.usage) {
+		s.Refused, s.Denied = 1, cost
 		return
 	}
 	w.fill(q)

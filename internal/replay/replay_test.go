@@ -231,3 +231,27 @@ func TestWhatRoutingSavedStays(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatWasChargedWithoutUsageIsSpent: a call that was charged its hold, and attempts
+// that failed and were billed, take room of budgets like any other.
+func TestWhatWasChargedWithoutUsageIsSpent(t *testing.T) {
+	limit := []ledger.Budget{{ID: "cap", Unit: ledger.USD, Limit: 3_000, Window: ledger.Window{Kind: ledger.Total}}}
+	held := Request{At: noon, Cost: 2_000, Baseline: 2_000, Outcome: Other}
+	later := held
+	later.At++
+	if r := Run([]Request{held, later}, &Scenario{Budgets: limit}, price.Embedded(), nil); r.Replayed.Cost != 2_000 || r.Replayed.Refused != 1 || r.Replayed.Denied != 2_000 {
+		t.Errorf("calls without usage: %+v", r.Replayed)
+	}
+	retried := priced(t, call(0, "gpt-4o-mini", 1, 0))[0]
+	retried.Retries = 2_000
+	retried.Cost, retried.Baseline = retried.Cost+2_000, retried.Baseline+2_000
+	list := []Request{retried, retried}
+	if r := Run(list, &Scenario{Budgets: limit}, price.Embedded(), nil); r.Replayed.Cost != retried.Cost || r.Replayed.Refused != 1 || r.Replayed.Denied != retried.Cost {
+		t.Errorf("calls that were tried again: %+v", r.Replayed)
+	}
+	free := Request{At: noon, Outcome: Other}
+	one := []ledger.Budget{{ID: "one", Unit: ledger.Requests, Limit: 1, Window: ledger.Window{Kind: ledger.Total}}}
+	if r := Run([]Request{free, free}, &Scenario{Budgets: one}, price.Embedded(), nil); r.Replayed.Refused != 0 {
+		t.Errorf("requests that came to no call: %+v", r.Replayed)
+	}
+}

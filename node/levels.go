@@ -50,8 +50,16 @@ func (m *member) readable(level uint32) bool {
 func levelIn(d *directory.State) uint32 {
 	isGateway := func(n *directory.Node) bool { return n.Role == directory.Gateway }
 	isLever := func(k directory.ObjectKind) bool { return k >= directory.ObjectLever }
+	routed := func() bool {
+		for o := range d.Objects(directory.ObjectRoute) {
+			if raftfsm.ObjectLevel(o.Kind, o.Spec) == raftfsm.LeverLevel {
+				return true
+			}
+		}
+		return false
+	}
 	switch {
-	case slices.ContainsFunc(d.ObjectKinds(), isLever):
+	case slices.ContainsFunc(d.ObjectKinds(), isLever) || routed():
 		return raftfsm.LeverLevel
 	case d.Governed():
 		return raftfsm.GovernanceLevel

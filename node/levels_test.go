@@ -37,6 +37,9 @@ func TestWhatIsInTheLogCanBeProposed(t *testing.T) {
 	object.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectOrg, ID: "a"}, Expect: directory.AnyVersion, Spec: []byte("{}")})
 	lever := directory.New()
 	lever.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectLever, ID: "a"}, Expect: directory.AnyVersion, Spec: []byte("{}")})
+	routed, alias := directory.New(), directory.New()
+	routed.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectRoute, ID: "a"}, Expect: directory.AnyVersion, Spec: []byte(`{"candidates":[{"model":"m"}]}`)})
+	alias.Apply(1, directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectRoute, ID: "a"}, Expect: directory.AnyVersion, Spec: []byte(`{"model":"m"}`)})
 	raised.Apply(1, directory.RaiseAlerts{Raises: []directory.Raise{{Key: "k", Rank: 1, Until: 9, Type: "t", Body: []byte("{}")}}})
 	raised.Apply(20, directory.RaiseAlerts{Raises: []directory.Raise{{Key: "k"}}})
 	children := directory.New()
@@ -49,7 +52,7 @@ func TestWhatIsInTheLogCanBeProposed(t *testing.T) {
 		want  uint32
 	}{
 		"nothing": {directory.New(), 0}, "a gateway": {gateway, raftfsm.GatewayLevel},
-		"an object": {object, raftfsm.GovernanceLevel}, "a lever": {lever, raftfsm.LeverLevel}, "a child of a key": {children, raftfsm.GovernanceLevel}, "an alert that is over": {raised, raftfsm.GovernanceLevel},
+		"an object": {object, raftfsm.GovernanceLevel}, "a lever": {lever, raftfsm.LeverLevel}, "a route with candidates": {routed, raftfsm.LeverLevel}, "another name of a model": {alias, raftfsm.GovernanceLevel}, "a child of a key": {children, raftfsm.GovernanceLevel}, "an alert that is over": {raised, raftfsm.GovernanceLevel},
 	} {
 		if got := levelIn(c.state); got != c.want {
 			t.Errorf("%s: level %d, want %d", name, got, c.want)

@@ -89,6 +89,8 @@ func (c control) putSpec(ctx context.Context, k *governance.Kind, id string, exp
 			if spec, err := governance.Encode(read); err != nil || !bytes.Equal(spec, o.Spec) {
 				return admin.Object{}, admin.Conflict("version " + strconv.FormatInt(v, 10) + " of the template " + name + " is there, and versions never change: push the next one")
 			}
+		} else if version != 0 && version != directory.AnyVersion {
+			return admin.Object{}, admin.Conflict("template " + id + " is not there, or this node has not seen it yet: read it again")
 		}
 		version = 0 // never changed: made, or there as it is
 	}

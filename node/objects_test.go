@@ -1,8 +1,11 @@
 package node
 
 import (
+	"encoding/json"
+	"errors"
 	"testing"
 
+	"purser/api/admin"
 	"purser/internal/access"
 	"purser/internal/governance"
 )
@@ -15,5 +18,14 @@ func TestEveryKindOfObjectHasPermissions(t *testing.T) {
 				t.Errorf("there is no permission %s", p)
 			}
 		}
+	}
+}
+
+// TestATemplateThatIsGoneIsNotChanged: a change of one that was deleted makes none anew.
+func TestATemplateThatIsGoneIsNotChanged(t *testing.T) {
+	n, _ := loneNode(t)
+	_, err := control{n}.PutObject(t.Context(), "templates", "support@1", admin.Version(7), json.RawMessage(`{"system":"You help."}`))
+	if fault := (*admin.Fault)(nil); !errors.As(err, &fault) || fault.Code != "conflict" {
+		t.Errorf("%v", err)
 	}
 }

@@ -34,13 +34,12 @@ func (p *outcomePeers) close() {
 	}
 }
 
-// outcomeWait bounds the wait for what other nodes know of a request.
+// outcomeWait bounds the wait for what other nodes know of one request. What they have
+// heard altogether takes longer to read: its caller says how long.
 const outcomeWait = 2 * time.Second
 
-// each asks every other node at once, and returns when all have answered.
+// each asks every other node at once, and returns when all have answered, or ctx is done.
 func (p *outcomePeers) each(ctx context.Context, ask func(ctx context.Context, node, address string) error) error {
-	ctx, cancel := context.WithTimeout(ctx, outcomeWait)
-	defer cancel()
 	var mu sync.Mutex
 	var errs []error
 	var asking sync.WaitGroup
@@ -74,6 +73,8 @@ func (p *outcomePeers) each(ctx context.Context, ask func(ctx context.Context, n
 // report gives an outcome to the node that has the record. A node that does not answer
 // is an error only where no other knows the request.
 func (p *outcomePeers) report(ctx context.Context, o proxy.Outcome) (kept int64, first, known bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, outcomeWait)
+	defer cancel()
 	var mu sync.Mutex
 	err = p.each(ctx, func(ctx context.Context, node, address string) error {
 		out, err := p.clients.Outcome(ctx, node, address, &pb.OutcomeRequest{Request: o.Request, Key: o.Key, Org: o.Org, Quality: o.Quality, At: int64(o.At)})

@@ -52,6 +52,9 @@ func (x *exchange) attribute() *dialect.Error {
 	if err := x.rules.Complete(d); err != nil {
 		return dialect.NewError(dialect.CodeInvalidDim, "", "%s", err.Error())
 	}
+	if e := x.mayUseTemplate(); e != nil {
+		return e
+	}
 	for _, r := range x.key.Required {
 		if d.Get(r) == "" {
 			return dialect.NewError(dialect.CodeMissingDim, "", "this key requires the dimension %s: send the header %s", r, headerOf(r))

@@ -35,7 +35,7 @@ func (x *exchange) book(b *bill, u price.Usage) {
 		u[price.InputText] = max(0, u[price.InputText]+cut)
 		step(record.LeverCompression, b.rate.Cost(&u, b.tier))
 	}
-	if instead := x.route_.instead; instead != nil && instead != b.rate {
+	if instead := x.route_.instead; instead != nil && instead != x.route_.rate { // the baseline itself is routed nowhere else, in whichever region
 		step(record.LeverRouting, instead.Cost(&u, b.tier))
 	}
 }

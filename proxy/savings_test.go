@@ -72,3 +72,26 @@ func TestWritesThatNobodyReadsAreALoss(t *testing.T) {
 		t.Errorf("savings %+v", s)
 	}
 }
+
+// TestTheBaselineItselfSavesNothing: where the baseline's own model answers, in a region
+// that costs more, routing has neither saved nor lost.
+func TestTheBaselineItselfSavesNothing(t *testing.T) {
+	prices := price.Embedded()
+	find := func(model string) *price.Rate {
+		r, ok := prices.FindIn("anthropic", "", model, 1_790_000_000*ledger.Second)
+		if !ok {
+			t.Fatalf("%s has no price", model)
+		}
+		return r
+	}
+	usual, regional := find("claude-haiku-4-5"), find("claude-opus-4-5")
+	u := price.Usage{price.InputText: 1000, price.OutputText: 10}
+	x := &exchange{}
+	x.route_.rate, x.route_.instead = usual, usual
+	b := bill{rate: regional, tier: price.Standard, priced: regional.Cost(&u, price.Standard)}
+	x.rec.Cost = b.priced
+	x.book(&b, u)
+	if x.sum(); len(x.rec.Savings) != 0 || x.rec.Baseline != x.rec.Cost {
+		t.Errorf("savings %+v, baseline %d of a cost of %d", x.rec.Savings, x.rec.Baseline, x.rec.Cost)
+	}
+}

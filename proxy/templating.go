@@ -93,8 +93,7 @@ var rareAt = bytes.IndexByte(memberOfBody, '_')
 
 var memberOfBody, memberOfResponses = []byte(`"` + template.Member + `"`), []byte(`"` + template.Native + `"`)
 
-// attributeTemplate names the template in the dimension "prompt", once the others are
-// known: they say whether the request may use it.
+// attributeTemplate names the template in the dimension "prompt".
 func (x *exchange) attributeTemplate() *dialect.Error {
 	p := &x.prompt
 	if p.Name == "" {
@@ -106,7 +105,14 @@ func (x *exchange) attributeTemplate() *dialect.Error {
 	}
 	d.Values[ledger.DimPrompt] = p.Name
 	x.rec.PromptVersion = p.Version
-	if p.Prompt != nil && !p.Prompt.Covers(d) {
+	return nil
+}
+
+// mayUseTemplate says whether the request may use the template that it names, once all
+// its dimensions are known, and what follows from them.
+func (x *exchange) mayUseTemplate() *dialect.Error {
+	p := &x.prompt
+	if p.Name != "" && p.Prompt != nil && !p.Prompt.Covers(&x.rec.Dims) {
 		return dialect.NewError(dialect.CodeTemplate, template.Member+".id", "this request may not use the template %q", p.Name)
 	}
 	return nil

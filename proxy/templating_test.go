@@ -99,6 +99,36 @@ func TestTemplatesThatCannotBeUsed(t *testing.T) {
 	withTemplate(t, w, nil)
 }
 
+// placedTemplates are templates where the team search is of the organisation acme.
+type placedTemplates struct{ templates }
+
+// Rules implements Governance.
+func (r placedTemplates) Rules() (Rules, error) { return r, nil }
+
+// Complete implements Rules.
+func (placedTemplates) Complete(d *ledger.Dimensions) error {
+	if d.Values[ledger.DimTeam] == "search" {
+		d.Values[ledger.DimOrg] = "acme"
+	}
+	return nil
+}
+
+// TestWhoMayUseATemplateFollowsFromWhatTheyAreOf: a prompt for an organisation is for
+// its teams.
+func TestWhoMayUseATemplateFollowsFromWhatTheyAreOf(t *testing.T) {
+	w := newWorld(t, answerJSON, nil)
+	withTemplate(t, w, map[string][]string{"org": {"acme"}})
+	all, _ := w.gateway.seams.Rules.(templates)
+	w.gateway.seams.Rules = placedTemplates{all}
+	const body = `{"purser_template":{"id":"support","variables":{"q":"why"}}}`
+	if a, got := w.ask(body, "x-purser-team", "search"); a.Status != 200 {
+		t.Errorf("a team of the organisation: %d %s", a.Status, got)
+	}
+	if a, got := w.ask(body, "x-purser-team", "ads"); a.Status != 404 {
+		t.Errorf("a team of none: %d %s", a.Status, got)
+	}
+}
+
 // TestATemplateGetsItsPartOfWhatTheProviderRemembered: of the tokens that it put at the
 // beginning, never more than was saved.
 func TestATemplateGetsItsPartOfWhatTheProviderRemembered(t *testing.T) {

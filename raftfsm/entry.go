@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -44,7 +45,7 @@ const (
 //	2  and Restore, Checkpoint, Release; ForgetNodes
 //	3  and AdmitGateway
 //	4  and governance: objects of the directory and what else rules requests
-//	5  and objects of levers, prompt templates and routers
+//	5  and objects of levers, prompt templates and routers, and routes with candidates
 const Level = 5
 
 const (
@@ -54,9 +55,34 @@ const (
 	GatewayLevel = 3
 	// GovernanceLevel is the level that has objects of the directory.
 	GovernanceLevel = 4
-	// LeverLevel is the level that has objects of the kinds from [directory.ObjectLever] on.
+	// LeverLevel is the level that has objects of the kinds from [directory.ObjectLever] on,
+	// and routes that are more than another name of a model.
 	LeverLevel = 5
 )
+
+// ObjectLevel is the level of an object. A build of an earlier one cannot read its spec,
+// and refuses every request as long as the object is there.
+func ObjectLevel(kind directory.ObjectKind, spec []byte) uint32 {
+	if kind >= directory.ObjectLever || kind == directory.ObjectRoute && !isAlias(spec) {
+		return LeverLevel
+	}
+	return GovernanceLevel
+}
+
+// isAlias says whether the spec of a route has the fields alone that routes have at
+// [GovernanceLevel].
+func isAlias(spec []byte) bool {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(spec, &fields) != nil {
+		return false
+	}
+	for name := range fields {
+		if name != "model" && name != "upstream" && name != "description" {
+			return false
+		}
+	}
+	return true
+}
 
 // maxEntry bounds an entry. The largest by far is the Register of a node that
 // comes back with every lease it may have: 2^17 of them at some 100 bytes.
@@ -99,10 +125,11 @@ func (m message) level() uint32 {
 		case directory.KindAdmitGateway:
 			return GatewayLevel
 		case directory.KindPutObject:
-			if len(m.body) > 2 && directory.ObjectKind(m.body[2]) >= directory.ObjectLever {
-				return LeverLevel
+			if c, err := directory.DecodeCommand(m.body); err == nil {
+				o := c.(directory.PutObject)
+				return ObjectLevel(o.Ref.Kind, o.Spec)
 			}
-			return GovernanceLevel
+			return GovernanceLevel // it is refused, whoever reads it
 		case directory.KindDeleteObject, directory.KindRaiseAlerts, directory.KindNoteDeliveries,
 			directory.KindWriteKey, directory.KindWriteSuspended, directory.KindRotateKey, directory.KindTouchKeys, directory.KindAdmitChild:
 			return GovernanceLevel

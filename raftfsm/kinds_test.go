@@ -134,3 +134,17 @@ func TestObjectsOfLeversAreOfTheirLevel(t *testing.T) {
 		}
 	}
 }
+
+// TestRoutesWithCandidatesAreOfTheirLevel: a build of an earlier level reads a route that
+// is another name of a model; of any other it would refuse all requests.
+func TestRoutesWithCandidatesAreOfTheirLevel(t *testing.T) {
+	for spec, want := range map[string]uint32{
+		`{"model":"m"}`: GovernanceLevel, `{"model":"m","upstream":"u","description":"d"}`: GovernanceLevel,
+		`{"candidates":[{"model":"m"}]}`: LeverLevel, `{"description":"d","strategy":"learned","candidates":[{"model":"m"}],"learner":"l"}`: LeverLevel,
+	} {
+		m := directoryMessage(directory.PutObject{Ref: directory.Ref{Kind: directory.ObjectRoute, ID: "a"}, Spec: []byte(spec)})
+		if m.level() != want || auditedMessage(&audit.Facts{Node: "n1"}, m).level() != want {
+			t.Errorf("the route %s is of level %d, want %d", spec, m.level(), want)
+		}
+	}
+}

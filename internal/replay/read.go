@@ -22,15 +22,16 @@ const maxLine = 16 << 20
 
 // line is what a replay wants of a usage record's JSON form.
 type line struct {
-	ID         string            `json:"id"`
-	At         time.Time         `json:"at"`
-	Dimensions map[string]string `json:"dimensions"`
-	Model      string            `json:"model"`
-	Tier       string            `json:"tier"`
-	Outcome    string            `json:"outcome"`
-	Usage      map[string]int64  `json:"usage"`
-	Cost       ledger.Amount     `json:"cost_nanousd"`
-	Baseline   ledger.Amount     `json:"baseline_nanousd"`
+	ID         string                   `json:"id"`
+	At         time.Time                `json:"at"`
+	Dimensions map[string]string        `json:"dimensions"`
+	Model      string                   `json:"model"`
+	Tier       string                   `json:"tier"`
+	Outcome    string                   `json:"outcome"`
+	Usage      map[string]int64         `json:"usage"`
+	Cost       ledger.Amount            `json:"cost_nanousd"`
+	Baseline   ledger.Amount            `json:"baseline_nanousd"`
+	Savings    map[string]ledger.Amount `json:"savings_nanousd"`
 	Shape      struct {
 		Before int64 `json:"tokens_before"`
 		After  int64 `json:"tokens_after"`
@@ -69,7 +70,7 @@ func ReadRecords(r io.Reader) (list []Request, err error) {
 }
 
 func (l *line) request() (q Request, err error) {
-	q = Request{At: ledger.Instant(l.At.UnixNano()), Asked: l.Model, Cost: l.Cost, Baseline: l.Baseline, Cut: max(0, l.Shape.Before-l.Shape.After)}
+	q = Request{At: ledger.Instant(l.At.UnixNano()), Asked: l.Model, Cost: l.Cost, Baseline: l.Baseline, Routed: l.Savings[Routing], Cut: max(0, l.Shape.Before-l.Shape.After)}
 	for name, v := range l.Dimensions {
 		ref, err := ledger.ParseDimRef(name)
 		if err != nil {

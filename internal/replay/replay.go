@@ -152,6 +152,10 @@ func (w *world) play(s *Sum, q *Request) {
 	s.Requests = 1
 	refused := q.Outcome == Refused && w.s.Budgets == nil
 	if q.Outcome == Other || refused {
+		if q.Cost > 0 && !w.admit(q, q.Cost, &price.Usage{}) { // it was charged what it held
+			s.Refused, s.Denied = 1, q.Cost
+			return
+		}
 		s.Cost, s.Baseline = q.Cost, max(q.Baseline, q.Cost)
 		if refused {
 			s.Refused = 1
@@ -168,8 +172,8 @@ func (w *world) play(s *Sum, q *Request) {
 		s.save(ExactCache, c.baseline)
 		return
 	}
-	if !w.admit(q, c.cost, &c.usage) {
-		s.Refused, s.Denied = 1, c.cost
+	if cost := c.cost + q.Retries; !w.admit(q, cost, &c.usage) {
+		s.Refused, s.Denied = 1, cost
 		return
 	}
 	w.fill(q)
@@ -289,7 +293,7 @@ func (w *world) price(s *Sum, q *Request, u price.Usage) costed {
 	uncached := rate.Cost(&u, q.Tier)
 	u[price.InputText] += cut
 	whole := rate.Cost(&u, q.Tier)
-	c.baseline = was.Cost(&u, q.Tier)
+	c.baseline = was.Cost(&u, q.Tier) + q.Routed
 	c.native, c.compressed, c.routed = uncached-c.cost, whole-uncached, c.baseline-whole
 	return c
 }

@@ -210,3 +210,48 @@ func TestGroupsAddUp(t *testing.T) {
 		t.Errorf("%d groups with %+v, in all %+v", len(r.Groups), sum, r.Replayed)
 	}
 }
+
+// TestWhatRoutingSavedStays: a scenario that does not speak of routing leaves what the
+// route saved as it was recorded, and one that does counts from the same baseline.
+func TestWhatRoutingSavedStays(t *testing.T) {
+	list := priced(t, call(0, "gpt-4o-mini", 1_000_000, 0)) // $0.15
+	text := fmt.Sprintf(`{"id":"a","at":"2026-11-01T00:00:00Z","dimensions":{"model":"gpt-4o-mini","provider":"openai"},"model":"smart","outcome":"completed","usage":{"input":1000000},"cost_nanousd":%d,"baseline_nanousd":%d,"savings_nanousd":{"routing":%d}}`,
+		list[0].Cost, list[0].Cost+5_000, 5_000)
+	list, err := ReadRecords(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]*Scenario{"nothing": {}, "compressed": {Kept: 0.5}, "routed elsewhere": {Routing: []Rule{{Model: "gpt-4o"}}}} {
+		r := Run(list, s, price.Embedded(), nil)
+		if r.Replayed.Baseline != r.Recorded.Baseline || r.Replayed.Cost+saved(&r.Replayed) != r.Replayed.Baseline {
+			t.Errorf("%s: the baseline is %d, recorded %d; cost %d, saved %+v", name, r.Replayed.Baseline, r.Recorded.Baseline, r.Replayed.Cost, r.Replayed.Saved)
+		}
+		if name == "nothing" && r.Replayed.Saved[Routing] != 5_000 {
+			t.Errorf("%s: %+v", name, r.Replayed.Saved)
+		}
+	}
+}
+
+// TestWhatWasChargedWithoutUsageIsSpent: a call that was charged its hold, and attempts
+// that failed and were billed, take room of budgets like any other.
+func TestWhatWasChargedWithoutUsageIsSpent(t *testing.T) {
+	limit := []ledger.Budget{{ID: "cap", Unit: ledger.USD, Limit: 3_000, Window: ledger.Window{Kind: ledger.Total}}}
+	held := Request{At: noon, Cost: 2_000, Baseline: 2_000, Outcome: Other}
+	later := held
+	later.At++
+	if r := Run([]Request{held, later}, &Scenario{Budgets: limit}, price.Embedded(), nil); r.Replayed.Cost != 2_000 || r.Replayed.Refused != 1 || r.Replayed.Denied != 2_000 {
+		t.Errorf("calls without usage: %+v", r.Replayed)
+	}
+	retried := priced(t, call(0, "gpt-4o-mini", 1, 0))[0]
+	retried.Retries = 2_000
+	retried.Cost, retried.Baseline = retried.Cost+2_000, retried.Baseline+2_000
+	list := []Request{retried, retried}
+	if r := Run(list, &Scenario{Budgets: limit}, price.Embedded(), nil); r.Replayed.Cost != retried.Cost || r.Replayed.Refused != 1 || r.Replayed.Denied != retried.Cost {
+		t.Errorf("calls that were tried again: %+v", r.Replayed)
+	}
+	free := Request{At: noon, Outcome: Other}
+	one := []ledger.Budget{{ID: "one", Unit: ledger.Requests, Limit: 1, Window: ledger.Window{Kind: ledger.Total}}}
+	if r := Run([]Request{free, free}, &Scenario{Budgets: one}, price.Embedded(), nil); r.Replayed.Refused != 0 {
+		t.Errorf("requests that came to no call: %+v", r.Replayed)
+	}
+}

@@ -15,6 +15,7 @@ type Request struct {
 	Usage    price.Usage // of the call that was answered; empty where none was made
 	Cost     ledger.Amount
 	Baseline ledger.Amount // recorded: what it would have cost without levers
+	Routed   ledger.Amount // recorded: what a route saved on the call against its baseline
 	Retries  ledger.Amount // in Cost: of calls that failed and were billed
 	Outcome  Outcome
 	Cut      int64  // tokens that compression took out

@@ -138,12 +138,26 @@ func (t *Template) Render(f Form, body []byte, values Values) (Rendered, error) 
 	if err != nil {
 		return Rendered{}, err
 	}
+	if n := t.size(texts); n > maxText {
+		return Rendered{}, fmt.Errorf("its text would have %d bytes, the most is %d", n, maxText)
+	}
 	w := writer{layout: layouts[f], form: f, t: t, texts: texts, own: map[string][]byte{}}
 	if err := w.take(body); err != nil {
 		return Rendered{}, err
 	}
 	out, err := w.write(body)
 	return Rendered{Body: out, Stable: t.stable(texts)}, err
+}
+
+// size is how many bytes of text the template makes of its variables' texts. A variable
+// may stand in many places.
+func (t *Template) size(texts map[string]string) (n int) {
+	for _, pieces := range append([][]piece{t.system}, t.messages...) {
+		for _, p := range pieces {
+			n += len(p.text) + len(texts[p.variable])
+		}
+	}
+	return n
 }
 
 // stable counts the text before the first value that changes.
@@ -168,6 +182,7 @@ type writer struct {
 	t     *Template
 	texts map[string]string
 	own   map[string][]byte // what the body has of what the template speaks of
+	named bool              // the body names it by [Native]
 	out   []byte
 }
 
@@ -185,6 +200,11 @@ func (w *writer) take(body []byte) error {
 		}
 		if a, ok := aliases[name]; ok && w.speaks(a) {
 			name = a
+		}
+		if w.form == Responses && name == Native {
+			_, ok, err := readNamed(body[from:to], Native)
+			w.named = w.named || ok
+			return err
 		}
 		if !w.speaks(name) {
 			return nil
@@ -211,7 +231,7 @@ func (w *writer) write(body []byte) ([]byte, error) {
 		case Member, w.list:
 			return false
 		case Native:
-			return w.form != Responses
+			return !w.named
 		case w.system, "system_instruction":
 			return w.system == "" || w.t.spec.System == ""
 		}

@@ -62,6 +62,7 @@ const (
 	maxEnum      = 256
 	maxBytes     = 1 << 20
 	usualBytes   = 64 << 10
+	maxText      = 8 << 20 // of what it makes of a request's values
 )
 
 var (

@@ -41,10 +41,11 @@ func TestEachDialectGetsTheTemplateFirst(t *testing.T) {
 			"seed": "7", "model": `"smart"`, "max_completion_tokens": "100", "temperature": "0.2", "messages.#": "5", "messages.0.role": `"system"`, "messages.0.content": `"You help with pens. Say {{."`,
 			"messages.2.role": `"assistant"`, "messages.3.content": `"why? (3)"`, "messages.4.content": `"more"`, "purser_template": "",
 		}},
-		"chat alone":         {Chat, `{` + named + `,"model":"gpt-5","max_tokens":5}`, map[string]string{"model": `"gpt-5"`, "max_tokens": "5", "max_completion_tokens": "", "messages.#": "4"}},
-		"responses, a text":  {Responses, `{` + named + `,"instructions":"Be brief.","input":"more"}`, map[string]string{"instructions": `"You help with pens. Say {{.\n\nBe brief."`, "input.#": "4", "input.3.role": `"user"`, "input.3.content": `"more"`, "max_output_tokens": "100"}},
-		"responses, a list":  {Responses, `{` + named + `,"input":[{"role":"user","content":[{"type":"input_text","text":"more"}]}]}`, map[string]string{"input.#": "4", "input.3.content.0.text": `"more"`}},
-		"responses, its own": {Responses, `{"prompt":{"id":"support","version":"1","variables":{"question":"why?"}}}`, map[string]string{"prompt": "", "input.#": "3", "input.2.content": `"why? (3)"`}},
+		"chat alone":                       {Chat, `{` + named + `,"model":"gpt-5","max_tokens":5}`, map[string]string{"model": `"gpt-5"`, "max_tokens": "5", "max_completion_tokens": "", "messages.#": "4"}},
+		"responses, a text":                {Responses, `{` + named + `,"instructions":"Be brief.","input":"more"}`, map[string]string{"instructions": `"You help with pens. Say {{.\n\nBe brief."`, "input.#": "4", "input.3.role": `"user"`, "input.3.content": `"more"`, "max_output_tokens": "100"}},
+		"responses, a list":                {Responses, `{` + named + `,"input":[{"role":"user","content":[{"type":"input_text","text":"more"}]}]}`, map[string]string{"input.#": "4", "input.3.content.0.text": `"more"`}},
+		"responses, its own":               {Responses, `{"prompt":{"id":"support","version":"1","variables":{"question":"why?"}}}`, map[string]string{"prompt": "", "input.#": "3", "input.2.content": `"why? (3)"`}},
+		"responses, beside the provider's": {Responses, `{` + named + `,"prompt":{"id":"pmpt_1","version":"2"}}`, map[string]string{"prompt.id": `"pmpt_1"`, "prompt.version": `"2"`, "purser_template": "", "input.#": "3"}},
 		"messages": {Messages, `{` + named + `,"max_tokens":9,"system":"Be brief.","messages":[{"role":"user","content":"more"}]}`, map[string]string{
 			"system.#": "2", "system.0.text": `"You help with pens. Say {{."`, "system.1.text": `"Be brief."`, "messages.#": "4", "max_tokens": "9",
 		}},
@@ -269,4 +270,17 @@ func FuzzRender(f *testing.F) {
 			t.Fatalf("%q lost or got members: %q", body, r.Body)
 		}
 	})
+}
+
+// TestAValueThatStandsOftenIsBounded: what a small request becomes has a limit, and no
+// memory is taken before it is known to be within.
+func TestAValueThatStandsOftenIsBounded(t *testing.T) {
+	tpl := compiled(t, `{"messages":[{"role":"user","content":"`+strings.Repeat("{{q}}", 1000)+`"}],"variables":{"q":{}}}`)
+	value := func(n int) Values { return Values{"q": json.RawMessage(`"` + strings.Repeat("a", n) + `"`)} }
+	if _, err := tpl.Render(Chat, []byte(`{}`), value(8000)); err != nil {
+		t.Errorf("8 MB: %v", err)
+	}
+	if r, err := tpl.Render(Chat, []byte(`{}`), value(60_000)); err == nil {
+		t.Errorf("a body of %d bytes", len(r.Body))
+	}
 }

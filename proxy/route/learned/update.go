@@ -18,10 +18,8 @@ type Heard struct {
 // that none is learned from twice. It leaves r as it is after an error.
 func (r *Router) Update(list []Heard, until int64) error {
 	next := r.copied()
+	list = slices.DeleteFunc(slices.Clone(list), func(h Heard) bool { return h.Cluster < 1 || h.Cluster > int64(len(next.Clusters)) })
 	for _, h := range list {
-		if h.Cluster < 1 || h.Cluster > int64(len(next.Clusters)) {
-			return fmt.Errorf("there are outcomes of cluster %d, and the router has %d", h.Cluster, len(next.Clusters))
-		}
 		if m := h.Mean(); h.Count < 0 || !(m >= 0 && m <= 1) {
 			return fmt.Errorf("the outcomes of %s in cluster %d are not within 0 to 1", h.Candidate, h.Cluster)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -55,10 +56,18 @@ type load struct {
 type outcome struct {
 	latencies []time.Duration // sorted
 	firsts    []time.Duration // until the first part of each answer's body, sorted
+	putOff    int64           // requests that a node could not decide in time, as it may, and that were followed by others
 	errors    int64
 	first     error // one of them
 	elapsed   time.Duration
 }
+
+// mostPutOff is how many requests of a connection may be put off: more is not the
+// machine's doing.
+const mostPutOff = 2
+
+// errUndecided is an answer that says to try again: nothing was sent.
+var errUndecided = errors.New("status 503: undecided")
 
 func (l load) run() outcome {
 	var (
@@ -70,9 +79,10 @@ func (l load) run() outcome {
 	)
 	for i := range l.connections {
 		wg.Go(func() {
-			mine, firsts, err := l.worker(i, until)
+			mine, firsts, putOff, err := l.worker(i, until)
 			mu.Lock()
 			defer mu.Unlock()
+			out.putOff += putOff
 			out.latencies = append(out.latencies, mine...)
 			out.firsts = append(out.firsts, firsts...)
 			if err != nil {
@@ -89,10 +99,10 @@ func (l load) run() outcome {
 }
 
 // worker asks on one connection; its first error ends it.
-func (l load) worker(id int, until time.Time) (latencies, firsts []time.Duration, err error) {
+func (l load) worker(id int, until time.Time) (latencies, firsts []time.Duration, putOff int64, err error) {
 	nc, err := net.DialTimeout("tcp", l.target.addr, requestTime)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	defer nc.Close()
 	c := &conn{nc: nc, r: bufio.NewReaderSize(nc, 32<<10)}
@@ -101,16 +111,21 @@ func (l load) worker(id int, until time.Time) (latencies, firsts []time.Duration
 	}
 	for now := time.Now(); now.Before(until); {
 		if err := nc.SetDeadline(now.Add(requestTime)); err != nil {
-			return latencies, firsts, err
+			return latencies, firsts, putOff, err
 		}
-		if err := c.ask(l, id); err != nil {
-			return latencies, firsts, err
+		switch err := c.ask(l, id); {
+		case errors.Is(err, errUndecided) && putOff < mostPutOff:
+			putOff++
+			now = time.Now()
+			continue
+		case err != nil:
+			return latencies, firsts, putOff, err
 		}
 		done := time.Now()
 		latencies, firsts = append(latencies, done.Sub(now)), append(firsts, c.first.Sub(now))
 		now = done
 	}
-	return latencies, firsts, nil
+	return latencies, firsts, putOff, nil
 }
 
 // conn is one client connection with its buffers.
@@ -265,6 +280,9 @@ func (c *conn) line() ([]byte, error) {
 
 // complete says whether body is all of an answer.
 func complete(status int, body []byte, stream bool) error {
+	if status == 503 && bytes.Contains(body, []byte(`"code":"undecided"`)) {
+		return fmt.Errorf("%w: %.300s", errUndecided, body)
+	}
 	if status != 200 {
 		return fmt.Errorf("status %d: %.300s", status, body)
 	}

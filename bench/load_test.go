@@ -106,6 +106,9 @@ func TestLoadCountsWhatIsNotWhole(t *testing.T) {
 }
 
 func TestCompleteKnowsCutStreams(t *testing.T) {
+	if !errors.Is(complete(503, []byte(`{"error":{"code":"undecided"}}`), false), errUndecided) || errors.Is(complete(503, []byte(`{"error":{"code":"overloaded"}}`), false), errUndecided) {
+		t.Error("what is put off and what fails is not told apart")
+	}
 	if err := complete(200, []byte(wholeStream()), true); err != nil {
 		t.Error(err)
 	}

@@ -17,6 +17,7 @@ type result struct {
 	Cells   []resultCell `json:"cells"`    // beside the proxy and the provider
 	Ruled   []resultCell `json:"governed"` // a node that more governs beside one
 	Asked   int64        `json:"requests_to_the_nodes"`
+	PutOff  int64        `json:"put_off"` // of those: answered 503 undecided, and recorded so
 	Records int64        `json:"usage_records"`
 	Billed  int64        `json:"billed_nanousd"`
 	Cost    int64        `json:"recorded_nanousd"`
@@ -61,7 +62,7 @@ type resultLine struct {
 
 func (r *run) result(recorded admin.UsageRow) result {
 	out := result{
-		Rounds: r.plan.rounds, Seconds: r.plan.seconds.Seconds(), Asked: r.asked, Records: recorded.Requests,
+		Rounds: r.plan.rounds, Seconds: r.plan.seconds.Seconds(), Asked: r.asked, PutOff: r.putOff, Records: recorded.Requests,
 		Billed: r.billed, Cost: recorded.Cost, Errors: r.errors,
 	}
 	for _, c := range r.cells {
@@ -137,7 +138,7 @@ func (r *result) writeTable(out io.Writer) error {
 	}
 	r.writeFirsts(w)
 	r.writeGoverned(w)
-	fmt.Fprintf(w, "\n%d errors; %d requests to the nodes, %d usage records; billed %d, recorded %d nano-dollars\n", r.Errors, r.Asked, r.Records, r.Billed, r.Cost)
+	fmt.Fprintf(w, "\n%d errors; %d requests to the nodes, %d of them put off, %d usage records; billed %d, recorded %d nano-dollars\n", r.Errors, r.Asked, r.PutOff, r.Records, r.Billed, r.Cost)
 	return w.Flush()
 }
 

@@ -78,10 +78,11 @@ type run struct {
 	cells   []*cell
 	prompts [valued + 1]prompts
 	log     io.Writer
-	asked   int64 // requests the nodes answered
+	asked   int64 // requests the nodes answered, those that they put off among them
 	valued  int64 // of those the governed node answered: with values
 	ruled   int64 // requests the governed node answered
 	billed  int64 // nano-dollars the provider billed meanwhile
+	putOff  int64 // requests that the nodes could not decide in time; they have a record each
 	errors  int64
 	first   error
 }
@@ -174,7 +175,7 @@ func (r *run) drive(ctx context.Context, c *cell, t int, d time.Duration) (s sam
 		}
 	}
 	if t == purser || t == governed {
-		r.asked += n
+		r.asked, r.putOff = r.asked+n+out.putOff, r.putOff+out.putOff
 		r.billed += after.billed - before.billed
 	}
 	return sample{

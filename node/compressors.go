@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"purser/proxy/compress/hook"
@@ -50,22 +49,10 @@ func (h *CompressorConfig) client() hook.Config {
 }
 
 func (c *CompressionConfig) validate() error {
-	var errs []error
-	if len(c.Hooks) > maxHooks {
-		errs = append(errs, fmt.Errorf("hooks: there are more than %d", maxHooks))
-	}
-	names := map[string]bool{}
-	for i := range c.Hooks {
+	return checkHooks(len(c.Hooks), func(i int) (string, error) {
 		h := c.Hooks[i].client()
-		if err := h.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("hooks[%d]: %w", i, err))
-		}
-		if names[h.Name] {
-			errs = append(errs, fmt.Errorf("hooks[%d]: there is another %q", i, h.Name))
-		}
-		names[h.Name] = true
-	}
-	return errors.Join(errs...)
+		return h.Name, h.Validate()
+	})
 }
 
 // compressors fulfils what the request path wants of compressors outside, by their names.

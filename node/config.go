@@ -3,19 +3,15 @@ package node
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 
-	"purser/api/admin"
-	"purser/cluster/pki"
 	"purser/internal/purse"
 	"purser/ledger"
 	"purser/proxy"
@@ -331,153 +327,6 @@ func expand(text string, lookup func(string) (string, bool)) (string, error) {
 		return "", fmt.Errorf("these environment variables are not set: %s", strings.Join(missing, ", "))
 	}
 	return strings.Join(lines, "\n"), nil
-}
-
-var nodeID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
-
-// Validate reports everything that is wrong, each with the key it is under.
-func (c *Config) Validate() error {
-	var errs []error
-	bad := func(key, format string, args ...any) {
-		errs = append(errs, fmt.Errorf(key+": "+format, args...))
-	}
-	under := func(key string, err error) {
-		for _, e := range apart(err) {
-			bad(key, "%w", e)
-		}
-	}
-	if !nodeID.MatchString(c.Node.ID) {
-		bad("node.id", "%q is not 1 to 63 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit", c.Node.ID)
-	}
-	if c.Node.DataDir == "" {
-		bad("node.data_dir", "is empty")
-	}
-	if _, _, err := net.SplitHostPort(c.Listen.Client); err != nil {
-		bad("listen.client", "%q is not host:port", c.Listen.Client)
-	}
-	if (c.Listen.TLSCert == "") != (c.Listen.TLSKey == "") {
-		bad("listen", "tls_cert and tls_key go together")
-	}
-	if c.Listen.BodyBytes < 1<<10 || c.Listen.BodyBytes > 1<<30 {
-		bad("listen.body_bytes", "%d is not within 1024 to 1073741824", c.Listen.BodyBytes)
-	}
-	if c.Listen.MaxConnections < 1 {
-		bad("listen.max_connections", "%d is not positive", c.Listen.MaxConnections)
-	}
-	if len(c.Admin.Token) < 16 {
-		bad("admin.token", "has fewer than 16 characters; make one with `openssl rand -hex 32` and set PURSER_ADMIN_TOKEN")
-	}
-	if c.Admin.OIDC.Issuer != "" && len(c.Admin.Token) < admin.StrongToken {
-		// Cookies are sealed with it, and anybody gets one, to try guesses against.
-		bad("admin.token", "has fewer than %d characters, which admin.oidc needs; make one with `openssl rand -hex 32` and set PURSER_ADMIN_TOKEN", admin.StrongToken)
-	}
-	under("admin.oidc", c.Admin.OIDC.validate())
-	if len(c.Upstreams) == 0 {
-		bad("upstreams", "there is none: without a provider there is nothing to serve (try `purser serve --dev`)")
-	}
-	names := map[string]bool{}
-	for i := range c.Upstreams {
-		u := &c.Upstreams[i]
-		if names[u.Name] {
-			bad(fmt.Sprintf("upstreams[%d].name", i), "%q is there twice", u.Name)
-		}
-		names[u.Name] = true
-		under(fmt.Sprintf("upstreams[%d] (%s)", i, u.Name), u.validate())
-	}
-	if c.Cache.TTL < time.Second {
-		bad("cache.ttl", "%v is shorter than 1s; set cache.enabled: false to turn the cache off", c.Cache.TTL)
-	}
-	if c.Cache.Bytes < 1<<20 {
-		bad("cache.bytes", "%d is less than 1 MiB", c.Cache.Bytes)
-	}
-	if c.Cache.EntryBytes < 1 || c.Cache.EntryBytes > 3<<20 {
-		bad("cache.entry_bytes", "%d is not within 1 to 3145728", c.Cache.EntryBytes)
-	}
-	under("semcache", c.Semcache.validate())
-	under("semcache.qdrant", c.Semcache.Qdrant.validate())
-	if c.Cache.MemoryBytes < 0 || c.Cache.MemoryBytes > 1<<40 {
-		bad("cache.memory_bytes", "%d is not within 0 to 1 TiB", c.Cache.MemoryBytes)
-	}
-	if c.Cache.TenantShare < 1 || c.Cache.TenantShare > 100 {
-		bad("cache.tenant_share", "%d is not within 1 to 100", c.Cache.TenantShare)
-	}
-	if c.Cache.AskTime < time.Millisecond || c.Cache.AskTime > 10*time.Second {
-		bad("cache.ask_time", "%v is not within 1ms to 10s", c.Cache.AskTime)
-	}
-	if c.Audit.Retention < 24*time.Hour {
-		bad("audit.retention", "%v is shorter than 24h", c.Audit.Retention)
-	}
-	if c.Usage.Retention < time.Hour {
-		bad("usage.retention", "%v is shorter than 1h", c.Usage.Retention)
-	}
-	if c.Listen.DrainTime <= 0 {
-		bad("listen.drain_time", "%v is not positive", c.Listen.DrainTime)
-	}
-	if _, err := c.Listen.trusted(); err != nil {
-		under("listen.trusted_proxies", err)
-	}
-	gateway, wallet := c.gateway(), c.purse()
-	under("cluster", c.Cluster.validate(c.Node.ID))
-	under("requests", gateway.Validate())
-	under("purse", wallet.Validate())
-	under("alerts", c.Alerts.validate())
-	under("vault", c.Vault.validate())
-	under("redaction", c.Redaction.validate())
-	under("compression", c.Compression.validate())
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
-		bad("log.level", "%q is not debug, info, warn or error", c.Log.Level)
-	}
-	return errors.Join(errs...)
-}
-
-// apart gives the errors that were joined into one, or none for nil: each is a line
-// of its own, and needs its key before it.
-func apart(err error) (list []error) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		if err != nil {
-			list = append(list, err)
-		}
-		return list
-	}
-	for _, e := range joined.Unwrap() {
-		list = append(list, apart(e)...)
-	}
-	return list
-}
-
-func (c *ClusterConfig) validate(node string) error {
-	var errs []error
-	if c.Profile != "lan" && c.Profile != "wan" {
-		errs = append(errs, fmt.Errorf("profile %q is not lan or wan", c.Profile))
-	}
-	if c.Stable < 0 || c.Stable > time.Hour {
-		errs = append(errs, fmt.Errorf("stable: %v is not within 0 and 1h", c.Stable))
-	}
-	if c.Listen == "" {
-		if c.Advertise != "" || c.JoinToken != "" || c.Gateway || c.Gossip != "" && c.Gossip != gossipOff {
-			errs = append(errs, errors.New("advertise, gossip, gateway and join_token need a listen address"))
-		}
-		return errors.Join(errs...)
-	}
-	if err := pki.CheckName("node.id", node); err != nil {
-		errs = append(errs, err)
-	}
-	for name, address := range map[string]string{"listen": c.Listen, "advertise": c.Advertise} {
-		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
-			errs = append(errs, fmt.Errorf("%s: %q is not host:port", name, address))
-		}
-	}
-	if c.Gateway && c.Gossip != "" && c.Gossip != gossipOff {
-		errs = append(errs, errors.New("gossip: a gateway does not gossip; leave it out"))
-	}
-	if _, _, err := c.gossip(); err != nil && len(errs) == 0 {
-		errs = append(errs, fmt.Errorf("gossip: %w", err))
-	}
-	if host, _, _ := net.SplitHostPort(c.Listen); c.Advertise == "" && (host == "" || net.ParseIP(host).IsUnspecified()) {
-		errs = append(errs, errors.New("advertise: other nodes cannot reach the address that listens on every interface; say where they find this node"))
-	}
-	return errors.Join(errs...)
 }
 
 // gateway is the request path's part of the configuration.

@@ -13,6 +13,7 @@ import (
 	"purser/api/admin"
 	"purser/internal/access"
 	"purser/internal/directory"
+	"purser/internal/outcomes"
 	"purser/internal/record"
 	"purser/internal/usage"
 	"purser/ledger"
@@ -85,6 +86,9 @@ func (c control) Usage(ctx context.Context, q admin.UsageQuery) (admin.UsageRepo
 		return admin.UsageReport{}, err
 	}
 	query.Within = within(q.Reach)
+	if q.Worth {
+		query.Worth = c.n.outcomes.Load().worth
+	}
 	if err := c.n.usage.Flush(ctx); err != nil {
 		return admin.UsageReport{}, err
 	}
@@ -168,6 +172,10 @@ func within(r access.Reach) []usage.Condition {
 func usageRow(r *usage.Row, group map[string]string) admin.UsageRow {
 	out := admin.UsageRow{Group: group, Requests: r.Requests, Cost: int64(r.Cost), List: int64(r.List), Priced: int64(r.Priced), Overrun: int64(r.Overrun), Saved: int64(r.SavedTotal()), Tokens: map[string]int64{},
 		Baseline: int64(r.Baseline), Semantic: r.Semantic, Error: r.SemanticBound, TotalP50: r.Total.P50, FirstP50: r.FirstByte.P50}
+	if r.Judged > 0 {
+		mean := float64(r.Worth) / float64(r.Judged) / outcomes.Whole
+		out.Judged, out.Quality = r.Judged, &mean
+	}
 	for l, saved := range r.Saved {
 		if saved != 0 {
 			out.Savings = with(out.Savings, record.Lever(l).String(), int64(saved))

@@ -94,6 +94,12 @@ func (j *judged) take(ctx context.Context, id record.ID, o proxy.Outcome) (kept 
 	return out.Quality, first, true, nil
 }
 
+// worth is what the answer to a request was reported to be worth here, in millionths.
+func (j *judged) worth(id record.ID) (int64, bool, error) {
+	o, found, err := j.kept.Get(id)
+	return o.Quality, found, err
+}
+
 // speaksOf says whether a key may say what an answer was worth: its own, or one of the
 // organisation that it is bound to.
 func speaksOf(o *proxy.Outcome, d *ledger.Dimensions) bool {

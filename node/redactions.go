@@ -63,19 +63,30 @@ func (c *RedactionConfig) validate() error {
 	if c.HashKey != "" && len(c.HashKey) < leastHashKey {
 		errs = append(errs, fmt.Errorf("hash_key has fewer than %d characters; make one with `openssl rand -hex 32`", leastHashKey))
 	}
-	if len(c.Hooks) > maxHooks {
+	errs = append(errs, checkHooks(len(c.Hooks), func(i int) (string, error) {
+		h := c.Hooks[i].client()
+		return h.Name, h.Validate()
+	}))
+	return errors.Join(errs...)
+}
+
+// checkHooks says what is wrong with the hooks of a section, of which each gives one's
+// name and what is wrong with it.
+func checkHooks(n int, each func(i int) (name string, err error)) error {
+	var errs []error
+	if n > maxHooks {
 		errs = append(errs, fmt.Errorf("hooks: there are more than %d", maxHooks))
 	}
 	names := map[string]bool{}
-	for i := range c.Hooks {
-		h := c.Hooks[i].client()
-		if err := h.Validate(); err != nil {
+	for i := range n {
+		name, err := each(i)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("hooks[%d]: %w", i, err))
 		}
-		if names[h.Name] {
-			errs = append(errs, fmt.Errorf("hooks[%d]: there is another %q", i, h.Name))
+		if names[name] {
+			errs = append(errs, fmt.Errorf("hooks[%d]: there is another %q", i, name))
 		}
-		names[h.Name] = true
+		names[name] = true
 	}
 	return errors.Join(errs...)
 }

@@ -208,9 +208,9 @@ func parseUsageQuery(r *http.Request) (UsageQuery, *Fault) {
 	q := UsageQuery{From: v.Get("from"), To: v.Get("to"), Filter: map[string]string{}}
 	for name := range v {
 		switch name {
-		case "from", "to", "group", "filter", "limit":
+		case "from", "to", "group", "filter", "limit", "worth":
 		default:
-			return q, Invalid("unknown parameter " + strconv.Quote(name) + "; known are from, to, group, filter, limit")
+			return q, Invalid("unknown parameter " + strconv.Quote(name) + "; known are from, to, group, filter, limit, worth")
 		}
 	}
 	for _, g := range v["group"] {
@@ -234,6 +234,13 @@ func parseUsageQuery(r *http.Request) (UsageQuery, *Fault) {
 			return q, Invalid("limit " + strconv.Quote(s) + " is not a positive number")
 		}
 		q.Limit = n
+	}
+	switch s := v.Get("worth"); s {
+	case "", "false":
+	case "true":
+		q.Worth = true
+	default:
+		return q, Invalid("worth " + strconv.Quote(s) + " is neither true nor false")
 	}
 	return q, nil
 }

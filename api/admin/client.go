@@ -113,6 +113,9 @@ func (q *UsageQuery) encode() string {
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}
+	if q.Worth {
+		v.Set("worth", "true")
+	}
 	return v.Encode()
 }
 

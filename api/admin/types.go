@@ -162,6 +162,7 @@ type UsageQuery struct {
 	Group  []string          // dimensions, or model_served, upstream, outcome
 	Filter map[string]string // dimension to value
 	Limit  int               // most groups shown; the rest is summed as "other"
+	Worth  bool              // what answers were reported to be worth is added up, too
 
 	// Reach is whose requests are counted, whatever the filter says. The zero Reach
 	// is nobody's. It is the caller's and not sent.
@@ -182,6 +183,8 @@ type UsageRow struct {
 	Baseline Money            `json:"baseline_nanousd"`          // without any lever: cost and savings
 	Savings  map[string]Money `json:"savings_nanousd,omitempty"` // by lever
 	Outcomes map[string]int64 `json:"outcomes,omitempty"`        // records by how they ended
+	Judged   int64            `json:"judged,omitempty"`          // requests with a reported quality
+	Quality  *float64         `json:"quality,omitempty"`         // their mean, 0 to 1
 	Semantic int64            `json:"semantic_hits,omitempty"`
 	Error    int64            `json:"semantic_error_bound_millionths,omitempty"` // the largest upper bound that those were served under
 	TotalP50 int64            `json:"total_p50_ns,omitempty"`

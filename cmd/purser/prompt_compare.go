@@ -32,6 +32,9 @@ type versionUsage struct {
 	Answered  float64 `json:"cache_hit_share"`           // of the requests
 	Failed    float64 `json:"failed_share"`              // of the records
 	FirstByte string  `json:"first_byte_p50"`
+
+	Judged  int64    `json:"judged"`            // requests with a reported quality
+	Quality *float64 `json:"quality,omitempty"` // their mean, 0 to 1
 }
 
 // Run compares two versions.
@@ -54,7 +57,7 @@ func (c *promptCompareCmd) Run(ctx context.Context) error {
 		version int64
 	}{{name, v1}, {other, v2}} {
 		report, err := c.client().Usage(ctx, admin.UsageQuery{
-			From: c.From, To: c.To, Filter: map[string]string{"prompt": v.name, "prompt_version": strconv.FormatInt(v.version, 10)},
+			From: c.From, To: c.To, Worth: true, Filter: map[string]string{"prompt": v.name, "prompt_version": strconv.FormatInt(v.version, 10)},
 		})
 		if err != nil {
 			return err
@@ -62,10 +65,14 @@ func (c *promptCompareCmd) Run(ctx context.Context) error {
 		list = append(list, usageOfVersion(template.VersionID(v.name, v.version), &report.Total))
 	}
 	return c.print(list, func(w *tabwriter.Writer) {
-		fmt.Fprintln(w, "VERSION\tREQUESTS\tCOST\tPER REQUEST\tWITHOUT LEVERS\tINPUT\tREAD FROM CACHE\tOUTPUT\tCACHE HITS\tFAILED\tFIRST BYTE P50")
+		fmt.Fprintln(w, "VERSION\tREQUESTS\tCOST\tPER REQUEST\tWITHOUT LEVERS\tINPUT\tREAD FROM CACHE\tOUTPUT\tCACHE HITS\tFAILED\tFIRST BYTE P50\tQUALITY")
 		for _, v := range list {
-			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", v.Version, v.Requests, units("usd", v.Cost), units("usd", v.PerCall), units("usd", v.Baseline),
-				v.Input, percent(v.Read), v.Output, percent(v.Answered), percent(v.Failed), v.FirstByte)
+			quality := "-"
+			if v.Quality != nil {
+				quality = fmt.Sprintf("%.3f of %d", *v.Quality, v.Judged)
+			}
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\t%s\n", v.Version, v.Requests, units("usd", v.Cost), units("usd", v.PerCall), units("usd", v.Baseline),
+				v.Input, percent(v.Read), v.Output, percent(v.Answered), percent(v.Failed), v.FirstByte, quality)
 		}
 	})
 }
@@ -73,7 +80,7 @@ func (c *promptCompareCmd) Run(ctx context.Context) error {
 func percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
 
 func usageOfVersion(version string, r *admin.UsageRow) versionUsage {
-	v := versionUsage{Version: version, Requests: r.Requests, Cost: r.Cost, Baseline: r.Baseline, FirstByte: "-"}
+	v := versionUsage{Version: version, Requests: r.Requests, Cost: r.Cost, Baseline: r.Baseline, FirstByte: "-", Judged: r.Judged, Quality: r.Quality}
 	for _, m := range [...]string{"input", "cache_read", "cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12h", "cache_write"} {
 		v.Input += r.Tokens[m]
 	}

@@ -96,20 +96,28 @@ func (s *Store) Put(o Outcome) (kept Outcome, first bool, err error) {
 	l := &s.locks[int(o.Request[len(o.Request)-1])%len(s.locks)]
 	l.Lock()
 	defer l.Unlock()
-	k := key(o.Request)
-	value, closer, err := s.store.DB().Get(k)
-	switch {
-	case err == nil:
-		kept, err = decode(k, value)
-		return kept, false, errors.Join(err, closer.Close())
-	case !errors.Is(err, pebble.ErrNotFound):
-		return o, false, fmt.Errorf("read an outcome: %w", err)
+	if kept, found, err := s.Get(o.Request); found || err != nil {
+		return kept, false, err
 	}
 	b := s.store.NewBatch()
-	if err := b.Set(k, o.appendValue(nil), nil); err != nil {
+	if err := b.Set(key(o.Request), o.appendValue(nil), nil); err != nil {
 		return o, false, fmt.Errorf("add an outcome to a batch: %w", err)
 	}
 	return o, true, s.store.Apply(b, store.Synced)
+}
+
+// Get gives the outcome of a request; false if there is none.
+func (s *Store) Get(id record.ID) (o Outcome, found bool, err error) {
+	k := key(id)
+	value, closer, err := s.store.DB().Get(k)
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
+		return Outcome{Request: id}, false, nil
+	case err != nil:
+		return o, false, fmt.Errorf("read an outcome: %w", err)
+	}
+	o, err = decode(k, value)
+	return o, true, errors.Join(err, closer.Close())
 }
 
 // checkEvery is how many outcomes are visited between looks at the context.

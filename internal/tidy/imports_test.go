@@ -263,11 +263,16 @@ var rooms = map[string]room{
 		module: []string{"proxy/compress", "proxy/bound", "proxy/dialect/..."}, banned: []string{"os", "net", "net/http"},
 		why: "it is for the command line and measurements, not for requests",
 	},
+	"proxy/outside": {
+		banned: []string{"net", "net/http", "os"},
+		why:    "it says when a service is left alone, and asks none",
+	},
 	"proxy/compress/hook": {
-		why: "the one place from which a text goes to a compressor outside",
+		module: []string{"proxy/outside"},
+		why:    "the one place from which a text goes to a compressor outside",
 	},
 	"proxy/redaction/presidio": {
-		module: []string{"proxy/redaction"},
+		module: []string{"proxy/redaction", "proxy/outside"},
 		why:    "the one place from which a text goes to a recognizer outside",
 	},
 	"proxy/redaction/labelled": {

@@ -20,7 +20,11 @@ type TotalsQuery struct {
 	// Within, unless it is nil, are conditions of which one must hold, too.
 	Within []Condition
 	By     []Field // none: the total only
-	Limit  int     // most rows, by cost, then requests; the rest is "other". 0 means MaxGroups
+	// Worth gives what the answer to a request was reported to be worth, in millionths;
+	// false for one of which nothing was. Nil: nobody wants to know. An error ends the
+	// query.
+	Worth func(record.ID) (int64, bool, error)
+	Limit int // most rows, by cost, then requests; the rest is "other". 0 means MaxGroups
 }
 
 // MaxGroups bounds the groups of one query; each takes about 3 KB while it runs.
@@ -52,6 +56,10 @@ type Row struct {
 	Baseline ledger.Amount                      // without any lever: Cost and what they saved
 	Saved    [record.MaxLever + 1]ledger.Amount // by lever; 0 is one of a newer program
 	Outcomes [record.MaxOutcome + 1]int64       // records by outcome; 0 is one of a newer program
+
+	// Judged is how many requests have a reported quality, and Worth the sum of those,
+	// in millionths.
+	Judged, Worth int64
 
 	// Semantic is how many requests were answered by an answer to another question, and
 	// SemanticBound the largest upper bound of the error they were served under, in
@@ -85,12 +93,12 @@ func (j *Journal) Totals(ctx context.Context, q TotalsQuery) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read usage records: %w", err)
 	}
-	t := tally{by: q.By, groups: make(map[string]*Row)}
+	t := tally{by: q.By, worth: q.Worth, groups: make(map[string]*Row)}
 	err = visit(ctx, it, Query{Where: q.Where, Within: q.Within}, t.count)
-	if err = errors.Join(err, it.Close()); err != nil {
+	t.endRequest()
+	if err = errors.Join(err, t.err, it.Close()); err != nil {
 		return nil, err
 	}
-	t.endRequest()
 	return t.report(q.Limit), nil
 }
 
@@ -100,6 +108,9 @@ type tally struct {
 	groups map[string]*Row
 	other  *Row
 	key    []byte // scratch
+
+	worth func(record.ID) (int64, bool, error)
+	err   error // of worth
 
 	id   string // of the request whose records are being counted
 	last *Row   // the group of its last record
@@ -112,15 +123,23 @@ func (t *tally) count(r *record.Record) bool {
 	}
 	t.last = t.group(r)
 	t.last.add(r)
-	return true
+	return t.err == nil
 }
 
 // endRequest counts the request whose last record has been seen.
 func (t *tally) endRequest() {
-	if t.last != nil {
-		t.last.Requests++
-		t.last = nil
+	if t.last == nil {
+		return
 	}
+	t.last.Requests++
+	if id, ok := record.ParseID(t.id); ok && t.worth != nil && t.err == nil {
+		worth, judged, err := t.worth(id)
+		if t.err = err; judged {
+			t.last.Judged++
+			t.last.Worth += worth
+		}
+	}
+	t.last = nil
 }
 
 func (t *tally) group(r *record.Record) *Row {
@@ -197,6 +216,8 @@ func (r *Row) merge(o *Row) {
 	for i, n := range o.Outcomes {
 		r.Outcomes[i] += n
 	}
+	r.Judged += o.Judged
+	r.Worth += o.Worth
 	r.Semantic += o.Semantic
 	r.SemanticBound = max(r.SemanticBound, o.SemanticBound)
 	r.total.merge(&o.total)

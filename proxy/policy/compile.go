@@ -82,9 +82,9 @@ func (s *Set) Next(specs []Spec) (*Set, error) {
 	known := map[string]bool{}
 	for i := range specs {
 		id := specs[i].ID
-		bad := func(err error) { errs = append(errs, fmt.Errorf("policy %s: %w", clip(id), err)) }
+		bad := func(err error) { errs = append(errs, fmt.Errorf("policy %s: %w", Clip(id), err)) }
 		p, err := c.unless(had[id], &specs[i])
-		for _, e := range apart(err) {
+		for _, e := range Apart(err) {
 			bad(e)
 		}
 		if err := checkID(id); err != nil {
@@ -150,7 +150,7 @@ func (c *compiler) policy(s *Spec) (compiled, error) {
 		bad("priority: %d is not within %d to %d", s.Priority, -MaxPriority, MaxPriority)
 	}
 	if s.Mode != "" && s.Mode != Enforce && s.Mode != Shadow {
-		bad("mode: %q is not %s or %s", clip(string(s.Mode)), Enforce, Shadow)
+		bad("mode: %q is not %s or %s", Clip(string(s.Mode)), Enforce, Shadow)
 	}
 	match, err := newMatch(s.Match)
 	if err != nil {
@@ -164,11 +164,11 @@ func (c *compiler) policy(s *Spec) (compiled, error) {
 	for i := range s.Rules[:min(len(s.Rules), MaxRules)] {
 		r := &s.Rules[i]
 		u, err := c.rule(r)
-		for _, e := range apart(err) {
-			bad("rules[%d] (%s): %w", i, clip(r.ID), e)
+		for _, e := range Apart(err) {
+			bad("rules[%d] (%s): %w", i, Clip(r.ID), e)
 		}
 		if known[r.ID] {
-			bad("rules[%d]: the id %s is there twice", i, clip(r.ID))
+			bad("rules[%d]: the id %s is there twice", i, Clip(r.ID))
 		}
 		known[r.ID] = true
 		p.rules = append(p.rules, u)
@@ -198,18 +198,18 @@ func (c *compiler) rule(s *RuleSpec) (u rule, err error) {
 		}
 		c.sampling = c.sampling || s.Set != nil && (s.Set.Temperature != nil || s.Set.TopP != nil)
 	default:
-		bad("outcome: %q is not %s, %s, %s or %s", clip(string(s.Outcome)), Allow, Deny, Warn, Rewrite)
+		bad("outcome: %q is not %s, %s, %s or %s", Clip(string(s.Outcome)), Allow, Deny, Warn, Rewrite)
 	}
 	if s.When != nil {
 		u.when, err = c.condition(s.When)
-		for _, e := range apart(err) {
+		for _, e := range Apart(err) {
 			bad("when.%w", e)
 		}
 	}
 	if s.Unless != nil {
 		u.exception = true
 		u.unless, err = c.condition(s.Unless)
-		for _, e := range apart(err) {
+		for _, e := range Apart(err) {
 			bad("unless.%w", e)
 		}
 	}
@@ -224,7 +224,7 @@ func checkID(s string) error {
 		ok = 'a' <= lower(c) && lower(c) <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("._-:@", c) >= 0
 	}
 	if !ok {
-		return fmt.Errorf("id %q is not 1 to %d of a-z, A-Z, 0-9, '.', '_', '-', ':', '@'", clip(s), maxIDLength)
+		return fmt.Errorf("id %q is not 1 to %d of a-z, A-Z, 0-9, '.', '_', '-', ':', '@'", Clip(s), maxIDLength)
 	}
 	return nil
 }
@@ -236,8 +236,8 @@ func checkText(s string) error {
 	return nil
 }
 
-// clip bounds what is repeated of an input in an error.
-func clip(s string) string {
+// Clip bounds what is repeated of an input in an error.
+func Clip(s string) string {
 	const most = 80
 	if len(s) > most {
 		return strings.ToValidUTF8(s[:most], "") + "..."
@@ -245,12 +245,12 @@ func clip(s string) string {
 	return s
 }
 
-// apart gives the errors that were joined into one.
-func apart(err error) []error {
+// Apart gives the errors that were joined into one.
+func Apart(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var list []error
 		for _, e := range joined.Unwrap() {
-			list = append(list, apart(e)...)
+			list = append(list, Apart(e)...)
 		}
 		return list
 	}

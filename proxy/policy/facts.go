@@ -76,12 +76,12 @@ func (f *Facts) Input() (*Input, error) {
 	}
 	t, err := time.Parse(time.RFC3339, f.Time)
 	if err != nil {
-		errs = append(errs, fmt.Errorf("time: %q is not a time like 2026-01-31T08:00:00Z", clip(f.Time)))
+		errs = append(errs, fmt.Errorf("time: %q is not a time like 2026-01-31T08:00:00Z", Clip(f.Time)))
 	}
 	in.At = ledger.Instant(t.UnixNano())
 	if f.Address != "" {
 		if in.Address, err = netip.ParseAddr(f.Address); err != nil {
-			errs = append(errs, fmt.Errorf("address: %q is none", clip(f.Address)))
+			errs = append(errs, fmt.Errorf("address: %q is none", Clip(f.Address)))
 		}
 	}
 	errs = append(errs, f.dims(in.Dims), f.bounds(in))

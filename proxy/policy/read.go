@@ -15,7 +15,7 @@ import (
 func (c *compiler) condition(s *Condition) (list condition, err error) {
 	var errs []error
 	add := func(field string, t test, err error) {
-		for _, e := range apart(err) {
+		for _, e := range Apart(err) {
 			errs = append(errs, fmt.Errorf("%s: %w", field, e))
 		}
 		list = append(list, t)
@@ -96,7 +96,7 @@ func newAddresses(list []string) (addressTest, error) {
 	}
 	var out []netip.Prefix
 	for i, s := range list {
-		p, err := ParseRange(clip(s))
+		p, err := ParseRange(Clip(s))
 		if err != nil {
 			return nil, fmt.Errorf("[%d]: %w", i, err)
 		}

@@ -46,7 +46,7 @@ func Compile(name string, s Spec) (*Route, error) {
 		}
 		when, err := policy.NewExpression(c.When)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("candidates[%d] (%s): when: %w", i, clip(c.name()), err))
+			errs = append(errs, fmt.Errorf("candidates[%d] (%s): when: %w", i, policy.Clip(c.name()), err))
 			continue
 		}
 		r.when = append(r.when, when)

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"purser/ledger"
+	"purser/proxy/policy"
 )
 
 // Limits of a route.
@@ -153,21 +154,21 @@ func (s *Spec) validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if !slices.Contains(strategies, s.Strategy) {
-		bad("strategy: %q is not %s", clip(string(s.Strategy)), oneOf(strategies))
+		bad("strategy: %q is not %s", policy.Clip(string(s.Strategy)), oneOf(strategies))
 	}
 	if _, ok := stickies[s.Sticky]; s.Sticky != "" && !ok {
-		bad("sticky: %q is not session, run, member or customer", clip(s.Sticky))
+		bad("sticky: %q is not session, run, member or customer", policy.Clip(s.Sticky))
 	}
 	if s.MaxAttempts < 0 || s.MaxAttempts > MaxAttempts {
 		bad("max_attempts: %d is not within 1 to %d", s.MaxAttempts, MaxAttempts)
 	}
 	for _, c := range s.RetryOn {
 		if !slices.Contains(causes, c) {
-			bad("retry_on: %q is not %s", clip(string(c)), oneOf(causes))
+			bad("retry_on: %q is not %s", policy.Clip(string(c)), oneOf(causes))
 		}
 	}
 	if s.OnDenied != "" && s.OnDenied != Next && s.OnDenied != Refuse {
-		bad("on_denied: %q is not %s or %s", clip(s.OnDenied), Next, Refuse)
+		bad("on_denied: %q is not %s or %s", policy.Clip(s.OnDenied), Next, Refuse)
 	}
 	if s.ExpectedOutput < 0 || s.ExpectedOutput > maxTokens {
 		bad("expected_output_tokens: %d is not within 1 to %d", s.ExpectedOutput, maxTokens)
@@ -210,17 +211,17 @@ func (s *Spec) validateCandidates() error {
 	conditions := false
 	for i := range s.Candidates {
 		c := &s.Candidates[i]
-		for _, err := range apart(c.validate()) {
-			errs = append(errs, fmt.Errorf("candidates[%d] (%s): %w", i, clip(c.name()), err))
+		for _, err := range policy.Apart(c.validate()) {
+			errs = append(errs, fmt.Errorf("candidates[%d] (%s): %w", i, policy.Clip(c.name()), err))
 		}
 		if known[c.name()] {
-			errs = append(errs, fmt.Errorf("candidates[%d] (%s): is there twice; give each an id", i, clip(c.name())))
+			errs = append(errs, fmt.Errorf("candidates[%d] (%s): is there twice; give each an id", i, policy.Clip(c.name())))
 		}
 		known[c.name()] = true
 		conditions = conditions || c.When != ""
 	}
 	if s.Baseline != "" && !known[s.Baseline] {
-		errs = append(errs, fmt.Errorf("baseline: there is no candidate %q", clip(s.Baseline)))
+		errs = append(errs, fmt.Errorf("baseline: there is no candidate %q", policy.Clip(s.Baseline)))
 	}
 	if s.Strategy == Rules && !conditions {
 		errs = append(errs, errors.New("candidates: with the strategy rules, at least one needs a condition, when"))
@@ -244,7 +245,7 @@ func (c *Candidate) validate() error {
 	}
 	for _, n := range c.Lacks {
 		if !slices.Contains(needs, n) {
-			errs = append(errs, fmt.Errorf("lacks: %q is not %s", clip(string(n)), oneOf(needs)))
+			errs = append(errs, fmt.Errorf("lacks: %q is not %s", policy.Clip(string(n)), oneOf(needs)))
 		}
 	}
 	return errors.Join(append(errs, text("id", c.ID), text("model", c.Model), text("upstream", c.Upstream))...)
@@ -270,28 +271,4 @@ func oneOf[T ~string](list []T) string {
 		b.WriteString(string(s))
 	}
 	return b.String()
-}
-
-// clip bounds what is repeated of an input in an error.
-func clip(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "..."
-	}
-	return s
-}
-
-// apart gives the errors that were joined into one.
-func apart(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var list []error
-		for _, e := range joined.Unwrap() {
-			list = append(list, apart(e)...)
-		}
-		return list
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"purser/ledger"
+	"purser/proxy/policy"
 	"purser/proxy/price"
 )
 
@@ -53,7 +54,7 @@ func ReadAsked(line []byte) (*Asked, error) {
 	for name, n := range t.Usage {
 		m, ok := price.ParseMeter(name)
 		if !ok {
-			return nil, fmt.Errorf("usage: %q is no meter", clip(name))
+			return nil, fmt.Errorf("usage: %q is no meter", policy.Clip(name))
 		}
 		a.Usage[m] = n
 	}
@@ -84,7 +85,7 @@ func setDim(d *ledger.Dimensions, name, value string) error {
 	}
 	dim, err := ledger.ParseDim(name)
 	if err != nil || dim == ledger.DimTag {
-		return fmt.Errorf("dimensions: %q is none", clip(name))
+		return fmt.Errorf("dimensions: %q is none", policy.Clip(name))
 	}
 	d.Values[dim] = value
 	return nil

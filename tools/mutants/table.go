@@ -227,7 +227,7 @@ var table = []mutant{
 
 	// The request path.
 	{"a bill beyond the bound teaches nothing",
-		"proxy/dispatch.go", "if !covers(0, x.attempt.claim, actual) && !x.partly() {", "if false {", proxied, "TestAnUpstreamThatBills", ""},
+		"proxy/settle.go", "if !covers(0, x.attempt.claim, actual) && !x.partly() {", "if false {", proxied, "TestAnUpstreamThatBills", ""},
 
 	// Several nodes at once.
 	{"marks are acknowledged before they are synced",

@@ -9,8 +9,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
+
+	"purser/proxy/outside"
 )
 
 // Config is one compressor.
@@ -57,8 +58,6 @@ func (c *Config) Validate() error {
 // Limits of what is asked and answered.
 const (
 	maxQuestion = 4 << 20 // bytes of texts
-	failures    = 5       // in a row, before it rests
-	restsFor    = 10 * time.Second
 	idleForEnd  = 90 * time.Second
 )
 
@@ -76,9 +75,7 @@ type Client struct {
 	places chan struct{}
 	known  *memory
 
-	mu     sync.Mutex
-	failed int
-	until  time.Time
+	rest outside.Rest
 }
 
 // New makes a client.
@@ -117,7 +114,7 @@ func (c *Client) Shorten(ctx context.Context, scope string, texts []string, rati
 	if size > maxQuestion {
 		return out, ErrTooMuch
 	}
-	if c.resting(time.Now()) {
+	if c.rest.Resting(time.Now()) {
 		return out, ErrResting
 	}
 	select {
@@ -127,7 +124,7 @@ func (c *Client) Shorten(ctx context.Context, scope string, texts []string, rati
 		return out, ErrBusy
 	}
 	answer, err := c.call(ctx, asked, ratio, size)
-	if c.note(err) != nil {
+	if c.rest.Note(err) != nil {
 		return out, err
 	}
 	for j, to := range answer {
@@ -177,27 +174,4 @@ func (c *Client) call(ctx context.Context, texts []string, ratio float64, size i
 		return nil, errors.New("its answer is not one text for each, or too long")
 	}
 	return answer.Texts, nil
-}
-
-func (c *Client) resting(now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return now.Before(c.until)
-}
-
-// note counts how calls end, and gives err back.
-func (c *Client) note(err error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err == nil {
-		c.failed = 0
-		return nil
-	}
-	if errors.Is(err, context.Canceled) {
-		return err // the client has left
-	}
-	if c.failed++; c.failed >= failures {
-		c.failed, c.until = 0, time.Now().Add(restsFor)
-	}
-	return err
 }

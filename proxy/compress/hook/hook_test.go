@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"purser/proxy/outside"
 )
 
 func client(t *testing.T, handler http.HandlerFunc, change func(*Config)) *Client {
@@ -122,15 +124,15 @@ func TestAfterSeveralFailuresItRests(t *testing.T) {
 		asked.Add(1)
 		w.WriteHeader(http.StatusInternalServerError)
 	}, nil)
-	for range failures {
+	for range outside.Failures {
 		if _, err := c.Shorten(t.Context(), "", []string{"x"}, 0.5); err == nil || errors.Is(err, ErrResting) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.Shorten(t.Context(), "", []string{"x"}, 0.5); !errors.Is(err, ErrResting) || asked.Load() != failures {
+	if _, err := c.Shorten(t.Context(), "", []string{"x"}, 0.5); !errors.Is(err, ErrResting) || asked.Load() != outside.Failures {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
-	if c.resting(time.Now().Add(restsFor)) {
+	if c.rest.Resting(time.Now().Add(outside.RestsFor)) {
 		t.Error("it rests for longer than it is to")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"purser/proxy/outside"
 	"purser/proxy/redaction"
 )
 
@@ -63,9 +64,7 @@ const (
 	maxAnswer  = 4 << 20 // bytes
 	maxCalls   = 1000    // for one request
 	overlap    = 200     // bytes that two parts of a text share
-	failures   = 5       // in a row, before it rests
-	restsFor   = 10 * time.Second
-	shortest   = 3 // bytes of a text that is worth a call
+	shortest   = 3       // bytes of a text that is worth a call
 	idleForEnd = 90 * time.Second
 )
 
@@ -81,9 +80,7 @@ type Client struct {
 	http   *http.Client
 	places chan struct{}
 
-	mu     sync.Mutex
-	failed int
-	until  time.Time
+	rest outside.Rest
 }
 
 // New makes a client.
@@ -110,7 +107,7 @@ type part struct {
 // Analyze asks about texts and gives the spans of each, in bytes, of those that score
 // at least what the hook wants.
 func (c *Client) Analyze(ctx context.Context, h *redaction.Hook, texts [][]byte) ([][]redaction.Finding, error) {
-	if c.resting(time.Now()) {
+	if c.rest.Resting(time.Now()) {
 		return nil, ErrResting
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
@@ -130,7 +127,7 @@ func (c *Client) Analyze(ctx context.Context, h *redaction.Hook, texts [][]byte)
 		case c.places <- struct{}{}:
 		case <-ctx.Done():
 			wait.Wait()
-			return nil, c.note(cmpError(fault, ctx.Err()))
+			return nil, c.rest.Note(cmpError(fault, ctx.Err()))
 		}
 		wait.Go(func() {
 			defer func() { <-c.places }()
@@ -146,7 +143,7 @@ func (c *Client) Analyze(ctx context.Context, h *redaction.Hook, texts [][]byte)
 		})
 	}
 	wait.Wait()
-	if c.note(fault) != nil {
+	if c.rest.Note(fault) != nil {
 		return nil, fault
 	}
 	return out, nil
@@ -157,29 +154,6 @@ func cmpError(a, b error) error {
 		return a
 	}
 	return b
-}
-
-func (c *Client) resting(now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return now.Before(c.until)
-}
-
-// note counts how calls end, and gives err back.
-func (c *Client) note(err error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err == nil {
-		c.failed = 0
-		return nil
-	}
-	if errors.Is(err, context.Canceled) {
-		return err // the client has left
-	}
-	if c.failed++; c.failed >= failures {
-		c.failed, c.until = 0, time.Now().Add(restsFor)
-	}
-	return err
 }
 
 // parts cuts texts where they are too long, between characters.

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"purser/proxy/outside"
 	"purser/proxy/redaction"
 )
 
@@ -140,21 +141,19 @@ func TestASlowAnswerEndsAtTheTimeLimit(t *testing.T) {
 func TestAfterSeveralFailuresItRests(t *testing.T) {
 	var calls atomic.Int32
 	c := client(t, func(w http.ResponseWriter, _ *http.Request) { calls.Add(1); w.WriteHeader(503) }, nil)
-	for range 3 * failures {
+	for range 3 * outside.Failures {
 		if _, err := c.Analyze(t.Context(), &redaction.Hook{}, texts("some text")); err == nil {
 			t.Fatal("it fails and says nothing")
 		}
 	}
-	if calls.Load() != failures {
+	if calls.Load() != outside.Failures {
 		t.Errorf("it was called %d times", calls.Load())
 	}
 	if _, err := c.Analyze(t.Context(), &redaction.Hook{}, texts("some text")); !errors.Is(err, ErrResting) {
 		t.Errorf("%v", err)
 	}
-	c.until = time.Now().Add(-time.Second)
-	_, _ = c.Analyze(t.Context(), &redaction.Hook{}, texts("some text"))
-	if calls.Load() != failures+1 {
-		t.Error("it rests for ever")
+	if c.rest.Resting(time.Now().Add(outside.RestsFor)) {
+		t.Error("it rests for longer than it is to")
 	}
 }
 

@@ -461,13 +461,14 @@ func FuzzApply(f *testing.F) {
 			f.Add(c.body(d), uint8(d), uint8(Aggressive))
 		}
 	}
+	f.Add([]byte("A"), uint8(Chat), uint8(Off)) // what is not looked at need not be JSON
 	f.Fuzz(func(t *testing.T, body []byte, d, l uint8) {
 		s := &Settings{Level: Level(l) % levels, KeepTurns: 1, StepTurns: 1, ResultBytes: minResultBytes}
 		dialect := Dialect(d) % dialects
 		once, err := Apply(body, dialect, s)
-		if err != nil {
+		if err != nil || s.Level == Off {
 			if !bytes.Equal(once.Body, body) {
-				t.Fatal("a body that could not be read has changed")
+				t.Fatal("a body that was not read has changed")
 			}
 			return
 		}

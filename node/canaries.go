@@ -15,9 +15,7 @@ import (
 // openOutcomes makes ready for what is said of answers.
 func (n *Node) openOutcomes() {
 	j := newJudged(n)
-	if n.peers != nil {
-		j.others = newOutcomePeers(n.peers)
-	}
+	j.others = n.colleagues
 	j.written = n.rollBack
 	n.outcomes.Store(j)
 }

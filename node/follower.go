@@ -53,7 +53,7 @@ func newFollower(p *peers) *follower {
 func (f *follower) service() peer.Service {
 	refuse := fmt.Errorf("%w: node %s is a gateway; ask a member", peer.ErrRefused, f.n.cfg.Node.ID)
 	return peer.Service{
-		Progress: f.progress, Nudge: f.nudged, Caches: f.n.sharing.service(), Outcomes: f.n.outcomeService(),
+		Progress: f.progress, Nudge: f.nudged, Caches: f.n.sharing.service(), Outcomes: f.n.outcomeService(), Topics: f.n.topics(),
 		Join:        func(context.Context, *pb.JoinRequest) (*pb.JoinReply, error) { return nil, refuse },
 		JoinGateway: func(context.Context, *pb.JoinGatewayRequest) (*pb.JoinGatewayReply, error) { return nil, refuse },
 		Certify:     func(context.Context, string, *pb.CertifyRequest) (*pb.CertifyReply, error) { return nil, refuse },

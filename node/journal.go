@@ -16,6 +16,9 @@ type journal struct {
 	usage   *usage.Journal
 	cache   *cache // nil when the cache is off
 	metrics *telemetry.Metrics
+	// watchers see each record before it is on disk. They return at once, wait for nothing,
+	// and keep nothing of what they are given.
+	watchers []func(*record.Record)
 }
 
 // Commit implements proxy.Journal. A record that cannot be written fails the
@@ -27,6 +30,9 @@ func (j *journal) Commit(r *record.Record, f *proxy.Fill) {
 	}
 	j.usage.Commit(e)
 	j.metrics.Observe(r)
+	for _, watch := range j.watchers {
+		watch(r)
+	}
 }
 
 // leaseStore is the purse's store: marks, and the end of the proofs of leases

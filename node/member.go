@@ -77,7 +77,7 @@ func (m *member) service() peer.Service {
 	return peer.Service{
 		Join: m.letIn, Propose: m.carry, Progress: m.progress, Nudge: m.nudged, Lead: m.raft.Transfer,
 		JoinGateway: m.letGatewayIn, Certify: m.certify, Follow: m.follow,
-		Trail: m.giveTrail, Caches: m.n.sharing.service(), Outcomes: m.n.outcomeService(),
+		Trail: m.giveTrail, Caches: m.n.sharing.service(), Outcomes: m.n.outcomeService(), Topics: m.n.topics(),
 	}
 }
 

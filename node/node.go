@@ -41,9 +41,10 @@ type Node struct {
 	fsm         *raftfsm.FSM
 	raft        replica
 	proposer    *raftfsm.Proposer
-	peers       *peers    // nil: this node is alone
-	member      *member   // with peers, one of the two
-	follower    *follower // this node is a gateway
+	peers       *peers      // nil: this node is alone
+	colleagues  *colleagues // with peers
+	member      *member     // with peers, one of the two
+	follower    *follower   // this node is a gateway
 	purse       *purse.Purse
 	purseNow    atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys        keyRing
@@ -402,9 +403,7 @@ func (n *Node) close() error {
 		n.cache.fleet.Close() // before the others' calls are waited for
 	}
 	n.sharing.close()
-	if j := n.outcomes.Load(); j != nil {
-		j.others.close()
-	}
+	n.colleagues.close()
 	if n.peers != nil {
 		errs = append(errs, n.peers.close())
 	}

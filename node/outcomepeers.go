@@ -3,13 +3,11 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	"purser/api/pb"
 	"purser/cluster/peer"
-	"purser/internal/directory"
 	"purser/internal/outcomes"
 	"purser/internal/record"
 	"purser/ledger"
@@ -17,62 +15,13 @@ import (
 	"purser/proxy/route/learned"
 )
 
-// outcomePeers are the other nodes, of which one may have the record of a request.
-type outcomePeers struct {
-	peers   *peers
-	clients *peer.Clients // of their own: what is about money does not queue behind them
-	slots   chan struct{} // bounds the questions under way, of all reports
-}
-
-func newOutcomePeers(p *peers) *outcomePeers {
-	return &outcomePeers{peers: p, clients: peer.NewClients(p.proof), slots: make(chan struct{}, maxAsked)}
-}
-
-func (p *outcomePeers) close() {
-	if p != nil {
-		p.clients.Close()
-	}
-}
-
 // outcomeWait bounds the wait for what other nodes know of one request. What they have
 // heard altogether takes longer to read: its caller says how long.
 const outcomeWait = 2 * time.Second
 
-// each asks every other node at once, and returns when all have answered, or ctx is done.
-func (p *outcomePeers) each(ctx context.Context, ask func(ctx context.Context, node, address string) error) error {
-	var mu sync.Mutex
-	var errs []error
-	var asking sync.WaitGroup
-	defer asking.Wait()
-	failed := func(node string, err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		errs = append(errs, fmt.Errorf("node %s: %w", node, err))
-	}
-	for _, d := range p.peers.n.fsm.Directory().Nodes() {
-		if d.State == directory.NodeRemoved || string(d.ID) == p.peers.n.cfg.Node.ID {
-			continue
-		}
-		select {
-		case p.slots <- struct{}{}:
-		case <-ctx.Done():
-			failed(string(d.ID), ctx.Err())
-			continue
-		}
-		asking.Go(func() {
-			defer func() { <-p.slots }()
-			if err := ask(ctx, string(d.ID), p.peers.where(string(d.ID), d.Address)); err != nil {
-				failed(string(d.ID), err)
-			}
-		})
-	}
-	asking.Wait()
-	return errors.Join(errs...)
-}
-
 // report gives an outcome to the node that has the record. A node that does not answer
 // is an error only where no other knows the request.
-func (p *outcomePeers) report(ctx context.Context, o proxy.Outcome) (kept int64, first, known bool, err error) {
+func (p *colleagues) report(ctx context.Context, o proxy.Outcome) (kept int64, first, known bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, outcomeWait)
 	defer cancel()
 	var mu sync.Mutex
@@ -93,7 +42,7 @@ func (p *outcomePeers) report(ctx context.Context, o proxy.Outcome) (kept int64,
 }
 
 // heard asks every other node what it has heard of a router's candidates.
-func (p *outcomePeers) heard(ctx context.Context, router string, trained, from, until ledger.Instant) (all []learned.Heard, err error) {
+func (p *colleagues) heard(ctx context.Context, router string, trained, from, until ledger.Instant) (all []learned.Heard, err error) {
 	var mu sync.Mutex
 	err = p.each(ctx, func(ctx context.Context, node, address string) error {
 		out, err := p.clients.Heard(ctx, node, address, &pb.HeardRequest{Router: router, Trained: int64(trained), From: int64(from), Until: int64(until)})

@@ -13,7 +13,7 @@ import (
 func TestTheQuestionWhatWasHeardHasItsOwnTime(t *testing.T) {
 	n, say := loneNode(t)
 	say(t.Context(), nil, directory.AdmitNode{Node: directory.Node{ID: "n2", Address: "10.0.0.2:7171"}})
-	p := &outcomePeers{peers: &peers{n: n}, slots: make(chan struct{}, 1)}
+	p := &colleagues{peers: &peers{n: n}, slots: make(chan struct{}, 1)}
 	ctx, cancel := context.WithTimeout(t.Context(), heardWait)
 	defer cancel()
 	asked := 0

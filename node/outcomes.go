@@ -23,7 +23,7 @@ type judged struct {
 	records *usage.Journal
 	rules   *ruleBook
 	learner *learner
-	others  *outcomePeers // nil: this node is alone
+	others  *colleagues // nil: this node is alone
 	log     *slog.Logger
 
 	mu       sync.Mutex             // guards what follows

@@ -62,7 +62,7 @@ func (n *Node) openPeers() error {
 	p.proof.Elsewhere(p.gossip.where)
 	p.port = port.New(l, p.proof, n.log)
 	p.clients = peer.NewClients(p.proof)
-	n.peers = p
+	n.peers, n.colleagues = p, newColleagues(p)
 	if creds.authority != nil {
 		n.member = newMember(p, creds.authority)
 	} else {

@@ -19,6 +19,8 @@ const (
 	headerCache     = "x-purser-cache"   // see askCache
 	headerID        = "x-purser-request" // answers only
 	headerUsageCost = "x-purser-usage-cost"
+	headerStep      = "x-purser-step"   // of the agent's run
+	headerParent    = "x-purser-parent" // the request, step or agent that it was made for
 )
 
 // attribute fills the dimensions: what the key binds, then what the headers
@@ -45,6 +47,7 @@ func (x *exchange) attribute() *dialect.Error {
 		x.attributeBaggage(string(x.req.Header.Peek("baggage")))
 	}
 	x.attributeHints()
+	x.attributeClient()
 	if e := x.attributeTemplate(); e != nil {
 		return e
 	}
@@ -75,6 +78,9 @@ func (x *exchange) attributeHeader(name, value string) *dialect.Error {
 	}
 	if name == headerKey || name == headerTemplate {
 		return nil
+	}
+	if name == headerStep || name == headerParent {
+		return x.attributeStep(name, value)
 	}
 	if name == headerUsageCost {
 		return x.askCost(value)
@@ -115,6 +121,31 @@ const reservedTags = "purser."
 // Reserved says whether a dimension is one that only the gateway sets.
 func Reserved(r ledger.DimRef) bool {
 	return r.Dim == ledger.DimTag && strings.HasPrefix(r.Tag, reservedTags)
+}
+
+// attributeStep notes where in the run of an agent the request is.
+func (x *exchange) attributeStep(name, value string) *dialect.Error {
+	if e := checkDim(ledger.DimRef{}, value, name); e != nil {
+		return e
+	}
+	if name == headerStep {
+		x.rec.Step = value
+	} else {
+		x.rec.Parent = value
+	}
+	return nil
+}
+
+// maxClient bounds what is kept of a client's name for itself.
+const maxClient = 64
+
+// attributeClient notes which program asks: the first word of its User-Agent, which names
+// it and its version.
+func (x *exchange) attributeClient() {
+	name, _, _ := strings.Cut(string(x.req.Header.Peek("User-Agent")), " ")
+	if len(name) <= maxClient && checkDim(ledger.DimRef{}, name, "User-Agent") == nil {
+		x.rec.Client = name
+	}
 }
 
 // askCost reads whether the answer's usage is to have the cost in it.
@@ -177,6 +208,10 @@ func (x *exchange) attributeHints() {
 		if value := string(x.req.Header.Peek(h.header)); value != "" && x.rec.Dims.Get(ref) == "" && checkDim(ref, value, h.header) == nil {
 			x.rec.Dims.Values[h.dim] = value
 		}
+	}
+	const parent = "x-claude-code-parent-agent-id"
+	if value := string(x.req.Header.Peek(parent)); x.rec.Parent == "" && checkDim(ledger.DimRef{}, value, parent) == nil {
+		x.rec.Parent = value
 	}
 }
 

@@ -20,18 +20,20 @@ func TestAttribution(t *testing.T) {
 		status  int
 		want    map[string]string
 	}{
-		"headers":               {[]string{"x-purser-customer", "acme", "X-Purser-Agent", "bot", "x-purser-tag-plan", "pro"}, 200, map[string]string{"customer": "acme", "agent": "bot", "tag:plan": "pro", "key": "k1", "model": "gpt-4o-mini", "provider": "openai"}},
-		"empty is not set":      {[]string{"x-purser-customer", ""}, 200, map[string]string{"customer": ""}},
-		"bound values":          {append([]string{"x-purser-customer", "acme"}, bound...), 200, map[string]string{"team": "search", "tag:tier": "gold"}},
-		"the bound value again": {append([]string{"x-purser-customer", "acme", "x-purser-team", "search"}, bound...), 200, nil},
-		"required missing":      {bound, 400, nil},
-		"bound overridden":      {append([]string{"x-purser-customer", "acme", "x-purser-tag-tier", "free"}, bound...), 403, nil},
-		"the model as a header": {[]string{"x-purser-model", "other"}, 400, nil},
-		"twice, different":      {[]string{"x-purser-customer", "a", "x-purser-customer", "b"}, 400, nil},
-		"control characters":    {[]string{"x-purser-customer", "a\x01"}, 400, nil},
-		"not UTF-8":             {[]string{"x-purser-customer", "\xff"}, 400, nil},
-		"a long tag name":       {[]string{"x-purser-tag-" + strings.Repeat("n", ledger.MaxTagName+1), "v"}, 400, nil},
-		"baggage is ignored":    {[]string{"baggage", "purser.customer=acme"}, 200, map[string]string{"customer": ""}},
+		"headers":                     {[]string{"x-purser-customer", "acme", "X-Purser-Agent", "bot", "x-purser-tag-plan", "pro"}, 200, map[string]string{"customer": "acme", "agent": "bot", "tag:plan": "pro", "key": "k1", "model": "gpt-4o-mini", "provider": "openai"}},
+		"empty is not set":            {[]string{"x-purser-customer", ""}, 200, map[string]string{"customer": ""}},
+		"bound values":                {append([]string{"x-purser-customer", "acme"}, bound...), 200, map[string]string{"team": "search", "tag:tier": "gold"}},
+		"the bound value again":       {append([]string{"x-purser-customer", "acme", "x-purser-team", "search"}, bound...), 200, nil},
+		"required missing":            {bound, 400, nil},
+		"bound overridden":            {append([]string{"x-purser-customer", "acme", "x-purser-tag-tier", "free"}, bound...), 403, nil},
+		"the model as a header":       {[]string{"x-purser-model", "other"}, 400, nil},
+		"twice, different":            {[]string{"x-purser-customer", "a", "x-purser-customer", "b"}, 400, nil},
+		"control characters":          {[]string{"x-purser-customer", "a\x01"}, 400, nil},
+		"not UTF-8":                   {[]string{"x-purser-customer", "\xff"}, 400, nil},
+		"a long tag name":             {[]string{"x-purser-tag-" + strings.Repeat("n", ledger.MaxTagName+1), "v"}, 400, nil},
+		"a step's control characters": {[]string{"x-purser-step", "a\x01"}, 400, nil},
+		"a long parent":               {[]string{"x-purser-parent", strings.Repeat("p", ledger.MaxDimValue+1)}, 400, nil},
+		"baggage is ignored":          {[]string{"baggage", "purser.customer=acme"}, 200, map[string]string{"customer": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			headers := c.headers
@@ -50,6 +52,20 @@ func TestAttribution(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWhereInARunARequestIs: what the client says of it is kept, and which program and
+// which of the provider's keys it was.
+func TestWhereInARunARequestIs(t *testing.T) {
+	w := newWorld(t, answerJSON, nil)
+	w.ask(question, "x-purser-step", "plan", "x-purser-parent", "boss", "x-claude-code-parent-agent-id", "other", "User-Agent", "tool/1.2 (linux; secret words)")
+	if r := w.last(); r.Step != "plan" || r.Parent != "boss" || r.Client != "tool/1.2" || r.OutputCap == 0 {
+		t.Errorf("step %q, parent %q, client %q, output cap %d", r.Step, r.Parent, r.Client, r.OutputCap)
+	}
+	w.ask(question, "x-claude-code-parent-agent-id", "main", "User-Agent", strings.Repeat("u", 65))
+	if r := w.last(); r.Parent != "main" || r.Client != "" || r.Step != "" {
+		t.Errorf("step %q, parent %q, client %q", r.Step, r.Parent, r.Client)
 	}
 }
 

@@ -32,6 +32,7 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 	}
 	x.attempt.key, x.tried = key, append(x.tried, key.id)
 	x.rec.Attempts++
+	x.rec.Credential, x.rec.OutputCap = key.id, x.route_.cap
 	x.routing.tries++
 	x.body = x.there().AppendUpstream(x.body[:0], &x.call, x.change())
 	began := time.Now()

@@ -164,6 +164,10 @@ type UsageQuery struct {
 	Limit  int               // most groups shown; the rest is summed as "other"
 	Worth  bool              // what answers were reported to be worth is added up, too
 
+	Interval string // minute, hour, day, week or month: a row for each, and each group; empty: none
+	Zone     string // IANA name of the zone whose days, weeks and months those are; empty: UTC
+	Raw      bool   // groups as they were recorded, without the rules of tags
+
 	// Reach is whose requests are counted, whatever the filter says. The zero Reach
 	// is nobody's. It is the caller's and not sent.
 	Reach access.Reach
@@ -172,6 +176,7 @@ type UsageQuery struct {
 // UsageRow is the total of one group.
 type UsageRow struct {
 	Group    map[string]string `json:"group,omitempty"`
+	Start    string            `json:"start,omitempty"` // of the interval, RFC 3339 in the zone asked for
 	Requests int64             `json:"requests"`
 	Tokens   map[string]int64  `json:"tokens,omitempty"` // by meter, those that are not zero
 	Cost     Money             `json:"cost_nanousd"`     // as charged to budgets
@@ -189,6 +194,12 @@ type UsageRow struct {
 	Error    int64            `json:"semantic_error_bound_millionths,omitempty"` // the largest upper bound that those were served under
 	TotalP50 int64            `json:"total_p50_ns,omitempty"`
 	FirstP50 int64            `json:"first_byte_p50_ns,omitempty"`
+	TotalP90 int64            `json:"total_p90_ns,omitempty"`
+	TotalP99 int64            `json:"total_p99_ns,omitempty"`
+	FirstP90 int64            `json:"first_byte_p90_ns,omitempty"`
+	FirstP99 int64            `json:"first_byte_p99_ns,omitempty"`
+	Presumed Money            `json:"presumed_nanousd,omitempty"` // of the cost: what a lost node may have spent
+	Adjusted Money            `json:"adjusted_nanousd,omitempty"` // of the cost: corrections and adjustments
 }
 
 // UsageReport is the answer to a UsageQuery; Rows sum to Total.
@@ -197,6 +208,18 @@ type UsageReport struct {
 	To    string     `json:"to"`
 	Rows  []UsageRow `json:"rows"`
 	Total UsageRow   `json:"total"`
+
+	// Nodes are those whose records are, or ought to be, in the answer.
+	Nodes []NodeAnswer `json:"nodes,omitempty"`
+	// Complete says that no record is known to be missing.
+	Complete bool `json:"complete"`
+}
+
+// NodeAnswer is the part of one node in an answer.
+type NodeAnswer struct {
+	Node string `json:"node"`
+	By   string `json:"by,omitempty"`    // the node that answered for it, with its copies
+	Err  string `json:"error,omitempty"` // why its records are missing
 }
 
 // Status is a node at a glance.

@@ -2009,6 +2009,102 @@ func (x *Heard) GetSum() float64 {
 	return 0
 }
 
+type Question struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Topic         string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	Body          []byte                 `protobuf:"bytes,2,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Question) Reset() {
+	*x = Question{}
+	mi := &file_api_pb_cluster_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Question) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Question) ProtoMessage() {}
+
+func (x *Question) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Question.ProtoReflect.Descriptor instead.
+func (*Question) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Question) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *Question) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+type Piece struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Body          []byte                 `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Piece) Reset() {
+	*x = Piece{}
+	mi := &file_api_pb_cluster_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Piece) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Piece) ProtoMessage() {}
+
+func (x *Piece) ProtoReflect() protoreflect.Message {
+	mi := &file_api_pb_cluster_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Piece.ProtoReflect.Descriptor instead.
+func (*Piece) Descriptor() ([]byte, []int) {
+	return file_api_pb_cluster_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Piece) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
 var File_api_pb_cluster_proto protoreflect.FileDescriptor
 
 const file_api_pb_cluster_proto_rawDesc = "" +
@@ -2142,7 +2238,12 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\acluster\x18\x01 \x01(\x03R\acluster\x12\x1c\n" +
 	"\tcandidate\x18\x02 \x01(\tR\tcandidate\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x10\n" +
-	"\x03sum\x18\x04 \x01(\x01R\x03sum*A\n" +
+	"\x03sum\x18\x04 \x01(\x01R\x03sum\"4\n" +
+	"\bQuestion\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x12\n" +
+	"\x04body\x18\x02 \x01(\fR\x04body\"\x1b\n" +
+	"\x05Piece\x12\x12\n" +
+	"\x04body\x18\x01 \x01(\fR\x04body*A\n" +
 	"\aVerdict\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\b\n" +
 	"\x04DONE\x10\x01\x12\x10\n" +
@@ -2156,7 +2257,7 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"CACHE_LEAD\x10\x03\x12\x0e\n" +
 	"\n" +
 	"CACHE_WAIT\x10\x04\x12\x0f\n" +
-	"\vCACHE_ALONE\x10\x052\xab\t\n" +
+	"\vCACHE_ALONE\x10\x052\xeb\t\n" +
 	"\aCluster\x12D\n" +
 	"\x04Join\x12\x1e.purser.cluster.v1.JoinRequest\x1a\x1c.purser.cluster.v1.JoinReply\x12M\n" +
 	"\aPropose\x12!.purser.cluster.v1.ProposeRequest\x1a\x1f.purser.cluster.v1.ProposeReply\x12P\n" +
@@ -2174,7 +2275,8 @@ const file_api_pb_cluster_proto_rawDesc = "" +
 	"\n" +
 	"CacheStats\x12$.purser.cluster.v1.CacheStatsRequest\x1a\".purser.cluster.v1.CacheStatsReply\x12M\n" +
 	"\aOutcome\x12!.purser.cluster.v1.OutcomeRequest\x1a\x1f.purser.cluster.v1.OutcomeReply\x12G\n" +
-	"\x05Heard\x12\x1f.purser.cluster.v1.HeardRequest\x1a\x1d.purser.cluster.v1.HeardReplyB\x0fZ\rpurser/api/pbb\x06proto3"
+	"\x05Heard\x12\x1f.purser.cluster.v1.HeardRequest\x1a\x1d.purser.cluster.v1.HeardReply\x12>\n" +
+	"\x03Ask\x12\x1b.purser.cluster.v1.Question\x1a\x18.purser.cluster.v1.Piece0\x01B\x0fZ\rpurser/api/pbb\x06proto3"
 
 var (
 	file_api_pb_cluster_proto_rawDescOnce sync.Once
@@ -2189,7 +2291,7 @@ func file_api_pb_cluster_proto_rawDescGZIP() []byte {
 }
 
 var file_api_pb_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_api_pb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_api_pb_cluster_proto_goTypes = []any{
 	(Verdict)(0),               // 0: purser.cluster.v1.Verdict
 	(CacheVerdict)(0),          // 1: purser.cluster.v1.CacheVerdict
@@ -2225,7 +2327,9 @@ var file_api_pb_cluster_proto_goTypes = []any{
 	(*HeardRequest)(nil),       // 31: purser.cluster.v1.HeardRequest
 	(*HeardReply)(nil),         // 32: purser.cluster.v1.HeardReply
 	(*Heard)(nil),              // 33: purser.cluster.v1.Heard
-	nil,                        // 34: purser.cluster.v1.CacheStatsReply.CountsEntry
+	(*Question)(nil),           // 34: purser.cluster.v1.Question
+	(*Piece)(nil),              // 35: purser.cluster.v1.Piece
+	nil,                        // 36: purser.cluster.v1.CacheStatsReply.CountsEntry
 }
 var file_api_pb_cluster_proto_depIdxs = []int32{
 	4,  // 0: purser.cluster.v1.JoinReply.members:type_name -> purser.cluster.v1.Member
@@ -2233,7 +2337,7 @@ var file_api_pb_cluster_proto_depIdxs = []int32{
 	2,  // 2: purser.cluster.v1.JoinGatewayRequest.node:type_name -> purser.cluster.v1.JoinRequest
 	4,  // 3: purser.cluster.v1.JoinGatewayReply.members:type_name -> purser.cluster.v1.Member
 	1,  // 4: purser.cluster.v1.CacheReply.verdict:type_name -> purser.cluster.v1.CacheVerdict
-	34, // 5: purser.cluster.v1.CacheStatsReply.counts:type_name -> purser.cluster.v1.CacheStatsReply.CountsEntry
+	36, // 5: purser.cluster.v1.CacheStatsReply.counts:type_name -> purser.cluster.v1.CacheStatsReply.CountsEntry
 	33, // 6: purser.cluster.v1.HeardReply.heard:type_name -> purser.cluster.v1.Heard
 	2,  // 7: purser.cluster.v1.Cluster.Join:input_type -> purser.cluster.v1.JoinRequest
 	5,  // 8: purser.cluster.v1.Cluster.Propose:input_type -> purser.cluster.v1.ProposeRequest
@@ -2250,23 +2354,25 @@ var file_api_pb_cluster_proto_depIdxs = []int32{
 	27, // 19: purser.cluster.v1.Cluster.CacheStats:input_type -> purser.cluster.v1.CacheStatsRequest
 	29, // 20: purser.cluster.v1.Cluster.Outcome:input_type -> purser.cluster.v1.OutcomeRequest
 	31, // 21: purser.cluster.v1.Cluster.Heard:input_type -> purser.cluster.v1.HeardRequest
-	3,  // 22: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
-	6,  // 23: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
-	8,  // 24: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
-	10, // 25: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
-	12, // 26: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
-	14, // 27: purser.cluster.v1.Cluster.JoinGateway:output_type -> purser.cluster.v1.JoinGatewayReply
-	16, // 28: purser.cluster.v1.Cluster.Certify:output_type -> purser.cluster.v1.CertifyReply
-	18, // 29: purser.cluster.v1.Cluster.Follow:output_type -> purser.cluster.v1.FollowReply
-	20, // 30: purser.cluster.v1.Cluster.Trail:output_type -> purser.cluster.v1.TrailReply
-	22, // 31: purser.cluster.v1.Cluster.CacheAsk:output_type -> purser.cluster.v1.CacheReply
-	24, // 32: purser.cluster.v1.Cluster.CachePut:output_type -> purser.cluster.v1.CachePutReply
-	26, // 33: purser.cluster.v1.Cluster.CachePurge:output_type -> purser.cluster.v1.CachePurgeReply
-	28, // 34: purser.cluster.v1.Cluster.CacheStats:output_type -> purser.cluster.v1.CacheStatsReply
-	30, // 35: purser.cluster.v1.Cluster.Outcome:output_type -> purser.cluster.v1.OutcomeReply
-	32, // 36: purser.cluster.v1.Cluster.Heard:output_type -> purser.cluster.v1.HeardReply
-	22, // [22:37] is the sub-list for method output_type
-	7,  // [7:22] is the sub-list for method input_type
+	34, // 22: purser.cluster.v1.Cluster.Ask:input_type -> purser.cluster.v1.Question
+	3,  // 23: purser.cluster.v1.Cluster.Join:output_type -> purser.cluster.v1.JoinReply
+	6,  // 24: purser.cluster.v1.Cluster.Propose:output_type -> purser.cluster.v1.ProposeReply
+	8,  // 25: purser.cluster.v1.Cluster.Progress:output_type -> purser.cluster.v1.ProgressReply
+	10, // 26: purser.cluster.v1.Cluster.Nudge:output_type -> purser.cluster.v1.NudgeReply
+	12, // 27: purser.cluster.v1.Cluster.Lead:output_type -> purser.cluster.v1.LeadReply
+	14, // 28: purser.cluster.v1.Cluster.JoinGateway:output_type -> purser.cluster.v1.JoinGatewayReply
+	16, // 29: purser.cluster.v1.Cluster.Certify:output_type -> purser.cluster.v1.CertifyReply
+	18, // 30: purser.cluster.v1.Cluster.Follow:output_type -> purser.cluster.v1.FollowReply
+	20, // 31: purser.cluster.v1.Cluster.Trail:output_type -> purser.cluster.v1.TrailReply
+	22, // 32: purser.cluster.v1.Cluster.CacheAsk:output_type -> purser.cluster.v1.CacheReply
+	24, // 33: purser.cluster.v1.Cluster.CachePut:output_type -> purser.cluster.v1.CachePutReply
+	26, // 34: purser.cluster.v1.Cluster.CachePurge:output_type -> purser.cluster.v1.CachePurgeReply
+	28, // 35: purser.cluster.v1.Cluster.CacheStats:output_type -> purser.cluster.v1.CacheStatsReply
+	30, // 36: purser.cluster.v1.Cluster.Outcome:output_type -> purser.cluster.v1.OutcomeReply
+	32, // 37: purser.cluster.v1.Cluster.Heard:output_type -> purser.cluster.v1.HeardReply
+	35, // 38: purser.cluster.v1.Cluster.Ask:output_type -> purser.cluster.v1.Piece
+	23, // [23:39] is the sub-list for method output_type
+	7,  // [7:23] is the sub-list for method input_type
 	7,  // [7:7] is the sub-list for extension type_name
 	7,  // [7:7] is the sub-list for extension extendee
 	0,  // [0:7] is the sub-list for field type_name
@@ -2283,7 +2389,7 @@ func file_api_pb_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_pb_cluster_proto_rawDesc), len(file_api_pb_cluster_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   33,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

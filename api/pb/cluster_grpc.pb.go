@@ -36,6 +36,7 @@ const (
 	Cluster_CacheStats_FullMethodName  = "/purser.cluster.v1.Cluster/CacheStats"
 	Cluster_Outcome_FullMethodName     = "/purser.cluster.v1.Cluster/Outcome"
 	Cluster_Heard_FullMethodName       = "/purser.cluster.v1.Cluster/Heard"
+	Cluster_Ask_FullMethodName         = "/purser.cluster.v1.Cluster/Ask"
 )
 
 // ClusterClient is the client API for Cluster service.
@@ -78,6 +79,9 @@ type ClusterClient interface {
 	Outcome(ctx context.Context, in *OutcomeRequest, opts ...grpc.CallOption) (*OutcomeReply, error)
 	// Heard asks what a node has heard of the candidates of a router.
 	Heard(ctx context.Context, in *HeardRequest, opts ...grpc.CallOption) (*HeardReply, error)
+	// Ask puts a question on a topic to a node, which answers in as many pieces as it
+	// takes. What is in both is the topic's own matter.
+	Ask(ctx context.Context, in *Question, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Piece], error)
 }
 
 type clusterClient struct {
@@ -250,6 +254,25 @@ func (c *clusterClient) Heard(ctx context.Context, in *HeardRequest, opts ...grp
 	return out, nil
 }
 
+func (c *clusterClient) Ask(ctx context.Context, in *Question, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Piece], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Cluster_ServiceDesc.Streams[2], Cluster_Ask_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[Question, Piece]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Cluster_AskClient = grpc.ServerStreamingClient[Piece]
+
 // ClusterServer is the server API for Cluster service.
 // All implementations must embed UnimplementedClusterServer
 // for forward compatibility.
@@ -290,6 +313,9 @@ type ClusterServer interface {
 	Outcome(context.Context, *OutcomeRequest) (*OutcomeReply, error)
 	// Heard asks what a node has heard of the candidates of a router.
 	Heard(context.Context, *HeardRequest) (*HeardReply, error)
+	// Ask puts a question on a topic to a node, which answers in as many pieces as it
+	// takes. What is in both is the topic's own matter.
+	Ask(*Question, grpc.ServerStreamingServer[Piece]) error
 	mustEmbedUnimplementedClusterServer()
 }
 
@@ -344,6 +370,9 @@ func (UnimplementedClusterServer) Outcome(context.Context, *OutcomeRequest) (*Ou
 }
 func (UnimplementedClusterServer) Heard(context.Context, *HeardRequest) (*HeardReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Heard not implemented")
+}
+func (UnimplementedClusterServer) Ask(*Question, grpc.ServerStreamingServer[Piece]) error {
+	return status.Error(codes.Unimplemented, "method Ask not implemented")
 }
 func (UnimplementedClusterServer) mustEmbedUnimplementedClusterServer() {}
 func (UnimplementedClusterServer) testEmbeddedByValue()                 {}
@@ -618,6 +647,17 @@ func _Cluster_Heard_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Cluster_Ask_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(Question)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ClusterServer).Ask(m, &grpc.GenericServerStream[Question, Piece]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Cluster_AskServer = grpc.ServerStreamingServer[Piece]
+
 // Cluster_ServiceDesc is the grpc.ServiceDesc for Cluster service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -689,6 +729,11 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _Cluster_CacheAsk_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "Ask",
+			Handler:       _Cluster_Ask_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "api/pb/cluster.proto",

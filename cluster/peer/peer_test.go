@@ -143,6 +143,50 @@ func TestCallsCarryWhoAsks(t *testing.T) {
 	}
 }
 
+// TestAskHasAnswersInPieces: in order, as many as there are; an error of either end ends
+// the question, and a topic that the other build does not have is told apart.
+func TestAskHasAnswersInPieces(t *testing.T) {
+	a := authority(t)
+	service := double()
+	service.Topics = map[string]Topic{"count": func(ctx context.Context, from string, body []byte, say func([]byte) error) error {
+		for i := range 3 {
+			if err := say(fmt.Appendf(nil, "%s %s %d", from, body, i)); err != nil {
+				return err
+			}
+		}
+		if string(body) == "bad" {
+			return errors.New("out of numbers")
+		}
+		return nil
+	}}
+	address := serve(t, issued(t, a, "one"), service)
+	clients := NewClients(issued(t, a, "two"))
+	defer clients.Close()
+	ask := func(topic, body string, most int) (said []string, err error) {
+		err = clients.Ask(t.Context(), "one", address, topic, []byte(body), func(p []byte) error {
+			if said = append(said, string(p)); len(said) == most {
+				return errEnough
+			}
+			return nil
+		})
+		return said, err
+	}
+	if said, err := ask("count", "well", 0); err != nil || !slices.Equal(said, []string{"two well 0", "two well 1", "two well 2"}) {
+		t.Errorf("%q, %v", said, err)
+	}
+	if said, err := ask("count", "bad", 0); len(said) != 3 || err == nil || !strings.Contains(err.Error(), "out of numbers") {
+		t.Errorf("%q, %v", said, err)
+	}
+	if said, err := ask("count", "well", 2); len(said) != 2 || !errors.Is(err, errEnough) {
+		t.Errorf("%q, %v", said, err)
+	}
+	if _, err := ask("sums", "", 0); !errors.Is(err, ErrNoTopic) {
+		t.Errorf("of no topic: %v", err)
+	}
+}
+
+var errEnough = errors.New("enough")
+
 // A conversation about a cached answer goes both ways; whoever leads is lost when its
 // connection is, and a node without a cache says so.
 func TestCallsAboutCachedAnswers(t *testing.T) {

@@ -56,6 +56,8 @@ type Service struct {
 	Caches Caches
 
 	Outcomes Outcomes
+	// Topics answer what [Clients.Ask] asks, by name.
+	Topics map[string]Topic
 }
 
 // Errors that cross the wire as what they are.

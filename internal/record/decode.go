@@ -79,12 +79,15 @@ func (d *Decoder) Decode(r *Record, b []byte) error {
 		}
 	}
 	r.Baseline = r.Cost
-	if form >= version {
+	if form >= version4 {
 		in.levers(r)
 	} else {
 		for _, s := range r.Savings {
 			r.Baseline += s.Amount
 		}
+	}
+	if form >= version {
+		in.more(r)
 	}
 	if in.bad || len(in.b) != 0 || flags&^flagStream != 0 {
 		return ErrMalformed
@@ -247,6 +250,37 @@ func (in *input) levers(r *Record) {
 	if has&hasFingerprint != 0 {
 		if b := in.take(8); b != nil {
 			r.Fingerprint = binary.BigEndian.Uint64(b)
+		}
+	}
+}
+
+func (in *input) more(r *Record) {
+	has := in.byte()
+	if has&^hasMore != 0 {
+		in.fail()
+	}
+	if has&hasKind != 0 {
+		r.Kind, r.Corrects, r.Note = Kind(in.byte()), string(in.bytes(MaxText)), string(in.bytes(MaxText))
+	}
+	if has&hasTree != 0 {
+		r.Step, r.Parent = string(in.bytes(MaxText)), string(in.bytes(MaxText))
+	}
+	if has&hasClient != 0 {
+		r.Client = in.text(MaxText)
+	}
+	if has&hasTrace != 0 {
+		copy(r.Trace[:], in.take(len(r.Trace)))
+		copy(r.Caller[:], in.take(len(r.Caller)))
+	}
+	if has&hasCredential != 0 {
+		r.Credential = in.text(MaxText)
+	}
+	if has&hasOutput != 0 {
+		r.OutputCap, r.Made, r.Delivered = in.varint(), in.varint(), in.varint()
+	}
+	if has&hasHashes != 0 {
+		if b := in.take(16); b != nil {
+			r.Gist, r.Prefix = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
 		}
 	}
 }

@@ -10,12 +10,14 @@ import (
 // The versions of the stored form. Version 2 has what a call costs at list
 // prices and by the catalogue; in version 1 both are its cost. Version 3 has what
 // policies did at its end; before it they did nothing. Version 4 has after it what
-// the levers did; before it the baseline is the cost and what was saved.
+// the levers did; before it the baseline is the cost and what was saved. Version 5 has
+// after that what else is known of the request, and records that are not of one.
 const (
 	version1 byte = 1
 	version2 byte = 2
 	version3 byte = 3
-	version  byte = 4 // that is written
+	version4 byte = 4
+	version  byte = 5 // that is written
 )
 
 // Limits of a stored record. Append cuts texts to MaxText, which is far beyond
@@ -78,7 +80,55 @@ func Append(b []byte, r *Record) []byte {
 		b = appendText(appendText(b, p.Policy), p.Rule)
 		b = append(b, byte(p.Effect), bit(p.Shadow))
 	}
-	return appendLevers(b, r)
+	return appendMore(appendLevers(b, r), r)
+}
+
+// which parts of what version 5 adds a record has.
+const (
+	hasKind byte = 1 << iota
+	hasTree
+	hasClient
+	hasTrace
+	hasCredential
+	hasOutput
+	hasHashes
+	hasMore = hasKind | hasTree | hasClient | hasTrace | hasCredential | hasOutput | hasHashes
+)
+
+func appendMore(b []byte, r *Record) []byte {
+	at := len(b)
+	b = append(b, 0)
+	if r.Kind != KindRequest || r.Corrects != "" || r.Note != "" {
+		b[at] |= hasKind
+		b = appendText(appendText(append(b, byte(r.Kind)), r.Corrects), r.Note)
+	}
+	if r.Step != "" || r.Parent != "" {
+		b[at] |= hasTree
+		b = appendText(appendText(b, r.Step), r.Parent)
+	}
+	if r.Client != "" {
+		b[at] |= hasClient
+		b = appendText(b, r.Client)
+	}
+	if r.Trace != [16]byte{} || r.Caller != [8]byte{} {
+		b[at] |= hasTrace
+		b = append(append(b, r.Trace[:]...), r.Caller[:]...)
+	}
+	if r.Credential != "" {
+		b[at] |= hasCredential
+		b = appendText(b, r.Credential)
+	}
+	if r.OutputCap != 0 || r.Made != 0 || r.Delivered != 0 {
+		b[at] |= hasOutput
+		for _, v := range [...]int64{r.OutputCap, r.Made, r.Delivered} {
+			b = binary.AppendVarint(b, v)
+		}
+	}
+	if r.Gist != 0 || r.Prefix != 0 {
+		b[at] |= hasHashes
+		b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, r.Gist), r.Prefix)
+	}
+	return b
 }
 
 // which parts of what the levers did a record has.

@@ -62,6 +62,17 @@ func fullLevered() *Record {
 	return r
 }
 
+// fullKnown is fullLevered with what version 5 adds. It is golden too.
+func fullKnown() *Record {
+	r := fullLevered()
+	r.Kind, r.Corrects, r.Note = KindCorrection, "req_065bwkrx3tqk4h2nv8c0zr1ydm", "the provider's invoice says so"
+	r.Step, r.Parent, r.Client, r.Credential = "plan", "planner", "openai-go/3.96", "eu-1"
+	r.Trace, r.Caller = [16]byte{1, 2, 15: 3}, [8]byte{4, 7: 5}
+	r.OutputCap, r.Made, r.Delivered = 4096, 9000, 8192
+	r.Gist, r.Prefix = 0x0123456789abcdef, 0xfedcba9876543211
+	return r
+}
+
 // records draws records such as requests write, and odder ones.
 func records() *rapid.Generator[*Record] {
 	text := rapid.OneOf(rapid.Just(""), rapid.SampledFrom([]string{"gpt-5", "openai", "req_", "ü"}), rapid.StringN(0, 60, MaxText))
@@ -126,6 +137,12 @@ func records() *rapid.Generator[*Record] {
 				Verdict: Verdict(rapid.Byte().Draw(t, "verdict")), Reason: text.Draw(t, "why not"), Similarity: rapid.Int64().Draw(t, "similarity"),
 				Probability: rapid.Int64().Draw(t, "probability"), Entry: rapid.Uint64().Draw(t, "entry"), Bound: rapid.Int64().Draw(t, "error"),
 			}
+			r.Kind, r.Corrects, r.Note = Kind(rapid.Byte().Draw(t, "kind")), text.Draw(t, "corrects"), text.Draw(t, "note")
+			r.Step, r.Parent, r.Client, r.Credential = text.Draw(t, "step"), text.Draw(t, "parent"), text.Draw(t, "client"), text.Draw(t, "credential")
+			copy(r.Trace[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "trace"))
+			copy(r.Caller[:], rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(t, "caller"))
+			r.OutputCap, r.Made, r.Delivered = rapid.Int64().Draw(t, "cap"), rapid.Int64().Draw(t, "made"), rapid.Int64().Draw(t, "delivered")
+			r.Gist, r.Prefix = rapid.Uint64().Draw(t, "gist"), rapid.Uint64().Draw(t, "prefix")
 			r.Shape = Shape{Level: text.Draw(t, "level"), Before: rapid.Int64().Draw(t, "before"), After: rapid.Int64().Draw(t, "after"), Breakpoints: rapid.Int64().Draw(t, "breakpoints")}
 		}
 		return r

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -58,6 +59,21 @@ type document struct {
 	Semantic      *semanticDocument `json:"semantic,omitempty"`
 	Shape         *shapeDocument    `json:"shape,omitempty"`
 	Fingerprint   string            `json:"fingerprint,omitempty"` // 16 hexadecimal digits
+
+	Kind       string `json:"kind,omitempty"` // left out for a request
+	Corrects   string `json:"corrects,omitempty"`
+	Note       string `json:"note,omitempty"`
+	Step       string `json:"step,omitempty"`
+	Parent     string `json:"parent,omitempty"`
+	Client     string `json:"client,omitempty"`
+	Trace      string `json:"trace_id,omitempty"`       // 32 hexadecimal digits
+	Caller     string `json:"caller_span_id,omitempty"` // 16
+	Credential string `json:"credential,omitempty"`
+	OutputCap  int64  `json:"output_cap,omitempty"`
+	Made       int64  `json:"answer_bytes,omitempty"`
+	Delivered  int64  `json:"delivered_bytes,omitempty"`
+	Gist       string `json:"gist,omitempty"`   // 16 hexadecimal digits
+	Prefix     string `json:"prefix,omitempty"` // 16
 }
 
 type routeDocument struct {
@@ -137,6 +153,7 @@ func (r *Record) MarshalJSON() ([]byte, error) {
 		d.Policies = append(d.Policies, rulingDocument{Policy: p.Policy, Rule: p.Rule, Effect: p.Effect.String(), Shadow: p.Shadow})
 	}
 	d.levers(r)
+	d.more(r)
 	b, err := json.Marshal(&d)
 	if err != nil {
 		return nil, fmt.Errorf("write usage record %s as JSON: %w", r.ID, err)
@@ -165,6 +182,27 @@ func (d *document) levers(r *Record) {
 	}
 	if s := &r.Shape; *s != (Shape{}) {
 		d.Shape = (*shapeDocument)(s)
+	}
+}
+
+// more writes what is neither of the call nor of the levers.
+func (d *document) more(r *Record) {
+	if r.Kind != KindRequest {
+		d.Kind = r.Kind.String()
+	}
+	d.Corrects, d.Note, d.Step, d.Parent, d.Client, d.Credential = r.Corrects, r.Note, r.Step, r.Parent, r.Client, r.Credential
+	d.OutputCap, d.Made, d.Delivered = r.OutputCap, r.Made, r.Delivered
+	if r.Trace != [16]byte{} {
+		d.Trace = hex.EncodeToString(r.Trace[:])
+	}
+	if r.Caller != [8]byte{} {
+		d.Caller = hex.EncodeToString(r.Caller[:])
+	}
+	if r.Gist != 0 {
+		d.Gist = fmt.Sprintf("%016x", r.Gist)
+	}
+	if r.Prefix != 0 {
+		d.Prefix = fmt.Sprintf("%016x", r.Prefix)
 	}
 }
 

@@ -46,6 +46,8 @@ var verdicts = named{
 	SemanticWould: "would", SemanticExplored: "explored",
 }
 
+var kinds = named{KindRequest: "request", KindCorrection: "correction", KindAdjustment: "adjustment", KindPresumed: "presumed"}
+
 var effects = named{PolicyDenied: "denied", PolicyUndecided: "undecided", PolicyWarned: "warned", PolicyRewrote: "rewrote"}
 
 // String is the outcome's stable name, such as "completed".
@@ -98,6 +100,9 @@ func (v Verdict) String() string { return verdicts.name("verdict", uint8(v)) }
 
 // String is the effect's stable name, such as "denied".
 func (e Effect) String() string { return effects.name("effect", uint8(e)) }
+
+// String is the kind's stable name, such as "correction".
+func (k Kind) String() string { return kinds.name("kind", uint8(k)) }
 
 // MaxOutcome is the highest outcome known; tables by outcome have MaxOutcome+1 entries.
 const MaxOutcome = CutShort

@@ -147,6 +147,18 @@ type Shape struct {
 	Breakpoints int64 // marks that were set for the provider's cache
 }
 
+// Kind says what a record stands for.
+type Kind uint8
+
+// The kinds. Only requests have an outcome; the others have the amounts that are added
+// to what the requests say, which may be negative.
+const (
+	KindRequest    Kind = iota // an upstream call, or a request that made none
+	KindCorrection             // what is known later of the request that Corrects names
+	KindAdjustment             // what a provider billed beyond, or below, all records
+	KindPresumed               // what a lost node may have spent without a record that is left
+)
+
 // Charge is one account's part of a request: what was held and what was spent.
 type Charge struct {
 	Account     ledger.AccountKey
@@ -210,4 +222,25 @@ type Record struct {
 	Semantic      Semantic
 	Shape         Shape
 	Fingerprint   uint64 // of everything the answer depends on, as the exact cache has it; 0 where it was not asked
+
+	Kind     Kind
+	Corrects string // of a correction: the id of the request
+	Note     string // of what is not a request: why it is there, in a sentence
+
+	Step   string // of the agent's run, as the client names it
+	Parent string // the request, step or agent that this one was made for, as the client names it
+	Client string // the program that asked: the beginning of its User-Agent
+
+	Trace      [16]byte // W3C trace id of the caller; zero where it sent none
+	Caller     [8]byte  // W3C span id of the caller in it
+	Credential string   // the id of the provider's key that the call was sent with, "" for the upstream's own
+
+	OutputCap int64 // output tokens that each answer was limited to; 0 where nothing was sent
+	Made      int64 // bytes of text in the answer, as it was made
+	Delivered int64 // of those, handed to the client's connection
+
+	// Gist is a locality-sensitive hash of what was asked: those of near questions differ
+	// in few bits. Prefix is a hash of what stands before the conversation: instructions
+	// and tools. Both are 0 where nothing was hashed.
+	Gist, Prefix uint64
 }

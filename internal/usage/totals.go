@@ -2,10 +2,7 @@ package usage
 
 import (
 	"cmp"
-	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"slices"
 
 	"purser/internal/record"
@@ -87,27 +84,13 @@ type Latency struct {
 	P50, P99 int64
 }
 
-// Totals adds up the records that q selects.
-func (j *Journal) Totals(ctx context.Context, q TotalsQuery) (*Report, error) {
-	it, err := j.db.NewIter(recordBounds(q.Range))
-	if err != nil {
-		return nil, fmt.Errorf("read usage records: %w", err)
-	}
-	t := tally{by: q.By, worth: q.Worth, groups: make(map[string]*Row)}
-	err = visit(ctx, it, Query{Where: q.Where, Within: q.Within}, t.count)
-	t.endRequest()
-	if err = errors.Join(err, t.err, it.Close()); err != nil {
-		return nil, err
-	}
-	return t.report(q.Limit), nil
-}
-
 // tally is a query under way.
 type tally struct {
 	by     []Field
 	groups map[string]*Row
 	other  *Row
-	key    []byte // scratch
+	key    []byte   // scratch
+	values []string // scratch
 
 	worth func(record.ID) (int64, bool, error)
 	err   error // of worth
@@ -143,9 +126,17 @@ func (t *tally) endRequest() {
 }
 
 func (t *tally) group(r *record.Record) *Row {
-	t.key = t.key[:0]
+	t.values = t.values[:0]
 	for _, f := range t.by {
-		v := f.of(r)
+		t.values = append(t.values, f.of(r))
+	}
+	return t.row(t.values)
+}
+
+// row is that of the values, or the rest when there are too many.
+func (t *tally) row(values []string) *Row {
+	t.key = t.key[:0]
+	for _, v := range values {
 		t.key = binary.AppendUvarint(t.key, uint64(len(v)))
 		t.key = append(t.key, v...)
 	}
@@ -153,17 +144,18 @@ func (t *tally) group(r *record.Record) *Row {
 		return g
 	}
 	if len(t.groups) >= MaxGroups {
-		if t.other == nil {
-			t.other = new(Row)
-		}
-		return t.other
+		return t.rest()
 	}
-	g := new(Row)
-	for _, f := range t.by {
-		g.Values = append(g.Values, f.of(r))
-	}
+	g := &Row{Values: slices.Clone(values)}
 	t.groups[string(t.key)] = g
 	return g
+}
+
+func (t *tally) rest() *Row {
+	if t.other == nil {
+		t.other = new(Row)
+	}
+	return t.other
 }
 
 func (r *Row) add(rec *record.Record) {
@@ -222,6 +214,30 @@ func (r *Row) merge(o *Row) {
 	r.SemanticBound = max(r.SemanticBound, o.SemanticBound)
 	r.total.merge(&o.total)
 	r.firstByte.merge(&o.firstByte)
+}
+
+// part is what was counted, its rows in no order.
+func (t *tally) part() *Report {
+	rep := &Report{Other: t.other}
+	for _, g := range t.groups {
+		rep.Rows = append(rep.Rows, *g)
+	}
+	return rep
+}
+
+// Merge puts the parts of an answer together: rows of the same values are added up, and
+// q.Limit of them are left. It changes the parts.
+func Merge(q TotalsQuery, parts ...*Report) *Report {
+	t := tally{by: q.By, groups: make(map[string]*Row)}
+	for _, p := range parts {
+		for i := range p.Rows {
+			t.row(p.Rows[i].Values).merge(&p.Rows[i])
+		}
+		if p.Other != nil {
+			t.rest().merge(p.Other)
+		}
+	}
+	return t.report(q.Limit)
 }
 
 func (t *tally) report(limit int) *Report {

@@ -159,7 +159,9 @@ func (j *Journal) Commit(e Entry) Receipt {
 		panic(fmt.Sprintf("usage: record %q, attempt %d, has no place in the journal", e.Record.ID, e.Record.Attempt))
 	}
 	var key [recordKeyLen]byte
-	appendRecordKey(key[:0], id, e.Record.Attempt)
+	key[0] = store.PrefixRecord // see Shelf.recordKey
+	copy(key[1:], id[:])
+	key[recordKeyLen-1] = byte(e.Record.Attempt)
 	buf := j.bufs.Get().(*[]byte)
 	*buf = record.Append((*buf)[:0], e.Record)
 	r := j.add(key[:], *buf, &e)

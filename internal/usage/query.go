@@ -70,7 +70,7 @@ func visit(ctx context.Context, it *pebble.Iterator, q Query, yield func(*record
 		if err != nil {
 			return fmt.Errorf("read usage record %s: %w", idOf(it.Key()), err)
 		}
-		if !q.selects(&r) {
+		if !selected(q.Where, q.Within, &r) {
 			continue
 		}
 		q.Limit--
@@ -81,13 +81,14 @@ func visit(ctx context.Context, it *pebble.Iterator, q Query, yield func(*record
 	return nil
 }
 
-func (q *Query) selects(r *record.Record) bool {
-	for i := range q.Where {
-		if !q.Where[i].holds(r) {
+// selected says whether all of where hold for a record, and one of within, unless it is nil.
+func selected(where, within []Condition, r *record.Record) bool {
+	for i := range where {
+		if !where[i].holds(r) {
 			return false
 		}
 	}
-	return q.Within == nil || slices.ContainsFunc(q.Within, func(c Condition) bool { return c.holds(r) })
+	return within == nil || slices.ContainsFunc(within, func(c Condition) bool { return c.holds(r) })
 }
 
 // Proven is the settled spending of one lease for which there are records on

@@ -91,14 +91,11 @@ func (r *Reader) Get(ctx context.Context, id string) ([]record.Record, error) {
 // Part adds up the records that q selects, without leaving out rows for q.Limit: parts of
 // several shelves and nodes are put together by [Merge].
 func (r *Reader) Part(ctx context.Context, q TotalsQuery) (*Report, error) {
-	it, err := r.db.NewIter(r.shelf.recordBounds(q.Range))
+	t, err := newTally(&q)
 	if err != nil {
-		return nil, fmt.Errorf("read usage records: %w", err)
+		return nil, err
 	}
-	t := tally{by: q.By, worth: q.Worth, groups: make(map[string]*Row)}
-	err = visit(ctx, it, Query{Where: q.Where, Within: q.Within}, t.count)
-	t.endRequest()
-	if err = errors.Join(err, t.err, it.Close()); err != nil {
+	if err := t.records(ctx, r.db, r.shelf, &q, q.Range); err != nil {
 		return nil, err
 	}
 	return t.part(), nil
@@ -110,7 +107,7 @@ func (r *Reader) Totals(ctx context.Context, q TotalsQuery) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Merge(q, part), nil
+	return Merge(q, part)
 }
 
 // Kept is the instant before which there may be records no more.

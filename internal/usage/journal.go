@@ -69,7 +69,11 @@ type Journal struct {
 	timer *time.Timer
 	work  chan struct{} // capacity 1: the open group wants the committer
 	ended chan struct{} // the committer has
-	marks atomic.Uint64 // the last mark's number: no two marks of a store share one
+	marks atomic.Uint64 // the last mark's number: no two of a store share one
+
+	// writes is held for reading while records are written, and for writing while old
+	// ones are dropped: none comes in between unseen.
+	writes sync.RWMutex
 
 	mu      sync.Mutex // guards what follows
 	open    *group     // takes entries

@@ -1,7 +1,6 @@
 package usage
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"purser/internal/record"
@@ -56,19 +55,27 @@ func (s Shelf) recordBounds(r Range) *pebble.IterOptions {
 // Copying puts copies of another node's records into one batch; [Journal.Copying] makes
 // one. It is used by one goroutine.
 type Copying struct {
-	shelf  Shelf
-	batch  *pebble.Batch
-	seq    uint64
-	marked ledger.Instant // the minute marked last; -1 for none
+	journal *Journal
+	shelf   Shelf
+	batch   *pebble.Batch
+	number  uint64
+	marked  ledger.Instant // the minute marked last; -1 for none
 }
 
-// Copying begins a batch of copies of a shelf that is not [Own]. The batch is applied by
-// the caller, and no other is begun with it.
+// Copying begins to put copies of a shelf that is not [Own] into a batch, which the caller
+// may put other things in, and which [Copying.Apply] applies.
 func (j *Journal) Copying(s Shelf, b *pebble.Batch) *Copying {
 	if s == Own {
 		panic("usage: a node keeps no copies of its own records")
 	}
-	return &Copying{shelf: s, batch: b, seq: j.marks.Add(1), marked: -1}
+	return &Copying{journal: j, shelf: s, batch: b, number: j.marks.Add(1), marked: -1}
+}
+
+// Apply writes the batch, as [store.Store.Apply] does.
+func (c *Copying) Apply(d store.Durability) error {
+	c.journal.writes.RLock()
+	defer c.journal.writes.RUnlock()
+	return c.journal.store.Apply(c.batch, d)
 }
 
 // Put adds a copy, in the form of [record.Append], and notes that what was rolled up of
@@ -78,31 +85,13 @@ func (c *Copying) Put(id record.ID, attempt int, encoded []byte) error {
 	if err := c.batch.Set(c.shelf.recordKey(id, attempt), encoded, nil); err != nil {
 		return fmt.Errorf("add a copy of record %s: %w", id, err)
 	}
-	at := id.At() - id.At()%ledger.Minute
+	at := minutes.down(id.At())
 	if at == c.marked {
 		return nil
 	}
 	c.marked = at
-	if err := c.batch.Set(c.shelf.markKey(minutes, at, c.seq), nil, nil); err != nil {
+	if err := c.batch.Set(c.shelf.markKey(minutes, at, c.number), nil, nil); err != nil {
 		return fmt.Errorf("mark the minute of record %s: %w", id, err)
 	}
 	return nil
-}
-
-// The rooms of a shelf's rollups; see package store for the whole layout.
-const (
-	roomMarks = 'd' // level(1) start(8) seq(8): the bucket is to be made again
-)
-
-// level is the length of buckets. Its numbers are stored.
-type level byte
-
-const (
-	minutes level = iota + 1
-)
-
-func (s Shelf) markKey(l level, start ledger.Instant, seq uint64) []byte {
-	b := append(s.rollupPrefix(), roomMarks, byte(l))
-	b = binary.BigEndian.AppendUint64(b, uint64(start))
-	return binary.BigEndian.AppendUint64(b, seq)
 }

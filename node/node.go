@@ -49,6 +49,7 @@ type Node struct {
 	purseNow    atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys        keyRing
 	objects     ruleBook
+	mappings    mappings
 	alerts      *alerts
 	vault       *keyVault
 	redactor    *redactor

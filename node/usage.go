@@ -89,6 +89,11 @@ func (c control) totalsQuery(q *admin.UsageQuery) (query usage.TotalsQuery, loca
 		return query, nil, err
 	}
 	query.Within = within(q.Reach)
+	if !q.Raw {
+		if query.Mapping, err = c.n.mapping(); err != nil {
+			return query, nil, admin.Undecided("reports cannot be mapped: " + err.Error())
+		}
+	}
 	if q.Worth {
 		query.Worth = c.n.outcomes.Load().worth
 	}

@@ -44,6 +44,11 @@ func (c control) Usage(ctx context.Context, q admin.UsageQuery) (admin.UsageRepo
 		From: timeText(query.Range.From), To: timeText(query.Range.To), Rows: make([]admin.UsageRow, 0, len(report.Rows)),
 		Total: usageRow(&report.Total, nil, location), Nodes: nodes, Complete: true,
 	}
+	for _, f := range query.By {
+		if report.Given[f] {
+			out.Collapsed = append(out.Collapsed, f.String())
+		}
+	}
 	for _, a := range nodes {
 		out.Complete = out.Complete && a.Err == ""
 	}

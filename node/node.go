@@ -16,6 +16,7 @@ import (
 	"purser/internal/attempts"
 	"purser/internal/audit/archive"
 	"purser/internal/audit/recorder"
+	"purser/internal/live"
 	"purser/internal/purse"
 	"purser/internal/store"
 	"purser/internal/telemetry"
@@ -38,6 +39,7 @@ type Node struct {
 
 	store       *store.Store
 	usage       *usage.Journal
+	live        live.Hub
 	fsm         *raftfsm.FSM
 	raft        replica
 	proposer    *raftfsm.Proposer
@@ -342,6 +344,7 @@ func (n *Node) followers() float64 {
 func (n *Node) Close(ctx context.Context) error {
 	n.draining.Store(true)
 	n.gateway.Drain()
+	n.live.Close() // who watches would keep the edge open
 	err := n.edge.Shutdown(ctx)
 	if err != nil {
 		err = fmt.Errorf("ending the requests under way: %w", err)

@@ -25,7 +25,7 @@ const (
 func (c control) Watch(ctx context.Context, q admin.UsageQuery, say func(admin.LiveEvent) error) error {
 	query := usage.Query{Within: within(q.Reach)}
 	var err error
-	if query.Where, err = conditions(q.Filter); err != nil {
+	if query.Where, err = conditions(&q); err != nil {
 		return err
 	}
 	in := live.NewInbox()

@@ -65,7 +65,7 @@ func (n *Node) openGateway(base context.Context) error {
 		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) counted {
 			return (*n.counted.Load())[id]
 		}, n.breakers, n.alerts.refuse),
-		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics, watchers: n.watchers()},
+		Journal: &journal{usage: n.usage, copies: n.copies, cache: n.cache, metrics: n.metrics, watchers: n.watchers()},
 		Denials: denials{n.recorder},
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
 	}

@@ -42,7 +42,7 @@ func (a *API) live(w http.ResponseWriter, r *http.Request, reach access.Reach) {
 			return
 		}
 	}
-	q, fault := parseUsageQuery(r)
+	q, fault := parseUsageQuery(r.URL.Query())
 	if fault != nil {
 		a.fail(w, r, fault)
 		return

@@ -39,7 +39,7 @@ func (c *Copies) sendAll(ctx context.Context, co *course, origin string, whole f
 	}
 	size := 0
 	for _, it := range items {
-		size += len(it.key) + len(it.value)
+		size += len(it.Key) + len(it.Value)
 	}
 	pace := time.Duration(size) * time.Second / againRate
 	c.sender.paced = time.Now().Add(pace)
@@ -48,7 +48,7 @@ func (c *Copies) sendAll(ctx context.Context, co *course, origin string, whole f
 
 // piece reads things of an origin from a key on, as the origin has it, and returns the key
 // after; nil at the end.
-func (c *Copies) piece(origin string, from []byte) (items []item, next []byte, err error) {
+func (c *Copies) piece(origin string, from []byte) (items []Item, next []byte, err error) {
 	size := 0
 	for i := range c.cfg.Parts {
 		part := &c.cfg.Parts[i]
@@ -76,7 +76,7 @@ func (c *Copies) piece(origin string, from []byte) (items []item, next []byte, e
 			if err != nil {
 				return nil, nil, errors.Join(fmt.Errorf("read what is copied: %w", err), it.Close())
 			}
-			items = append(items, item{key, append([]byte(nil), v...)})
+			items = append(items, Item{key, append([]byte(nil), v...)})
 			size += len(key) + len(v)
 		}
 		if err := errors.Join(it.Error(), it.Close()); err != nil {

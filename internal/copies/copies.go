@@ -26,10 +26,13 @@ type Part struct {
 	// Shelf is what the keys of the copies of an origin's things begin with, in the place
 	// of Own.
 	Shelf func(origin string) []byte
-	// Keep returns what puts copies of an origin's things into a batch: each by its key
-	// without Own, and its value, which are not kept. A copy that is there is replaced.
-	Keep func(origin string, b *pebble.Batch) func(key, value []byte) error
+	// Keep writes copies of an origin's things, Buffered, by their keys without Own. It
+	// keeps neither these nor the values. A copy that is there is replaced.
+	Keep func(origin string, items []Item) error
 }
+
+// Item is one thing: its key, and its value.
+type Item struct{ Key, Value []byte }
 
 // Config is what copying needs.
 type Config struct {
@@ -104,18 +107,23 @@ func (c *Copies) Start() {
 	c.ended.Go(func() { c.run(ctx) })
 }
 
-// Close ends sending. As long as ctx lasts it sends what waits, and tells the peer that it
-// has everything.
-func (c *Copies) Close(ctx context.Context) error {
+// Stop ends sending.
+func (c *Copies) Stop() {
 	if c == nil || c.stop == nil {
-		return nil
+		return
 	}
 	c.stop()
 	c.ended.Wait()
 	c.stop = nil
-	if err := ctx.Err(); err != nil {
-		return err
+}
+
+// Close ends sending in order: as long as ctx lasts it sends what waits, and tells the peer
+// that it has everything.
+func (c *Copies) Close(ctx context.Context) error {
+	if c == nil || c.stop == nil {
+		return nil
 	}
+	c.Stop()
 	return c.seal(ctx)
 }
 

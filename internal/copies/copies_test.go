@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"purser/internal/store"
@@ -56,8 +55,14 @@ func (w *world) add(id string, fs vfs.FS) *Copies {
 		Self: id, Store: s, Now: func() ledger.Instant { return w.clock }, Log: slog.New(slog.DiscardHandler),
 		Nodes: func() []Node { return w.list },
 		Flush: func(context.Context) error { return nil },
-		Parts: []Part{{Own: own, Shelf: keptUnder, Keep: func(origin string, b *pebble.Batch) func(key, value []byte) error {
-			return func(key, value []byte) error { return b.Set(append(keptUnder(origin), key...), value, nil) }
+		Parts: []Part{{Own: own, Shelf: keptUnder, Keep: func(origin string, items []Item) error {
+			b := s.NewBatch()
+			for _, it := range items {
+				if err := b.Set(append(keptUnder(origin), it.Key...), it.Value, nil); err != nil {
+					return err
+				}
+			}
+			return s.Apply(b, store.Buffered)
 		}}},
 		Push: func(ctx context.Context, node string, body []byte) ([]byte, error) {
 			if w.away[node] || w.away[id] {
@@ -356,12 +361,12 @@ func TestAFullDiskTakesNoCopies(t *testing.T) {
 
 func TestNobodyWritesForANodeThatIsThere(t *testing.T) {
 	w := newWorld(t, "a", "b", "c")
-	body := appendPush(nil, &push{origin: "a", begin: true, items: []item{{[]byte("xforged"), nil}}})
+	body := appendPush(nil, &push{origin: "a", begin: true, items: []Item{{[]byte("xforged"), nil}}})
 	if _, err := w.nodes["b"].Receive(t.Context(), "c", body); err == nil || !strings.Contains(err.Error(), "not gone") {
 		t.Errorf("copies of a by c: %v", err)
 	}
 	w.want("b", "a")
-	body = appendPush(nil, &push{origin: "c", begin: true, items: []item{{[]byte("qforged"), nil}}})
+	body = appendPush(nil, &push{origin: "c", begin: true, items: []Item{{[]byte("qforged"), nil}}})
 	if _, err := w.nodes["b"].Receive(t.Context(), "c", body); err == nil {
 		t.Error("a copy of a kind that there is not was kept")
 	}

@@ -29,7 +29,8 @@
 // # Concurrency
 //
 // All exported methods are safe for concurrent use. [Copies.Start] begins the one goroutine,
-// [Copies.Close] ends it and waits.
+// [Copies.Stop] and
+// [Copies.Close] end it and wait.
 //
 // # Failure contract
 //

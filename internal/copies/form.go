@@ -18,16 +18,13 @@ var errForm = errors.New("it is of a form that this build does not know")
 // before.
 type token [16]byte
 
-// item is one thing on its way: its key, as its origin has it, and its value.
-type item struct{ key, value []byte }
-
 // push is what a sender tells a peer at once.
 type push struct {
 	origin string // whose things these are
 	token  token
 	begin  bool // the course begins: nothing is expected to be there
 	state  state
-	items  []item
+	items  []Item
 }
 
 // state is how far the copies of an origin are, when a push has been kept.
@@ -74,7 +71,7 @@ func appendPush(b []byte, p *push) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(p.state.upto))
 	b = appendString(b, p.origin)
 	for _, it := range p.items {
-		b = appendString(appendString(b, it.key), it.value)
+		b = appendString(appendString(b, it.Key), it.Value)
 	}
 	return b
 }
@@ -91,9 +88,9 @@ func decodePush(b []byte) (p push, err error) {
 	origin, b, ok := cut(b[head:])
 	p.origin = string(origin)
 	for ok && len(b) > 0 {
-		var it item
-		if it.key, b, ok = cut(b); ok {
-			it.value, b, ok = cut(b)
+		var it Item
+		if it.Key, b, ok = cut(b); ok {
+			it.Value, b, ok = cut(b)
 		}
 		p.items = append(p.items, it)
 	}

@@ -12,7 +12,7 @@ import (
 // TestCompatForm compares what is stored and sent with the bytes of form 1.
 func TestCompatForm(t *testing.T) {
 	tok := token{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
-	p := push{origin: "node-a", token: tok, begin: true, state: state{complete: true, sealed: true, upto: 1_700_000_000_000_000_000}, items: []item{{[]byte("rkey"), []byte("value")}}}
+	p := push{origin: "node-a", token: tok, begin: true, state: state{complete: true, sealed: true, upto: 1_700_000_000_000_000_000}, items: []Item{{[]byte("rkey"), []byte("value")}}}
 	m := mark{tok, state{complete: true, upto: 7}}
 	co := course{peer: "node-b", token: tok, begun: true, next: []byte("rnext")}
 	lines := []string{
@@ -38,7 +38,7 @@ func TestCompatForm(t *testing.T) {
 }
 
 func FuzzDecodePush(f *testing.F) {
-	f.Add(appendPush(nil, &push{origin: "a", items: []item{{[]byte("k"), []byte("v")}, {nil, nil}}}))
+	f.Add(appendPush(nil, &push{origin: "a", items: []Item{{[]byte("k"), []byte("v")}, {nil, nil}}}))
 	f.Add([]byte{form})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := decodePush(b)
@@ -50,7 +50,7 @@ func FuzzDecodePush(f *testing.F) {
 			t.Errorf("%+v became %+v, %v", p, again, err)
 		}
 		for i := range p.items {
-			if !bytes.Equal(again.items[i].key, p.items[i].key) || !bytes.Equal(again.items[i].value, p.items[i].value) {
+			if !bytes.Equal(again.items[i].Key, p.items[i].Key) || !bytes.Equal(again.items[i].Value, p.items[i].Value) {
 				t.Errorf("item %d changed", i)
 			}
 		}

@@ -53,31 +53,22 @@ func (c *Copies) Receive(_ context.Context, from string, body []byte) ([]byte, e
 	return []byte{form, kept}, nil
 }
 
-// keep writes a push, whole or not at all.
+// keep writes a push. What is known of the copies is written last, and brings what was
+// written before to disk with it.
 func (c *Copies) keep(from string, p *push) error {
-	b := c.cfg.Store.NewBatch()
-	puts := map[byte]func(key, value []byte) error{}
+	kinds := map[byte][]Item{}
 	for _, it := range p.items {
-		if len(it.key) == 0 {
-			return errors.Join(fmt.Errorf("read copies: %w", errForm), b.Close())
+		if len(it.Key) == 0 || c.part(it.Key[0]) == nil {
+			return fmt.Errorf("a copy under %x is of a kind that this build does not keep", it.Key)
 		}
-		put := puts[it.key[0]]
-		if put == nil {
-			part := c.part(it.key[0])
-			if part == nil {
-				return errors.Join(fmt.Errorf("copies of a kind, %q, that this build does not keep", it.key[0]), b.Close())
-			}
-			put = part.Keep(p.origin, b)
-			puts[it.key[0]] = put
-		}
-		if err := put(it.key[1:], it.value); err != nil {
-			return errors.Join(fmt.Errorf("keep a copy of %s: %w", p.origin, err), b.Close())
+		kinds[it.Key[0]] = append(kinds[it.Key[0]], Item{it.Key[1:], it.Value})
+	}
+	for own, items := range kinds {
+		if err := c.part(own).Keep(p.origin, items); err != nil {
+			return fmt.Errorf("keep copies of %s: %w", p.origin, err)
 		}
 	}
-	if err := b.Set(markKey(p.origin, from), appendMark(nil, &mark{p.token, p.state}), nil); err != nil {
-		return errors.Join(fmt.Errorf("keep copies of %s: %w", p.origin, err), b.Close())
-	}
-	return c.cfg.Store.Apply(b, store.Synced)
+	return c.set(markKey(p.origin, from), appendMark(nil, &mark{p.token, p.state}), store.Synced)
 }
 
 func (c *Copies) part(own byte) *Part {

@@ -248,7 +248,7 @@ func (c *Copies) sendNotes(ctx context.Context, co *course) (more bool, err erro
 }
 
 // notes reads what is to be sent next: some notes, and what they name as it is now.
-func (c *Copies) notes() (notes [][]byte, items []item, more bool, err error) {
+func (c *Copies) notes() (notes [][]byte, items []Item, more bool, err error) {
 	if time.Since(c.sender.allAt) > allEvery {
 		c.sender.from, c.sender.allAt = noteKey(0, 0), time.Now()
 	}
@@ -275,7 +275,7 @@ func (c *Copies) notes() (notes [][]byte, items []item, more bool, err error) {
 			return nil, nil, false, err
 		}
 		if value != nil { // else it is gone again
-			items = append(items, item{append([]byte(nil), key...), value})
+			items = append(items, Item{append([]byte(nil), key...), value})
 			size += len(key) + len(value)
 		}
 	}

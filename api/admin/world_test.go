@@ -26,7 +26,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Requests: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Requests: n, Live: nothingLive{}, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -37,6 +37,20 @@ func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 		t.Fatal(err)
 	}
 	return api
+}
+
+// nothingLive says the filter that it was given, and whose records would be seen.
+type nothingLive struct{}
+
+func (nothingLive) Watch(_ context.Context, q UsageQuery, say func(LiveEvent) error) error {
+	for _, t := range targets {
+		if q.Reach.Covers(ownedBy(t.id)) {
+			if err := say(LiveEvent{Records: []json.RawMessage{json.RawMessage(fmt.Sprintf(`{"id":%q}`, t.id))}}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // noSemcache is a semantic cache that has nothing.
@@ -264,7 +278,8 @@ func (e *estate) Usage(_ context.Context, q UsageQuery) (r UsageReport, err erro
 	return r, nil
 }
 
-func (e *estate) Records(_ context.Context, q UsageQuery, w io.Writer) error {
+func (e *estate) Records(_ context.Context, q UsageQuery, tell func([]NodeAnswer), w io.Writer) error {
+	tell(nil)
 	for _, t := range targets {
 		if q.Reach.Covers(ownedBy(t.id)) {
 			if _, err := fmt.Fprintf(w, "{\"id\":%q}\n", t.id); err != nil {

@@ -50,6 +50,7 @@ type Node struct {
 	keys        keyRing
 	objects     ruleBook
 	alerts      *alerts
+	anomalies   *anomalies // nil: they are not watched
 	vault       *keyVault
 	redactor    *redactor
 	compressors compressors
@@ -121,6 +122,10 @@ func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fat
 }
 
 func (n *Node) open(ctx, base context.Context) error {
+	var err error
+	if n.anomalies, err = newAnomalies(n); err != nil { // before other nodes ask
+		return err
+	}
 	if err := n.openStore(); err != nil {
 		return err
 	}
@@ -140,7 +145,6 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openRedactions(); err != nil {
 		return err
 	}
-	var err error
 	if n.compressors, err = openCompressors(&n.cfg.Compression); err != nil {
 		return err
 	}
@@ -174,6 +178,9 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.reportProbes(base) })
 	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.outcomes.Load().watch(base) })
+	if n.anomalies != nil {
+		n.background.Go(func() { n.anomalies.watch(base) })
+	}
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	n.background.Go(func() { n.recorder.Run(base) })
 	if n.trail != nil {

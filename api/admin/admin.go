@@ -134,7 +134,9 @@ type Parts struct {
 	Origin string
 	Now    func() time.Time // default time.Now
 	Alerts Alerts
-	Audit  Audit
+
+	Anomalies Anomalies
+	Audit     Audit
 }
 
 // API serves the admin routes.

@@ -162,6 +162,40 @@ func TestTheHourOfTheWeekCounts(t *testing.T) {
 	}
 }
 
+// TestWhatIsLearnedCounts: a detector that begins goes by the minutes that it is given.
+func TestWhatIsLearnedCounts(t *testing.T) {
+	for name, usual := range map[string]float64{"usual": 3 * dollar, "unusual": 0.01 * dollar} {
+		w := newWorld()
+		minutes := make([]Sum, 200)
+		for i := range minutes {
+			minutes[i] = Sum{usual, usual * usual / 20, 20}
+		}
+		w.d.Learn(bot, minutes, w.bin+1)
+		if n := len(w.d.series[bot].minutes); n != minutesKept {
+			t.Errorf("%d minutes are kept", n)
+		}
+		if got := w.spend(8, 10, 0.05*dollar, bot); (len(got) > 0) != (name == "unusual") {
+			t.Errorf("%s: %d flagged", name, len(got))
+		}
+	}
+}
+
+func TestASeasonIsKnownAfterThreeWeeks(t *testing.T) {
+	hours := map[int64]float64{}
+	const weeks = 3
+	for n := int64(0); n < weeks*hoursOfWeek; n++ {
+		hours[n] = float64(n%hoursOfWeek) * 60
+	}
+	s := SeasonOf(hours, 0, weeks*hoursOfWeek-1)
+	last := HourOfWeek(ledger.Instant(weeks*hoursOfWeek-1) * ledger.Hour)
+	for h, u := range s {
+		want := float64((h + hoursOfWeek - 96) % hoursOfWeek) // 1970 begins with hour 96
+		if u.Known != (h != last) || u.Known && (u.Median != want || u.Scale != want/2) {
+			t.Fatalf("hour %d: %+v, want %v", h, u, want)
+		}
+	}
+}
+
 func TestHoursOfTheWeek(t *testing.T) {
 	thursday := ledger.Instant(0) // 1 January 1970
 	for _, c := range []struct {
@@ -193,7 +227,7 @@ func TestRecentCountsEachRequestOnce(t *testing.T) {
 			}
 			for _, x := range []Key{{}, k} {
 				s := want[n][x]
-				s.add(Sum{float64(cost), float64(cost) * float64(cost), 1})
+				s.Add(Sum{float64(cost), float64(cost) * float64(cost), 1})
 				want[n][x] = s
 			}
 		}

@@ -26,11 +26,11 @@ func DefaultConfig() Config {
 }
 
 const (
-	confirm     = 2      // bins in a row
-	calm        = 6      // bins in a row until it is over
-	leastOfFew  = 3      // requests that a flagged minute must be spread over
-	adaptAfter  = 30     // minutes after which what is far from usual becomes it
-	farFrom     = 0.5    // of the bound: what is beyond is not learned from at once
+	confirm     = 2   // bins in a row
+	calm        = 6   // bins in a row until it is over
+	leastOfFew  = 3   // requests that a flagged minute must be spread over
+	adaptAfter  = 30  // minutes after which what is far from usual becomes it
+	farFrom     = 0.5 // of the bound: what is beyond is not learned from at once
 	forgetAfter = 2 * 60 * 6
 	leastPeers  = 200 // minutes of others that a key which is not known is compared with
 	maxPeers    = 4096
@@ -93,6 +93,41 @@ func (d *Detector) Seasons(all map[Key]*Season) {
 	}
 }
 
+// Learn gives whole minutes that a key spent in before the next bin, the last ones last.
+// Those that are not given are not known; it is for a detector that begins.
+func (d *Detector) Learn(k Key, minutes []Sum, next int64) {
+	s := d.of(k)
+	if s == nil {
+		return
+	}
+	s.minutes, s.oldest, s.active = nil, 0, next
+	for _, m := range minutes[max(0, len(minutes)-minutesKept):] {
+		s.keep(minute{Sum: m})
+	}
+}
+
+// SeasonOf is what is usual by hour of the week, of what was spent in hours, by their
+// numbers since 1970. An hour of the week is known that is there three times.
+func SeasonOf(hours map[int64]float64, from, to int64) *Season {
+	var of [hoursOfWeek][]float64
+	for n := from; n < to; n++ {
+		h := HourOfWeek(ledger.Instant(n) * ledger.Hour)
+		of[h] = append(of[h], hours[n]/60)
+	}
+	s := &Season{}
+	for h, minutes := range of {
+		if len(minutes) >= leastWeeks {
+			m, mad := MedianMAD(minutes)
+			// Minutes of an hour differ more than hours do.
+			s[h] = Usual{Median: m, Scale: mad + m/2, Known: true}
+		}
+	}
+	return s
+}
+
+// leastWeeks is how often an hour of the week must have been there.
+const leastWeeks = 3
+
 // Bin takes what was spent in a bin, and returns the anomalies that began or ended with
 // it. Bins come in order; of those that are left out nothing is known.
 func (d *Detector) Bin(number int64, samples []Sample) (news []*Event) {
@@ -116,8 +151,8 @@ func (d *Detector) Bin(number int64, samples []Sample) (news []*Event) {
 		if s == nil {
 			continue
 		}
-		s.window[number%binsOfMinute].add(x.Sum)
-		s.current.add(x.Sum)
+		s.window[number%binsOfMinute].Add(x.Sum)
+		s.current.Add(x.Sum)
 		s.active = number
 	}
 	for k, s := range d.series {
@@ -126,7 +161,9 @@ func (d *Detector) Bin(number int64, samples []Sample) (news []*Event) {
 		}
 	}
 	d.explain(news)
-	slices.SortFunc(news, func(a, b *Event) int { return cmp.Or(cmp.Compare(b.Spent, a.Spent), cmp.Compare(a.Dim, b.Dim), cmp.Compare(a.Value, b.Value)) })
+	slices.SortFunc(news, func(a, b *Event) int {
+		return cmp.Or(cmp.Compare(b.Spent, a.Spent), cmp.Compare(a.Dim, b.Dim), cmp.Compare(a.Value, b.Value))
+	})
 	return news
 }
 
@@ -281,6 +318,8 @@ func (d *Detector) Active() (list []*Event) {
 			list = append(list, s.event)
 		}
 	}
-	slices.SortFunc(list, func(a, b *Event) int { return cmp.Or(cmp.Compare(a.Began, b.Began), cmp.Compare(a.Dim, b.Dim), cmp.Compare(a.Value, b.Value)) })
+	slices.SortFunc(list, func(a, b *Event) int {
+		return cmp.Or(cmp.Compare(a.Began, b.Began), cmp.Compare(a.Dim, b.Dim), cmp.Compare(a.Value, b.Value))
+	})
 	return list
 }

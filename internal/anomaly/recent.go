@@ -25,7 +25,8 @@ type Sum struct {
 	Requests int64   `json:"requests"`
 }
 
-func (s *Sum) add(o Sum) {
+// Add adds o.
+func (s *Sum) Add(o Sum) {
 	s.Cost += o.Cost
 	s.Squares += o.Squares
 	s.Requests += o.Requests
@@ -83,7 +84,7 @@ func (b *bin) count(k Key, s Sum) {
 	if !ok && len(b.sums) >= maxKeysOfBin {
 		return
 	}
-	sum.add(s)
+	sum.Add(s)
 	b.sums[k] = sum
 }
 

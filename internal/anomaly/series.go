@@ -45,7 +45,7 @@ type series struct {
 // last is what was spent in the last sixty seconds.
 func (s *series) last() (sum Sum) {
 	for _, b := range s.window {
-		sum.add(b)
+		sum.Add(b)
 	}
 	return sum
 }

@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -23,8 +25,9 @@ func TestALoopIsToldWithinAMinute(t *testing.T) {
 	r := newRig(t, rigOptions{config: "anomalies:\n  material: \"0.001\"\n"})
 	k := r.key(admin.NewKey{Name: "agents"})
 	r.stopNode()
-	r.pastOf(k.ID, "bot", 2*time.Hour)
+	r.pastOf(k.ID, "bot", 5*time.Hour)
 	r.startNode()
+	r.budget(admin.Budget{ID: "month", Unit: "usd", Limit: "5", Window: "month", Match: map[string][]string{"agent": {"bot"}}})
 
 	began := time.Now()
 	body := fmt.Sprintf(`{"model":"gpt-4.1","max_tokens":200,"messages":[{"role":"user","content":%q}]}`, strings.Repeat("again and again ", 200))
@@ -32,6 +35,7 @@ func TestALoopIsToldWithinAMinute(t *testing.T) {
 	if status, answer, _ := r.ask(k.Secret, body, headers...); status != 200 {
 		t.Fatalf("status %d: %s", status, answer)
 	}
+	r.forecasts()
 	stop := make(chan struct{})
 	asking := make(chan int, 1)
 	go func() {
@@ -77,6 +81,68 @@ func TestALoopIsToldWithinAMinute(t *testing.T) {
 	for _, q := range shown.Requests {
 		if q.Run != "run-7" || q.Cost <= 0 {
 			t.Errorf("a request of the past is named: %+v", q)
+		}
+	}
+	r.statements()
+}
+
+// statements checks that those of the month are what was spent in it, and what a markup
+// makes of it.
+func (r *rig) statements() {
+	r.t.Helper()
+	first := time.Now().UTC().AddDate(0, 0, 1-time.Now().UTC().Day()).Format(time.DateOnly) + "T00:00:00Z"
+	spent, err := r.admin.Usage(context.Background(), admin.UsageQuery{From: first})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var got struct {
+		Cost       int64 `json:"cost_nanousd"`
+		Unshared   int64 `json:"unshared_nanousd"`
+		Complete   bool
+		Statements []struct {
+			Owner  string
+			Cost   int64 `json:"cost_nanousd"`
+			Charge int64 `json:"charge_nanousd"`
+		}
+	}
+	q := admin.StatementQuery{By: "agent", Lines: []string{"model", "key"}, Shared: "proportional", Markup: "10"}
+	if err := r.admin.Statements(context.Background(), q, "json", func(in io.Reader) error { return json.NewDecoder(in).Decode(&got) }); err != nil {
+		r.t.Fatal(err)
+	}
+	if len(got.Statements) != 1 || got.Cost != spent.Total.Cost || got.Statements[0].Cost != got.Cost || got.Unshared != 0 || !got.Complete {
+		r.t.Fatalf("%+v, of %d spent", got, spent.Total.Cost)
+	}
+	if s := got.Statements[0]; s.Charge != s.Cost+(s.Cost+5)/10 {
+		r.t.Errorf("with a tenth more %d is charged for %d", s.Charge, s.Cost)
+	}
+}
+
+// forecasts checks what is said of a month in which two requests a minute cost 0.0002
+// dollars: everything, one agent and a budget of it.
+func (r *rig) forecasts() {
+	r.t.Helper()
+	list, err := r.admin.Forecasts(context.Background(), admin.ProjectionQuery{}, "")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	more, err := r.admin.Forecasts(context.Background(), admin.ProjectionQuery{Group: "agent", Window: "day"}, "spending")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if len(list) != 2 || list[1].Budget != "month" || len(more) != 1 || more[0].Value != "bot" {
+		r.t.Fatalf("forecasts of %+v, %+v", list, more)
+	}
+	for _, p := range append(list, more...) {
+		end, err := time.Parse(time.RFC3339, p.To)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		want := p.Spent + int64(time.Until(end).Minutes()*200_000)
+		if p.Expected == nil {
+			r.t.Fatalf("%+v", p)
+		}
+		if *p.Expected < want*98/100 || *p.Expected > want*102/100 || *p.Low > *p.Expected || *p.High < *p.Expected {
+			r.t.Errorf("%+v: %d expected, want %d", p, *p.Expected, want)
 		}
 	}
 }

@@ -136,7 +136,10 @@ type Parts struct {
 	Alerts Alerts
 
 	Anomalies Anomalies
-	Audit     Audit
+	Forecasts Forecasts
+
+	Statements Statements
+	Audit      Audit
 }
 
 // API serves the admin routes.

@@ -84,6 +84,8 @@ func (a *API) routes() []route {
 		{"GET", "/admin/v1/routers/{id}/outcomes", access.RoutersRead, whole(a.routerOutcomes)},
 		{"GET", "/admin/v1/usage", access.UsageRead, own(a.usage)},
 		{"GET", "/admin/v1/usage/records", access.UsageRead, own(a.records)},
+		{"GET", "/admin/v1/forecasts", access.UsageRead, own(a.forecasts)},
+		{"GET", "/admin/v1/statements", access.UsageRead, own(a.statements)},
 		{"GET", "/admin/v1/anomalies", access.UsageRead, own(a.listAnomalies)},
 		{"GET", "/admin/v1/anomalies/{id}", access.UsageRead, own(a.showAnomaly)},
 		{"GET", "/admin/v1/alerts", access.WebhooksRead, whole(a.listAlerts)},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,25 +12,37 @@ import (
 	"purser/internal/statement"
 )
 
-// spendings knows of one owner's spending, which only who reaches everything sees.
+// spendings knows of each target's spending.
 type spendings struct{}
 
-func (spendings) ListAnomalies(_ context.Context, r access.Reach, _ int) ([]Anomaly, error) {
-	if !r.All {
-		return nil, nil
+func within(r access.Reach) (ids []string) {
+	for _, t := range targets {
+		if r.Covers(ownedBy(t.id)) {
+			ids = append(ids, t.id)
+		}
 	}
-	return []Anomaly{{ID: "evt_1", Dimension: "agent", Value: "bot"}}, nil
+	return ids
 }
 
-func (s spendings) ShowAnomaly(ctx context.Context, r access.Reach, id string) (Anomaly, error) {
-	if list, _ := s.ListAnomalies(ctx, r, 1); len(list) == 0 || id != list[0].ID {
+func (spendings) ListAnomalies(_ context.Context, r access.Reach, _ int) (list []Anomaly, err error) {
+	for _, id := range within(r) {
+		list = append(list, Anomaly{ID: id})
+	}
+	return list, nil
+}
+
+func (spendings) ShowAnomaly(_ context.Context, r access.Reach, id string) (Anomaly, error) {
+	if !slices.Contains(within(r), id) {
 		return Anomaly{}, NotFound("no anomaly")
 	}
 	return Anomaly{ID: id}, nil
 }
 
-func (spendings) Project(_ context.Context, q ProjectionQuery) ([]Projection, error) {
-	return []Projection{{Window: q.Window, Dimension: q.Group}}, nil
+func (spendings) Project(_ context.Context, q ProjectionQuery) (list []Projection, err error) {
+	for _, id := range within(q.Reach) {
+		list = append(list, Projection{Value: id})
+	}
+	return list, nil
 }
 
 func (spendings) ProjectAccount(_ context.Context, b Budget, a Account) (Projection, error) {
@@ -38,9 +51,11 @@ func (spendings) ProjectAccount(_ context.Context, b Budget, a Account) (Project
 
 func (spendings) Statements(_ context.Context, q StatementQuery) (out StatementReport, err error) {
 	out.Heading = statement.Heading{Dimension: "customer", By: []string{"model"}, Period: "2026-11"}
-	if q.Reach.All {
-		out.All = statement.Make([]statement.Used{{Owner: "<b>", Of: []string{"=1"}, Cost: 7}}, out.Heading.Terms).All
+	used := []statement.Used{{Owner: "<b>", Of: []string{"=1"}, Cost: 7}}
+	for _, id := range within(q.Reach) {
+		used = append(used, statement.Used{Owner: id, Of: []string{""}, Cost: 1})
 	}
+	out.All = statement.Make(used, out.Heading.Terms).All
 	return out, nil
 }
 

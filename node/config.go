@@ -34,6 +34,7 @@ type Config struct {
 	Compression CompressionConfig `yaml:"compression"`
 	Usage       UsageConfig       `yaml:"usage"`
 	Alerts      AlertsConfig      `yaml:"alerts"`
+	Anomalies   AnomaliesConfig   `yaml:"anomalies"`
 	Audit       AuditConfig       `yaml:"audit"`
 	Vault       VaultConfig       `yaml:"vault"`
 	Log         LogConfig         `yaml:"log"`
@@ -234,9 +235,11 @@ func Default() Config {
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour, Minutes: 7 * 24 * time.Hour, Hours: 90 * 24 * time.Hour, Days: 3 * 365 * 24 * time.Hour, GatherWait: 2 * time.Second},
 		Alerts:   AlertsConfig{Unreachable: 5 * time.Minute},
-		Audit:    AuditConfig{Retention: 366 * 24 * time.Hour},
-		Vault:    VaultConfig{Transit: TransitConfig{Mount: "transit", Key: "purser", Timeout: 2 * time.Second}},
-		Log:      LogConfig{Level: "info"},
+
+		Anomalies: defaultAnomalies(),
+		Audit:     AuditConfig{Retention: 366 * 24 * time.Hour},
+		Vault:     VaultConfig{Transit: TransitConfig{Mount: "transit", Key: "purser", Timeout: 2 * time.Second}},
+		Log:       LogConfig{Level: "info"},
 	}
 }
 

@@ -55,6 +55,7 @@ type Node struct {
 	objects     ruleBook
 	mappings    mappings
 	alerts      *alerts
+	anomalies   *anomalies // nil: they are not watched
 	vault       *keyVault
 	redactor    *redactor
 	compressors compressors
@@ -126,6 +127,10 @@ func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fat
 }
 
 func (n *Node) open(ctx, base context.Context) error {
+	var err error
+	if n.anomalies, err = newAnomalies(n); err != nil { // before other nodes ask
+		return err
+	}
 	if err := n.openStore(); err != nil {
 		return err
 	}
@@ -145,7 +150,6 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openRedactions(); err != nil {
 		return err
 	}
-	var err error
 	if n.compressors, err = openCompressors(&n.cfg.Compression); err != nil {
 		return err
 	}
@@ -180,6 +184,9 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.reportProbes(base) })
 	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.outcomes.Load().watch(base) })
+	if n.anomalies != nil {
+		n.background.Go(func() { n.anomalies.watch(base) })
+	}
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	n.background.Go(func() { n.recorder.Run(base) })
 	if n.copies != nil {

@@ -4,5 +4,11 @@ import "purser/internal/record"
 
 // watchers are those who see each finished request of this node; see journal.
 func (n *Node) watchers() []func(*record.Record) {
-	return []func(*record.Record){n.live.See}
+	list := []func(*record.Record){
+		n.live.See,
+	}
+	if n.anomalies != nil {
+		list = append(list, n.anomalies.see)
+	}
+	return list
 }

@@ -136,7 +136,12 @@ type Parts struct {
 	Origin string
 	Now    func() time.Time // default time.Now
 	Alerts Alerts
-	Audit  Audit
+
+	Anomalies Anomalies
+	Forecasts Forecasts
+
+	Statements Statements
+	Audit      Audit
 }
 
 // API serves the admin routes.

@@ -52,6 +52,10 @@ var probes = map[string]func(id string) probe{
 	"GET /admin/v1/usage/runs/{run}":               func(id string) probe { return probe{"/admin/v1/usage/runs/" + id, "", 200, false} },
 	"GET /admin/v1/usage/live":                     func(string) probe { return probe{"/admin/v1/usage/live", "", 200, true} },
 	"GET /admin/v1/usage":                          func(string) probe { return probe{"/admin/v1/usage", "", 200, true} },
+	"GET /admin/v1/anomalies":                      func(string) probe { return probe{"/admin/v1/anomalies", "", 200, true} },
+	"GET /admin/v1/anomalies/{id}":                 func(id string) probe { return probe{"/admin/v1/anomalies/" + id, "", 200, false} },
+	"GET /admin/v1/forecasts":                      func(string) probe { return probe{"/admin/v1/forecasts?of=spending", "", 200, true} },
+	"GET /admin/v1/statements":                     func(string) probe { return probe{"/admin/v1/statements", "", 200, true} },
 	"GET /admin/v1/tokens":                         func(string) probe { return probe{"/admin/v1/tokens", "", 200, true} },
 	"POST /admin/v1/tokens": func(id string) probe {
 		in := NewAdminToken{Name: "made", Role: "finance", Scopes: []string{"usage:read"}}

@@ -45,7 +45,10 @@ type cli struct {
 	Compress    compressCmd    `cmd:"" help:"Compress the body of a request from standard input: what each pass takes out, in tokens, and the body that is left."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
+	Anomalies   anomaliesCmd   `cmd:"" help:"Spending that is not as usual: list, or show one with the requests that made it."`
+	Forecast    forecastCmd    `cmd:"" help:"What the day, week or month will come to, with an interval."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
+	Statement   statementCmd   `cmd:"" help:"What each customer, team or other owner used in a month, and what is charged for it."`
 	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
 	Replay      replayCmd      `cmd:"" help:"What recorded or traced traffic would have cost, been refused and saved under other settings."`
 	Credential  credentialCmd  `cmd:"" help:"Providers' keys that the cluster keeps sealed: put, list, show, rotate, check, delete."`

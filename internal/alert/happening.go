@@ -36,6 +36,10 @@ func Happening(kind, subject string, detail map[string]string) (key string, n No
 		}
 	case "canary_rolled_back":
 		n.Type, n.Summary = CanaryRolledBack, fmt.Sprintf("the canary %s of %s gets no more requests: %s", detail["candidate"], subject, detail["reason"])
+	case "spend_anomaly":
+		n.Type, n.Summary = SpendAnomaly, fmt.Sprintf("%s spent %s USD in a minute, and usually spends %s", subject, detail["spent_usd"], detail["usual_usd"])
+	case "spend_usual":
+		n.Type, n.Severity, n.Summary = SpendUsual, Info, fmt.Sprintf("%s spends what is usual again", subject)
 	default:
 		return "", n, false
 	}

@@ -1,4 +1,7 @@
-// Package forecast follows how fast accounts are spent, from what the ledger says of
+// Package forecast says how spending will go on: of accounts by how fast they are spent,
+// and of longer windows by what the hours of the week usually come to ([Project]).
+//
+// A tracker follows how fast accounts are spent, from what the ledger says of
 // them now and then: what is left will last until when, and is one of them spent
 // much faster than it was.
 //

@@ -124,6 +124,14 @@ var rooms = map[string]room{
 		module: []string{"internal/vault"},
 		why:    "one key service, as two calls",
 	},
+	"internal/anomaly": {
+		module: []string{"ledger"}, banned: []string{"os", "io", "net", "net/http", "log", "sync", "math/rand", "context"},
+		why: "what is unusual follows from what was seen and when; it reads no clock and asks nobody",
+	},
+	"internal/statement": {
+		module: []string{"ledger"}, banned: []string{"time", "os", "net", "net/http", "log", "sync", "math/rand", "context"},
+		why: "a statement follows from what was used and the terms alone, and is written as bytes",
+	},
 	"internal/economics": {
 		module: []string{"ledger"}, banned: []string{"time", "os", "net", "net/http", "io", "log", "sync", "math/rand", "context"},
 		why: "what was had for the money follows from amounts, counts and outcomes alone",
@@ -321,7 +329,7 @@ var rooms = map[string]room{
 		why:   "it is for tests alone: a provider, as others run it",
 	},
 	"api": {
-		module: []string{"proxy", "proxy/...", "ledger", "internal/access", "internal/directory", "internal/record", "internal/litellm", "api/..."},
+		module: []string{"proxy", "proxy/...", "ledger", "internal/access", "internal/directory", "internal/record", "internal/litellm", "internal/statement", "api/..."},
 		owned:  []string{"github.com/valyala/fasthttp"},
 		why:    "the edge takes no decisions",
 	},

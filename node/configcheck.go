@@ -101,6 +101,8 @@ func (c *Config) Validate() error {
 	under("requests", gateway.Validate())
 	under("purse", wallet.Validate())
 	under("alerts", c.Alerts.validate())
+	telemetry := c.Telemetry.sink()
+	under("telemetry", telemetry.Validate())
 	under("vault", c.Vault.validate())
 	under("redaction", c.Redaction.validate())
 	under("compression", c.Compression.validate())

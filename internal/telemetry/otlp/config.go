@@ -101,8 +101,11 @@ func (c *Config) Validate() error {
 	case c.Preset == "langfuse" && !strings.Contains(c.Key, ":"):
 		bad("key is not %s", p.needs)
 	}
-	if c.Project != "" && p.project == nil {
-		bad("project: there are none %s", cmp.Or("at "+c.Preset, "without a preset"))
+	switch {
+	case c.Project != "" && c.Preset == "":
+		bad("project: there are none without a preset")
+	case c.Project != "" && known && p.project == nil:
+		bad("project: %s has none", c.Preset)
 	}
 	if c.Preset == "braintrust" && c.Project == "" {
 		bad("project is empty; braintrust needs a project's name, or project_id: and its id")

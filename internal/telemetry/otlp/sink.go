@@ -21,14 +21,18 @@ import (
 const (
 	// maxBatch is how many spans one export has, but for those of one request.
 	maxBatch = 512
-	// lag is how long a span waits for others.
-	lag = time.Second
-	// maxTries bounds the exports of one batch, and rest is before the second.
+	// maxTries bounds the exports of one batch.
 	maxTries = 3
-	rest     = time.Second
-	// lastWords bounds what a node that stops waits for.
-	lastWords = 3 * time.Second
 )
+
+// pace is how long the sink waits for what.
+type pace struct {
+	lag       time.Duration // a span for others
+	rest      time.Duration // before the second export of a batch; twice that before the third
+	lastWords time.Duration // a node that stops
+}
+
+var usual = pace{lag: time.Second, rest: time.Second, lastWords: 3 * time.Second}
 
 // Identity is whose spans they are.
 type Identity struct {
@@ -40,6 +44,7 @@ type Identity struct {
 // for Close, which is the last.
 type Sink struct {
 	cfg     Config
+	pace    pace
 	sampler trace.Sampler
 	queue   chan *event
 	free    sync.Pool // of *event
@@ -60,6 +65,10 @@ type Sink struct {
 // Open starts what sends. It asks nothing of the receiver: one that is not there is no
 // reason for a node not to start.
 func Open(cfg Config, who Identity, log *slog.Logger) (*Sink, error) {
+	return openAt(usual, cfg, who, log)
+}
+
+func openAt(p pace, cfg Config, who Identity, log *slog.Logger) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -70,7 +79,7 @@ func Open(cfg Config, who Identity, log *slog.Logger) (*Sink, error) {
 	// The library tells a handler of the process what it cannot return.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Debug("telemetry", "error", shown(err)) }))
 	s := &Sink{
-		cfg: cfg, sampler: trace.NewSampler(cfg.Sampling), queue: make(chan *event, cfg.Queue),
+		cfg: cfg, pace: p, sampler: trace.NewSampler(cfg.Sampling), queue: make(chan *event, cfg.Queue),
 		health: health{what: "traces", log: log}, ending: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.work, s.cancel = context.WithCancel(context.Background())
@@ -138,7 +147,7 @@ func (s *Sink) Ended(r *record.Record, c *trace.Course) {
 // run owns the maker, the meters and the exporter of spans.
 func (s *Sink) run() {
 	defer close(s.done)
-	tick := time.NewTicker(lag)
+	tick := time.NewTicker(s.pace.lag)
 	defer tick.Stop()
 	for {
 		select {
@@ -178,7 +187,7 @@ func (s *Sink) export() {
 		tries = 1
 	}
 	err := s.send()
-	for try, wait := 1, rest; err != nil && try < tries && s.pause(wait); try, wait = try+1, 2*wait {
+	for try, wait := 1, s.pace.rest; err != nil && try < tries && s.pause(wait); try, wait = try+1, 2*wait {
 		err = s.send()
 	}
 	if err == nil {
@@ -218,7 +227,7 @@ func (s *Sink) pause(d time.Duration) bool {
 // Close sends what is left, as far as a few seconds go, and ends everything.
 func (s *Sink) Close() error {
 	close(s.ending)
-	last := time.AfterFunc(lastWords, s.cancel)
+	last := time.AfterFunc(s.pace.lastWords, s.cancel)
 	defer last.Stop()
 	defer s.cancel()
 	<-s.done
@@ -226,7 +235,7 @@ func (s *Sink) Close() error {
 		s.take(<-s.queue)
 	}
 	s.export()
-	ctx, cancel := context.WithTimeout(s.work, lastWords)
+	ctx, cancel := context.WithTimeout(s.work, s.pace.lastWords)
 	defer cancel()
 	if s.metrics != nil {
 		// What could not be sent is counted and told; the rest of its errors are of our own ending it.

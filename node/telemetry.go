@@ -69,7 +69,7 @@ func (n *Node) sentTelemetry() (telemetry.Sent, bool) {
 	}
 	s := n.telemetry.Stats()
 	return telemetry.Sent{
-		Queued: float64(s.Queued), Taken: float64(s.Taken), Dropped: float64(s.Dropped), SpansSent: float64(s.SpansSent), SpansFailed: float64(s.SpansFailed),
+		Queued: float64(s.Queued), Told: float64(s.Told), Dropped: float64(s.Dropped), SpansSent: float64(s.SpansSent), SpansFailed: float64(s.SpansFailed),
 		TracesSent: float64(s.TracesSent), TracesFailed: float64(s.TracesFailed), MetricsSent: float64(s.MetricsSent), MetricsFailed: float64(s.MetricsFailed),
 	}, true
 }

@@ -35,7 +35,7 @@ func zeroGauges() Gauges {
 			return []BudgetAmount{{Budget: "teams", Window: "month", Team: "core", Limit: 10, Spent: 4, Outstanding: 2, Presumed: 1}}, false
 		},
 		Sent: func() (Sent, bool) {
-			return Sent{Queued: 1, Taken: 9, Dropped: 2, SpansSent: 7, SpansFailed: 3, MetricsFailed: 4}, true
+			return Sent{Queued: 1, Told: 9, Dropped: 2, SpansSent: 7, SpansFailed: 3, MetricsFailed: 4}, true
 		},
 		Shared: func() (SharedTier, bool) {
 			one := map[string]uint64{"done": 4}
@@ -85,7 +85,8 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 		`purser_budget_limit_usd{budget="teams",key="",member="",org="",project="",team="core",window="month"} 10`,
 		`purser_budget_spent_usd{budget="teams",key="",member="",org="",project="",team="core",window="month"} 4`,
 		`purser_budget_accounts_cut 1`,
-		`purser_telemetry_requests_total{outcome="dropped"} 2`,
+		`purser_telemetry_requests_total 9`,
+		`purser_telemetry_requests_dropped_total 2`,
 		`purser_telemetry_spans_total{outcome="failed"} 3`,
 		`purser_telemetry_exports_total{outcome="failed",signal="metrics"} 4`,
 		`purser_exchange_seconds_bucket{le="0.0025"} 0`,

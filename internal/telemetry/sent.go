@@ -5,7 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // Sent is what has become of spans and metrics for an OpenTelemetry receiver.
 type Sent struct {
 	Queued                     float64 // requests
-	Taken, Dropped             float64 // requests
+	Told, Dropped              float64 // requests
 	SpansSent, SpansFailed     float64
 	TracesSent, TracesFailed   float64 // exports
 	MetricsSent, MetricsFailed float64 // exports
@@ -13,7 +13,8 @@ type Sent struct {
 
 var (
 	descSentQueued   = prometheus.NewDesc("purser_telemetry_queued", "Requests whose spans are still to be made.", nil, nil)
-	descSentRequests = prometheus.NewDesc("purser_telemetry_requests_total", "Requests that telemetry was told of: taken, or dropped where the queue was full.", []string{"outcome"}, nil)
+	descSentRequests = prometheus.NewDesc("purser_telemetry_requests_total", "Requests that telemetry was told of.", nil, nil)
+	descSentDropped  = prometheus.NewDesc("purser_telemetry_requests_dropped_total", "Of these: left out, because the queue was full or the receiver fails.", nil, nil)
 	descSentSpans    = prometheus.NewDesc("purser_telemetry_spans_total", "Spans by what became of them.", []string{"outcome"}, nil)
 	descSentExports  = prometheus.NewDesc("purser_telemetry_exports_total", "Exports to the OpenTelemetry receiver, tries among them.", []string{"signal", "outcome"}, nil)
 )
@@ -23,7 +24,7 @@ type sent func() (Sent, bool)
 
 // Describe implements prometheus.Collector.
 func (sent) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descSentQueued, descSentRequests, descSentSpans, descSentExports} {
+	for _, d := range []*prometheus.Desc{descSentQueued, descSentRequests, descSentDropped, descSentSpans, descSentExports} {
 		ch <- d
 	}
 }
@@ -38,8 +39,8 @@ func (s sent) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
 	ch <- prometheus.MustNewConstMetric(descSentQueued, prometheus.GaugeValue, t.Queued)
-	count(descSentRequests, t.Taken, "taken")
-	count(descSentRequests, t.Dropped, "dropped")
+	count(descSentRequests, t.Told)
+	count(descSentDropped, t.Dropped)
 	count(descSentSpans, t.SpansSent, "sent")
 	count(descSentSpans, t.SpansFailed, "failed")
 	count(descSentExports, t.TracesSent, "traces", "sent")

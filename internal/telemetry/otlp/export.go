@@ -27,14 +27,21 @@ func dial(ctx context.Context, c *Config, t *target) (*otlptrace.Exporter, error
 	}
 	if c.Protocol == protoGRPC {
 		o := []otlptracegrpc.Option{otlptracegrpc.WithEndpointURL(t.url.String()), otlptracegrpc.WithHeaders(t.headers), otlptracegrpc.WithTimeout(c.Timeout),
-			otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{}), otlptracegrpc.WithCompressor("gzip")}
+			otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{})}
+		if t.far() {
+			o = append(o, otlptracegrpc.WithCompressor("gzip"))
+		}
 		if trust != nil {
 			o = append(o, otlptracegrpc.WithTLSCredentials(credentials.NewTLS(trust)))
 		}
 		return otlptracegrpc.New(ctx, o...)
 	}
-	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(t.signal("traces")), otlptracehttp.WithHeaders(t.headers), otlptracehttp.WithTimeout(c.Timeout),
-		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}), otlptracehttp.WithCompression(otlptracehttp.GzipCompression), otlptracehttp.WithHTTPClient(httpClient(c, trust)))
+	o := []otlptracehttp.Option{otlptracehttp.WithEndpointURL(t.signal("traces")), otlptracehttp.WithHeaders(t.headers), otlptracehttp.WithTimeout(c.Timeout),
+		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}), otlptracehttp.WithHTTPClient(httpClient(c, trust))}
+	if t.far() {
+		o = append(o, otlptracehttp.WithCompression(otlptracehttp.GzipCompression))
+	}
+	return otlptracehttp.New(ctx, o...)
 }
 
 // dialMetrics makes the exporter of metrics, which counts its exports.
@@ -46,14 +53,21 @@ func dialMetrics(ctx context.Context, c *Config, t *target, n *counts, h *health
 	var e sdkmetric.Exporter
 	if c.Protocol == protoGRPC {
 		o := []otlpmetricgrpc.Option{otlpmetricgrpc.WithEndpointURL(t.url.String()), otlpmetricgrpc.WithHeaders(t.headers), otlpmetricgrpc.WithTimeout(c.Timeout),
-			otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{}), otlpmetricgrpc.WithCompressor("gzip")}
+			otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{})}
+		if t.far() {
+			o = append(o, otlpmetricgrpc.WithCompressor("gzip"))
+		}
 		if trust != nil {
 			o = append(o, otlpmetricgrpc.WithTLSCredentials(credentials.NewTLS(trust)))
 		}
 		e, err = otlpmetricgrpc.New(ctx, o...)
 	} else {
-		e, err = otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(t.signal("metrics")), otlpmetrichttp.WithHeaders(t.headers), otlpmetrichttp.WithTimeout(c.Timeout),
-			otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{}), otlpmetrichttp.WithCompression(otlpmetrichttp.GzipCompression), otlpmetrichttp.WithHTTPClient(httpClient(c, trust)))
+		o := []otlpmetrichttp.Option{otlpmetrichttp.WithEndpointURL(t.signal("metrics")), otlpmetrichttp.WithHeaders(t.headers), otlpmetrichttp.WithTimeout(c.Timeout),
+			otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{}), otlpmetrichttp.WithHTTPClient(httpClient(c, trust))}
+		if t.far() {
+			o = append(o, otlpmetrichttp.WithCompression(otlpmetrichttp.GzipCompression))
+		}
+		e, err = otlpmetrichttp.New(ctx, o...)
 	}
 	return counted{e, n, h}, err
 }
@@ -96,7 +110,7 @@ func arrived(err error) error {
 
 // counts are what has become of requests, spans and exports.
 type counts struct {
-	taken, dropped             atomic.Uint64 // requests
+	told, dropped              atomic.Uint64 // requests
 	spansSent, spansFailed     atomic.Uint64
 	tracesSent, tracesFailed   atomic.Uint64 // exports
 	metricsSent, metricsFailed atomic.Uint64

@@ -8,7 +8,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"purser/proxy/price"
-	"purser/proxy/trace"
 )
 
 // Bounds of histograms, as the conventions have them.
@@ -29,7 +28,7 @@ type meters struct {
 	words   vocabulary
 	servers map[string]server
 	models  map[string]bool
-	set     []attribute.KeyValue
+	known   map[facets]*labels
 
 	usage                        metric.Int64Histogram // established
 	duration, firstChunk         metric.Float64Histogram
@@ -73,7 +72,7 @@ func (i *instruments) note(err error) {
 
 func newMeters(words vocabulary, servers map[string]server, m metric.Meter) (*meters, error) {
 	i := &instruments{Meter: m}
-	out := &meters{words: words, servers: servers, models: map[string]bool{}}
+	out := &meters{words: words, servers: servers, models: map[string]bool{}, known: map[facets]*labels{}}
 	out.duration = i.seconds("gen_ai.client.operation.duration", "Duration of upstream calls.", durationBounds)
 	if words.established {
 		out.usage = i.tokens("gen_ai.client.token.usage", "Input and output tokens of upstream calls.")
@@ -104,12 +103,8 @@ func (m *meters) observe(e *event) {
 	for i := range e.course.Calls {
 		m.call(e, i)
 	}
-	m.common(e, e.provider(), e.rec.Served, m.servers[e.rec.Upstream])
 	fault := e.failure()
-	if fault != "" {
-		m.set = append(m.set, attribute.String("error.type", fault))
-	}
-	with := metric.WithAttributeSet(attribute.NewSet(m.set...))
+	with := m.labelled(facets{e.rec.Endpoint, e.provider(), e.rec.Model, e.rec.Served, e.rec.Upstream, fault}).plain
 	ctx := context.Background()
 	m.served.Record(ctx, seconds(e.rec.Total), with)
 	if fault != "" || e.rec.FirstByte == 0 {
@@ -121,23 +116,49 @@ func (m *meters) observe(e *event) {
 	}
 }
 
-// common begins the attributes of a number.
-func (m *meters) common(e *event, prov, served string, at server) {
-	m.set = append(m.set[:0],
-		attribute.String("gen_ai.operation.name", operation(e.rec.Endpoint)), attribute.String("gen_ai.provider.name", provider(prov)),
-		attribute.String("gen_ai.request.model", m.model(e.rec.Model)))
+// facets are what numbers are kept apart by, as records have it.
+type facets struct{ endpoint, provider, model, served, upstream, fault string }
+
+// labels are the attributes of one combination of facets, and those with what tokens
+// are kept apart by.
+type labels struct {
+	plain                       metric.MeasurementOption
+	input, output               metric.MeasurementOption // gen_ai.token.type
+	text, audio, image, unknown metric.MeasurementOption // gen_ai.token.modality
+}
+
+// labelled finds them. As many combinations are remembered as instruments keep apart.
+func (m *meters) labelled(f facets) *labels {
+	f.model, f.served = m.model(f.model), m.model(f.served)
+	if l := m.known[f]; l != nil {
+		return l
+	}
+	set := []attribute.KeyValue{attribute.String("gen_ai.operation.name", operation(f.endpoint)), attribute.String("gen_ai.provider.name", provider(f.provider))}
+	a := attributes{&set}
+	a.text("gen_ai.request.model", f.model)
 	if m.words.established {
-		m.set = append(m.set, attribute.String("gen_ai.system", system(prov)))
+		a.text("gen_ai.system", system(f.provider))
 	}
-	if served != "" {
-		m.set = append(m.set, attribute.String("gen_ai.response.model", m.model(served)))
+	a.text("gen_ai.response.model", f.served)
+	m.servers[f.upstream].attributes(a)
+	a.text("error.type", f.fault)
+	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(append(set[:len(set):len(set)], more...)...))
 	}
-	at.attributes(attributes{&m.set})
+	kind := func(v string) metric.MeasurementOption { return with(attribute.String("gen_ai.token.type", v)) }
+	modality := func(v string) metric.MeasurementOption {
+		return with(attribute.String("gen_ai.token.modality", v))
+	}
+	l := &labels{plain: with(), input: kind("input"), output: kind("output"), text: modality("text"), audio: modality("audio"), image: modality("image"), unknown: modality("unknown")}
+	if len(m.known) < maxSeries {
+		m.known[f] = l
+	}
+	return l
 }
 
 // model bounds how many there are.
 func (m *meters) model(name string) string {
-	if !m.models[name] {
+	if name != "" && !m.models[name] {
 		if len(m.models) >= maxModels {
 			return "other"
 		}
@@ -150,25 +171,22 @@ func seconds(nanos int64) float64 { return time.Duration(nanos).Seconds() }
 
 func (m *meters) call(e *event, i int) {
 	c, ctx := &e.course.Calls[i], context.Background()
-	m.common(e, c.Provider, c.Served, m.servers[c.Upstream])
-	base := len(m.set)
-	with := metric.WithAttributeSet(attribute.NewSet(m.set...))
+	of := facets{e.rec.Endpoint, c.Provider, e.rec.Model, c.Served, c.Upstream, ""}
 	if c.Cost > 0 {
-		m.cost.Add(ctx, usd(c.Cost), with)
+		m.cost.Add(ctx, usd(c.Cost), m.labelled(of).plain)
 	}
 	if reported(c) {
-		m.tokens(c, base, with)
+		m.tokens(&c.Usage, m.labelled(of))
 	}
-	streamed := e.rec.Stream && i == len(e.course.Calls)-1 && e.rec.FirstByte > c.Began && callFailure(c) == ""
-	if streamed && m.firstChunk != nil {
-		m.firstChunk.Record(ctx, seconds(e.rec.FirstByte-c.Began), with)
-	}
-	if streamed && m.inferenceFirst != nil {
-		m.inferenceFirst.Record(ctx, seconds(e.rec.FirstByte-c.Began), with)
-	}
-	if fault := callFailure(c); fault != "" {
-		m.set = append(m.set, attribute.String("error.type", fault))
-		with = metric.WithAttributeSet(attribute.NewSet(m.set...))
+	of.fault = callFailure(c)
+	with := m.labelled(of).plain
+	if e.rec.Stream && i == len(e.course.Calls)-1 && e.rec.FirstByte > c.Began && of.fault == "" {
+		if m.firstChunk != nil {
+			m.firstChunk.Record(ctx, seconds(e.rec.FirstByte-c.Began), with)
+		}
+		if m.inferenceFirst != nil {
+			m.inferenceFirst.Record(ctx, seconds(e.rec.FirstByte-c.Began), with)
+		}
 	}
 	inference := operation(e.rec.Endpoint) != opEmbeddings
 	if m.words.established || !inference {
@@ -179,35 +197,31 @@ func (m *meters) call(e *event, i int) {
 	}
 }
 
-// tokens adds what a call used, under the names that are used. base is how many of the
-// attributes are the call's.
-func (m *meters) tokens(c *trace.Call, base int, with metric.MeasurementOption) {
-	ctx, u := context.Background(), &c.Usage
-	plus := func(key, value string) metric.MeasurementOption {
-		return metric.WithAttributeSet(attribute.NewSet(append(m.set[:base:base], attribute.String(key, value))...))
-	}
+// tokens adds what a call used, under the names that are used.
+func (m *meters) tokens(u *price.Usage, l *labels) {
+	ctx := context.Background()
 	if m.usage != nil {
-		m.usage.Record(ctx, u.TotalInput(), plus("gen_ai.token.type", "input"))
+		m.usage.Record(ctx, u.TotalInput(), l.input)
 		if n := u.TotalOutput(); n > 0 {
-			m.usage.Record(ctx, n, plus("gen_ai.token.type", "output"))
+			m.usage.Record(ctx, n, l.output)
 		}
 	}
 	if m.input == nil {
 		return
 	}
-	m.inputs.Record(ctx, u.TotalInput(), with)
-	m.outputs.Record(ctx, u.TotalOutput(), with)
+	m.inputs.Record(ctx, u.TotalInput(), l.plain)
+	m.outputs.Record(ctx, u.TotalOutput(), l.plain)
 	for _, part := range [...]struct {
-		of       metric.Int64Counter
-		modality string
-		n        int64
+		of metric.Int64Counter
+		as metric.MeasurementOption
+		n  int64
 	}{
-		{m.input, "text", u.TotalInput() - u[price.AudioIn] - u[price.ImageIn]}, {m.input, "audio", u[price.AudioIn]}, {m.input, "image", u[price.ImageIn]},
-		{m.output, "text", u.TotalOutput() - u[price.AudioOut] - u[price.ImageOut]}, {m.output, "audio", u[price.AudioOut]}, {m.output, "image", u[price.ImageOut]},
-		{m.read, "unknown", u[price.CacheRead]}, {m.write, "unknown", written(u)}, {m.reasoning, "text", u[price.OutputReasoning]},
+		{m.input, l.text, u.TotalInput() - u[price.AudioIn] - u[price.ImageIn]}, {m.input, l.audio, u[price.AudioIn]}, {m.input, l.image, u[price.ImageIn]},
+		{m.output, l.text, u.TotalOutput() - u[price.AudioOut] - u[price.ImageOut]}, {m.output, l.audio, u[price.AudioOut]}, {m.output, l.image, u[price.ImageOut]},
+		{m.read, l.unknown, u[price.CacheRead]}, {m.write, l.unknown, written(u)}, {m.reasoning, l.text, u[price.OutputReasoning]},
 	} {
 		if part.n > 0 {
-			part.of.Add(ctx, part.n, plus("gen_ai.token.modality", part.modality))
+			part.of.Add(ctx, part.n, part.as)
 		}
 	}
 }

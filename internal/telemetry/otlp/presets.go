@@ -63,8 +63,8 @@ func braintrustProject(name string) string {
 	return "project_name:" + name
 }
 
-// labels are what the receivers call tags: values by which people look for requests.
-func labels(e *event) []string {
+// tagsOf are what the receivers call tags: values by which people look for requests.
+func tagsOf(e *event) []string {
 	var out []string
 	for _, d := range []ledger.Dim{ledger.DimTeam, ledger.DimFeature, ledger.DimCustomer} {
 		if v := e.rec.Dims.Values[d]; v != "" {
@@ -87,13 +87,13 @@ func user(e *event) string {
 func langfuse(a attributes, e *event) {
 	a.text("langfuse.observation.type", "generation")
 	a.text("langfuse.environment", environment(e.rec.Dims.Values[ledger.DimEnv]))
-	langfuseTrace(a, e.rec.Dims.Values[ledger.DimSession], user(e), labels(e))
+	langfuseTrace(a, e.rec.Dims.Values[ledger.DimSession], user(e), tagsOf(e))
 }
 
 func langfuseScope(a attributes, e *scopeEvent) {
 	a.text("langfuse.observation.type", "span")
 	a.text("langfuse.environment", environment(e.of.rec.Dims.Values[ledger.DimEnv]))
-	langfuseTrace(a, e.of.rec.Dims.Values[ledger.DimSession], user(e.of), labels(e.of))
+	langfuseTrace(a, e.of.rec.Dims.Values[ledger.DimSession], user(e.of), tagsOf(e.of))
 }
 
 func langfuseTrace(a attributes, session, user string, tags []string) {
@@ -124,7 +124,7 @@ func langsmith(a attributes, e *event) {
 	if !a.has("gen_ai.system") {
 		a.text("gen_ai.system", system(e.provider()))
 	}
-	if tags := labels(e); len(tags) > 0 {
+	if tags := tagsOf(e); len(tags) > 0 {
 		a.text("langsmith.span.tags", commas(tags))
 	}
 	for k, v := range metadata(e) {
@@ -138,7 +138,7 @@ func braintrust(a attributes, e *event) {
 	a.text("braintrust.span_attributes", `{"type":"llm"}`)
 	a.json("braintrust.metadata", metadata(e))
 	a.json("braintrust.metrics", map[string]float64{"estimated_cost": usd(e.total)})
-	if tags := labels(e); len(tags) > 0 {
+	if tags := tagsOf(e); len(tags) > 0 {
 		a.add(attribute.StringSlice("braintrust.tags", tags))
 	}
 }

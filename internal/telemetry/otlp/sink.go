@@ -28,11 +28,12 @@ const (
 // pace is how long the sink waits for what.
 type pace struct {
 	lag       time.Duration // a span for others
+	probe     time.Duration // between two exports to a receiver that has failed
 	rest      time.Duration // before the second export of a batch; twice that before the third
 	lastWords time.Duration // a node that stops
 }
 
-var usual = pace{lag: time.Second, rest: time.Second, lastWords: 3 * time.Second}
+var usual = pace{lag: time.Second, probe: 5 * time.Second, rest: time.Second, lastWords: 3 * time.Second}
 
 // Identity is whose spans they are.
 type Identity struct {
@@ -54,6 +55,7 @@ type Sink struct {
 	meters  *meters // nil: no metrics are sent
 	spans   *otlptrace.Exporter
 	health  health                   // of exports of spans
+	probe   time.Time                // no spans are made before, while exports fail
 	metrics *sdkmetric.MeterProvider // with meters
 
 	ending chan struct{}   // closed by Close
@@ -135,9 +137,9 @@ func (s *Sink) Ended(r *record.Record, c *trace.Course) {
 	}
 	e := s.free.Get().(*event)
 	e.fill(r, c)
+	s.counts.told.Add(1)
 	select {
 	case s.queue <- e:
-		s.counts.taken.Add(1)
 	default:
 		s.free.Put(e)
 		s.counts.dropped.Add(1)
@@ -166,7 +168,11 @@ func (s *Sink) take(e *event) {
 	if s.meters != nil {
 		s.meters.observe(e)
 	}
-	if e.course.Sampled {
+	switch {
+	case !e.course.Sampled:
+	case s.health.failing && time.Now().Before(s.probe):
+		s.counts.dropped.Add(1)
+	default:
 		s.maker.take(e)
 	}
 	s.free.Put(e)
@@ -176,7 +182,7 @@ func (s *Sink) take(e *event) {
 }
 
 // export sends the batch, and gives it up after a few tries. A receiver that has failed
-// a whole batch is asked once for each further one, until it takes one.
+// a whole batch is asked once in a while, until it takes one; no spans are made between.
 func (s *Sink) export() {
 	batch := s.maker.batch
 	if len(batch) == 0 {
@@ -196,6 +202,7 @@ func (s *Sink) export() {
 		s.counts.spansFailed.Add(uint64(len(batch)))
 	}
 	s.health.tell(err)
+	s.probe = time.Now().Add(s.pace.probe)
 	clear(batch)
 	s.maker.batch = batch[:0]
 }
@@ -252,7 +259,7 @@ func (s *Sink) Close() error {
 // Stats is what has become of requests, spans and exports since the start.
 type Stats struct {
 	Queued                     int
-	Taken, Dropped             uint64 // requests
+	Told, Dropped              uint64 // requests
 	SpansSent, SpansFailed     uint64
 	TracesSent, TracesFailed   uint64 // exports
 	MetricsSent, MetricsFailed uint64
@@ -261,5 +268,5 @@ type Stats struct {
 // Stats counts.
 func (s *Sink) Stats() Stats {
 	c := &s.counts
-	return Stats{len(s.queue), c.taken.Load(), c.dropped.Load(), c.spansSent.Load(), c.spansFailed.Load(), c.tracesSent.Load(), c.tracesFailed.Load(), c.metricsSent.Load(), c.metricsFailed.Load()}
+	return Stats{len(s.queue), c.told.Load(), c.dropped.Load(), c.spansSent.Load(), c.spansFailed.Load(), c.tracesSent.Load(), c.tracesFailed.Load(), c.metricsSent.Load(), c.metricsFailed.Load()}
 }

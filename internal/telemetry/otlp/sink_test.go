@@ -23,7 +23,7 @@ import (
 )
 
 // quick waits as little as a test can.
-var quick = pace{lag: 5 * time.Millisecond, rest: time.Millisecond, lastWords: 2 * time.Second}
+var quick = pace{lag: 5 * time.Millisecond, probe: time.Millisecond, rest: time.Millisecond, lastWords: 2 * time.Second}
 
 var who = Identity{Node: "n1", Version: "v0", Upstreams: map[string]string{"up": "https://api.openai.com/v1", "local": "http://127.0.0.1:8001/v1"}}
 
@@ -142,7 +142,7 @@ func TestARunIsOneTree(t *testing.T) {
 		if want := "run(invoke_agent bot(step plan(" + chat + " " + chat + ") step act(" + chat + ")))"; shape(root) != want {
 			t.Errorf("%s: %s, want %s", protocol, shape(root), want)
 		}
-		if got := s.Stats(); got.Taken != 3 || got.SpansSent != 13 || got.SpansFailed != 0 || got.Dropped != 0 || got.Queued != 0 {
+		if got := s.Stats(); got.Told != 3 || got.SpansSent != 13 || got.SpansFailed != 0 || got.Dropped != 0 || got.Queued != 0 {
 			t.Errorf("%s: %+v", protocol, got)
 		}
 	}
@@ -362,7 +362,7 @@ func TestAHangingReceiverCostsNoRequestAnything(t *testing.T) {
 	for i := range 100 {
 		end(s, served(fmt.Sprint("req_", i+1), "", ""))
 	}
-	if got := s.Stats(); got.Queued != 8 || got.Dropped != 92 || got.Taken != 9 {
+	if got := s.Stats(); got.Queued != 8 || got.Dropped != 92 || got.Told != 101 {
 		t.Errorf("%+v", got)
 	}
 	s.pace.lastWords = 10 * time.Millisecond
@@ -485,5 +485,25 @@ func BenchmarkEnded(b *testing.B) {
 	s.pace.lastWords = time.Millisecond
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkTake is what the sink's goroutine does for a request, but for the export.
+func BenchmarkTake(b *testing.B) {
+	s, err := Open(to("http://127.0.0.1:9"), who, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	r := served("req_1", "run-1", "plan")
+	e := new(event)
+	e.fill(r, course(r))
+	b.ReportAllocs()
+	for b.Loop() {
+		s.meters.observe(e)
+		s.maker.take(e)
+		s.maker.batch = s.maker.batch[:0]
 	}
 }

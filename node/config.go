@@ -33,6 +33,7 @@ type Config struct {
 	Redaction   RedactionConfig   `yaml:"redaction"`
 	Compression CompressionConfig `yaml:"compression"`
 	Usage       UsageConfig       `yaml:"usage"`
+	Telemetry   TelemetryConfig   `yaml:"telemetry"`
 	Alerts      AlertsConfig      `yaml:"alerts"`
 	Anomalies   AnomaliesConfig   `yaml:"anomalies"`
 	Audit       AuditConfig       `yaml:"audit"`
@@ -234,7 +235,9 @@ func Default() Config {
 		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour, Minutes: 7 * 24 * time.Hour, Hours: 90 * 24 * time.Hour, Days: 3 * 365 * 24 * time.Hour, GatherWait: 2 * time.Second},
-		Alerts:   AlertsConfig{Unreachable: 5 * time.Minute},
+
+		Telemetry: defaultTelemetry(),
+		Alerts:    AlertsConfig{Unreachable: 5 * time.Minute},
 
 		Anomalies: defaultAnomalies(),
 		Audit:     AuditConfig{Retention: 366 * 24 * time.Hour},

@@ -114,6 +114,8 @@ func (c *Config) Validate() error {
 	under("purse", wallet.Validate())
 	under("alerts", c.Alerts.validate())
 	under("anomalies", c.Anomalies.validate())
+	telemetry := c.Telemetry.sink()
+	under("telemetry", telemetry.Validate())
 	under("vault", c.Vault.validate())
 	under("redaction", c.Redaction.validate())
 	under("compression", c.Compression.validate())

@@ -21,6 +21,7 @@ import (
 	"purser/internal/purse"
 	"purser/internal/store"
 	"purser/internal/telemetry"
+	"purser/internal/telemetry/otlp"
 	"purser/internal/usage"
 	"purser/ledger"
 	"purser/proxy"
@@ -74,6 +75,7 @@ type Node struct {
 	trail       *archive.Archive // nil on a gateway
 	edge        *edge.Server
 	metrics     *telemetry.Metrics
+	telemetry   *otlp.Sink // nil: nothing is sent to an OpenTelemetry receiver
 
 	adminTokens tokenTable
 	keyAttempts attempts.Table // with virtual keys that nobody has
@@ -146,6 +148,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Copies: n.copyLag, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
 		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier, Caches: n.cacheCounts,
+		Budgets: n.budgetAmounts, Sent: n.sentTelemetry,
 	})
 	if err := n.openRedactions(); err != nil {
 		return err
@@ -171,6 +174,9 @@ func (n *Node) open(ctx, base context.Context) error {
 	}
 	n.openOutcomes()
 	if err := n.openUpstreams(ctx); err != nil {
+		return err
+	}
+	if err := n.openTelemetry(); err != nil {
 		return err
 	}
 	if err := n.openGateway(base); err != nil {
@@ -412,7 +418,7 @@ func (n *Node) close() error {
 		n.alerts.close()
 	}
 	n.closeUpstreams()
-	var errs []error
+	errs := []error{n.closeTelemetry()}
 	if n.unsubscribe != nil {
 		n.unsubscribe()
 	}

@@ -77,6 +77,9 @@ func (n *Node) openGateway(base context.Context) error {
 	if n.semantic != nil {
 		seams.Semantic = n.semantic
 	}
+	if n.telemetry != nil {
+		seams.Traces = n.telemetry
+	}
 	var err error
 	n.gateway, err = proxy.New(base, n.cfg.gateway(), n.upstreams, n.prices, seams)
 	return err

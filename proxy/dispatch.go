@@ -33,6 +33,7 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 	x.attempt.key, x.tried = key, append(x.tried, key.id)
 	x.rec.Attempts++
 	x.rec.Credential, x.rec.OutputCap = key.id, x.route_.cap
+	x.beginCall()
 	x.routing.tries++
 	x.body = x.there().AppendUpstream(x.body[:0], &x.call, x.change())
 	began := time.Now()
@@ -40,11 +41,13 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 	x.measure(began, res, failure)
 	if failure != nil {
 		key.pass.Report(time.Now(), upstream.Judge(0, failure))
+		x.callFailed(failure)
 		return x.failed(failure)
 	}
 	// A stream that breaks off later does not count: the upstream has answered,
 	// and a client's hang-up must never look like its fault.
 	key.pass.Report(time.Now(), upstream.Judge(res.Status, nil))
+	x.callAnswered(res.Status)
 	x.attempt.res = res
 	switch {
 	case res.Status < 200 || res.Status > 299:
@@ -83,17 +86,21 @@ func (x *exchange) breakerOpen(wait time.Duration) *dialect.Error {
 }
 
 // upstreamRequest builds the call: the client's headers but for those that are
-// the gateway's own business, and the credential.
+// the gateway's own business, and the credential. Where spans are made, its trace
+// context is the call's own and not the client's.
 func (x *exchange) upstreamRequest(key attemptKey) *upstream.Request {
 	h := make([]upstream.Header, 0, 16)
 	x.req.Header.Each(func(name, value []byte) {
-		if n := string(name); forwards(n) && (!x.translated() || neutral(n)) {
+		if n := string(name); forwards(n) && (!x.translated() || neutral(n)) && (x.g.seams.Traces == nil || !neutral(n)) {
 			h = append(h, upstream.Header{Name: n, Value: string(value)})
 		}
 	})
 	h = append(h,
 		upstream.Header{Name: "Content-Type", Value: "application/json"},
 		upstream.Header{Name: "X-Client-Request-Id", Value: x.callID()})
+	if x.g.seams.Traces != nil {
+		h = x.traceHeaders(h)
+	}
 	if x.route_.wire == Anthropic && len(x.req.Header.Peek(headerVersion)) == 0 {
 		h = append(h, upstream.Header{Name: headerVersion, Value: defaultVersion})
 	}
@@ -243,6 +250,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	body, err := res.ReadAll(x.g.cfg.MaxAnswer)
 	if err != nil {
 		x.closeResponse()
+		x.callBroke()
 		x.settleHold(record.FullHold)
 		x.g.log.Warn("upstream answer broke off or is too large; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name, "error", err)
 		e := dialect.NewError(dialect.CodeUpstreamInvalid, "", "the answer of the upstream %s broke off or is too large", x.route_.up.Name)

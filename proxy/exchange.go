@@ -66,6 +66,7 @@ type exchange struct {
 	earlier ledger.Amount // what attempts before it cost
 	rec     record.Record
 	fill    *Fill
+	tracing tracing
 	stream  stream                // in use from the first byte of a streamed answer
 	readers [wires]dialect.Meter  // of streams, by format, kept for their memory
 	endings [wires]dialect.Ending // the same
@@ -119,6 +120,7 @@ func (g *Gateway) begin(r *Request) *exchange {
 		Dims: ledger.Dimensions{Tags: x.rec.Dims.Tags[:0]}, Rulings: x.rec.Rulings[:0],
 		Route: record.Route{Considered: x.rec.Route.Considered[:0]},
 	}
+	x.readTrace()
 	x.client = dialect.ClientOf(r.Header.Peek("User-Agent"), r.Header.Peek("originator"))
 	return x
 }

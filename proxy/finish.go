@@ -35,6 +35,7 @@ func (x *exchange) finish() {
 	x.sum()
 	if x.key != nil && x.rec.Outcome != 0 {
 		x.g.seams.Journal.Commit(&x.rec, x.fill)
+		x.tellTrace()
 	}
 	x.leaveLoops()
 	x.land() // after the fill: whoever comes now finds the entry
@@ -90,6 +91,7 @@ func (x *exchange) recycle() {
 	x.hints.clear()
 	x.routing, x.given = routing{to: x.routing.to[:0]}, nil
 	x.caching = caching{}
+	x.tracing.reset()
 	x.kept, x.homeKey, x.tried = "", "", x.tried[:0]
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.routed, x.resume, x.ended, x.guessed = "", false, false, false, false, false

@@ -198,6 +198,7 @@ type Seams struct {
 	Semantic    Semantic // nil: there is none; it needs the Cache
 	Journal     Journal
 	Denials     Denials    // nil: nobody is told
+	Traces      Traces     // nil: no spans are made
 	Nodes       func() int // how many share the requests; nil: this one alone
 	NewID       func() string
 	Now         func() ledger.Instant

@@ -10,7 +10,7 @@ import (
 // settleReport ends the attempt's hold by what the provider said of it.
 func (x *exchange) settleReport(r *dialect.Report) {
 	x.rec.UpstreamID, x.rec.Served = r.ID, r.Model
-	x.rec.Tier = r.ServiceTier
+	x.rec.Tier, x.tracing.course.Finish = r.ServiceTier, r.Finish
 	x.remember(r)
 	if r.State != dialect.UsageReported || x.endpoint.kind.Free() {
 		switch {
@@ -123,6 +123,7 @@ func (x *exchange) endHold(actual Claim) {
 	x.rec.Overrun = max(0, x.rec.Cost-x.rec.Hold)
 	x.rec.Attempt = x.attempt.n
 	x.rec.Charges = h.Settle(actual, x.rec.Charges)
+	x.endCall()
 	if !covers(0, x.attempt.claim, actual) && !x.partly() {
 		x.overran(actual)
 	}
@@ -144,4 +145,5 @@ func (x *exchange) release() {
 	x.attempt.hold = nil
 	x.rec.Basis, x.rec.Cost, x.rec.List, x.rec.Priced, x.rec.Hold = record.NoCharge, 0, 0, 0, 0
 	h.Release()
+	x.endCall()
 }

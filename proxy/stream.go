@@ -291,6 +291,7 @@ func (x *exchange) settleStream() {
 		return
 	}
 	// Usage that came before the end is a running count, not the bill.
+	x.callBroke()
 	if s.over { // else whoever stopped reading has said so
 		x.g.log.Warn("upstream stream broke off; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name, "error", s.end())
 	}

@@ -12,6 +12,7 @@ import (
 	geminitalk "purser/proxy/dialect/conversation/gemini"
 	"purser/proxy/dialect/conversation/responses"
 	"purser/proxy/dialect/gemini"
+	"purser/proxy/trace"
 )
 
 // asking and answering are the dialects between which calls are translated, by
@@ -190,7 +191,7 @@ func places(list []string) string {
 }
 
 // neutral says whether a client's header means the same to an upstream of another
-// dialect.
+// dialect: those of its trace do.
 func neutral(name string) bool {
-	return strings.EqualFold(name, "traceparent") || strings.EqualFold(name, "tracestate")
+	return strings.EqualFold(name, trace.HeaderParent) || strings.EqualFold(name, trace.HeaderState)
 }

@@ -65,6 +65,11 @@ type Gauges struct {
 	Loops func() map[string]float64
 	// Shared is the semantic tier that nodes have in common; false where there is none.
 	Shared func() (SharedTier, bool)
+	// Budgets are the accounts of budgets of money, as many as are to be shown; false where
+	// there are more.
+	Budgets func() ([]BudgetAmount, bool)
+	// Sent is what became of what was for an OpenTelemetry receiver; false where there is none.
+	Sent func() (Sent, bool)
 	// Caches are the counts of the exact cache; nil where it is off.
 	Caches func() map[string]int64
 }
@@ -151,7 +156,7 @@ func New(g Gauges) *Metrics {
 		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",
 	}, g.Foreign))
 	m.registry.MustRegister(newUpstreams(g.Upstreams))
-	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops), sharedTier(g.Shared), caches(g.Caches))
+	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops), sharedTier(g.Shared), caches(g.Caches), budgets(g.Budgets), sent(g.Sent))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

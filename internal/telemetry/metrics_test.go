@@ -31,6 +31,12 @@ func zeroGauges() Gauges {
 		Breakers:  func() (open, halfOpen, spent float64) { return 2, 1, 3 },
 		Loops:     func() map[string]float64 { return map[string]float64{"repeat": 2} },
 		Caches:    func() map[string]int64 { return map[string]int64{"entries": 3, "fills": 4} },
+		Budgets: func() ([]BudgetAmount, bool) {
+			return []BudgetAmount{{Budget: "teams", Window: "month", Team: "core", Limit: 10, Spent: 4, Outstanding: 2, Presumed: 1}}, false
+		},
+		Sent: func() (Sent, bool) {
+			return Sent{Queued: 1, Told: 9, Dropped: 2, SpansSent: 7, SpansFailed: 3, MetricsFailed: 4}, true
+		},
 		Shared: func() (SharedTier, bool) {
 			one := map[string]uint64{"done": 4}
 			return SharedTier{Ready: true, Queued: 5, Lookups: map[string]uint64{"found": 6}, Points: one, Purges: one, Sweeps: one}, true
@@ -76,6 +82,13 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 		`purser_semcache_shared_ready 1`,
 		`purser_semcache_shared_queued 5`,
 		`purser_semcache_shared_lookups_total{outcome="found"} 6`,
+		`purser_budget_limit_usd{budget="teams",key="",member="",org="",project="",team="core",window="month"} 10`,
+		`purser_budget_spent_usd{budget="teams",key="",member="",org="",project="",team="core",window="month"} 4`,
+		`purser_budget_accounts_cut 1`,
+		`purser_telemetry_requests_total 9`,
+		`purser_telemetry_requests_dropped_total 2`,
+		`purser_telemetry_spans_total{outcome="failed"} 3`,
+		`purser_telemetry_exports_total{outcome="failed",signal="metrics"} 4`,
 		`purser_exchange_seconds_bucket{le="0.0025"} 0`,
 		`purser_exchange_seconds_bucket{le="0.005"} 1`,
 	} {

@@ -244,6 +244,10 @@ var rooms = map[string]room{
 		owned:  []string{"github.com/valyala/fasthttp", "github.com/tiktoken-go/tokenizer", "github.com/tidwall/gjson"},
 		why:    "the request path never sees Raft or a store: it meets them as seams",
 	},
+	"proxy/trace": {
+		module: []string{"ledger", "proxy/price", "internal/record"}, banned: append([]string{"net/http"}, pure...),
+		why: "where a request is in a trace follows from its record and its headers alone, or nodes would make two trees of one run",
+	},
 	"proxy/policy": {
 		module: []string{"ledger", "internal/record"}, owned: []string{"cel.dev/cel-go"},
 		banned: []string{"os", "io", "net", "net/http", "context", "log", "log/slog", "math/rand", "math/rand/v2"},
@@ -342,6 +346,17 @@ var rooms = map[string]room{
 		module: []string{"internal/record", "proxy/price"},
 		owned:  []string{"github.com/prometheus/client_golang"},
 		why:    "telemetry watches finished requests; nothing depends on it",
+	},
+	"internal/telemetry/otlp": {
+		module: []string{"internal/record", "ledger", "proxy/price", "proxy/trace"},
+		owned: []string{
+			"go.opentelemetry.io/otel", "google.golang.org/grpc",
+		},
+		why: "what goes to a receiver is made of records and the course of their calls; requests and their texts are out of reach",
+	},
+	"internal/telemetry/otlp/receiver": {
+		owned: []string{"go.opentelemetry.io/proto/otlp", "google.golang.org/grpc", "google.golang.org/protobuf"},
+		why:   "it is for tests and measurements: it shares no code with what it receives from",
 	},
 	"internal/tidy": {why: "rules only"},
 	"node":          {module: []string{"..."}, owned: []string{"*"}, why: "the composition root"},

@@ -9,9 +9,9 @@
 // for two questions to be the same one is taken in as a mask over all bits: the tenant, what
 // was said before, numbers, names (words that begin with a capital within a sentence), quoted
 // and other codes, negations. Texts that differ in one of these differ in about half of the
-// bits; others in as many as their words make them. [Near] draws the line. A text of more
-// than [maxWords] words is near only to its like: long texts of one form, with a line of
-// their own in it, are no repetitions of each other.
+// bits; others in as many as their words make them. [Near] draws the line. Of a text of
+// more than [maxWords] words, all words have to agree: long texts of one form, with a line
+// of their own in it, are no repetitions of each other.
 //
 // # Prefix
 //

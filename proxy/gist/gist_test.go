@@ -62,7 +62,7 @@ func TestOneWordOfManySeldomMakesQuestionsNear(t *testing.T) {
 	near, all := 0, 0
 	words := strings.Fields("alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec romeo sierra tango uniform victor whiskey xray yankee zulu amber birch cedar dune ember flint grove heath inlet knoll larch maple north ochre")
 	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(3, 24).Draw(t, "words")
+		n := rapid.IntRange(3, 30).Draw(t, "words")
 		q := make([]string, n)
 		for i := range q {
 			q[i] = rapid.SampledFrom(words).Draw(t, "word")

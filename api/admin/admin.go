@@ -124,6 +124,7 @@ type Parts struct {
 
 	Credentials Credentials
 	Reports     Reports
+	Efficiency  Efficiency
 	Cluster     Cluster
 
 	Hierarchy Hierarchy

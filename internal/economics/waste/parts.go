@@ -25,6 +25,9 @@ func (j *Judge) byParts(c *call) {
 	}
 	w := without{j: j, c: c, usage: c.r.Usage}
 	w.cost = c.terms.Rate.Cost(&w.usage, c.terms.Tier)
+	if w.whole = w.cost; w.whole <= 0 {
+		return
+	}
 	if c.r.Delivered > 0 && c.r.Delivered < c.r.Made {
 		lost := c.r.Made - c.r.Delivered
 		w.lessOutput(lost)
@@ -50,6 +53,7 @@ type without struct {
 	c     *call
 	usage price.Usage
 	cost  ledger.Amount // by the catalogue
+	whole ledger.Amount // the same, of all that was used
 }
 
 // took gives a class what the usage costs less than it did.
@@ -60,8 +64,8 @@ func (w *without) took(class Class, p Part) {
 // now gives a class the difference to another price, in the measure of what was charged.
 func (w *without) now(class Class, cost ledger.Amount, p Part) {
 	less := w.cost - cost
-	if w.cost = cost; w.c.r.Priced > 0 && w.c.r.Priced != w.c.r.Cost {
-		less = scaled(less, w.c.r.Cost, w.c.r.Priced)
+	if w.cost = cost; w.whole != w.c.r.Cost {
+		less = scaled(less, w.c.r.Cost, w.whole)
 	}
 	p.Saves += min(less, w.j.left)
 	w.j.take(class, less, p)

@@ -225,7 +225,9 @@ type Record struct {
 	PromptVersion int64 // of the template that the dimension prompt names; 0 for none
 	Semantic      Semantic
 	Shape         Shape
-	Fingerprint   uint64 // of everything the answer depends on, as the exact cache has it; 0 where it was not asked
+	// Fingerprint is of everything the answer depends on, as the exact cache has it; where
+	// it was not asked, of the whole body. 0 where the client wants no cache at all.
+	Fingerprint uint64
 
 	Kind     Kind
 	Corrects string // of a correction: the id of the request

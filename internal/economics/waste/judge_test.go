@@ -2,6 +2,7 @@ package waste_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -287,4 +288,42 @@ func BenchmarkEfficiency(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(list))*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+}
+
+// BenchmarkEfficiencyMemory fills everything that is remembered: each record is of its own
+// run, task, beginning and question.
+func BenchmarkEfficiencyMemory(b *testing.B) {
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for b.Loop() {
+		const n = 1 << 18
+		prices := catalogue{price.Embedded()}
+		of := func(i int) told {
+			return asked(ledger.Instant(i)*ledger.Second/1000, func(t *told) {
+				h := uint64(i) * 0x9e3779b97f4a7c15
+				t.Gist, t.Fingerprint, t.Prefix = h, h, h&^0xfff|15<<7
+				t.OutputCap = int64(i%2) * 200
+				t.Dims.Values[ledger.DimRun], t.Dims.Values[ledger.DimAgent] = fmt.Sprint(i), fmt.Sprint(i%5000)
+				t.Evidence = economics.Evidence{Successes: 1}
+			})
+		}
+		before := heap()
+		s := waste.NewSurvey(waste.Default(planted.Now), prices)
+		for i := range n {
+			t := of(i)
+			s.Add(&t.Record, t.Evidence)
+		}
+		j := waste.NewJudge(s)
+		for i := range n {
+			t := of(i)
+			j.Decide(&t.Record, t.Evidence)
+		}
+		b.ReportMetric(float64(heap()-before)/1e6, "MB")
+		runtime.KeepAlive(s)
+		runtime.KeepAlive(j)
+	}
 }

@@ -59,26 +59,41 @@ func (w *world) finds(a caller, kind string, more int64, success float64) *Plant
 	return p
 }
 
+// task is what is done, by which model, how often, how well, and how much of that is known.
+type task struct {
+	feature, model string
+	n              int
+	known          int // of n
+	success        float64
+	tooGood        bool // the cheap model would have done
+	kind           string
+}
+
 // tasks are done by a dear model and a cheap one.
 func (w *world) tasks() {
-	do := func(feature, model, kind string, n int, success, reported float64) {
-		for range n {
-			w.serial++
-			p := w.send(kind, request{at: w.sometime(), output: w.between(20, 120),
-				caller: caller{org: "globex", key: "globex-batch", feature: feature, model: model, system: "Do this: " + feature + "."},
-				turns:  []turn{{"user", fmt.Sprintf("item %d: %s", w.serial, strings.Repeat(w.one(topics)+" ", int(w.between(20, 60))))}}})
-			if w.chance(reported) {
-				p.report(w.chance(success))
-			}
-			if kind == "a model that is too good" {
-				p.wasted("stronger_model", p.charged(p.Record.Priced-w.rate("gpt-4.1-mini").Cost(&p.Record.Usage, price.Standard)))
-			}
+	w.does(task{feature: "classify", model: "gpt-4.1", n: 700, known: 630, success: 0.93, tooGood: true, kind: "a model that is too good"})
+	w.does(task{feature: "classify", model: "gpt-4.1-mini", n: 700, known: 630, success: 0.94, kind: "good: the cheap model"})
+	w.does(task{feature: "reason", model: "gpt-4.1", n: 400, known: 360, success: 0.92, kind: "good: the dear model is better"})
+	w.does(task{feature: "reason", model: "gpt-4.1-mini", n: 400, known: 360, success: 0.72, kind: "good: the cheap model"})
+}
+
+// unknown is a task of which little is known, however much it is done.
+func (w *world) unknown() {
+	w.does(task{feature: "summarise", model: "gpt-4.1", n: 200, known: 15, success: 0.92, kind: "good: too little is known"})
+	w.does(task{feature: "summarise", model: "gpt-4.1-mini", n: 200, known: 15, success: 0.92, kind: "good: the cheap model"})
+}
+
+func (w *world) does(t task) {
+	for i := range t.n {
+		w.serial++
+		p := w.send(t.kind, request{at: w.sometime(), output: w.between(20, 120),
+			caller: caller{org: "globex", key: "globex-batch", feature: t.feature, model: t.model, system: "Do this: " + t.feature + "."},
+			turns:  []turn{{"user", fmt.Sprintf("item %d: %s", w.serial, strings.Repeat(w.one(topics)+" ", int(w.between(20, 60))))}}})
+		if i < t.known {
+			p.report(w.chance(t.success))
+		}
+		if t.tooGood {
+			p.wasted("stronger_model", p.charged(p.Record.Priced-w.rate("gpt-4.1-mini").Cost(&p.Record.Usage, price.Standard)))
 		}
 	}
-	do("classify", "gpt-4.1", "a model that is too good", 700, 0.93, 0.9)
-	do("classify", "gpt-4.1-mini", "good: the cheap model", 700, 0.94, 0.9)
-	do("reason", "gpt-4.1", "good: the dear model is better", 400, 0.92, 0.9)
-	do("reason", "gpt-4.1-mini", "good: the cheap model", 400, 0.72, 0.9)
-	do("summarise", "gpt-4.1", "good: too little is known", 200, 0.92, 0.06)
-	do("summarise", "gpt-4.1-mini", "good: the cheap model", 200, 0.92, 0.06)
 }

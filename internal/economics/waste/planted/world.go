@@ -47,6 +47,7 @@ func Make(seed uint64, size int, prices *price.Catalogue) []*Planted {
 		w.applications()
 		w.tasks()
 	}
+	w.unknown()
 	slices.SortStableFunc(w.list, func(a, b *Planted) int { return cmp.Compare(a.Record.ID, b.Record.ID) })
 	return w.list
 }

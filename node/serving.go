@@ -90,7 +90,8 @@ func (n *Node) openEdge() error {
 	parts := admin.Parts{
 		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Learning: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Requests: c, Live: c, Cluster: c, Alerts: c, Audit: c,
 		Anomalies: c, Forecasts: c, Statements: c,
-		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
+		Efficiency: c,
+		Hierarchy:  c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()
 	if err != nil {

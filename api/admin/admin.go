@@ -124,6 +124,7 @@ type Parts struct {
 	Reports     Reports
 	Requests    Requests
 	Live        Live
+	Efficiency  Efficiency
 	Cluster     Cluster
 
 	Hierarchy Hierarchy

@@ -51,6 +51,7 @@ var probes = map[string]func(id string) probe{
 	"GET /admin/v1/usage/requests/{id}":            func(id string) probe { return probe{"/admin/v1/usage/requests/" + id, "", 200, false} },
 	"GET /admin/v1/usage/runs/{run}":               func(id string) probe { return probe{"/admin/v1/usage/runs/" + id, "", 200, false} },
 	"GET /admin/v1/usage/live":                     func(string) probe { return probe{"/admin/v1/usage/live", "", 200, true} },
+	"GET /admin/v1/economics/efficiency":           func(string) probe { return probe{"/admin/v1/economics/efficiency", "", 200, true} },
 	"GET /admin/v1/usage":                          func(string) probe { return probe{"/admin/v1/usage", "", 200, true} },
 	"GET /admin/v1/anomalies":                      func(string) probe { return probe{"/admin/v1/anomalies", "", 200, true} },
 	"GET /admin/v1/anomalies/{id}":                 func(id string) probe { return probe{"/admin/v1/anomalies/" + id, "", 200, false} },
@@ -175,7 +176,9 @@ func probed(t *testing.T) (*API, *tokenStore) {
 		store.list = append(store.list, k)
 	}
 	n := &estate{}
-	return newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Budgets, p.Objects, p.Reports, p.Requests, p.Tokens = n, n, n, n, n, store }), store
+	return newAPI(t, &n.node, func(p *Parts) {
+		p.Keys, p.Budgets, p.Objects, p.Reports, p.Requests, p.Efficiency, p.Tokens = n, n, n, n, n, n, store
+	}), store
 }
 
 // TestEveryRouteForEveryRole probes each route of the table as each caller, about

@@ -91,6 +91,7 @@ func (a *API) routes() []route {
 		{"GET", "/admin/v1/statements", access.UsageRead, own(a.statements)},
 		{"GET", "/admin/v1/anomalies", access.UsageRead, own(a.listAnomalies)},
 		{"GET", "/admin/v1/anomalies/{id}", access.UsageRead, own(a.showAnomaly)},
+		{"GET", "/admin/v1/economics/efficiency", access.UsageRead, own(a.efficiency)},
 		{"GET", "/admin/v1/alerts", access.WebhooksRead, whole(a.listAlerts)},
 		{"GET", "/admin/v1/alerts/deliveries", access.WebhooksRead, whole(a.listDeliveries)},
 		{"POST", "/admin/v1/alerts/test/{webhook}", access.WebhooksWrite, whole(a.testWebhook)},

@@ -85,6 +85,10 @@ const (
 	PolicyRewrote
 )
 
+// LoopPolicy begins the name under which a rule about loops is among the rulings of a
+// request, its Rule being why: no policy's name has a slash.
+const LoopPolicy = "loop/"
+
 // Ruling is one rule's part in a request.
 type Ruling struct {
 	Policy, Rule string
@@ -221,7 +225,9 @@ type Record struct {
 	PromptVersion int64 // of the template that the dimension prompt names; 0 for none
 	Semantic      Semantic
 	Shape         Shape
-	Fingerprint   uint64 // of everything the answer depends on, as the exact cache has it; 0 where it was not asked
+	// Fingerprint is of everything the answer depends on, as the exact cache has it; where
+	// it was not asked, of the whole body. 0 where the client wants no cache at all.
+	Fingerprint uint64
 
 	Kind     Kind
 	Corrects string // of a correction: the id of the request
@@ -240,7 +246,8 @@ type Record struct {
 	Delivered int64 // of those, handed to the client's connection
 
 	// Gist is a locality-sensitive hash of what was asked: those of near questions differ
-	// in few bits. Prefix is a hash of what stands before the conversation: instructions
-	// and tools. Both are 0 where nothing was hashed.
+	// in few bits. Prefix is a hash of what stands before the conversation, instructions
+	// and tools, with their size. Package proxy/gist makes and compares them. Both are 0
+	// where nothing was hashed, and Gist where the client repeats on purpose.
 	Gist, Prefix uint64
 }

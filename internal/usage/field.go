@@ -84,6 +84,9 @@ func (f Field) String() string {
 	return fieldNames[f.kind]
 }
 
+// Of is the field's value in a record, "" when it is not set.
+func (f Field) Of(r *record.Record) string { return f.of(r) }
+
 // of returns the field's value, "" when it is not set.
 func (f Field) of(r *record.Record) string {
 	switch f.kind {

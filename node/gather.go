@@ -5,8 +5,6 @@ import (
 	"iter"
 
 	"purser/api/admin"
-	"purser/internal/economics"
-	"purser/internal/outcomes"
 	"purser/internal/record"
 	"purser/internal/usage"
 )
@@ -29,19 +27,3 @@ func (n *Node) records(ctx context.Context, q usage.Query) iter.Seq2[*record.Rec
 	}
 	return n.usage.Records(ctx, q)
 }
-
-// evidence is what was reported of a request, of its run and of whatever else it is part of.
-func (n *Node) evidence(r *record.Record) (e economics.Evidence, err error) {
-	id, ok := record.ParseID(r.ID)
-	if !ok {
-		return e, nil
-	}
-	o, found, err := n.outcomes.Load().kept.Get(id)
-	if found {
-		e.Judged, e.Quality = 1, o.Quality
-	}
-	return e, err
-}
-
-// The scales agree.
-var _ = [1]struct{}{}[economics.Whole-outcomes.Whole]

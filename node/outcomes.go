@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -20,6 +21,7 @@ import (
 type judged struct {
 	node    string // this one's id
 	kept    *outcomes.Store
+	reports *outcomes.Reports
 	records *usage.Journal
 	rules   *ruleBook
 	learner *learner
@@ -41,7 +43,7 @@ type trial struct {
 
 func newJudged(n *Node) *judged {
 	return &judged{
-		node: n.cfg.Node.ID, kept: outcomes.Open(n.store), records: n.usage, rules: &n.objects, learner: n.learner, log: n.log,
+		node: n.cfg.Node.ID, kept: outcomes.Open(n.store), reports: outcomes.OpenReports(n.store), records: n.usage, rules: &n.objects, learner: n.learner, log: n.log,
 		trials: map[string]*trial{}, verdicts: map[canaryName]string{}, decided: make(chan struct{}, 1),
 	}
 }
@@ -92,6 +94,11 @@ func (j *judged) take(ctx context.Context, id record.ID, o proxy.Outcome) (kept 
 		j.mu.Unlock()
 	}
 	return out.Quality, first, true, nil
+}
+
+// dropBefore deletes what can be of no request from an instant on.
+func (j *judged) dropBefore(ctx context.Context, before ledger.Instant) error {
+	return errors.Join(j.kept.DropBefore(before), j.reports.DropBefore(ctx, before))
 }
 
 // worth is what the answer to a request was reported to be worth here, in millionths.

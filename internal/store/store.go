@@ -25,6 +25,8 @@ const (
 	PrefixSemantic byte = 's'
 	PrefixPurge    byte = 't'
 	PrefixOutcome  byte = 'u'
+	PrefixReport   byte = 'v'
+	PrefixRevenue  byte = 'b'
 )
 
 // The errors that [Open] wraps.

@@ -129,7 +129,7 @@ var rooms = map[string]room{
 		why: "what was had for the money follows from amounts, counts and outcomes alone",
 	},
 	"internal/outcomes": {
-		module: []string{"internal/record", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
+		module: []string{"internal/economics", "internal/record", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
 		why: "it keeps what answers were worth; whose they are and what follows is decided elsewhere",
 	},
 	"internal/record": {

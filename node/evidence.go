@@ -1,0 +1,160 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"purser/api/admin"
+	"purser/internal/access"
+	"purser/internal/economics"
+	"purser/internal/outcomes"
+	"purser/internal/record"
+	"purser/internal/usage"
+	"purser/ledger"
+)
+
+// evidenceOf gathers what was reported of the requests of a time, on all nodes, and gives
+// what is known of one of them: of the request, its run and whatever else it is part of.
+// Of a request beyond the reach nothing is known. What it gives is not to be added up over
+// requests: the outcome of a run is known of each of its requests. It is safe for
+// concurrent use, and costs about a microsecond. The nodes are those that were asked.
+func (n *Node) evidenceOf(ctx context.Context, r usage.Range, reach access.Reach) (func(*record.Record) economics.Evidence, []admin.NodeAnswer, error) {
+	gathered, nodes, err := n.gatherOutcomes(ctx, r, "")
+	if err != nil {
+		return nil, nodes, err
+	}
+	index, err := gathered.Index()
+	if err != nil {
+		return nil, nodes, admin.Invalid(err.Error() + ": ask about a shorter time")
+	}
+	return func(r *record.Record) (e economics.Evidence) {
+		if !reaches(reach, &r.Dims) {
+			return e
+		}
+		return index.Evidence(r)
+	}, nodes, nil
+}
+
+// reaches says that a request is of those whose requests a reach counts.
+func reaches(reach access.Reach, d *ledger.Dimensions) bool {
+	is := func(list []string, dim ledger.Dim) bool {
+		return d.Values[dim] != "" && slices.Contains(list, d.Values[dim])
+	}
+	return reach.All || is(reach.Teams, ledger.DimTeam) || is(reach.Orgs, ledger.DimOrg) || is(reach.Members, ledger.DimMember)
+}
+
+// topicOutcomes asks a node for the outcomes that it keeps.
+const topicOutcomes = "outcomes.list"
+
+// outcomesAsked is the body of that question, as JSON.
+type outcomesAsked struct {
+	From, To ledger.Instant
+	Name     string
+}
+
+// answerPiece is how large a piece of an answer about to be sent is.
+const answerPiece = 256 << 10
+
+// gatherOutcomes gathers the outcomes that can be of requests of a time, from all nodes.
+// Those named with an error did not answer: what only they keep is missing.
+func (n *Node) gatherOutcomes(ctx context.Context, r usage.Range, name string) (*outcomes.Gathered, []admin.NodeAnswer, error) {
+	g := outcomes.NewGathered(r.From, r.To, name)
+	asked := outcomesAsked{r.From, r.To, name}
+	var fault error // of g, which ends all
+	err := n.listOutcomes(ctx, asked, g.Add)
+	if err == nil {
+		var body []byte
+		if body, err = json.Marshal(asked); err != nil {
+			return nil, nil, err
+		}
+		faults := n.colleagues.ask(ctx, topicOutcomes, body, func(_ string, piece []byte) error {
+			if fault == nil {
+				fault = outcomes.Frames(piece, g.Add)
+			}
+			return fault
+		})
+		nodes := n.answers(faults)
+		if fault == nil || !errors.Is(fault, outcomes.ErrTooMany) {
+			return g, nodes, nil // a node that sends what cannot be read is named
+		}
+		err = fault
+	}
+	if errors.Is(err, outcomes.ErrTooMany) {
+		err = admin.Invalid(err.Error() + ": ask about a shorter time, or name one outcome")
+	}
+	return nil, nil, err
+}
+
+// answers is the part of each node in an answer.
+func (n *Node) answers(faults map[string]error) []admin.NodeAnswer {
+	list := []admin.NodeAnswer{{Node: n.cfg.Node.ID, By: n.cfg.Node.ID}}
+	if n.colleagues == nil {
+		return list
+	}
+	for _, id := range n.colleagues.names() {
+		a := admin.NodeAnswer{Node: id, By: id}
+		if err := faults[id]; err != nil {
+			a.By, a.Err = "", "it did not answer: "+err.Error()
+		}
+		list = append(list, a)
+	}
+	return list
+}
+
+// listOutcomes visits the outcomes that this node keeps and that are asked for.
+func (n *Node) listOutcomes(ctx context.Context, asked outcomesAsked, each func(outcomes.Report) error) error {
+	concerned := outcomes.NewGathered(asked.From, asked.To, asked.Name)
+	j := n.outcomes.Load()
+	if j == nil {
+		return errNoOutcomes
+	}
+	err := j.reports.From(ctx, asked.From, func(r *outcomes.Report) (bool, error) {
+		if !concerned.Concerns(r) {
+			return true, nil
+		}
+		return true, each(*r)
+	})
+	if err != nil {
+		return err
+	}
+	for o, err := range j.kept.Since(ctx, asked.From) {
+		if err != nil {
+			return err
+		}
+		if o.Request.At() >= asked.To {
+			return nil
+		}
+		if r := o.Report(); concerned.Concerns(&r) {
+			if err := each(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sayOutcomes answers topicOutcomes.
+func (n *Node) sayOutcomes(ctx context.Context, _ string, body []byte, say func([]byte) error) error {
+	var asked outcomesAsked
+	if err := json.Unmarshal(body, &asked); err != nil {
+		return err
+	}
+	var piece []byte
+	err := n.listOutcomes(ctx, asked, func(r outcomes.Report) error {
+		if piece = outcomes.AppendFrame(piece, &r); len(piece) < answerPiece {
+			return nil
+		}
+		err := say(piece)
+		piece = piece[:0]
+		return err
+	})
+	if err != nil || len(piece) == 0 {
+		return err
+	}
+	return say(piece)
+}
+
+// The scales agree.
+var _ = [1]struct{}{}[economics.Whole-outcomes.Whole]

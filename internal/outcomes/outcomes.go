@@ -120,9 +120,6 @@ func (s *Store) Get(id record.ID) (o Outcome, found bool, err error) {
 	return o, true, errors.Join(err, closer.Close())
 }
 
-// checkEvery is how many outcomes are visited between looks at the context.
-const checkEvery = 1024
-
 // Since visits the outcomes of requests from an instant on, in the order of the
 // requests. An error ends them.
 func (s *Store) Since(ctx context.Context, from ledger.Instant) iter.Seq2[Outcome, error] {

@@ -139,24 +139,32 @@ func decodeReport(value []byte) (r Report, err error) {
 	return r, nil
 }
 
-// AppendFrame appends a report as one of many: its length, and its stored form.
-func AppendFrame(b []byte, r *Report) []byte {
-	value := r.appendValue(nil)
-	return append(binary.AppendUvarint(b, uint64(len(value))), value...)
-}
+// AppendFrame appends a report as one of many; see [Frames].
+func AppendFrame(b []byte, r *Report) []byte { return frame(b, r.appendValue(nil)) }
 
 // Frames visits the reports that were appended, until each fails.
 func Frames(b []byte, each func(Report) error) error {
+	return frames(b, func(value []byte) error {
+		r, err := decodeReport(value)
+		if err != nil {
+			return err
+		}
+		return each(r)
+	})
+}
+
+// frame appends a stored form as one of many: its length, and its bytes.
+func frame(b, value []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(value))), value...)
+}
+
+func frames(b []byte, each func(value []byte) error) error {
 	for len(b) > 0 {
 		n, w := binary.Uvarint(b)
 		if w <= 0 || n > uint64(len(b)-w) {
 			return ErrMalformed
 		}
-		r, err := decodeReport(b[w : w+int(n)])
-		if err == nil {
-			err = each(r)
-		}
-		if err != nil {
+		if err := each(b[w : w+int(n)]); err != nil {
 			return err
 		}
 		b = b[w+int(n):]

@@ -33,6 +33,7 @@ type Config struct {
 	Redaction   RedactionConfig   `yaml:"redaction"`
 	Compression CompressionConfig `yaml:"compression"`
 	Usage       UsageConfig       `yaml:"usage"`
+	Outcomes    OutcomesConfig    `yaml:"outcomes"`
 	Alerts      AlertsConfig      `yaml:"alerts"`
 	Audit       AuditConfig       `yaml:"audit"`
 	Vault       VaultConfig       `yaml:"vault"`
@@ -227,6 +228,7 @@ func Default() Config {
 		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
 		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
+		Outcomes: defaultOutcomes(),
 		Alerts:   AlertsConfig{Unreachable: 5 * time.Minute},
 		Audit:    AuditConfig{Retention: 366 * 24 * time.Hour},
 		Vault:    VaultConfig{Transit: TransitConfig{Mount: "transit", Key: "purser", Timeout: 2 * time.Second}},

@@ -19,14 +19,18 @@ import (
 
 // judged keeps what answers were worth, and judges canaries by it.
 type judged struct {
-	node    string // this one's id
-	kept    *outcomes.Store
-	reports *outcomes.Reports
-	records *usage.Journal
-	rules   *ruleBook
-	learner *learner
-	others  *colleagues // nil: this node is alone
-	log     *slog.Logger
+	node     string // this one's id
+	kept     *outcomes.Store
+	reports  *outcomes.Reports
+	payments *outcomes.Payments
+	records  *usage.Journal
+	rules    *ruleBook
+	learner  *learner
+	others   *colleagues // nil: this node is alone
+	log      *slog.Logger
+
+	config    OutcomesConfig
+	retention ledger.Instant // of records
 
 	mu       sync.Mutex             // guards what follows
 	trials   map[string]*trial      // of routers that have a canary, by their IDs
@@ -43,7 +47,8 @@ type trial struct {
 
 func newJudged(n *Node) *judged {
 	return &judged{
-		node: n.cfg.Node.ID, kept: outcomes.Open(n.store), reports: outcomes.OpenReports(n.store), records: n.usage, rules: &n.objects, learner: n.learner, log: n.log,
+		node: n.cfg.Node.ID, kept: outcomes.Open(n.store), reports: outcomes.OpenReports(n.store, nil), payments: outcomes.OpenPayments(n.store, nil), records: n.usage, rules: &n.objects, learner: n.learner, log: n.log,
+		config: n.cfg.Outcomes, retention: ledger.Instant(n.cfg.Usage.Retention),
 		trials: map[string]*trial{}, verdicts: map[canaryName]string{}, decided: make(chan struct{}, 1),
 	}
 }
@@ -96,9 +101,11 @@ func (j *judged) take(ctx context.Context, id record.ID, o proxy.Outcome) (kept 
 	return out.Quality, first, true, nil
 }
 
-// dropBefore deletes what can be of no request from an instant on.
+// dropBefore deletes what can be of no request from an instant on, and revenue when its own
+// time is over.
 func (j *judged) dropBefore(ctx context.Context, before ledger.Instant) error {
-	return errors.Join(j.kept.DropBefore(before), j.reports.DropBefore(ctx, before))
+	revenue := before + j.retention - max(j.retention, ledger.Instant(j.config.RevenueRetention))
+	return errors.Join(j.kept.DropBefore(before), j.reports.DropBefore(ctx, before), j.payments.DropBefore(ctx, revenue))
 }
 
 // worth is what the answer to a request was reported to be worth here, in millionths.

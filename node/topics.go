@@ -6,6 +6,8 @@ import "purser/cluster/peer"
 // needs may not be there yet when it is asked first.
 func (n *Node) topics() map[string]peer.Topic {
 	return map[string]peer.Topic{
-		topicOutcomes: n.sayOutcomes,
+		topicOutcomes:       n.sayOutcomes,
+		topicOutcomesFind:   n.findOutcomes,
+		topicOutcomesBrings: n.broughtOutcomes,
 	}
 }

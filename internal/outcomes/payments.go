@@ -140,9 +140,10 @@ func differs(a, b *economics.Payment) string {
 // Payments keeps what customers paid in a node's store.
 type Payments struct{ shelf shelf }
 
-// OpenPayments gives the payments of a store.
-func OpenPayments(s *store.Store) *Payments {
-	return &Payments{shelf{store: s, prefix: store.PrefixRevenue}}
+// OpenPayments gives the payments that a node keeps of its own. note, unless it is nil, is
+// told of each key that is written.
+func OpenPayments(s *store.Store, note Note) *Payments {
+	return &Payments{shelf{store: s, prefix: []byte{store.PrefixRevenue}, note: note}}
 }
 
 func paymentMark(id string) []byte {
@@ -195,6 +196,29 @@ func (s *Payments) put(b *pebble.Batch, p economics.Payment, mark []byte, writte
 		return out, nil
 	}
 	return out, b.Delete(s.shelf.key(kept.To, mark), nil)
+}
+
+// Revise puts payments in the place of earlier revisions that are kept here, and leaves
+// alone what is not. It returns what is kept here of their ids afterwards.
+func (s *Payments) Revise(list []economics.Payment) (kept []economics.Payment, err error) {
+	var own []economics.Payment
+	for _, p := range list {
+		value, err := s.shelf.get(paymentMark(p.ID))
+		if err != nil {
+			return nil, fmt.Errorf("read revenue: %w", err)
+		}
+		if value != nil {
+			own = append(own, p)
+		}
+	}
+	if len(own) == 0 {
+		return nil, nil
+	}
+	paid, err := s.Put(own)
+	for _, p := range paid {
+		kept = append(kept, p.Payment)
+	}
+	return kept, err
 }
 
 // From visits the payments for times that end after an instant, in the order of their

@@ -245,6 +245,9 @@ func (o *Outcome) Report() Report {
 	}
 }
 
+// Before says that, of two reports of one id, this one counts: it was taken first.
+func (r *Report) Before(o *Report) bool { return r.before(o) < 0 }
+
 // before is the order in which, of several reports of one id, the first counts.
 func (r *Report) before(o *Report) int {
 	return cmp.Or(cmp.Compare(r.Taken, o.Taken), cmp.Compare(string(r.appendValue(nil)), string(o.appendValue(nil))))

@@ -12,9 +12,10 @@ import (
 // Reports keeps what was reported in a node's store.
 type Reports struct{ shelf shelf }
 
-// OpenReports gives the reports of a store.
-func OpenReports(s *store.Store) *Reports {
-	return &Reports{shelf{store: s, prefix: store.PrefixReport}}
+// OpenReports gives the reports that a node keeps of its own. note, unless it is nil, is
+// told of each key that is written.
+func OpenReports(s *store.Store, note Note) *Reports {
+	return &Reports{shelf{store: s, prefix: []byte{store.PrefixReport}, note: note}}
 }
 
 // State is what became of something that was to be kept under an id.

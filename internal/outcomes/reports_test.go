@@ -83,7 +83,7 @@ func listed(t testing.TB, s *Reports, from ledger.Instant) (ids []string) {
 
 // TestTheSameAgainIsKnownAndOtherwiseAConflict, which says in what, and the first stays.
 func TestTheSameAgainIsKnownAndOtherwiseAConflict(t *testing.T) {
-	s := OpenReports(open(t).store)
+	s := OpenReports(open(t).store, nil)
 	first := report("a", nil)
 	kept := put(t, s, first, report("a", nil), report("b", nil))
 	if kept[0].State != Recorded || kept[1].State != Known || kept[2].State != Recorded {
@@ -121,7 +121,7 @@ func TestTheSameAgainIsKnownAndOtherwiseAConflict(t *testing.T) {
 
 // TestOutcomesAreKeptAsLongAsTheirRequests, and found again by nothing afterwards.
 func TestOutcomesAreKeptAsLongAsTheirRequests(t *testing.T) {
-	s := OpenReports(open(t).store)
+	s := OpenReports(open(t).store, nil)
 	old := record.NewID(3 * day)
 	put(t, s,
 		report("request", func(r *Report) { r.Join = Join{Kind: OfRequest, Name: old} }),
@@ -323,7 +323,7 @@ func TestCompatReportV1(t *testing.T) {
 	var lines []string
 	for i := range list {
 		m := list[i].Mark()
-		lines = append(lines, hex.EncodeToString(OpenReports(nil).shelf.key(list[i].Until(), m[:]))+" "+hex.EncodeToString(list[i].appendValue(nil)))
+		lines = append(lines, hex.EncodeToString(OpenReports(nil, nil).shelf.key(list[i].Until(), m[:]))+" "+hex.EncodeToString(list[i].appendValue(nil)))
 	}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && *update {
 		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {

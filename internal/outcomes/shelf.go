@@ -21,9 +21,13 @@ import (
 //	prefix 'i' mark           until(8)
 type shelf struct {
 	store  *store.Store
-	prefix byte
+	prefix []byte
+	note   Note           // nil: nobody is told
 	locks  [64]sync.Mutex // by the last byte of a mark, taken in their order
 }
+
+// Note is told the key of what is written, and says what is to be written with it.
+type Note func(key []byte) store.KV
 
 // The rooms under the prefix.
 const (
@@ -31,13 +35,13 @@ const (
 	roomMarks  byte = 'i'
 )
 
-const headBytes = 2 + 8 // of the key of a value, before its mark
-
 func (s *shelf) key(until ledger.Instant, mark []byte) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{s.prefix, roomValues}, uint64(max(until, 0))), mark...)
+	return append(binary.BigEndian.AppendUint64(s.room(roomValues), uint64(max(until, 0))), mark...)
 }
 
-func (s *shelf) markKey(mark []byte) []byte { return append([]byte{s.prefix, roomMarks}, mark...) }
+func (s *shelf) markKey(mark []byte) []byte { return append(s.room(roomMarks), mark...) }
+
+func (s *shelf) room(name byte) []byte { return append(slices.Clone(s.prefix), name) }
 
 // hold keeps others from writing under marks until it is called.
 func (s *shelf) hold(marks [][]byte) (free func()) {
@@ -61,7 +65,16 @@ func (s *shelf) hold(marks [][]byte) (free func()) {
 
 // set adds a value to a batch.
 func (s *shelf) set(b *pebble.Batch, until ledger.Instant, mark, value []byte) error {
-	return errors.Join(b.Set(s.key(until, mark), value, nil), b.Set(s.markKey(mark), binary.BigEndian.AppendUint64(nil, uint64(max(until, 0))), nil))
+	key, index := s.key(until, mark), s.markKey(mark)
+	err := errors.Join(b.Set(key, value, nil), b.Set(index, binary.BigEndian.AppendUint64(nil, uint64(max(until, 0))), nil))
+	if s.note == nil {
+		return err
+	}
+	for _, k := range [][]byte{key, index} {
+		kv := s.note(k)
+		err = errors.Join(err, b.Set(kv.Key, kv.Value, nil))
+	}
+	return err
 }
 
 // get gives the value under a mark; nil where there is none.
@@ -93,7 +106,7 @@ const checkEvery = 1024
 // from visits the values that end after an instant, in the order of their ends, until it is
 // told to stop. The value is valid until the next.
 func (s *shelf) from(ctx context.Context, at ledger.Instant, each func(value []byte) (bool, error)) error {
-	it, err := s.store.DB().NewIter(&pebble.IterOptions{LowerBound: s.key(at+1, nil), UpperBound: []byte{s.prefix, roomValues + 1}})
+	it, err := s.store.DB().NewIter(&pebble.IterOptions{LowerBound: s.key(at+1, nil), UpperBound: s.room(roomValues + 1)})
 	if err != nil {
 		return err
 	}
@@ -120,7 +133,7 @@ func (s *shelf) marked(begin []byte, each func(mark []byte) error) error {
 		return err
 	}
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		err = each(slices.Clone(it.Key()[2:]))
+		err = each(slices.Clone(it.Key()[len(s.prefix)+1:]))
 	}
 	return errors.Join(err, it.Error(), it.Close())
 }
@@ -143,13 +156,14 @@ const dropAtOnce = 4096
 func (s *shelf) dropBefore(ctx context.Context, at ledger.Instant) error {
 	for {
 		b, n := s.store.NewBatch(), 0
-		it, err := s.store.DB().NewIter(&pebble.IterOptions{LowerBound: []byte{s.prefix, roomValues}, UpperBound: s.key(at+1, nil)})
+		it, err := s.store.DB().NewIter(&pebble.IterOptions{LowerBound: s.room(roomValues), UpperBound: s.key(at+1, nil)})
 		if err != nil {
 			return fmt.Errorf("delete what is old: %w", errors.Join(err, b.Close()))
 		}
 		for ok := it.First(); ok && err == nil && n < dropAtOnce; ok = it.Next() {
-			if err = b.Delete(it.Key(), nil); err == nil && len(it.Key()) > headBytes {
-				err = b.Delete(s.markKey(it.Key()[headBytes:]), nil)
+			head := len(s.prefix) + 1 + 8 // before the mark
+			if err = b.Delete(it.Key(), nil); err == nil && len(it.Key()) > head {
+				err = b.Delete(s.markKey(it.Key()[head:]), nil)
 			}
 			n++
 		}

@@ -9,5 +9,6 @@ func (n *Node) topics() map[string]peer.Topic {
 		topicOutcomes:       n.sayOutcomes,
 		topicOutcomesFind:   n.findOutcomes,
 		topicOutcomesBrings: n.broughtOutcomes,
+		copyTopic:           n.takeCopies,
 	}
 }

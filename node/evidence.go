@@ -62,45 +62,20 @@ const answerPiece = 256 << 10
 func (n *Node) gatherOutcomes(ctx context.Context, r usage.Range, name string) (*outcomes.Gathered, []admin.NodeAnswer, error) {
 	g := outcomes.NewGathered(r.From, r.To, name)
 	asked := outcomesAsked{r.From, r.To, name}
-	var fault error // of g, which ends all
-	err := n.listOutcomes(ctx, asked, g.Add)
-	if err == nil {
-		var body []byte
-		if body, err = json.Marshal(asked); err != nil {
-			return nil, nil, err
+	body, err := json.Marshal(asked)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err = n.listOutcomes(ctx, asked, g.Add); err == nil {
+		var nodes []admin.NodeAnswer
+		if nodes, err = n.gathering(ctx, topicOutcomes, body, func(piece []byte) error { return outcomes.Frames(piece, g.Add) }); err == nil {
+			return g, nodes, nil
 		}
-		faults := n.colleagues.ask(ctx, topicOutcomes, body, func(_ string, piece []byte) error {
-			if fault == nil {
-				fault = outcomes.Frames(piece, g.Add)
-			}
-			return fault
-		})
-		nodes := n.answers(faults)
-		if fault == nil || !errors.Is(fault, outcomes.ErrTooMany) {
-			return g, nodes, nil // a node that sends what cannot be read is named
-		}
-		err = fault
 	}
 	if errors.Is(err, outcomes.ErrTooMany) {
 		err = admin.Invalid(err.Error() + ": ask about a shorter time, or name one outcome")
 	}
 	return nil, nil, err
-}
-
-// answers is the part of each node in an answer.
-func (n *Node) answers(faults map[string]error) []admin.NodeAnswer {
-	list := []admin.NodeAnswer{{Node: n.cfg.Node.ID, By: n.cfg.Node.ID}}
-	if n.colleagues == nil {
-		return list
-	}
-	for _, id := range n.colleagues.names() {
-		a := admin.NodeAnswer{Node: id, By: id}
-		if err := faults[id]; err != nil {
-			a.By, a.Err = "", "it did not answer: "+err.Error()
-		}
-		list = append(list, a)
-	}
-	return list
 }
 
 // listOutcomes visits the outcomes that this node keeps and that are asked for.
@@ -110,7 +85,17 @@ func (n *Node) listOutcomes(ctx context.Context, asked outcomesAsked, each func(
 	if j == nil {
 		return errNoOutcomes
 	}
-	err := j.reports.From(ctx, asked.From, func(r *outcomes.Report) (bool, error) {
+	kits, err := j.kits()
+	for _, k := range kits {
+		if err == nil {
+			err = listKit(ctx, k, asked, concerned, each)
+		}
+	}
+	return err
+}
+
+func listKit(ctx context.Context, k outcomes.Kit, asked outcomesAsked, concerned *outcomes.Gathered, each func(outcomes.Report) error) error {
+	err := k.Reports.From(ctx, asked.From, func(r *outcomes.Report) (bool, error) {
 		if !concerned.Concerns(r) {
 			return true, nil
 		}
@@ -119,7 +104,7 @@ func (n *Node) listOutcomes(ctx context.Context, asked outcomesAsked, each func(
 	if err != nil {
 		return err
 	}
-	for o, err := range j.kept.Since(ctx, asked.From) {
+	for o, err := range k.Qualities.Since(ctx, asked.From) {
 		if err != nil {
 			return err
 		}
@@ -139,6 +124,9 @@ func (n *Node) listOutcomes(ctx context.Context, asked outcomesAsked, each func(
 func (n *Node) sayOutcomes(ctx context.Context, _ string, body []byte, say func([]byte) error) error {
 	var asked outcomesAsked
 	if err := json.Unmarshal(body, &asked); err != nil {
+		return err
+	}
+	if err := n.sayHeld(say); err != nil {
 		return err
 	}
 	var piece []byte

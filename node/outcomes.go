@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,6 +9,7 @@ import (
 
 	"purser/internal/outcomes"
 	"purser/internal/record"
+	"purser/internal/store"
 	"purser/internal/usage"
 	"purser/ledger"
 	"purser/proxy"
@@ -20,6 +20,7 @@ import (
 // judged keeps what answers were worth, and judges canaries by it.
 type judged struct {
 	node     string // this one's id
+	store    *store.Store
 	kept     *outcomes.Store
 	reports  *outcomes.Reports
 	payments *outcomes.Payments
@@ -46,8 +47,13 @@ type trial struct {
 }
 
 func newJudged(n *Node) *judged {
+	var note outcomes.Note
+	if n.copies != nil {
+		note = n.copies.Note
+	}
 	return &judged{
-		node: n.cfg.Node.ID, kept: outcomes.Open(n.store), reports: outcomes.OpenReports(n.store, nil), payments: outcomes.OpenPayments(n.store, nil), records: n.usage, rules: &n.objects, learner: n.learner, log: n.log,
+		node: n.cfg.Node.ID, store: n.store, kept: outcomes.Open(n.store, note), reports: outcomes.OpenReports(n.store, note), payments: outcomes.OpenPayments(n.store, note),
+		records: n.usage, rules: &n.objects, learner: n.learner, log: n.log,
 		config: n.cfg.Outcomes, retention: ledger.Instant(n.cfg.Usage.Retention),
 		trials: map[string]*trial{}, verdicts: map[canaryName]string{}, decided: make(chan struct{}, 1),
 	}
@@ -99,13 +105,6 @@ func (j *judged) take(ctx context.Context, id record.ID, o proxy.Outcome) (kept 
 		j.mu.Unlock()
 	}
 	return out.Quality, first, true, nil
-}
-
-// dropBefore deletes what can be of no request from an instant on, and revenue when its own
-// time is over.
-func (j *judged) dropBefore(ctx context.Context, before ledger.Instant) error {
-	revenue := before + j.retention - max(j.retention, ledger.Instant(j.config.RevenueRetention))
-	return errors.Join(j.kept.DropBefore(before), j.reports.DropBefore(ctx, before), j.payments.DropBefore(ctx, revenue))
 }
 
 // worth is what the answer to a request was reported to be worth here, in millionths.

@@ -122,6 +122,8 @@ type Parts struct {
 
 	Credentials Credentials
 	Reports     Reports
+	Outcomes    Outcomes
+	Economics   Economics
 	Live        Live
 	Cluster     Cluster
 

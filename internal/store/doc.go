@@ -30,8 +30,9 @@
 //	'u' id(16)                         what an answer was worth       (outcomes)
 //	'v' 'a' until(8) mark(24)          an outcome that was reported   (outcomes)
 //	'v' 'i' mark(24)                   its until, by which it is found (outcomes)
-//	'b' 'a' until(8) mark(16)          what a customer paid for       (outcomes/revenue)
-//	'b' 'i' mark(16)                   its until, by which it is found (outcomes/revenue)
+//	'b' 'a' until(8) mark(16)          what a customer paid for       (outcomes)
+//	'b' 'i' mark(16)                   its until, by which it is found (outcomes)
+//	'V' length(1) node key             copy of what another node has under 'u', 'v' or 'b' (outcomes)
 //	'a' 'h' | 'e' seq(8) | 'x' …       the audit trail                (audit/archive, which draws it)
 //
 // An account is written as [purser/internal/record] AppendAccount writes it.

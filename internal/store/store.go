@@ -27,6 +27,7 @@ const (
 	PrefixOutcome  byte = 'u'
 	PrefixReport   byte = 'v'
 	PrefixRevenue  byte = 'b'
+	PrefixHeard    byte = 'V'
 	PrefixRollup   byte = 'g'
 	PrefixCopy     byte = 'R'
 	PrefixQueue    byte = 'q'

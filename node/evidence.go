@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"purser/api/admin"
@@ -54,9 +55,6 @@ type outcomesAsked struct {
 	Name     string
 }
 
-// answerPiece is how large a piece of an answer about to be sent is.
-const answerPiece = 256 << 10
-
 // gatherOutcomes gathers the outcomes that can be of requests of a time, from all nodes.
 // Those named with an error did not answer: what only they keep is missing.
 func (n *Node) gatherOutcomes(ctx context.Context, r usage.Range, name string) (*outcomes.Gathered, []admin.NodeAnswer, error) {
@@ -68,7 +66,7 @@ func (n *Node) gatherOutcomes(ctx context.Context, r usage.Range, name string) (
 	}
 	if err = n.listOutcomes(ctx, asked, g.Add); err == nil {
 		var nodes []admin.NodeAnswer
-		if nodes, err = n.gathering(ctx, topicOutcomes, body, func(piece []byte) error { return outcomes.Frames(piece, g.Add) }); err == nil {
+		if nodes, err = n.gatherItems(ctx, r.From, topicOutcomes, body, func(piece []byte) error { return outcomes.Frames(piece, g.Add) }); err == nil {
 			return g, nodes, nil
 		}
 	}
@@ -124,24 +122,13 @@ func listKit(ctx context.Context, k outcomes.Kit, asked outcomesAsked, concerned
 func (n *Node) sayOutcomes(ctx context.Context, _ string, body []byte, say func([]byte) error) error {
 	var asked outcomesAsked
 	if err := json.Unmarshal(body, &asked); err != nil {
-		return err
+		return fmt.Errorf("read a question: %w", err)
 	}
-	if err := n.sayHeld(say); err != nil {
-		return err
-	}
-	var piece []byte
-	err := n.listOutcomes(ctx, asked, func(r outcomes.Report) error {
-		if piece = outcomes.AppendFrame(piece, &r); len(piece) < answerPiece {
-			return nil
-		}
-		err := say(piece)
-		piece = piece[:0]
-		return err
+	return n.tellItems(ctx, say, func(each func(func([]byte) []byte) error) error {
+		return n.listOutcomes(ctx, asked, func(r outcomes.Report) error {
+			return each(func(b []byte) []byte { return outcomes.AppendFrame(b, &r) })
+		})
 	})
-	if err != nil || len(piece) == 0 {
-		return err
-	}
-	return say(piece)
 }
 
 // The scales agree.

@@ -2,14 +2,16 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"purser/api/admin"
 	"purser/internal/copies"
+	"purser/internal/gather"
 	"purser/internal/outcomes"
 	"purser/internal/store"
+	"purser/internal/usage"
 	"purser/ledger"
 )
 
@@ -54,103 +56,89 @@ func (j *judged) dropBefore(ctx context.Context, before ledger.Instant) error {
 	return err
 }
 
-// heldCopies is the first piece of an answer about outcomes or payments, as JSON: the copies
-// that are in it.
-type heldCopies struct {
-	Held []copies.Held
-}
-
-// sayHeld begins an answer.
-func (n *Node) sayHeld(say func([]byte) error) error {
-	var h heldCopies
-	if n.copies != nil {
-		var err error
-		if h.Held, err = n.copies.Held(); err != nil {
-			return err
-		}
+// gatherItems puts a question about outcomes or payments from an instant on to all other
+// nodes, and has take called with the pieces of their answers, one at a time. Each answers
+// with its own and with the copies that it has, so that the same can come several times. It
+// returns whose are in the answer.
+func (n *Node) gatherItems(ctx context.Context, from ledger.Instant, topic string, body []byte, take func(piece []byte) error) ([]admin.NodeAnswer, error) {
+	if n.colleagues == nil {
+		return []admin.NodeAnswer{n.answersItself()}, nil
 	}
-	b, err := json.Marshal(h)
+	leave, err := n.colleagues.enter(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return say(b)
-}
-
-// gathering puts a question to all other nodes whose answers begin with the copies that are
-// in them, and has take called with the rest.
-func (n *Node) gathering(ctx context.Context, topic string, body []byte, take func(piece []byte) error) ([]admin.NodeAnswer, error) {
-	held := map[string]map[string]copies.Held{} // by node that answers, then origin
-	var fault error
-	faults := n.colleagues.ask(ctx, topic, body, func(node string, piece []byte) error {
-		if held[node] == nil {
-			var h heldCopies
-			if err := json.Unmarshal(piece, &h); err != nil {
-				return fmt.Errorf("the beginning of its answer cannot be read: %w", err)
+	defer leave()
+	var mu sync.Mutex
+	var fault error // that ends the question
+	held := map[string][]copies.Held{}
+	others := n.otherNodes()
+	faults := n.colleagues.fan(ctx, others, func(ctx context.Context, node string) error {
+		return n.colleagues.listen(ctx, node, topic, body, func(kind byte, piece []byte) (err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if kind == pieceHeld {
+				held[node], err = heldOf(kind, piece)
+				return err
 			}
-			held[node] = map[string]copies.Held{}
-			for _, c := range h.Held {
-				held[node][c.Origin] = c
+			if kind != pieceItems {
+				return fmt.Errorf("a piece of kind %d: %w", kind, usage.ErrForm)
 			}
-			return nil
-		}
-		err := take(piece)
-		if errors.Is(err, outcomes.ErrTooMany) || errors.Is(err, outcomes.ErrTooManyPaid) {
-			fault = err // whatever the others say
-		}
-		return err
+			if err = take(piece); errors.Is(err, outcomes.ErrTooMany) || errors.Is(err, outcomes.ErrTooManyPaid) {
+				fault = err // whatever the others say
+			}
+			return err
+		})
 	})
 	if fault != nil {
 		return nil, fault
 	}
-	for node := range faults {
-		delete(held, node)
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	if n.copies != nil {
-		own, err := n.copies.Held()
-		if err != nil {
-			return nil, err
-		}
-		held[n.cfg.Node.ID] = map[string]copies.Held{}
-		for _, c := range own {
-			held[n.cfg.Node.ID][c.Origin] = c
+	if held[n.cfg.Node.ID], err = n.copies.Held(); err != nil {
+		return nil, err
+	}
+	nodes := []admin.NodeAnswer{n.answersItself()}
+	for _, node := range others {
+		if faults[node] == nil {
+			nodes = append(nodes, admin.NodeAnswer{Node: node, By: node})
+		} else {
+			delete(held, node)
 		}
 	}
-	return n.answers(faults, held), nil
+	away, err := n.absentees(usage.Range{From: from, To: now()}, faults)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range away {
+		if keepers := gather.Keepers(a.node, held); len(keepers) > 0 {
+			nodes = append(nodes, admin.NodeAnswer{Node: a.node, By: keepers[0].Node, MayLack: !keepers[0].Held.Sealed})
+		} else if answer, missed := a.unanswered(noCopies); missed {
+			nodes = append(nodes, answer)
+		}
+	}
+	return inOrder(nodes), nil
 }
 
-// answers is the part of each node in an answer. One that did not answer is there with its
-// copies on another, as far as these are whole.
-func (n *Node) answers(faults map[string]error, held map[string]map[string]copies.Held) []admin.NodeAnswer {
-	list := []admin.NodeAnswer{{Node: n.cfg.Node.ID, By: n.cfg.Node.ID}}
-	if n.colleagues == nil {
-		return list
+// tellItems answers such a question with what list gives, each appended by it to a piece.
+func (n *Node) tellItems(ctx context.Context, say func([]byte) error, list func(each func(appended func([]byte) []byte) error) error) error {
+	t := n.answering(ctx, say)
+	defer t.end()
+	if err := n.sayHeld(t); err != nil {
+		return err
 	}
-	for _, id := range n.colleagues.names() {
-		a := admin.NodeAnswer{Node: id, By: id}
-		if err := faults[id]; err != nil {
-			a = instead(id, err, held)
+	var piece []byte
+	err := list(func(appended func([]byte) []byte) error {
+		if piece = appended(piece); len(piece) < answerBytes {
+			return nil
 		}
-		list = append(list, a)
+		err := t.say(pieceItems, piece)
+		piece = piece[:0]
+		return err
+	})
+	if err != nil || len(piece) == 0 {
+		return err
 	}
-	return list
-}
-
-func instead(id string, fault error, held map[string]map[string]copies.Held) admin.NodeAnswer {
-	a := admin.NodeAnswer{Node: id, Err: "it did not answer: " + fault.Error()}
-	var best copies.Held
-	for by, of := range held {
-		if h, ok := of[id]; ok && (a.By == "" || h.Better(best)) {
-			a.By, best = by, h
-		}
-	}
-	switch {
-	case a.By == "":
-	case best.Sealed:
-		a.Err = ""
-	case best.Complete:
-		a.Err = "it did not answer; its copies are whole up to " + timeText(best.Upto)
-	default:
-		a.Err = "it did not answer, and its copies are not whole"
-	}
-	return a
+	return t.say(pieceItems, piece)
 }

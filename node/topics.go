@@ -10,5 +10,9 @@ func (n *Node) topics() map[string]peer.Topic {
 		topicOutcomesFind:   n.findOutcomes,
 		topicOutcomesBrings: n.broughtOutcomes,
 		copyTopic:           n.takeCopies,
+		heldTopic:           n.tellHeld,
+		totalsTopic:         n.tellTotals,
+		recordsTopic:        n.tellRecords,
+		findTopic:           n.tellFound,
 	}
 }

@@ -234,6 +234,14 @@ func DecodeRow(b []byte) (r Row, rest []byte, err error) {
 	return r, d.b, nil
 }
 
+// CheckRows says whether AddRows can read rows.
+func CheckRows(b []byte) (err error) {
+	for err == nil && len(b) > 0 {
+		_, b, err = DecodeRow(b)
+	}
+	return err
+}
+
 // rowReader reads numbers until one is not there.
 type rowReader struct {
 	b   []byte

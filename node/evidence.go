@@ -22,7 +22,7 @@ import (
 // requests: the outcome of a run is known of each of its requests. It is safe for
 // concurrent use, and costs about a microsecond. The nodes are those that were asked.
 func (n *Node) evidenceOf(ctx context.Context, r usage.Range, reach access.Reach) (func(*record.Record) economics.Evidence, []admin.NodeAnswer, error) {
-	gathered, nodes, err := n.gatherOutcomes(ctx, r, "")
+	gathered, nodes, err := n.gatherOutcomes(ctx, outcomesAsked{From: r.From, To: r.To})
 	if err != nil {
 		return nil, nodes, err
 	}
@@ -52,21 +52,25 @@ const topicOutcomes = "outcomes.list"
 // outcomesAsked is the body of that question, as JSON.
 type outcomesAsked struct {
 	From, To ledger.Instant
-	Name     string
+	Name, ID string // "": any
 }
 
-// gatherOutcomes gathers the outcomes that can be of requests of a time, from all nodes.
-// Those named with an error did not answer: what only they keep is missing.
-func (n *Node) gatherOutcomes(ctx context.Context, r usage.Range, name string) (*outcomes.Gathered, []admin.NodeAnswer, error) {
-	g := outcomes.NewGathered(r.From, r.To, name)
-	asked := outcomesAsked{r.From, r.To, name}
+func (a *outcomesAsked) gathered() *outcomes.Gathered {
+	g := outcomes.NewGathered(a.From, a.To, a.Name)
+	g.ID = a.ID
+	return g
+}
+
+// gatherOutcomes gathers the outcomes that are asked for, from all nodes.
+func (n *Node) gatherOutcomes(ctx context.Context, asked outcomesAsked) (*outcomes.Gathered, []admin.NodeAnswer, error) {
+	g := asked.gathered()
 	body, err := json.Marshal(asked)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err = n.listOutcomes(ctx, asked, g.Add); err == nil {
 		var nodes []admin.NodeAnswer
-		if nodes, err = n.gatherItems(ctx, r.From, topicOutcomes, body, func(piece []byte) error { return outcomes.Frames(piece, g.Add) }); err == nil {
+		if nodes, err = n.gatherItems(ctx, asked.From, topicOutcomes, body, func(piece []byte) error { return outcomes.Frames(piece, g.Add) }); err == nil {
 			return g, nodes, nil
 		}
 	}
@@ -78,7 +82,7 @@ func (n *Node) gatherOutcomes(ctx context.Context, r usage.Range, name string) (
 
 // listOutcomes visits the outcomes that this node keeps and that are asked for.
 func (n *Node) listOutcomes(ctx context.Context, asked outcomesAsked, each func(outcomes.Report) error) error {
-	concerned := outcomes.NewGathered(asked.From, asked.To, asked.Name)
+	concerned := asked.gathered()
 	j := n.outcomes.Load()
 	if j == nil {
 		return errNoOutcomes

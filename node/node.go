@@ -172,6 +172,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	n.background.Go(func() { n.keepHouse(base) })
+	n.background.Go(func() { n.rollUsage(base) })
 	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.touchKeys(base) })
 	n.background.Go(func() { n.keepOwners(base) })

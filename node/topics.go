@@ -9,6 +9,8 @@ func (n *Node) topics() map[string]peer.Topic {
 		topicOutcomes:       n.sayOutcomes,
 		topicOutcomesFind:   n.findOutcomes,
 		topicOutcomesBrings: n.broughtOutcomes,
+		topicRevenue:        n.tellRevenue,
+		topicRevenueRevise:  n.reviseRevenue,
 		copyTopic:           n.takeCopies,
 		heldTopic:           n.tellHeld,
 		totalsTopic:         n.tellTotals,

@@ -28,6 +28,7 @@ var ErrTooMany = fmt.Errorf("there are more than %d outcomes of that time", MaxG
 type Gathered struct {
 	From, To  ledger.Instant // requests that are asked about
 	Name      string         // of the outcomes that are asked about; "": of any
+	ID        string         // the same
 	reports   map[Mark]Report
 	conflicts map[Mark]bool
 }
@@ -39,7 +40,7 @@ func NewGathered(from, to ledger.Instant, name string) *Gathered {
 
 // Concerns says whether a report can be of what is asked about.
 func (g *Gathered) Concerns(r *Report) bool {
-	if g.Name != "" && r.Name != g.Name {
+	if g.Name != "" && r.Name != g.Name || g.ID != "" && r.ID != g.ID {
 		return false
 	}
 	switch r.Join.Kind {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"purser/internal/economics"
@@ -285,7 +286,7 @@ func firstPaid(a, b *economics.Payment) int {
 	return cmp.Or(cmp.Compare(a.Taken, b.Taken), cmp.Compare(string(appendPayment(nil, a)), string(appendPayment(nil, b))))
 }
 
-// Payments lists those that overlap the time.
+// Payments lists those that overlap the time, by when they begin.
 func (l *Ledger) Payments() []economics.Payment {
 	list := make([]economics.Payment, 0, len(l.of))
 	for _, p := range l.of {
@@ -293,6 +294,7 @@ func (l *Ledger) Payments() []economics.Payment {
 			list = append(list, p)
 		}
 	}
+	slices.SortFunc(list, func(a, b economics.Payment) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.ID, b.ID)) })
 	return list
 }
 

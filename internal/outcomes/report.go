@@ -76,6 +76,14 @@ const (
 	OfWhere // requests with the values of dimensions, within a window
 )
 
+// String is the kind's name.
+func (k JoinKind) String() string {
+	if k < OfRequest || k > OfWhere {
+		return fmt.Sprintf("join(%d)", uint8(k))
+	}
+	return [...]string{OfRequest: "request", OfRun: "run", OfSession: "session", OfTrace: "trace", OfWhere: "dimensions"}[k]
+}
+
 // Match is one dimension with the value that it must have.
 type Match struct {
 	Dim   ledger.DimRef

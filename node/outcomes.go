@@ -32,6 +32,7 @@ type judged struct {
 
 	config    OutcomesConfig
 	retention ledger.Instant // of records
+	asking    chan struct{}  // bounds the questions about unit economics
 
 	mu       sync.Mutex             // guards what follows
 	trials   map[string]*trial      // of routers that have a canary, by their IDs
@@ -54,7 +55,7 @@ func newJudged(n *Node) *judged {
 	return &judged{
 		node: n.cfg.Node.ID, store: n.store, kept: outcomes.Open(n.store, note), reports: outcomes.OpenReports(n.store, note), payments: outcomes.OpenPayments(n.store, note),
 		records: n.usage, rules: &n.objects, learner: n.learner, log: n.log,
-		config: n.cfg.Outcomes, retention: ledger.Instant(n.cfg.Usage.Retention),
+		config: n.cfg.Outcomes, retention: ledger.Instant(n.cfg.Usage.Retention), asking: make(chan struct{}, maxUnits),
 		trials: map[string]*trial{}, verdicts: map[canaryName]string{}, decided: make(chan struct{}, 1),
 	}
 }

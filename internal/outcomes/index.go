@@ -293,14 +293,18 @@ func (s *shape) of(r *record.Record, under []byte, list []int32, begin int) []in
 		under = append(binary.AppendUvarint(under, uint64(len(v))), v...)
 	}
 	windows := s.at[string(under)]
-	n, _ := slices.BinarySearchFunc(windows, r.At, func(w window, at ledger.Instant) int {
+	at := r.At
+	if id, ok := record.ParseID(r.ID); ok && r.Kind != record.KindRequest {
+		at = id.At() // what is known later belongs to its period
+	}
+	n, _ := slices.BinarySearchFunc(windows, at, func(w window, at ledger.Instant) int {
 		if w.from <= at {
 			return -1
 		}
 		return 1
 	})
-	for n--; n >= 0 && windows[n].latest > r.At; n-- {
-		if windows[n].to > r.At {
+	for n--; n >= 0 && windows[n].latest > at; n-- {
+		if windows[n].to > at {
 			list = once(list, begin, windows[n].target)
 		}
 	}

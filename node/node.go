@@ -90,6 +90,7 @@ type Node struct {
 	breakers    *breakers
 	loops       *loops
 	pacer       *pacer
+	efficiency  chan struct{} // capacity 1: one report at a time, for it reads every record
 	draining    atomic.Bool
 	running     bool
 }
@@ -106,7 +107,7 @@ const startWait = 2 * time.Minute
 
 // Open starts every part of a node but the edge. fatal must end the process.
 func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fatal func(error)) (*Node, error) {
-	n := &Node{cfg: cfg, version: version, log: log, began: time.Now(), fatal: fatal, pacer: newPacer()}
+	n := &Node{cfg: cfg, version: version, log: log, began: time.Now(), fatal: fatal, pacer: newPacer(), efficiency: make(chan struct{}, 1)}
 	events := toldEvents{log, func() Events {
 		if n.alerts == nil {
 			return nil

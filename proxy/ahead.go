@@ -25,6 +25,8 @@ type ahead struct {
 	moved sync.Cond // something below changed
 	queue []byte    // read and not taken
 	taken []byte    // the client's, until it asks for more
+	made  int64     // bytes of the answer's text in what was read
+	given int64     // of those, in what was taken
 	err   error     // how it ended, io.EOF for well; nil while it goes on
 	done  bool      // the reader is
 	gone  bool      // the client is
@@ -63,13 +65,13 @@ func (x *exchange) read(f *ahead) {
 	defer func() {
 		if v := recover(); v != nil {
 			x.broke(v)
-			f.put(nil, errBroke)
+			f.put(nil, 0, errBroke)
 		}
 	}()
 	near := false
 	for {
 		out, err := x.pull()
-		gone, stop := f.put(out, err)
+		gone, stop := f.put(out, x.stream.meter.Report().OutputBytes, err)
 		if err != nil || stop || gone && x.g.base.Err() != nil {
 			break
 		}
@@ -97,7 +99,7 @@ func (x *exchange) slowClient(f *ahead) {
 		if err != nil {
 			x.stream.over, x.stream.err = true, err
 		}
-		f.put(x.unveiled(x.withhold(out)), nil)
+		f.put(x.unveiled(x.withhold(out)), x.stream.meter.Report().OutputBytes, nil)
 		return
 	}
 	f.mu.Lock()
@@ -107,17 +109,25 @@ func (x *exchange) slowClient(f *ahead) {
 	}
 }
 
-// put adds what was read, and says whether the client is gone and whether to stop
-// for that.
-func (f *ahead) put(out []byte, err error) (gone, stop bool) {
+// put adds what was read, with the bytes of text that the answer has until there, and
+// says whether the client is gone and whether to stop for that.
+func (f *ahead) put(out []byte, made int64, err error) (gone, stop bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.gone {
 		f.queue = append(f.queue, out...)
 	}
+	f.made = max(f.made, made)
 	f.err = err
 	f.moved.Broadcast()
 	return f.gone, f.stop
+}
+
+// delivered is how many bytes of the answer's text were in what the client took.
+func (f *ahead) delivered() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.given
 }
 
 func (f *ahead) roomy() bool {
@@ -160,6 +170,7 @@ func (x *exchange) nextAhead() ([]byte, error) {
 		return nil, f.err
 	}
 	f.queue, f.taken = f.taken[:0], f.queue
+	f.given = f.made
 	f.moved.Broadcast()
 	if x.rec.FirstByte == 0 {
 		x.firstByte()

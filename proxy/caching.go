@@ -26,10 +26,12 @@ const (
 
 // caching is what a request asks of the exact cache, and what it needs for its fill.
 type caching struct {
-	told   bool          // by the header x-purser-cache, which goes before Cache-Control
-	fresh  bool          // no answer that is there will do
-	maxAge time.Duration // of answers that will; 0: any
-	tags   []string
+	told  bool // by the header x-purser-cache, which goes before Cache-Control
+	fresh bool // no answer that is there will do
+	// declined: the client wants no cache to be used at all.
+	declined bool
+	maxAge   time.Duration // of answers that will; 0: any
+	tags     []string
 
 	since int64   // as [Cache].Key gave it
 	stale *Cached // an answer whose time is over, which this request makes anew
@@ -41,7 +43,7 @@ func (x *exchange) askCache(value string) *dialect.Error {
 	x.caching.told = true
 	switch strings.ToLower(value) {
 	case "off", "bypass", "no-store":
-		x.store = false
+		x.store, x.caching.declined = false, true
 	case "refresh", "no-cache":
 		x.caching.fresh = true
 	case "on", "":
@@ -62,7 +64,7 @@ func (x *exchange) cacheControl(value string) {
 		name, arg, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		switch strings.ToLower(name) {
 		case "no-store":
-			x.store = false
+			x.store, x.caching.declined = false, true
 		case "no-cache":
 			x.caching.fresh = true
 		case "max-age":

@@ -258,6 +258,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	var report dialect.Report
 	x.there().ReadAnswer(&report, x.call.Endpoint, body)
 	x.settleReport(&report)
+	x.rec.Made = report.OutputBytes
 	x.rec.Outcome, x.rec.Status = record.Completed, res.Status
 	if report.Failed != nil && report.Done {
 		x.rec.Outcome = record.UpstreamError // it says so itself, in an answer of status 200
@@ -282,6 +283,9 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 	}
 	answer.Body = x.withCost(shown)
 	answer.Header = x.own(answer.Header, answer)
+	if x.req.Client == nil || !x.req.Client.Gone() {
+		x.rec.Delivered = x.rec.Made
+	}
 	x.firstByte()
 	return answer, 0
 }
@@ -295,6 +299,7 @@ func (x *exchange) commitAttempt(o record.Outcome) {
 	x.rec.Charges, x.rec.Rulings = x.rec.Charges[:0], x.rec.Rulings[:0]
 	x.earlier += x.rec.Cost
 	x.rec.Cost, x.rec.List, x.rec.Priced, x.rec.Hold, x.rec.Overrun, x.rec.Attempt = 0, 0, 0, 0, 0, 0
+	x.rec.Made, x.rec.Delivered = 0, 0
 	x.rec.Outcome, x.rec.Basis, x.rec.Bound = 0, 0, record.BoundNone
 }
 

@@ -33,6 +33,7 @@ func (x *exchange) finish() {
 	}
 	x.rec.Total = int64(time.Since(x.began))
 	x.sum()
+	x.ruleLoop()
 	if x.key != nil && x.rec.Outcome != 0 {
 		x.g.seams.Journal.Commit(&x.rec, x.fill)
 	}

@@ -48,6 +48,7 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	if a := x.cached(); a != nil {
 		return a
 	}
+	x.recognise()
 	for {
 		if e := x.ready(); e != nil { // again for a candidate that follows another
 			return x.deny(e)

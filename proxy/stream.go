@@ -223,6 +223,7 @@ func (x *exchange) Close() {
 		x.closeAhead()
 		return
 	}
+	x.rec.Delivered = x.stream.meter.Report().OutputBytes
 	if x.stream.over {
 		x.endStream(record.Completed)
 		return
@@ -304,6 +305,10 @@ func (x *exchange) endStream(outcome record.Outcome) {
 	report := s.meter.Report()
 	x.closeResponse()
 	x.settleStream()
+	x.rec.Made = report.OutputBytes
+	if s.ahead != nil {
+		x.rec.Delivered = s.ahead.delivered()
+	}
 	x.rec.Outcome = outcome
 	if x.attempt.sliced.cut {
 		x.rec.Outcome = record.CutShort

@@ -124,6 +124,7 @@ type Parts struct {
 	Reports     Reports
 	Outcomes    Outcomes
 	Economics   Economics
+	Efficiency  Efficiency
 	Live        Live
 	Cluster     Cluster
 

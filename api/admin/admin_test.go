@@ -22,6 +22,7 @@ type node struct {
 	read       Read
 	deliveries DeliveryQuery
 	changed    []string
+	judged     EfficiencyQuery
 	expect     Expect
 	breaks     int // bytes after which a backup breaks off; 0: it does not
 	err        error

@@ -90,6 +90,7 @@ func (a *API) routes() []route {
 		{"PUT", "/admin/v1/revenue", access.RevenueWrite, whole(a.importRevenue)},
 		{"GET", "/admin/v1/revenue", access.RevenueRead, whole(a.listRevenue)},
 		{"GET", "/admin/v1/economics/units", access.UsageRead, ownAs(a.units)},
+		{"GET", "/admin/v1/economics/efficiency", access.UsageRead, own(a.efficiency)},
 		{"GET", "/admin/v1/alerts", access.WebhooksRead, whole(a.listAlerts)},
 		{"GET", "/admin/v1/alerts/deliveries", access.WebhooksRead, whole(a.listDeliveries)},
 		{"POST", "/admin/v1/alerts/test/{webhook}", access.WebhooksWrite, whole(a.testWebhook)},

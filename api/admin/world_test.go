@@ -26,7 +26,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Live: nothingLive{}, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Live: nothingLive{}, Efficiency: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -288,6 +288,17 @@ func (e *estate) Records(_ context.Context, q UsageQuery, tell func([]NodeAnswer
 		}
 	}
 	return nil
+}
+
+func (e *estate) Efficiency(_ context.Context, q EfficiencyQuery, _ func(EfficiencyProgress) error) (r EfficiencyReport, err error) {
+	rank := EfficiencyRank{By: "team"}
+	for _, t := range targets {
+		if q.Reach.Covers(ownedBy(t.id)) {
+			rank.Rows = append(rank.Rows, EfficiencyGroup{Value: t.id})
+		}
+	}
+	r.Ranks = append(r.Ranks, rank)
+	return r, nil
 }
 
 // send sends one request to a handler and gives the status and the body.

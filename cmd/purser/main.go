@@ -47,6 +47,7 @@ type cli struct {
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
+	Economics   economicsCmd   `cmd:"" help:"Whether what was spent was justified: the efficiency score, and the evidence behind it."`
 	Replay      replayCmd      `cmd:"" help:"What recorded or traced traffic would have cost, been refused and saved under other settings."`
 	Credential  credentialCmd  `cmd:"" help:"Providers' keys that the cluster keeps sealed: put, list, show, rotate, check, delete."`
 	Vault       vaultCmd       `cmd:"" help:"Master and data keys of sealed credentials: new-key, status, rotate-master, rotate-data."`

@@ -85,6 +85,10 @@ const (
 	PolicyRewrote
 )
 
+// LoopPolicy begins the name under which a rule about loops is among the rulings of a
+// request, its Rule being why: no policy's name has a slash.
+const LoopPolicy = "loop/"
+
 // Ruling is one rule's part in a request.
 type Ruling struct {
 	Policy, Rule string
@@ -240,7 +244,8 @@ type Record struct {
 	Delivered int64 // of those, handed to the client's connection
 
 	// Gist is a locality-sensitive hash of what was asked: those of near questions differ
-	// in few bits. Prefix is a hash of what stands before the conversation: instructions
-	// and tools. Both are 0 where nothing was hashed.
+	// in few bits. Prefix is a hash of what stands before the conversation, instructions
+	// and tools, with their size. Package proxy/gist makes and compares them. Both are 0
+	// where nothing was hashed, and Gist where the client repeats on purpose.
 	Gist, Prefix uint64
 }

@@ -60,6 +60,10 @@ var rooms = map[string]room{
 		module: []string{"ledger", "proxy/compress"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2"},
 		why: "which settings a request has follows from the objects and its dimensions alone; governance reads them",
 	},
+	"proxy/gist": {
+		module: []string{"proxy/dialect/jsonscan"}, banned: append([]string{"net/http"}, pure...),
+		why: "what a request is recognised by follows from its bytes and the tenant alone, on every node; reports compare it",
+	},
 	"proxy/promptcache": {
 		module: []string{"ledger", "proxy/dialect/jsonscan"}, banned: []string{"context", "os", "io", "net", "net/http", "math/rand", "math/rand/v2"},
 		why: "what is asked of a provider's cache follows from prompts, prices and the time it is told",
@@ -123,6 +127,14 @@ var rooms = map[string]room{
 	"internal/vault/transit": {
 		module: []string{"internal/vault"},
 		why:    "one key service, as two calls",
+	},
+	"internal/economics/waste": {
+		module: []string{"ledger", "internal/record", "internal/economics", "proxy/price", "proxy/gist"}, banned: []string{"time", "os", "net", "net/http", "io", "log", "sync", "math/rand", "math/rand/v2", "context"},
+		why: "what was wasted follows from records, outcomes and prices alone",
+	},
+	"internal/economics/waste/planted": {
+		module: []string{"ledger", "internal/record", "internal/economics", "proxy/price", "proxy/gist"}, banned: []string{"os", "net", "net/http"},
+		why: "it is for tests and measurements, and shares no code with the detector: it says by its own lights what is waste",
 	},
 	"internal/economics": {
 		module: []string{"ledger"}, banned: []string{"time", "os", "net", "net/http", "io", "log", "sync", "math/rand", "context"},

@@ -82,7 +82,7 @@ type outcomeAnswer struct {
 // outcome takes what a client says of an answer that it had.
 func (x *exchange) outcome() *Answer {
 	if x.g.seams.Outcomes == nil {
-		return x.deny(dialect.NewError(dialect.CodeRouteNotFound, "", "this node keeps no outcomes"))
+		return x.answer(dialect.NewError(dialect.CodeRouteNotFound, "", "this node keeps no outcomes"))
 	}
 	switch {
 	case x.endpoint.own == ownStripe:
@@ -94,12 +94,12 @@ func (x *exchange) outcome() *Answer {
 	}
 	o, e := readOutcome(x.req.Body)
 	if e != nil {
-		return x.deny(e)
+		return x.answer(e)
 	}
 	o.Key, o.Org, o.At = x.key.ID, x.key.Bound.Values[ledger.DimOrg], x.rec.At
 	kept, first, e := x.g.seams.Outcomes.Report(x.g.base, o)
 	if e != nil {
-		return x.deny(e)
+		return x.answer(e)
 	}
 	out := outcomeAnswer{Object: "outcome", Request: o.Request, Quality: float64(kept) / WholeQuality, Recorded: first}
 	if !first {
@@ -120,7 +120,7 @@ func ofOneRequest(body []byte) bool {
 // outcomes takes a body with outcomes.
 func (x *exchange) outcomes(c OutcomeCall) *Answer {
 	if len(x.req.Body) > maxOutcomes {
-		return x.deny(dialect.NewError(dialect.CodeTooLarge, "", "outcomes have %d bytes at the most; send fewer at once", maxOutcomes))
+		return x.answer(dialect.NewError(dialect.CodeTooLarge, "", "outcomes have %d bytes at the most; send fewer at once", maxOutcomes))
 	}
 	c.Body, c.At = x.req.Body, x.rec.At
 	if x.key != nil {
@@ -131,7 +131,7 @@ func (x *exchange) outcomes(c OutcomeCall) *Answer {
 		e = x.slowed(e)
 	}
 	if e != nil {
-		return x.deny(e)
+		return x.answer(e)
 	}
 	a := x.ownAnswer(status, answer)
 	if status == http.StatusConflict { // which SDKs try again otherwise

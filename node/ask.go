@@ -18,6 +18,7 @@ const (
 	pieceRest                // rows of what is in no group of its own
 	pieceRecords             // records, each behind its length
 	pieceGiven               // JSON: the fields of which rollups have given up values
+	pieceItems               // outcomes or payments, as the question has them
 )
 
 // answerBytes is how large a piece may grow before it is sent.

@@ -29,6 +29,16 @@ func (p *colleagues) close() {
 	}
 }
 
+// others are the other nodes of the cluster.
+func (p *colleagues) others() (list []*directory.Node) {
+	for _, d := range p.peers.n.fsm.Directory().Nodes() {
+		if d.State != directory.NodeRemoved && string(d.ID) != p.peers.n.cfg.Node.ID {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
 // each asks every other node at once, and returns when all have answered, or ctx is done.
 func (p *colleagues) each(ctx context.Context, ask func(ctx context.Context, node, address string) error) error {
 	var mu sync.Mutex
@@ -40,10 +50,7 @@ func (p *colleagues) each(ctx context.Context, ask func(ctx context.Context, nod
 		defer mu.Unlock()
 		errs = append(errs, fmt.Errorf("node %s: %w", node, err))
 	}
-	for _, d := range p.peers.n.fsm.Directory().Nodes() {
-		if d.State == directory.NodeRemoved || string(d.ID) == p.peers.n.cfg.Node.ID {
-			continue
-		}
+	for _, d := range p.others() {
 		select {
 		case p.slots <- struct{}{}:
 		case <-ctx.Done():

@@ -34,6 +34,7 @@ type Config struct {
 	Compression CompressionConfig `yaml:"compression"`
 	Usage       UsageConfig       `yaml:"usage"`
 	Telemetry   TelemetryConfig   `yaml:"telemetry"`
+	Outcomes    OutcomesConfig    `yaml:"outcomes"`
 	Alerts      AlertsConfig      `yaml:"alerts"`
 	Anomalies   AnomaliesConfig   `yaml:"anomalies"`
 	Audit       AuditConfig       `yaml:"audit"`
@@ -243,6 +244,7 @@ func Default() Config {
 		Audit:     AuditConfig{Retention: 366 * 24 * time.Hour},
 		Vault:     VaultConfig{Transit: TransitConfig{Mount: "transit", Key: "purser", Timeout: 2 * time.Second}},
 		Log:       LogConfig{Level: "info"},
+		Outcomes:  defaultOutcomes(),
 	}
 }
 

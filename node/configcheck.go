@@ -116,6 +116,7 @@ func (c *Config) Validate() error {
 	under("anomalies", c.Anomalies.validate())
 	telemetry := c.Telemetry.sink()
 	under("telemetry", telemetry.Validate())
+	under("outcomes", c.Outcomes.validate())
 	under("vault", c.Vault.validate())
 	under("redaction", c.Redaction.validate())
 	under("compression", c.Compression.validate())

@@ -27,7 +27,7 @@ func (n *Node) openCopies() {
 		return
 	}
 	n.copies = copies.New(copies.Config{
-		Self: n.cfg.Node.ID, Store: n.store, Parts: []copies.Part{n.copiedRecords()},
+		Self: n.cfg.Node.ID, Store: n.store, Parts: append([]copies.Part{n.copiedRecords()}, n.copiedOutcomes()...),
 		Nodes: n.copyNodes, Push: n.pushCopies, Flush: n.usage.Flush, Now: now, Log: n.log,
 	})
 }

@@ -33,8 +33,12 @@ const (
 var ranked = []ledger.Dim{ledger.DimAgent, ledger.DimFeature, ledger.DimPrompt, ledger.DimMember, ledger.DimCustomer, ledger.DimModel}
 
 // reported gives what was reported of the requests of a time.
-func (n *Node) reported(context.Context, usage.Range, access.Reach) (func(*record.Record) (economics.Evidence, error), []admin.NodeAnswer, error) {
-	return n.evidence, []admin.NodeAnswer{{Node: n.cfg.Node.ID, By: n.cfg.Node.ID}}, nil
+func (n *Node) reported(ctx context.Context, r usage.Range, reach access.Reach) (func(*record.Record) (economics.Evidence, error), []admin.NodeAnswer, error) {
+	of, nodes, err := n.evidenceOf(ctx, r, reach)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(r *record.Record) (economics.Evidence, error) { return of(r), nil }, nodes, nil
 }
 
 // efficiencyOf is one report in the making.

@@ -10,9 +10,7 @@ import (
 
 	"purser/api/admin"
 	"purser/internal/copies"
-	"purser/internal/economics"
 	"purser/internal/gather"
-	"purser/internal/outcomes"
 	"purser/internal/record"
 	"purser/internal/usage"
 )
@@ -135,19 +133,3 @@ func (n *Node) find(ctx context.Context, id string) (list []record.Record, silen
 	}
 	return list, slices.Sorted(maps.Keys(faults)), nil
 }
-
-// evidence is what was reported of a request, of its run and of whatever else it is part of.
-func (n *Node) evidence(r *record.Record) (e economics.Evidence, err error) {
-	id, ok := record.ParseID(r.ID)
-	if !ok {
-		return e, nil
-	}
-	o, found, err := n.outcomes.Load().kept.Get(id)
-	if found {
-		e.Judged, e.Quality = 1, o.Quality
-	}
-	return e, err
-}
-
-// The scales agree.
-var _ = [1]struct{}{}[economics.Whole-outcomes.Whole]

@@ -9,6 +9,7 @@ import (
 
 	"purser/internal/outcomes"
 	"purser/internal/record"
+	"purser/internal/store"
 	"purser/internal/usage"
 	"purser/ledger"
 	"purser/proxy"
@@ -18,13 +19,20 @@ import (
 
 // judged keeps what answers were worth, and judges canaries by it.
 type judged struct {
-	node    string // this one's id
-	kept    *outcomes.Store
-	records *usage.Journal
-	rules   *ruleBook
-	learner *learner
-	others  *colleagues // nil: this node is alone
-	log     *slog.Logger
+	node     string // this one's id
+	store    *store.Store
+	kept     *outcomes.Store
+	reports  *outcomes.Reports
+	payments *outcomes.Payments
+	records  *usage.Journal
+	rules    *ruleBook
+	learner  *learner
+	others   *colleagues // nil: this node is alone
+	log      *slog.Logger
+
+	config    OutcomesConfig
+	retention ledger.Instant // of records
+	asking    chan struct{}  // bounds the questions about unit economics
 
 	mu       sync.Mutex             // guards what follows
 	trials   map[string]*trial      // of routers that have a canary, by their IDs
@@ -40,8 +48,14 @@ type trial struct {
 }
 
 func newJudged(n *Node) *judged {
+	var note outcomes.Note
+	if n.copies != nil {
+		note = n.copies.Note
+	}
 	return &judged{
-		node: n.cfg.Node.ID, kept: outcomes.Open(n.store), records: n.usage, rules: &n.objects, learner: n.learner, log: n.log,
+		node: n.cfg.Node.ID, store: n.store, kept: outcomes.Open(n.store, note), reports: outcomes.OpenReports(n.store, note), payments: outcomes.OpenPayments(n.store, note),
+		records: n.usage, rules: &n.objects, learner: n.learner, log: n.log,
+		config: n.cfg.Outcomes, retention: ledger.Instant(n.cfg.Usage.Retention), asking: make(chan struct{}, maxUnits),
 		trials: map[string]*trial{}, verdicts: map[canaryName]string{}, decided: make(chan struct{}, 1),
 	}
 }

@@ -6,11 +6,16 @@ import "purser/cluster/peer"
 // needs may not be there yet when it is asked first.
 func (n *Node) topics() map[string]peer.Topic {
 	return map[string]peer.Topic{
-		copyTopic:    n.takeCopies,
-		heldTopic:    n.tellHeld,
-		totalsTopic:  n.tellTotals,
-		recordsTopic: n.tellRecords,
-		findTopic:    n.tellFound,
-		topicBin:     n.answerBin,
+		topicOutcomes:       n.sayOutcomes,
+		topicOutcomesFind:   n.findOutcomes,
+		topicOutcomesBrings: n.broughtOutcomes,
+		topicRevenue:        n.tellRevenue,
+		topicRevenueRevise:  n.reviseRevenue,
+		copyTopic:           n.takeCopies,
+		heldTopic:           n.tellHeld,
+		totalsTopic:         n.tellTotals,
+		recordsTopic:        n.tellRecords,
+		findTopic:           n.tellFound,
+		topicBin:            n.answerBin,
 	}
 }

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"net/url"
 	"strings"
 
@@ -117,5 +119,23 @@ func (x *exchange) providerKeys() (found [3][]byte) {
 	if len(auth) > len(bearer) && strings.EqualFold(string(auth[:len(bearer)]), bearer) {
 		found[2] = auth[len(bearer):]
 	}
+	if x.endpoint.own == ownStripe || x.endpoint.own == ownLangfuse {
+		found[0], found[1] = basic(auth)
+	}
 	return found
+}
+
+// basic is the password and the user of an Authorization header: clients of Langfuse send
+// their key as the one, those of Stripe as the other.
+func basic(auth []byte) (password, user []byte) {
+	const scheme = "basic "
+	if len(auth) <= len(scheme) || !strings.EqualFold(string(auth[:len(scheme)]), scheme) {
+		return nil, nil
+	}
+	pair, err := base64.StdEncoding.DecodeString(string(auth[len(scheme):]))
+	if err != nil {
+		return nil, nil
+	}
+	user, password, _ = bytes.Cut(pair, []byte(":"))
+	return password, user
 }

@@ -16,7 +16,9 @@ const (
 	ownNothing  ownRoute = iota // no such route
 	ownSelf                     // GET: what it may do, and what is left
 	ownChildren                 // POST: a child key
-	ownOutcome                  // POST: what an answer to it was worth
+	ownOutcome                  // POST: what an answer to it was worth, and what else was had
+	ownStripe                   // POST: the same, as Stripe's meter events
+	ownLangfuse                 // POST: the same, as Langfuse's scores
 )
 
 // isChild says whether a secret is a child key.
@@ -39,7 +41,7 @@ func (x *exchange) ownKey() *Answer {
 	switch x.endpoint.own {
 	case ownSelf:
 		return x.ownAnswer(200, x.self())
-	case ownOutcome:
+	case ownOutcome, ownStripe, ownLangfuse:
 		return x.outcome()
 	}
 	if x.g.seams.Children == nil {

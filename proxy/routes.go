@@ -49,6 +49,8 @@ var endpoints = []endpoint{
 	{path: "/v1/keys/self", own: ownSelf},
 	{path: "/v1/keys/children", own: ownChildren},
 	{path: "/v1/outcomes", own: ownOutcome},
+	{path: "/v1/outcomes/stripe", own: ownStripe},
+	{path: "/v1/outcomes/langfuse", own: ownLangfuse},
 	{path: "/v1/models", models: true},
 	{path: "/v1/models", speaks: Anthropic, models: true},
 	{path: "/v1/models", speaks: Gemini, models: true},

@@ -21,6 +21,9 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	if a := x.builtin(); a != nil {
 		return a
 	}
+	if a := x.signed(); a != nil {
+		return a
+	}
 	if e := x.authenticate(); e != nil {
 		return x.deny(e)
 	}

@@ -125,6 +125,8 @@ type Parts struct {
 	Requests    Requests
 	Live        Live
 	Efficiency  Efficiency
+	Outcomes    Outcomes
+	Economics   Economics
 	Cluster     Cluster
 
 	Hierarchy Hierarchy

@@ -185,9 +185,18 @@ func (c *Client) callIf(ctx context.Context, method, path string, expect Expect,
 }
 
 // send sends one request; the caller closes the answer's body.
+// written is a body that is not to be made JSON of.
+type written struct {
+	mediaType string
+	body      []byte
+}
+
 func (c *Client) send(ctx context.Context, method, path string, header http.Header, in any) (*http.Response, error) {
 	var body io.Reader
-	if in != nil {
+	mediaType := "application/json"
+	if w, ok := in.(written); ok {
+		body, mediaType = bytes.NewReader(w.body), w.mediaType
+	} else if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
 			return nil, fmt.Errorf("encoding the request: %w", err)
@@ -208,7 +217,7 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", mediaType)
 	res, err := cmp.Or(c.HTTP, http.DefaultClient).Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("asking the node at %s (is it running? set --url or PURSER_URL): %w", c.URL, err)

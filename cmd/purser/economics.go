@@ -12,6 +12,7 @@ import (
 
 type economicsCmd struct {
 	Efficiency economicsEfficiencyCmd `cmd:"" default:"withargs" help:"What was spent, and how much of it was justified: the score, the classes of waste with their levers, and who wasted most."`
+	Units      economicsUnitsCmd      `cmd:"" help:"What was had for the money: cost per outcome, margins, trends and break-even, by any dimension."`
 	Explain    economicsExplainCmd    `cmd:"" help:"The requests behind it, and the evidence."`
 }
 

@@ -51,6 +51,8 @@ type cli struct {
 	Statement   statementCmd   `cmd:"" help:"What each customer, team or other owner used in a month, and what is charged for it."`
 	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
 	Economics   economicsCmd   `cmd:"" help:"Whether what was spent was justified: the efficiency score, and the evidence behind it."`
+	Outcomes    outcomesCmd    `cmd:"" help:"What was had for requests: import, list, show."`
+	Revenue     revenueCmd     `cmd:"" help:"What customers paid: import, list."`
 	Replay      replayCmd      `cmd:"" help:"What recorded or traced traffic would have cost, been refused and saved under other settings."`
 	Credential  credentialCmd  `cmd:"" help:"Providers' keys that the cluster keeps sealed: put, list, show, rotate, check, delete."`
 	Vault       vaultCmd       `cmd:"" help:"Master and data keys of sealed credentials: new-key, status, rotate-master, rotate-data."`

@@ -9,6 +9,9 @@ type Permission string
 // The permissions.
 const (
 	UsageRead      Permission = "usage:read"
+	OutcomesWrite  Permission = "outcomes:write" // of anyone's requests
+	RevenueRead    Permission = "revenue:read"   // what customers paid, and margins
+	RevenueWrite   Permission = "revenue:write"
 	BudgetsRead    Permission = "budgets:read"
 	BudgetsWrite   Permission = "budgets:write"
 	BudgetsRelease Permission = "budgets:release" // give back what a restored backup withheld
@@ -71,7 +74,7 @@ var owned = []Permission{
 
 // whole are the other permissions: they are about the cluster itself.
 var whole = []Permission{
-	OrgsWrite, TeamsWrite, BudgetsRelease,
+	OrgsWrite, TeamsWrite, BudgetsRelease, OutcomesWrite, RevenueRead, RevenueWrite,
 	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CacheRead, CacheWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
 	RoutersRead, RoutersWrite, LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite, MappingsRead, MappingsWrite,
 	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,

@@ -10,7 +10,7 @@ type Role string
 const (
 	Owner     Role = "owner"      // everything
 	Admin     Role = "admin"      // all but the cluster's nodes and its backup
-	Finance   Role = "finance"    // reads usage, budgets, and what they are named after
+	Finance   Role = "finance"    // reads usage, budgets, and what they are named after; tells outcomes and revenue
 	TeamAdmin Role = "team_admin" // runs some teams, or all teams of an organisation
 	Member    Role = "member"     // reads their own keys, budgets and usage
 )
@@ -24,6 +24,7 @@ var matrix = map[Role][]Permission{
 	Admin: slices.Concat(owned, without(whole, ClusterWrite, BackupRead)),
 	Finance: {
 		UsageRead, BudgetsRead, KeysRead, OrgsRead, TeamsRead, ProjectsRead, MembersRead, AgentsRead, MappingsRead,
+		OutcomesWrite, RevenueRead, RevenueWrite,
 	},
 	TeamAdmin: {
 		UsageRead, BudgetsRead, BudgetsWrite, KeysRead, KeysWrite, TokensRead, TokensWrite,

@@ -1,19 +1,30 @@
-// Package outcomes keeps what answers were worth, as clients report it: one outcome
-// for each request, beside the request's usage record on the same node.
+// Package outcomes keeps what was had for requests, as clients and other programs report it:
+// qualities of single requests, beside the usage records ([Store]); outcomes by an id of
+// their own, of a request, a run, a session, a trace or whatever dimensions say ([Reports]);
+// and what customers paid ([Payments]). It gathers what several nodes keep, each thing once
+// ([Gathered], [Ledger]), and finds what is known of a record ([Index]).
 //
-// It decides nothing: whose request it is and what follows from an outcome is said by
-// who calls it.
+// It decides nothing else: whose requests somebody may speak of is told to it, and what
+// follows from outcomes is said by package economics.
 //
 // # Stored form
 //
-// Key: 'u' id(16), the id of the request, so that the order of keys is that of the
+// A quality: 'u' id(16), the id of the request, so that the order of keys is that of the
 // requests' times. Value, version 1: 1, when it was reported (nanoseconds since 1970,
 // zigzag varint), the quality (millionths, unsigned varint).
 //
+// A report under 'v' and a payment under 'b': 'a' until(8) mark, and 'i' mark for its until.
+// until is the end of what it is of, so that what is old is one range of keys. A report's
+// mark is 16 bytes of the SHA-256 of its id and 8 of that of whose id it is; a payment's is
+// 16 of its id's. reportcodec.go and payments.go have the values.
+//
+// What copies there are of another node's stands under 'V' length(1) node, and then as that
+// node has it.
+//
 // # Concurrency
 //
-// All methods are safe for concurrent use. Of two reports of one request, one is the
-// first.
+// All methods of what keeps things are safe for concurrent use. Of two reports of one id, one
+// is the first.
 package outcomes
 
 import (
@@ -22,6 +33,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"purser/internal/record"
@@ -56,11 +68,12 @@ func (o *Outcome) appendValue(b []byte) []byte {
 	return binary.AppendUvarint(binary.AppendVarint(append(b, version), int64(o.At)), uint64(o.Quality))
 }
 
-func decode(key, value []byte) (o Outcome, err error) {
-	if len(key) != 1+len(o.Request) || len(value) == 0 {
+// decode reads an outcome: the id of its request, and its value.
+func decode(id, value []byte) (o Outcome, err error) {
+	if len(id) != len(o.Request) || len(value) == 0 {
 		return o, ErrMalformed
 	}
-	copy(o.Request[:], key[1:])
+	copy(o.Request[:], id)
 	if value[0] != version {
 		return o, fmt.Errorf("%w: %d", ErrVersion, value[0])
 	}
@@ -76,16 +89,21 @@ func decode(key, value []byte) (o Outcome, err error) {
 	return o, nil
 }
 
-func key(id record.ID) []byte { return append([]byte{store.PrefixOutcome}, id[:]...) }
+func (s *Store) key(id record.ID) []byte { return append(slices.Clone(s.prefix), id[:]...) }
 
 // Store keeps outcomes in a node's store.
 type Store struct {
-	store *store.Store
-	locks [64]sync.Mutex // by the last byte of the request's id, which is random
+	store  *store.Store
+	prefix []byte
+	note   Note           // nil: nobody is told
+	locks  [64]sync.Mutex // by the last byte of the request's id, which is random
 }
 
-// Open gives the outcomes of a store.
-func Open(s *store.Store) *Store { return &Store{store: s} }
+// Open gives the outcomes that a node keeps of its own. note, unless it is nil, is told of
+// each key that is written.
+func Open(s *store.Store, note Note) *Store {
+	return &Store{store: s, prefix: []byte{store.PrefixOutcome}, note: note}
+}
 
 // Put keeps an outcome, unless there is one of its request: that stays. It returns the
 // one which is kept, and has it on disk.
@@ -100,15 +118,20 @@ func (s *Store) Put(o Outcome) (kept Outcome, first bool, err error) {
 		return kept, false, err
 	}
 	b := s.store.NewBatch()
-	if err := b.Set(key(o.Request), o.appendValue(nil), nil); err != nil {
-		return o, false, fmt.Errorf("add an outcome to a batch: %w", err)
+	err = b.Set(s.key(o.Request), o.appendValue(nil), nil)
+	if s.note != nil {
+		kv := s.note(s.key(o.Request))
+		err = errors.Join(err, b.Set(kv.Key, kv.Value, nil))
+	}
+	if err != nil {
+		return o, false, fmt.Errorf("add an outcome to a batch: %w", errors.Join(err, b.Close()))
 	}
 	return o, true, s.store.Apply(b, store.Synced)
 }
 
 // Get gives the outcome of a request; false if there is none.
 func (s *Store) Get(id record.ID) (o Outcome, found bool, err error) {
-	k := key(id)
+	k := s.key(id)
 	value, closer, err := s.store.DB().Get(k)
 	switch {
 	case errors.Is(err, pebble.ErrNotFound):
@@ -116,18 +139,15 @@ func (s *Store) Get(id record.ID) (o Outcome, found bool, err error) {
 	case err != nil:
 		return o, false, fmt.Errorf("read an outcome: %w", err)
 	}
-	o, err = decode(k, value)
+	o, err = decode(k[len(s.prefix):], value)
 	return o, true, errors.Join(err, closer.Close())
 }
-
-// checkEvery is how many outcomes are visited between looks at the context.
-const checkEvery = 1024
 
 // Since visits the outcomes of requests from an instant on, in the order of the
 // requests. An error ends them.
 func (s *Store) Since(ctx context.Context, from ledger.Instant) iter.Seq2[Outcome, error] {
 	return func(yield func(Outcome, error) bool) {
-		it, err := s.store.DB().NewIter(&pebble.IterOptions{LowerBound: key(record.FirstID(from)), UpperBound: []byte{store.PrefixOutcome + 1}})
+		it, err := s.store.DB().NewIter(&pebble.IterOptions{LowerBound: s.key(record.FirstID(from)), UpperBound: after(s.prefix)})
 		if err != nil {
 			yield(Outcome{}, fmt.Errorf("read outcomes: %w", err))
 			return
@@ -142,7 +162,7 @@ func (s *Store) Since(ctx context.Context, from ledger.Instant) iter.Seq2[Outcom
 			}
 			var value []byte
 			if value, err = it.ValueAndErr(); err == nil {
-				o, err = decode(it.Key(), value)
+				o, err = decode(it.Key()[len(s.prefix):], value)
 			}
 			if err == nil {
 				more = yield(o, nil)
@@ -157,7 +177,7 @@ func (s *Store) Since(ctx context.Context, from ledger.Instant) iter.Seq2[Outcom
 // DropBefore deletes the outcomes of requests before an instant, as their records are.
 func (s *Store) DropBefore(at ledger.Instant) error {
 	b := s.store.NewBatch()
-	if err := b.DeleteRange([]byte{store.PrefixOutcome}, key(record.FirstID(at)), nil); err != nil {
+	if err := b.DeleteRange(s.prefix, s.key(record.FirstID(at)), nil); err != nil {
 		return fmt.Errorf("delete outcomes: %w", errors.Join(err, b.Close()))
 	}
 	return s.store.Apply(b, store.Buffered)

@@ -28,6 +28,11 @@
 //	's' 'c' route and bound(32)        what was measured on a route (semcache/semantic)
 //	't' purge(65)                      a purge of cached answers      (semcache)
 //	'u' id(16)                         what an answer was worth       (outcomes)
+//	'v' 'a' until(8) mark(24)          an outcome that was reported   (outcomes)
+//	'v' 'i' mark(24)                   its until, by which it is found (outcomes)
+//	'b' 'a' until(8) mark(16)          what a customer paid for       (outcomes)
+//	'b' 'i' mark(16)                   its until, by which it is found (outcomes)
+//	'V' length(1) node key             copy of what another node has under 'u', 'v' or 'b' (outcomes)
 //	'a' 'h' | 'e' seq(8) | 'x' …       the audit trail                (audit/archive, which draws it)
 //
 // An account is written as [purser/internal/record] AppendAccount writes it.

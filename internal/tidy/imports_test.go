@@ -153,8 +153,12 @@ var rooms = map[string]room{
 		why: "who watches requests as they end may lose records, and delays none",
 	},
 	"internal/outcomes": {
-		module: []string{"internal/record", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
+		module: []string{"internal/economics", "internal/record", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
 		why: "it keeps what answers were worth; whose they are and what follows is decided elsewhere",
+	},
+	"internal/outcomes/form": {
+		module: []string{"internal/economics", "internal/outcomes", "ledger"}, banned: []string{"net", "os", "net/http", "context", "log", "log/slog", "math/rand", "math/rand/v2"},
+		why: "outcomes as others write them are read from their bytes alone: who tells them, and when, is given",
 	},
 	"internal/record": {
 		module: []string{"ledger", "proxy/price"}, banned: []string{"net", "os", "net/http"},

@@ -84,7 +84,7 @@ func (f Field) String() string {
 	return fieldNames[f.kind]
 }
 
-// Of is the field's value in a record, "" when it is not set.
+// Of is the field's value of a record as it was recorded, "" when it is not set.
 func (f Field) Of(r *record.Record) string { return f.of(r) }
 
 // of returns the field's value, "" when it is not set.
@@ -210,6 +210,9 @@ type Condition struct {
 	Field  Field
 	Values []string
 }
+
+// Holds says whether the condition does for a record as it was recorded.
+func (c *Condition) Holds(r *record.Record) bool { return c.holds(r) }
 
 func (c *Condition) holds(r *record.Record) bool {
 	return slices.Contains(c.Values, c.Field.of(r))

@@ -41,6 +41,7 @@ const (
 	CodeUnknownPrevious    Code = "previous_response_not_found"
 	CodeUnknownResponse    Code = "response_not_found"
 	CodeUnknownRequest     Code = "request_not_found"
+	CodeOutcomeConflict    Code = "outcome_conflict"
 	CodeTemplate           Code = "template_not_found"
 	CodeModelNotFound      Code = "model_not_found"
 	CodeModelNotAllowed    Code = "model_not_allowed"
@@ -122,6 +123,7 @@ var codes = map[Code]codeRule{
 	CodeUnknownPrevious:    {400, typeInvalid, false},
 	CodeUnknownResponse:    {404, typeInvalid, false},
 	CodeUnknownRequest:     {404, typeInvalid, false},
+	CodeOutcomeConflict:    {409, typeInvalid, true},
 	CodeTemplate:           {404, typeInvalid, false},
 	CodeModelNotFound:      {404, typeInvalid, false},
 	CodeModelNotAllowed:    {403, typeForbidden, false},

@@ -218,7 +218,7 @@ type Record struct {
 	Charges []Charge
 
 	// Rulings are of the request, and in its first record alone, or in the first for
-	// each candidate of its route.
+	// each candidate of its route; that of a rule about loops is in the last.
 	Rulings []Ruling
 
 	Route         Route

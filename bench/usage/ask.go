@@ -52,6 +52,7 @@ func ask(ctx context.Context, j *usage.Journal, w *written, rounds int) error {
 		}
 		var times []time.Duration
 		var rep *usage.Report
+		busy := processor()
 		for range rounds {
 			began := time.Now()
 			var err error
@@ -67,7 +68,9 @@ func ask(ctx context.Context, j *usage.Journal, w *written, rounds int) error {
 		if len(rep.Given) > 0 {
 			given = fmt.Sprintf("; rarer values of %v are other", rep.GivenNames())
 		}
-		fmt.Printf("  %-30s p50 %8v  p95 %8v  %6d rows%s\n", q.what, quantile(times, 50).Round(100*time.Microsecond), quantile(times, 95).Round(100*time.Microsecond), len(rep.Rows), given)
+		busy = (processor() - busy) / time.Duration(rounds)
+		const to = 100 * time.Microsecond
+		fmt.Printf("  %-30s p50 %8v  p95 %8v  processor %8v  %6d rows%s\n", q.what, quantile(times, 50).Round(to), quantile(times, 95).Round(to), busy.Round(to), len(rep.Rows), given)
 	}
 	var times []time.Duration
 	for _, id := range w.ids[:min(len(w.ids), 2000)] {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"time"
 
 	"purser/internal/store"
@@ -24,8 +25,9 @@ func main() {
 	n := flag.Int("records", 200_000, "how many, spread over thirty days")
 	dir := flag.String("dir", "", "where to put the store (default: a temporary directory)")
 	rounds := flag.Int("rounds", 20, "measurements of each question")
+	profile := flag.String("profile", "", "a file for a CPU profile of the questions")
 	flag.Parse()
-	if err := run(*n, *dir, *rounds); err != nil {
+	if err := run(*n, *dir, *rounds, *profile); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/usage:", err)
 		os.Exit(1)
 	}
@@ -36,7 +38,7 @@ const (
 	span  = 30 * 24 * ledger.Hour
 )
 
-func run(n int, dir string, rounds int) (err error) {
+func run(n int, dir string, rounds int, profile string) (err error) {
 	if dir, err = os.MkdirTemp(dir, "purser-bench-usage-"); err != nil {
 		return err
 	}
@@ -59,9 +61,26 @@ func run(n int, dir string, rounds int) (err error) {
 		err = sizes(s, n)
 	}
 	if err == nil {
-		err = ask(ctx, j, w, rounds)
+		err = profiled(profile, func() error { return ask(ctx, j, w, rounds) })
 	}
 	return errors.Join(err, j.Close(), s.Close())
+}
+
+// profiled runs f, and writes a CPU profile of it where one is wanted.
+func profiled(file string, f func() error) error {
+	if file == "" {
+		return f()
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return errors.Join(err, out.Close())
+	}
+	err = f()
+	pprof.StopCPUProfile()
+	return errors.Join(err, out.Close())
 }
 
 // settle rolls up what is left.

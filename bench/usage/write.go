@@ -33,6 +33,7 @@ func write(ctx context.Context, j *usage.Journal, n int) (*written, error) {
 	w, out := newWorld(1), &written{}
 	var turns [2]taken
 	x := j.Roller(usage.Own)
+	x.Rest = 3 // as a node has it
 	at := begin
 	for part := range parts {
 		rolling := part%2 == 1

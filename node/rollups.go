@@ -13,6 +13,10 @@ import (
 // rollEvery is how often usage is rolled up: a question reads the records since one by one.
 const rollEvery = 10 * time.Second
 
+// rollRest leaves three quarters of one core to requests when usage is behind, as it is after
+// an upgrade.
+const rollRest = 3
+
 // rollUsage rolls up the usage records of this node and the copies of other nodes', and
 // drops what is older than it is to be kept, until ctx ends.
 func (n *Node) rollUsage(ctx context.Context) {
@@ -50,6 +54,7 @@ func (n *Node) eachShelf(rollers map[usage.Shelf]*usage.Roller, work func(*usage
 	for _, s := range append([]usage.Shelf{usage.Own}, copies...) {
 		if rollers[s] == nil {
 			rollers[s] = n.usage.Roller(s)
+			rollers[s].Rest = rollRest
 		}
 		if failed := work(rollers[s]); failed != nil {
 			err = errors.Join(err, fmt.Errorf("usage of %q: %w", s, failed))

@@ -32,9 +32,11 @@ func (b *bucket) sorted() []numbered {
 	for key, r := range b.rows {
 		rows = append(rows, numbered{slices.Clone(b.numbersOf(key)), r})
 	}
-	order := make([]int, len(b.fields))
-	for i := range order {
-		order[i] = i
+	var order []int
+	for i := range b.fields {
+		if len(b.dicts[i].values) > 1 {
+			order = append(order, i)
+		}
 	}
 	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(len(b.dicts[x].values), len(b.dicts[y].values)) })
 	slices.SortFunc(rows, func(x, y numbered) int {

@@ -43,7 +43,7 @@ func (f Field) coarsest() level {
 }
 
 // cheap weighs how readily a field's rarer values are given up when a bucket has too many
-// rows: that times how many values it has. Whose money it was is given up last.
+// rows. Whose money it was is given up last.
 func (f Field) cheap() int {
 	switch f.kind {
 	case dimension:
@@ -55,6 +55,8 @@ func (f Field) cheap() int {
 		default:
 			return 1
 		}
+	case outcome, errorClass, cache, kind:
+		return 2
 	case step, client, credential, code, rate, promptVersion:
 		return 16
 	default:
@@ -169,19 +171,29 @@ type dict struct {
 	of     map[string]uint32
 	values []string
 	closed bool // what it has not is other
+
+	last       string // the value asked for last, and the answer: the next record often has it, too
+	lastNumber uint32
+	lastGiven  bool
 }
 
 func newDict() dict { return dict{of: map[string]uint32{"": 0}, values: []string{""}} }
 
-// number is that of a value, which it gets where it has none.
+// number is that of a value, which it gets where it has none; not given: that of "other".
 func (d *dict) number(v string) (n uint32, given bool) {
-	if n, ok := d.of[v]; ok {
-		return n, true
+	if v == d.last && len(v) > 0 {
+		return d.lastNumber, d.lastGiven
 	}
-	if d.closed {
-		return d.insert(otherValue), false
+	n, given = d.of[v]
+	switch {
+	case given:
+	case d.closed:
+		n = d.insert(otherValue)
+	default:
+		n, given = d.insert(v), true
 	}
-	return d.insert(v), true
+	d.last, d.lastNumber, d.lastGiven = v, n, given
+	return n, given
 }
 
 func (d *dict) insert(v string) uint32 {

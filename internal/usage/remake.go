@@ -20,7 +20,7 @@ func (x *Roller) remakeMinutes(ctx context.Context) error {
 		}
 		err := x.remakeMinute(ctx, moment, list)
 		list = list[:0]
-		return errors.Join(err, ctx.Err())
+		return errors.Join(err, x.rest(ctx))
 	}
 	err := eachMark(moment, x.r.shelf, minutes, Range{To: x.progress.rolled[minutes]}, func(m mark) error {
 		if len(list) > 0 && m.start != list[0].start {
@@ -158,7 +158,7 @@ func (x *Roller) forward(ctx context.Context, l level) error {
 			}
 			c.progress.rolled[l] = start + l.length()
 		}
-		if err := x.apply(c); err != nil {
+		if err := errors.Join(x.apply(c), x.rest(ctx)); err != nil {
 			return err
 		}
 	}
@@ -191,7 +191,7 @@ func (x *Roller) remake(ctx context.Context, l level) error {
 		for n < len(list) && list[n].start == list[0].start {
 			n++
 		}
-		err = errors.Join(x.remakeOne(ctx, l, list[:n]), ctx.Err())
+		err = errors.Join(x.remakeOne(ctx, l, list[:n]), x.rest(ctx))
 		list = list[n:]
 	}
 	return err

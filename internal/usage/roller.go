@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"purser/internal/record"
 	"purser/internal/store"
@@ -35,8 +36,13 @@ const (
 //
 // There is one for a shelf, and one goroutine uses it.
 type Roller struct {
+	// Rest is how many times as long as it works the roller waits between batches, so that
+	// one that has fallen behind leaves the processor to requests. 0: it does not.
+	Rest int
+
 	r       *Reader
 	journal *Journal
+	worked  time.Time // since when, without a rest
 
 	progress progress
 	known    bool // progress was read
@@ -49,6 +55,7 @@ func (j *Journal) Roller(s Shelf) *Roller { return &Roller{r: j.Shelf(s), journa
 
 // Roll makes what is due at an instant. When ctx ends first, what was made stays.
 func (x *Roller) Roll(ctx context.Context, now ledger.Instant) error {
+	x.worked = time.Now()
 	if err := x.load(); err != nil {
 		return err
 	}
@@ -109,6 +116,20 @@ func (x *Roller) apply(c *change) error {
 	}
 	x.progress = c.progress
 	return nil
+}
+
+// rest waits as the roller is to. It returns why ctx has ended, if it has.
+func (x *Roller) rest(ctx context.Context) error {
+	if x.Rest > 0 {
+		t := time.NewTimer(time.Duration(x.Rest) * time.Since(x.worked))
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		x.worked = time.Now()
+	}
+	return ctx.Err()
 }
 
 // drop ends a change that is not applied.
@@ -194,7 +215,7 @@ func (x *Roller) minutes(ctx context.Context, moment pebble.Reader, in Range) er
 			return err
 		}
 		c.batch, c.progress, begun = x.r.store.NewBatch(), x.progress, to
-		return ctx.Err()
+		return x.rest(ctx)
 	}
 	var b *bucket
 	var start ledger.Instant

@@ -17,6 +17,7 @@ const (
 	pieceRows                // rows, as usage.AppendRow writes them
 	pieceRest                // rows of what is in no group of its own
 	pieceRecords             // records, each behind its length
+	pieceCharges             // JSON: amounts
 )
 
 // answerBytes is how large a piece may grow before it is sent.

@@ -93,7 +93,7 @@ func (n *Node) keepHouse(ctx context.Context) {
 			return
 		case <-retain.C:
 			before := now() - ledger.Instant(n.cfg.Usage.Retention)
-			if err := errors.Join(n.usage.DropBefore(before), n.outcomes.Load().kept.DropBefore(before)); err != nil {
+			if err := errors.Join(n.usage.DropBefore(before), n.outcomes.Load().kept.DropBefore(before), n.dropCopies(before)); err != nil {
 				n.log.Warn("old usage records or outcomes could not be dropped", "error", err)
 			}
 			if err := n.dropSlices(ctx); err != nil && ctx.Err() == nil {

@@ -11,5 +11,6 @@ func (n *Node) topics() map[string]peer.Topic {
 		totalsTopic:  n.tellTotals,
 		recordsTopic: n.tellRecords,
 		findTopic:    n.tellFound,
+		chargedTopic: n.tellCharged,
 	}
 }

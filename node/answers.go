@@ -86,6 +86,15 @@ func (n *Node) tellTotals(ctx context.Context, _ string, body []byte, say func([
 	if err != nil {
 		return err
 	}
+	if names := part.GivenNames(); len(names) > 0 {
+		b, err := json.Marshal(names)
+		if err != nil {
+			return fmt.Errorf("tell which fields were given up: %w", err)
+		}
+		if err := t.say(pieceGiven, b); err != nil {
+			return err
+		}
+	}
 	for _, rows := range []struct {
 		kind byte
 		list []usage.Row

@@ -18,6 +18,7 @@ const (
 	pieceRest                // rows of what is in no group of its own
 	pieceRecords             // records, each behind its length
 	pieceCharges             // JSON: amounts
+	pieceGiven               // JSON: names of fields of which rollups have given up values
 )
 
 // answerBytes is how large a piece may grow before it is sent.

@@ -149,12 +149,3 @@ func (n *Node) dropLosses(before ledger.Instant) error {
 	}
 	return n.store.Apply(b, store.Buffered)
 }
-
-// dropCopies forgets what is known of other nodes from before an instant.
-func (n *Node) dropCopies(before ledger.Instant) error {
-	shelves, err := n.usage.Shelves()
-	for _, s := range shelves {
-		err = errors.Join(err, n.usage.Shelf(s).DropBefore(before))
-	}
-	return errors.Join(err, n.dropLosses(before))
-}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -112,6 +113,7 @@ func (t *totalling) there(ctx context.Context, node string, s usage.Shelf) error
 	}
 	var rows, rest []byte
 	var h has
+	var given []string
 	err = t.n.colleagues.listen(ctx, node, totalsTopic, body, func(kind byte, piece []byte) (err error) {
 		switch kind {
 		case pieceRows, pieceRest:
@@ -126,6 +128,8 @@ func (t *totalling) there(ctx context.Context, node string, s usage.Shelf) error
 			} else {
 				rest = append(rest, piece...)
 			}
+		case pieceGiven:
+			err = json.Unmarshal(piece, &given)
 		default:
 			h, err = hasOf(kind, piece)
 		}
@@ -139,7 +143,7 @@ func (t *totalling) there(ctx context.Context, node string, s usage.Shelf) error
 	if s == usage.Own {
 		t.held[node], t.losses = h.Copies, append(t.losses, h.Losses...)
 	}
-	if err := t.sum.AddRows(rows, false); err != nil {
+	if err := errors.Join(t.sum.Give(given), t.sum.AddRows(rows, false)); err != nil {
 		return err
 	}
 	return t.sum.AddRows(rest, true)

@@ -1,9 +1,16 @@
 package usage
 
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
 // Sum puts the parts of an answer together one after the other, as [Merge] does at once.
 type Sum struct {
 	t     *tally
 	limit int
+	given map[Field]bool
 }
 
 // NewSum begins a sum.
@@ -12,11 +19,12 @@ func NewSum(q TotalsQuery) (*Sum, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sum{t, q.limit()}, nil
+	return &Sum{t, q.limit(), map[Field]bool{}}, nil
 }
 
 // Add adds a part, which it changes.
 func (s *Sum) Add(p *Report) {
+	maps.Copy(s.given, p.Given)
 	for i := range p.Rows {
 		s.t.row(p.Rows[i].Values, s.t.interval(p.Rows[i].Start)).merge(&p.Rows[i])
 	}
@@ -25,7 +33,7 @@ func (s *Sum) Add(p *Report) {
 	}
 }
 
-// AddRows adds rows that AppendRow wrote, as they are, or to the rest of their intervals.
+// AddRows adds rows that [AppendRow] wrote, as they are, or to the rest of their intervals.
 // After an error the sum is of no use.
 func (s *Sum) AddRows(b []byte, rest bool) error {
 	for len(b) > 0 {
@@ -44,4 +52,31 @@ func (s *Sum) AddRows(b []byte, rest bool) error {
 }
 
 // Report is what was added up.
-func (s *Sum) Report() *Report { return s.t.report(s.limit) }
+func (s *Sum) Report() *Report {
+	rep := s.t.report(s.limit)
+	rep.Given = s.given
+	return rep
+}
+
+// Give notes fields of which a part has given up values, by their names.
+func (s *Sum) Give(names []string) error {
+	for _, name := range names {
+		f, ok := ParseField(name)
+		if !ok {
+			return fmt.Errorf("the field %q: %w", name, ErrForm)
+		}
+		s.given[f] = true
+	}
+	return nil
+}
+
+// GivenNames are the names of the fields of which a report has given up values.
+func (rep *Report) GivenNames() (names []string) {
+	for f, given := range rep.Given {
+		if given {
+			names = append(names, f.String())
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -24,7 +24,10 @@ type TotalsQuery struct {
 	// false for one of which nothing was. Nil: nobody wants to know. An error ends the
 	// query.
 	Worth func(record.ID) (int64, bool, error)
-	Limit int // most groups, by cost, then requests; the rest is "other". 0 means MaxGroups
+	// Mapping changes dimensions before they are looked at by Where and By. Within is
+	// about what was recorded. Nil changes nothing.
+	Mapping *Mapping
+	Limit   int // most groups, by cost, then requests; the rest is "other". 0 means MaxGroups
 }
 
 const (
@@ -85,6 +88,10 @@ type Report struct {
 	Rows   []Row // by Start, then by the cost of their groups over all intervals
 	Others []Row // what the groups beyond the limit add up to, one of each interval that has any
 	Total  Row
+
+	// Given are the fields of By of which rollups have given up rarer values: what is of
+	// these is in a row whose value is "other".
+	Given map[Field]bool
 }
 
 // tally is a query under way.
@@ -181,19 +188,14 @@ func (t *tally) part() *Report {
 // Merge puts the parts of an answer together: rows of the same values and interval are
 // added up, and q.Limit groups are left. It changes the parts.
 func Merge(q TotalsQuery, parts ...*Report) (*Report, error) {
-	t, err := newTally(&q)
+	sum, err := NewSum(q)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range parts {
-		for i := range p.Rows {
-			t.row(p.Rows[i].Values, t.interval(p.Rows[i].Start)).merge(&p.Rows[i])
-		}
-		for i := range p.Others {
-			t.rest(t.interval(p.Others[i].Start)).merge(&p.Others[i])
-		}
+		sum.Add(p)
 	}
-	return t.report(q.limit()), nil
+	return sum.Report(), nil
 }
 
 func (t *tally) report(limit int) *Report {

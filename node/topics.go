@@ -12,5 +12,6 @@ func (n *Node) topics() map[string]peer.Topic {
 		recordsTopic: n.tellRecords,
 		findTopic:    n.tellFound,
 		chargedTopic: n.tellCharged,
+		liveTopic:    n.tellLive,
 	}
 }

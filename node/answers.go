@@ -185,6 +185,9 @@ func (n *Node) tellRecords(ctx context.Context, _ string, body []byte, say func(
 func (n *Node) tellFound(ctx context.Context, _ string, body []byte, say func([]byte) error) error {
 	t := n.answering(ctx, say)
 	defer t.end()
+	if n.adjusting.underWay(string(body)) {
+		return errUnderWay
+	}
 	list, err := n.findHere(ctx, string(body))
 	if err != nil || len(list) == 0 {
 		return err

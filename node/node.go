@@ -43,6 +43,7 @@ type Node struct {
 	live        live.Hub
 	copies      *copies.Copies // nil: this node is alone
 	charges     charges
+	adjusting   adjusting
 	fsm         *raftfsm.FSM
 	raft        replica
 	proposer    *raftfsm.Proposer

@@ -123,6 +123,7 @@ type Parts struct {
 	Credentials Credentials
 	Reports     Reports
 	Live        Live
+	Adjustments Adjustments
 	Requests    Requests
 	Cluster     Cluster
 

@@ -87,6 +87,7 @@ func (a *API) routes() []route {
 		{"GET", "/admin/v1/usage/live", access.UsageRead, own(a.live)},
 		{"GET", "/admin/v1/usage/requests/{id}", access.UsageRead, own(a.request)},
 		{"GET", "/admin/v1/usage/runs/{run}", access.UsageRead, own(a.run)},
+		{"POST", "/admin/v1/adjustments", access.AdjustmentsWrite, whole(a.postAdjustment)},
 		{"GET", "/admin/v1/alerts", access.WebhooksRead, whole(a.listAlerts)},
 		{"GET", "/admin/v1/alerts/deliveries", access.WebhooksRead, whole(a.listDeliveries)},
 		{"POST", "/admin/v1/alerts/test/{webhook}", access.WebhooksWrite, whole(a.testWebhook)},

@@ -27,7 +27,8 @@ func (n *Node) openCopies() {
 		return
 	}
 	n.copies = copies.New(copies.Config{
-		Self: n.cfg.Node.ID, Store: n.store, Parts: append([]copies.Part{n.copiedRecords()}, n.copiedOutcomes()...),
+		Self: n.cfg.Node.ID, Store: n.store,
+		Parts: append([]copies.Part{n.copiedRecords(), n.copiedLossesOf(), n.copiedNamesOf()}, n.copiedOutcomes()...),
 		Nodes: n.copyNodes, Push: n.pushCopies, Flush: n.usage.Flush, Now: now, Log: n.log,
 	})
 }
@@ -35,7 +36,7 @@ func (n *Node) openCopies() {
 // copiedRecords are the usage records.
 func (n *Node) copiedRecords() copies.Part {
 	return copies.Part{
-		Own:   store.PrefixRecord,
+		Own:   []byte{store.PrefixRecord},
 		Shelf: func(origin string) []byte { return usage.Shelf(origin).Prefix() },
 		Keep: func(origin string, items []copies.Item) error {
 			shelf := usage.Shelf(origin)

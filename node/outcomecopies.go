@@ -19,7 +19,7 @@ import (
 func (n *Node) copiedOutcomes() (list []copies.Part) {
 	for _, own := range outcomes.Prefixes {
 		list = append(list, copies.Part{
-			Own:   own,
+			Own:   []byte{own},
 			Shelf: func(origin string) []byte { return outcomes.CopyPrefix(origin, own) },
 			Keep: func(origin string, items []copies.Item) error {
 				b, prefix := n.store.NewBatch(), outcomes.CopyPrefix(origin, own)
@@ -78,7 +78,8 @@ func (n *Node) gatherItems(ctx context.Context, from ledger.Instant, topic strin
 			mu.Lock()
 			defer mu.Unlock()
 			if kind == pieceHeld {
-				held[node], err = heldOf(kind, piece)
+				h, err := hasOf(kind, piece)
+				held[node] = h.Copies
 				return err
 			}
 			if kind != pieceItems {
@@ -125,7 +126,7 @@ func (n *Node) gatherItems(ctx context.Context, from ledger.Instant, topic strin
 func (n *Node) tellItems(ctx context.Context, say func([]byte) error, list func(each func(appended func([]byte) []byte) error) error) error {
 	t := n.answering(ctx, say)
 	defer t.end()
-	if err := n.sayHeld(t); err != nil {
+	if err := n.sayHeld(t, 0); err != nil {
 		return err
 	}
 	var piece []byte

@@ -89,7 +89,8 @@ func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
 		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Learning: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Requests: c, Live: c, Cluster: c, Alerts: c, Audit: c,
-		Outcomes: c, Economics: c,
+		Adjustments: c,
+		Outcomes:    c, Economics: c,
 		Anomalies: c, Forecasts: c, Statements: c,
 		Efficiency: c,
 		Hierarchy:  c, Tokens: c, Attempts: &n.attempts,

@@ -17,5 +17,8 @@ func (n *Node) topics() map[string]peer.Topic {
 		recordsTopic:        n.tellRecords,
 		findTopic:           n.tellFound,
 		topicBin:            n.answerBin,
+		adjustedTopic:       n.tellAdjusted,
+		chargedTopic:        n.tellCharged,
+		liveTopic:           n.tellLive,
 	}
 }

@@ -122,11 +122,12 @@ type Parts struct {
 
 	Credentials Credentials
 	Reports     Reports
-	Requests    Requests
 	Live        Live
 	Efficiency  Efficiency
 	Outcomes    Outcomes
 	Economics   Economics
+	Adjustments Adjustments
+	Requests    Requests
 	Cluster     Cluster
 
 	Hierarchy Hierarchy

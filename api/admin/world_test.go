@@ -27,6 +27,7 @@ func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
 		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{},
+		Adjustments: noAdjustments{},
 		Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Reports: n, Requests: n, Live: nothingLive{},
 		Anomalies: spendings{}, Forecasts: spendings{}, Statements: spendings{},
@@ -55,6 +56,13 @@ func (nothingLive) Watch(_ context.Context, q UsageQuery, say func(LiveEvent) er
 		}
 	}
 	return nil
+}
+
+// noAdjustments takes what it is given.
+type noAdjustments struct{}
+
+func (noAdjustments) PostAdjustment(_ context.Context, in NewAdjustment) (Adjustment, bool, error) {
+	return Adjustment{ID: in.ID}, true, nil
 }
 
 // noSemcache is a semantic cache that has nothing.

@@ -47,9 +47,10 @@ type cli struct {
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Anomalies   anomaliesCmd   `cmd:"" help:"Spending that is not as usual: list, or show one with the requests that made it."`
 	Forecast    forecastCmd    `cmd:"" help:"What the day, week or month will come to, with an interval."`
-	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension; one request; an agent's run."`
+	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension; one request; an agent's run; adjust what is known later."`
 	Top         topCmd         `cmd:"" help:"Who spends right now, on a terminal that keeps itself up to date."`
 	Statement   statementCmd   `cmd:"" help:"What each customer, team or other owner used in a month, and what is charged for it."`
+	Tail        tailCmd        `cmd:"" help:"Requests of the whole cluster as they end, one line each."`
 	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
 	Economics   economicsCmd   `cmd:"" help:"Whether what was spent was justified: the efficiency score, and the evidence behind it."`
 	Outcomes    outcomesCmd    `cmd:"" help:"What was had for requests: import, list, show."`

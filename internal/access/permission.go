@@ -57,6 +57,8 @@ const (
 	WebhooksWrite    Permission = "webhooks:write"
 	AuditRead        Permission = "audit:read"
 
+	AdjustmentsWrite Permission = "adjustments:write" // amounts that are known later, beside the usage records
+
 	StatusRead   Permission = "status:read"
 	MetricsRead  Permission = "metrics:read"
 	ClusterRead  Permission = "cluster:read"
@@ -77,7 +79,7 @@ var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease, OutcomesWrite, RevenueRead, RevenueWrite,
 	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CacheRead, CacheWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
 	RoutersRead, RoutersWrite, LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite, MappingsRead, MappingsWrite,
-	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
+	WebhooksRead, WebhooksWrite, AuditRead, AdjustmentsWrite, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 
 // Permissions lists every permission, in order of name.

@@ -52,6 +52,12 @@ func absent(err error) bool {
 	return errors.As(err, &f) && (f.status == http.StatusNotFound || f.status == http.StatusForbidden)
 }
 
+// refused says that the API does not take the question as it was put.
+func refused(err error) bool {
+	var f *fault
+	return errors.As(err, &f) && f.status == http.StatusBadRequest
+}
+
 // page serves a page to somebody known; others are shown the login.
 func (u *UI) page(serve func(*Call) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"purser/api/admin"
 )
 
 // functions are what templates call. Those that make markup are parts, in
@@ -16,6 +18,7 @@ var functions = template.FuncMap{
 	"money": money, "exact": exact, "count": count, "grouped": grouped, "percent": percent, "share": share, "ratio": ratio,
 	"latency": latency, "ago": ago, "moment": moment, "stamp": stamp, "duration": duration,
 	"query": withQuery, "dict": dict, "list": func(v ...any) []any { return v }, "join": strings.Join, "words": words,
+	"tokens": func(r admin.UsageRow) int64 { return tokensOf(&r) }, "failures": func(r admin.UsageRow) int64 { return failures(&r) }, "per": per, "millionths": millionths,
 	"fillParts": fillParts, "barWidth": barWidth, "sparkPoints": sparkPoints,
 	"add": func(a, b int) int { return a + b }, "sub": func(a, b int64) int64 { return a - b },
 }
@@ -117,6 +120,17 @@ func share(part, whole int64) float64 {
 	}
 	return float64(part) / float64(whole)
 }
+
+// per is an amount for each of n, rounded to the nearest nano-dollar.
+func per(amount, n int64) int64 {
+	if n == 0 {
+		return 0
+	}
+	return (amount + n/2) / n
+}
+
+// millionths is a number in millionths.
+func millionths(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'g', 6, 64) }
 
 // percent is a ratio as percent, with a digit behind the point below ten.
 func percent(r float64) string {

@@ -28,11 +28,3 @@ func (c *Call) today() (out admin.UsageReport, err error) {
 	err = c.Get("/usage", url.Values{"from": {day.Format(time.RFC3339)}}, &out)
 	return out, err
 }
-
-// tokensOf is all tokens of a row.
-func tokensOf(r *admin.UsageRow) (n int64) {
-	for _, v := range r.Tokens {
-		n += v
-	}
-	return n
-}

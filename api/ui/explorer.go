@@ -47,7 +47,6 @@ type explorerRow struct {
 	List   string   // its requests
 	Share  float64  // of the metric's total
 	Errors float64  // of its requests
-	Other  bool
 }
 
 // explorer shows what was used, by any dimensions, over any time.
@@ -81,7 +80,7 @@ func (v *explorerView) draw(c *Call) error {
 	if err != nil || rows == nil {
 		return err
 	}
-	largest := slices.DeleteFunc(slices.Clone(v.Report.Rows), func(r admin.UsageRow) bool { return v.other(&r) })
+	largest := slices.DeleteFunc(slices.Clone(v.Report.Rows), func(r admin.UsageRow) bool { return r.Rest })
 	slices.SortStableFunc(largest, func(a, b admin.UsageRow) int { return cmp.Compare(v.Metric.of(&b), v.Metric.of(&a)) })
 	var names []string
 	for i := range largest {
@@ -96,21 +95,11 @@ func (v *explorerView) draw(c *Call) error {
 	return nil
 }
 
-// other says that a row is the rest of the groups. The API gives it last.
-func (v *explorerView) other(r *admin.UsageRow) bool {
-	for _, f := range v.By {
-		if r.Group[f] != "other" {
-			return false
-		}
-	}
-	return len(v.Report.Rows) > maxGroups
-}
-
 // fill makes the rows of the table.
 func (v *explorerView) fill() {
 	total := v.Metric.of(&v.Report.Total)
 	for _, r := range v.Report.Rows {
-		row := explorerRow{UsageRow: r, Share: share(v.Metric.of(&r), total), Errors: share(failures(&r), r.Requests), Other: v.other(&r)}
+		row := explorerRow{UsageRow: r, Share: share(v.Metric.of(&r), total), Errors: share(failures(&r), r.Requests)}
 		if v.Metric.alone {
 			row.Share = share(r.Cost, v.Report.Total.Cost)
 		}
@@ -119,7 +108,7 @@ func (v *explorerView) fill() {
 			row.Names = append(row.Names, cmp.Or(r.Group[f], none))
 			more = append(more, filter{f, r.Group[f]})
 		}
-		if !row.Other {
+		if !r.Rest {
 			down := v.narrowed(more...)
 			row.List = down.link("/ui/requests")
 			down.By = down.next(v.By)
@@ -132,8 +121,8 @@ func (v *explorerView) fill() {
 	}
 	name, down := strings.CutPrefix(v.Sort, "-")
 	slices.SortStableFunc(v.Rows, func(a, b explorerRow) int {
-		if a.Other != b.Other { // the rest stays last
-			if a.Other {
+		if a.Rest != b.Rest { // the rest stays last
+			if a.Rest {
 				return 1
 			}
 			return -1

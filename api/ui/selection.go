@@ -33,7 +33,8 @@ type selection struct {
 	By      []string
 }
 
-// filter is one condition: a dimension's value, "" for none.
+// filter is one condition: a dimension's value, "" for none. Of several of one dimension,
+// any will do.
 type filter struct{ Name, Value string }
 
 // text is the filter as the API writes it.
@@ -65,8 +66,9 @@ func (c *Call) selected() (s selection, err error) {
 		if !ok {
 			return s, invalid("A filter is a dimension, a colon and a value, such as customer:acme.")
 		}
-		s.Filters = slices.DeleteFunc(s.Filters, func(old filter) bool { return old.Name == f.Name })
-		s.Filters = append(s.Filters, f)
+		if !slices.Contains(s.Filters, f) {
+			s.Filters = append(s.Filters, f)
+		}
 	}
 	for _, text := range c.Q["by"] {
 		for _, name := range strings.Split(text, ",") {
@@ -161,11 +163,8 @@ func (c *Call) usage(s *selection, by []string, more url.Values) (out admin.Usag
 	return out, err
 }
 
-// overTime is [Call.usage] for each interval of the span. It is empty where the API has no intervals.
+// overTime is [Call.usage] for each interval of the span.
 func (c *Call) overTime(s *selection, by []string) ([]admin.UsageRow, error) {
 	r, err := c.usage(s, by, url.Values{"interval": {s.Span.Interval}, "limit": {strconv.Itoa(maxSeries)}})
-	if refused(err) {
-		return nil, nil
-	}
 	return r.Rows, err
 }

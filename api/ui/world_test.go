@@ -109,6 +109,10 @@ func answers() map[string]any {
 		"/alerts":  struct{ Alerts []admin.Alert }{full[[]admin.Alert]()},
 		"/cluster": full[admin.Members](),
 		"/status":  full[admin.Status](),
+
+		"/anomalies":   struct{ Anomalies []anomaly }{full[[]anomaly]()},
+		"/anomalies/x": full[anomaly](),
+		"/forecasts":   struct{ Forecasts []projection }{full[[]projection]()},
 	}
 }
 

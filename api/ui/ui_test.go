@@ -272,3 +272,17 @@ func TestAssetsAreKeptByBrowsers(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAFirstVisitLoads(t *testing.T) {
+	w := newWorld(t)
+	size := 0
+	for _, l := range link.FindAllStringSubmatch(w.ask("GET", "/ui/login", nil).Body.String(), -1) {
+		if strings.HasPrefix(l[1], "/ui/assets/") {
+			size += w.ask("GET", l[1], nil, "Accept-Encoding", "gzip").Body.Len()
+		}
+	}
+	t.Logf("%d bytes of assets, compressed", size)
+	if size == 0 || size > 40_000 {
+		t.Error("that is nothing, or more than a phone should wait for")
+	}
+}

@@ -20,7 +20,7 @@ func shown(t *testing.T, w *world) []string {
 		if !ok || strings.Contains(path, "{path...}") {
 			continue
 		}
-		path = strings.NewReplacer("{$}", "", "/requests/{id}", "/requests/"+requestID, "{id}", "x", "{run}", "x").Replace(path)
+		path = strings.NewReplacer("{$}", "", "/requests/{id}", "/requests/"+requestID, "{run}", "a%20run%2Fof", "{id}", "x").Replace(path)
 		list = append(list, path)
 	}
 	return list
@@ -43,7 +43,7 @@ func TestNothingThatIsShownIsMarkup(t *testing.T) {
 		if strings.Contains(body, "<script>") || strings.Contains(body, "<img") {
 			t.Errorf("%s: a name became markup:\n%s", path, around(body, "<script>", "<img"))
 		}
-		if !strings.Contains(body, "&lt;script&gt;alert") && path != "/ui/login" {
+		if !strings.Contains(body, "&lt;script&gt;alert") && path != "/ui/login" && path != "/ui/score" {
 			t.Errorf("%s shows nothing hostile, and so proves nothing", path)
 		}
 		for _, s := range script.FindAllString(body, -1) {

@@ -317,4 +317,27 @@ func TestATripStopsEveryNode(t *testing.T) {
 			t.Errorf("it took %v", d)
 		}
 	}
+	c.leasesAddUp()
+}
+
+// leasesAddUp: any node says what each has of the cap, and that is what is outstanding.
+func (c *trio) leasesAddUp() {
+	c.t.Helper()
+	c.eventually("every node says what it has", func() error {
+		b, err := c.peers[2].admin.ShowBudget(context.Background(), "cap")
+		if err != nil {
+			return err
+		}
+		out, held := int64(0), 0
+		for _, l := range b.Accounts[0].Leases {
+			out += l.Out
+			if l.Held != nil {
+				held++
+			}
+		}
+		if held != len(c.peers) || out != b.Accounts[0].Outstanding {
+			return fmt.Errorf("%d nodes answered, leases of %d, outstanding %d: %+v", held, out, b.Accounts[0].Outstanding, b.Accounts[0].Leases)
+		}
+		return nil
+	})
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -210,18 +211,28 @@ func (b *breakers) refused(r *purse.Refusal) {
 	}
 }
 
-// exhausted says since when an account has no room for what was asked of it, 0 where
-// it has not been asked here. What it has got since ends that.
-func (b *breakers) exhausted(v ledger.AccountView, at ledger.Instant) (since ledger.Instant, yes bool) {
+// exhausted says whether an account has no room for what was asked of it, and what that
+// was; the zero spentOut where it has not been asked here. What it has got since ends it.
+func (b *breakers) exhausted(v ledger.AccountView, at ledger.Instant) (x spentOut, yes bool) {
 	left := max(0, v.Available) + v.Outstanding
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x, known := b.spent[v.Key]
 	if known && (v.Limit > x.limit || left >= x.needed && at-x.last > reportedBy) {
 		delete(b.spent, v.Key)
-		known = false
+		x, known = spentOut{}, false
 	}
-	return x.since, known || left == 0
+	return x, known || left == 0
+}
+
+// reason says for people why the account refuses.
+func (x spentOut) reason(v ledger.AccountView) string {
+	const text = "what is left of the limit has no room for what was asked"
+	if x.needed == 0 {
+		return text
+	}
+	return fmt.Sprintf("%s: %s %s of %s left, and the smallest request that was refused needed %s; the last refusal here was at %s", text,
+		limitText(max(0, v.Available)+v.Outstanding, v.Unit), v.Unit, limitText(v.Limit, v.Unit), limitText(x.needed, v.Unit), timeText(x.last))
 }
 
 // count is how many breakers are open and half open, and how many accounts this node

@@ -2,6 +2,7 @@ package node
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"purser/internal/purse"
@@ -154,8 +155,12 @@ func TestASpentAccountIsOpenUntilItHasRoom(t *testing.T) {
 	}
 	refuse(purse.Exhausted)
 	refuse(purse.Exhausted)
-	if _, yes := b.exhausted(v, now()); !yes || len(*heard) != 1 {
+	x, yes := b.exhausted(v, now())
+	if !yes || len(*heard) != 1 {
 		t.Errorf("refused just now: %v, told %q", yes, *heard)
+	}
+	if why := x.reason(ledger.AccountView{Unit: ledger.Tokens, Limit: 100, Available: 10, Outstanding: 5}); !strings.Contains(why, ": 15 tokens of 100 left, and the smallest request that was refused needed 50; ") {
+		t.Errorf("the reason is %q", why)
 	}
 	if _, yes := b.exhausted(v, now()+reportedBy+ledger.Second); yes {
 		t.Error("what was held came back")

@@ -318,6 +318,30 @@ func TestATripStopsEveryNode(t *testing.T) {
 		}
 	}
 	c.leasesAddUp()
+	c.digestsAgree()
+}
+
+// digestsAgree: any member has everyone's last digest, and those of one entry are equal.
+func (c *trio) digestsAgree() {
+	c.t.Helper()
+	c.eventually("every member has a digest of the same entry", func() error {
+		m, err := c.peers[1].admin.Members(context.Background())
+		if err != nil {
+			return err
+		}
+		var first *admin.Checkpoint
+		for _, n := range m.Nodes {
+			switch {
+			case n.Checkpoint == nil:
+				return fmt.Errorf("%s has none", n.ID)
+			case first == nil:
+				first = n.Checkpoint
+			case *n.Checkpoint != *first:
+				return fmt.Errorf("%s has %+v, another %+v", n.ID, *n.Checkpoint, *first)
+			}
+		}
+		return nil
+	})
 }
 
 // leasesAddUp: any node says what each has of the cap, and that is what is outstanding.

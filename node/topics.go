@@ -6,6 +6,7 @@ import "purser/cluster/peer"
 // needs may not be there yet when it is asked first.
 func (n *Node) topics() map[string]peer.Topic {
 	return map[string]peer.Topic{
-		topicHeld: n.heldTopic(),
+		topicCheckpoint: n.checkpointTopic(),
+		topicHeld:       n.heldTopic(),
 	}
 }

@@ -343,7 +343,18 @@ type Member struct {
 	Leases      int    `json:"leases"`
 	Fenced      bool   `json:"fenced,omitempty"`
 
+	// Checkpoint is the last digest that the node took of its state; absent of gateways,
+	// and of a node that is silent or has not taken one yet.
+	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
+
 	Gossip *Gossip `json:"gossip,omitempty"` // as the asked node hears; absent if it has not heard of it
+}
+
+// Checkpoint is the digest of a replica's state after an entry of the log. Replicas take
+// theirs at the same entries, every half minute: at one entry they are equal.
+type Checkpoint struct {
+	Entry  uint64 `json:"entry"`
+	Digest string `json:"digest"` // SHA-256, in hexadecimal
 }
 
 // Gossip is what members tell each other of one. It is a hint: nothing is decided

@@ -5,15 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"purser/api/admin"
 )
 
 // The dashboard is tested by what a person's browser does with it: Chromium, driven by

@@ -92,20 +92,29 @@ func (r *refused) into(f *form) *form {
 	}
 	f.Open, f.Stale = true, r.fault.status == http.StatusConflict
 	found := false
+	filled(f, r.values)
 	for _, fields := range [...][]field{f.Fields, f.More} {
 		about := aboutField(fields, r.fault.message)
 		for i := range fields {
-			x := &fields[i]
-			if x.Kind != "hidden" {
-				x.Value = r.values.Get(x.Name)
-			}
 			if i == about && !found {
-				x.Wrong, found = r.fault.message, true
+				fields[i].Wrong, found = r.fault.message, true
 			}
 		}
 	}
 	if !found {
 		f.Wrong = r.fault.message
+	}
+	return f
+}
+
+// filled is the form with what was sent.
+func filled(f *form, sent url.Values) *form {
+	for _, fields := range [...][]field{f.Fields, f.More} {
+		for i := range fields {
+			if x := &fields[i]; x.Kind != "hidden" && sent != nil {
+				x.Value = sent.Get(x.Name)
+			}
+		}
 	}
 	return f
 }

@@ -13,7 +13,7 @@ import (
 // functions are what templates call. Those that make markup are parts, in
 // templates/parts, so that what they show is escaped where it stands.
 var functions = template.FuncMap{
-	"money": money, "exact": exact, "count": count, "grouped": grouped, "percent": percent, "share": share, "ratio": ratio,
+	"money": money, "exact": exact, "count": count, "grouped": grouped, "grouped64": grouped64, "percent": percent, "share": share, "ratio": ratio,
 	"latency": latency, "ago": ago, "moment": moment, "stamp": stamp, "duration": duration,
 	"query": withQuery, "dict": dict, "list": func(v ...any) []any { return v }, "join": strings.Join, "words": words,
 	"fillParts": fillParts, "barWidth": barWidth, "sparkPoints": sparkPoints,
@@ -235,3 +235,14 @@ func dict(pairs ...any) (map[string]any, error) {
 
 // words is a stable code as words: "loop_trip" is "loop trip".
 func words(code string) string { return strings.ReplaceAll(code, "_", " ") }
+
+// grouped64 is grouped of a whole number of another type.
+func grouped64(n any) string {
+	switch n := n.(type) {
+	case uint64:
+		return commas(n)
+	case int:
+		return grouped(int64(n))
+	}
+	return fmt.Sprint(n)
+}

@@ -12,7 +12,7 @@ import (
 
 // records streams usage records as lines of JSON.
 func (a *API) records(w http.ResponseWriter, r *http.Request, reach access.Reach) {
-	q, fault := parseUsageQuery(r)
+	q, fault := parseUsageQuery(r.URL.Query())
 	if fault == nil && len(q.Group) > 0 {
 		fault = Invalid("records are not grouped; GET /admin/v1/usage is")
 	}

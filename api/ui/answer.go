@@ -55,3 +55,6 @@ func (a *answer) Write(p []byte) (int, error) {
 	}
 	return a.body.Write(p)
 }
+
+// Flush implements http.Flusher: what was written is in memory already.
+func (a *answer) Flush() {}

@@ -45,11 +45,11 @@ func invalid(message string) error {
 	return &fault{status: http.StatusBadRequest, code: "invalid_request", message: message}
 }
 
-// absent says that the API has no such thing, or not for this reader: a part of a page
-// is left out then.
+// absent says that the API has no such thing, not as this node is set up, or not for this
+// reader: a part of a page is left out then.
 func absent(err error) bool {
 	var f *fault
-	return errors.As(err, &f) && (f.status == http.StatusNotFound || f.status == http.StatusForbidden)
+	return errors.As(err, &f) && (f.status == http.StatusNotFound || f.status == http.StatusForbidden || f.status == http.StatusConflict)
 }
 
 // page serves a page to somebody known; others are shown the login.

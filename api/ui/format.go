@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"purser/api/admin"
 )
 
 // functions are what templates call. Those that make markup are parts, in
@@ -16,8 +18,9 @@ var functions = template.FuncMap{
 	"money": money, "exact": exact, "count": count, "grouped": grouped, "grouped64": grouped64, "percent": percent, "share": share, "ratio": ratio,
 	"latency": latency, "ago": ago, "moment": moment, "stamp": stamp, "duration": duration,
 	"query": withQuery, "dict": dict, "list": func(v ...any) []any { return v }, "join": strings.Join, "words": words,
+	"tokens": func(r admin.UsageRow) int64 { return tokensOf(&r) }, "failures": func(r admin.UsageRow) int64 { return failures(&r) }, "per": per, "millionths": millionths,
 	"fillParts": fillParts, "barWidth": barWidth, "sparkPoints": sparkPoints,
-	"add": func(a, b int) int { return a + b }, "sub": func(a, b int64) int64 { return a - b },
+	"add": func(a, b int) int { return a + b }, "add64": func(a, b int64) int64 { return a + b }, "amount": amount, "change": changeOf,
 }
 
 // nano is nano-dollars in a dollar.
@@ -47,11 +50,15 @@ func money(n int64) string {
 	if rounded >= nano {
 		return sign + "$1.00"
 	}
-	digits := strings.TrimRight(fmt.Sprintf("%09d", rounded), "0")
-	if len(digits) < 2 {
-		digits += "0"
+	digits := fmt.Sprintf("%09d", rounded)
+	keep := 2 // digits behind the point
+	if rounded != abs {
+		keep = 12 - len(strconv.FormatUint(rounded, 10))
 	}
-	return sign + "$0." + digits
+	for keep < len(digits) && strings.Trim(digits[keep:], "0") != "" {
+		keep++
+	}
+	return sign + "$0." + digits[:keep]
 }
 
 // exact is nano-dollars as dollars, to the last digit.
@@ -93,7 +100,10 @@ func count(n int64) string {
 		if unit.name == "k" {
 			scale = 1e3 // four digits are shown as they are
 		}
-		return short(float64(n)/scale) + unit.name
+		if n < 0 {
+			return "−" + short(abs/scale) + unit.name
+		}
+		return short(abs/scale) + unit.name
 	}
 	return grouped(n)
 }
@@ -117,6 +127,27 @@ func share(part, whole int64) float64 {
 	}
 	return float64(part) / float64(whole)
 }
+
+// per is an amount for each of n, rounded to the nearest nano-dollar.
+func per(amount, n int64) int64 {
+	if n == 0 {
+		return 0
+	}
+	return (amount + n/2) / n
+}
+
+// change is how much more or less something is than before.
+type change struct {
+	Up   bool
+	Text string
+}
+
+func changeOf(now, before int64) change {
+	return change{now > before, percent(math.Abs(float64(now-before) / float64(before)))}
+}
+
+// millionths is a number in millionths.
+func millionths(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'g', 6, 64) }
 
 // percent is a ratio as percent, with a digit behind the point below ten.
 func percent(r float64) string {
@@ -177,7 +208,14 @@ func duration(d time.Duration) string {
 }
 
 // ago is how long before now a moment is, as the API writes it, or how long until then.
-func ago(now time.Time, text string) string {
+func ago(now time.Time, at any) string {
+	text, ok := at.(string)
+	if p, is := at.(*string); is && p != nil {
+		text, ok = *p, true
+	}
+	if !ok {
+		return "–"
+	}
 	t, err := time.Parse(time.RFC3339, text)
 	switch d := now.Sub(t); {
 	case err != nil:

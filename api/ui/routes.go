@@ -16,6 +16,11 @@ func (u *UI) routes() []route {
 // readRoutes are the pages that show what was used.
 var readRoutes = []route{
 	{"GET /ui/{$}", overview},
+	{"GET /ui/latest", latestPart},
+	{"GET /ui/explorer", explorer},
+	{"GET /ui/requests", requests},
+	{"GET /ui/requests/{id}", oneRequest},
+	{"GET /ui/download/{path...}", download},
 }
 
 // place is one line of the navigation.

@@ -65,19 +65,32 @@ func (c *Call) RenderAs(status int, page, title string, data any) error {
 	return nil
 }
 
+// Part answers with a part of a page, for a page that is shown already.
+func (c *Call) Part(page, name string, data any) error {
+	v := c.u.view(c.R, "", data)
+	v.Now = c.Now
+	c.u.execute(c.W, c.R, http.StatusOK, page, name, v)
+	return nil
+}
+
 // Active says that a line of the navigation leads to the page, or to one above it.
 func (v *view) Active(p place) bool {
 	return p.Path == v.Path || p.Path != "/ui/" && strings.HasPrefix(v.Path, p.Path+"/")
 }
 
-// render executes a template into memory first, so that a fault in it is a whole page.
+// render answers with a whole page.
 func (u *UI) render(w http.ResponseWriter, r *http.Request, status int, page string, v *view) {
+	u.execute(w, r, status, page, "layout", v)
+}
+
+// execute executes a template into memory first, so that a fault in it is a whole answer.
+func (u *UI) execute(w http.ResponseWriter, r *http.Request, status int, page, name string, v *view) {
 	t, ok := u.pages[page]
 	if !ok {
 		panic("ui: no template is named " + page)
 	}
 	var out bytes.Buffer
-	if err := t.ExecuteTemplate(&out, "layout", v); err != nil {
+	if err := t.ExecuteTemplate(&out, name, v); err != nil {
 		u.Log.ErrorContext(r.Context(), "a page of the dashboard could not be rendered", slog.String("page", page), slog.Any("error", err))
 		http.Error(w, "The page could not be rendered; the node's log says why.", http.StatusInternalServerError)
 		return

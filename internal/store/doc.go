@@ -15,6 +15,8 @@
 //	'p' incarnation(4) account         settled spending of one lease  (usage; a Merge key)
 //	'o' incarnation(4) account         the part of that beyond the holds (usage; a Merge key)
 //	'r' id(16) attempt(1)              usage record; id begins with its time (usage)
+//	'R' length(1) node id(16) attempt(1) copy of another node's usage record (usage)
+//	'g' length(1) node …               rollups of a node's usage records; length 0 for this node's (usage)
 //	'c' key(32)                        cached answer                  (semcache)
 //	'd' placed(8) key(32)              its place in the eviction order (semcache)
 //	's' 'e' tenant(8) scope(32) id(16) question that has a cached answer (semcache/semantic)

@@ -25,6 +25,8 @@ const (
 	PrefixSemantic byte = 's'
 	PrefixPurge    byte = 't'
 	PrefixOutcome  byte = 'u'
+	PrefixRollup   byte = 'g'
+	PrefixCopy     byte = 'R'
 )
 
 // The errors that [Open] wraps.

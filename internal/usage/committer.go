@@ -114,11 +114,6 @@ const (
 	maxAttempt   = 255 // one byte of the key
 )
 
-func appendRecordKey(b []byte, id record.ID, attempt int) []byte {
-	b = append(append(b, store.PrefixRecord), id[:]...)
-	return append(b, byte(attempt))
-}
-
 func appendLeaseKey(b []byte, prefix byte, l lease) []byte {
 	b = binary.BigEndian.AppendUint32(append(b, prefix), l.incarnation)
 	return record.AppendAccount(b, l.account)

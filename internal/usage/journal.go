@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"purser/internal/record"
@@ -60,13 +62,18 @@ type Entry struct {
 
 // Journal makes finished requests durable. [Open] makes one.
 type Journal struct {
-	store *store.Store
+	*Reader // of [Own]
+
 	cfg   Config
-	db    *pebble.DB // for reading
-	bufs  sync.Pool  // *[]byte, for encoding outside of the lock
+	bufs  sync.Pool // *[]byte, for encoding outside of the lock
 	timer *time.Timer
 	work  chan struct{} // capacity 1: the open group wants the committer
 	ended chan struct{} // the committer has
+	marks atomic.Uint64 // the last mark's number: no two of a store share one
+
+	// writes is held for reading while records are written, and for writing while old
+	// ones are dropped: none comes in between unseen.
+	writes sync.RWMutex
 
 	mu      sync.Mutex // guards what follows
 	open    *group     // takes entries
@@ -108,9 +115,10 @@ func Open(s *store.Store, cfg Config) (*Journal, error) {
 		return nil, fmt.Errorf("usage journal: %w", err)
 	}
 	j := &Journal{
-		store: s, cfg: cfg, db: s.DB(),
+		Reader: &Reader{shelf: Own, store: s, db: s.DB()}, cfg: cfg,
 		work: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
+	j.marks.Store(rand.Uint64())
 	j.room = sync.NewCond(&j.mu)
 	j.bufs.New = func() any { b := make([]byte, 0, 1<<10); return &b }
 	j.open = j.newGroup()
@@ -155,7 +163,9 @@ func (j *Journal) Commit(e Entry) Receipt {
 		panic(fmt.Sprintf("usage: record %q, attempt %d, has no place in the journal", e.Record.ID, e.Record.Attempt))
 	}
 	var key [recordKeyLen]byte
-	appendRecordKey(key[:0], id, e.Record.Attempt)
+	key[0] = store.PrefixRecord // see Shelf.recordKey
+	copy(key[1:], id[:])
+	key[recordKeyLen-1] = byte(e.Record.Attempt)
 	buf := j.bufs.Get().(*[]byte)
 	*buf = record.Append((*buf)[:0], e.Record)
 	r := j.add(key[:], *buf, &e)

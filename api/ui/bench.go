@@ -26,8 +26,8 @@ func (c *Call) benchForm(action, submit, model string) (*form, error) {
 		{Name: "key", Label: "Key", Kind: "select", Required: true, Options: keys},
 		{Name: "path", Label: "Route", Required: true, Value: "/v1/chat/completions", Suggest: []string{"/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings"}},
 		{Name: "address", Label: "From address", Hint: "Such as 10.1.2.3"},
-		{Name: "headers", Label: "Headers", Kind: "area", Hint: "One name: value to a line, such as x-purser-customer: acme"},
-		{Name: "body", Label: "Body, as JSON", Kind: "area", Required: true, Value: body},
+		{Name: "body", Label: "Body, as JSON", Kind: "area", Wide: true, Required: true, Value: body},
+		{Name: "headers", Label: "Headers", Kind: "area", Wide: true, Hint: "One name: value to a line, such as x-purser-customer: acme"},
 	}}, nil
 }
 

@@ -144,15 +144,15 @@ func newBudgetForm() *form {
 		{Name: "window", Label: "Window", Kind: "select", Required: true, Value: "month", Options: options("month", "week", "day", "hour", "minute", "total")},
 		{Name: "match", Label: "Covers", Kind: "area", Wide: true, Hint: "One dimension=value to a line, such as team=search; several values by commas. Empty: every request"},
 	}, More: []field{
-		{Name: "each", Label: "One account for each", Suggest: dimensions, Hint: "Dimensions, such as customer: each value gets the limit"},
+		{Name: "each", Label: "One account for each", Suggest: splits, Hint: "Dimensions, such as customer: each value gets the limit"},
 		{Name: "zone", Label: "Time zone", Words: []string{"time"}, Hint: "IANA name, such as Europe/Berlin; UTC if empty"},
 		{Name: "alerts", Label: "Alerts at", Words: []string{"alert"}, Hint: "Percent of the limit, such as 50, 80, 95"},
 		{Name: "soft", Label: "Count, and never refuse", Kind: "check"},
 	}}
 }
 
-// dimensions are those that requests have of themselves or by header.
-var dimensions = []string{"org", "team", "project", "member", "key", "customer", "feature", "agent", "run", "session", "prompt", "model", "provider", "env"}
+// splits are the dimensions that budgets can split by and keys can ask for; tag:<name> is another.
+var splits = []string{"org", "team", "project", "member", "key", "customer", "feature", "agent", "run", "session", "prompt", "model", "provider", "env"}
 
 func showNewBudget(c *Call, wrong *refused) error {
 	if !c.Can("budgets:write") {

@@ -69,7 +69,7 @@ func keyFields(k *admin.Key) []field {
 		{Name: "expires", Label: "Expires", Value: k.Expires, Words: []string{"time"}, Hint: "From now, such as 90d, or a time such as 2027-01-31T00:00:00Z; empty: never"},
 		{Name: "models", Label: "Models", Value: list(k.Models), Words: []string{"model"}, Hint: "Patterns such as gpt-4o*, by commas; empty: all"},
 		{Name: "bound", Label: "Bound to", Kind: "area", Wide: true, Value: strings.Join(bound, "\n"), Words: []string{"dimension"}, Hint: "One dimension=value to a line, such as team=search: its requests are those, whatever their headers say"},
-		{Name: "required", Label: "Requests have to say", Value: list(k.Required), Suggest: dimensions, Hint: "Dimensions, by commas"},
+		{Name: "required", Label: "Requests have to say", Value: list(k.Required), Suggest: splits, Hint: "Dimensions, by commas"},
 		{Name: "scopes", Label: "Scopes", Value: list(k.Scopes), Words: []string{"scope"}, Hint: "inference, embeddings, models:list, usage:self; empty: these"},
 		{Name: "providers", Label: "Providers", Value: list(k.Providers), Hint: "Patterns, by commas; empty: all"},
 		{Name: "upstreams", Label: "Upstreams", Value: list(k.Upstreams), Hint: "Patterns, by commas; empty: all"},

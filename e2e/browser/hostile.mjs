@@ -1,0 +1,24 @@
+// Texts that would be scripts if a page took them for such. They came in by every way that
+// there is, and are shown as the texts that they are.
+import { launch, login, must, shoot, step, tab } from './browser.mjs';
+
+const task = JSON.parse(process.env.PURSER_TASK);
+const browser = await launch(task);
+const { page, context, clean } = await tab(browser, task, { expected: [/status of 4(00|04)/] });
+await context.addInitScript(() => { window.hit = 0; });
+await login(page, task.token);
+
+for (const { path, shows } of task.visits) {
+  await step(path, async () => {
+    await page.goto(path);
+    for (const d of await page.locator('details').all()) await d.evaluate((e) => { e.open = true; });
+    must(await page.evaluate(() => window.hit) === 0, 'a text was run');
+    const made = await page.evaluate(() => document.querySelectorAll('main img, main iframe, main script, main object, main [onerror], main [onclick], main [onload], main a[href^="javascript:" i]').length);
+    must(made === 0, `${made} elements were made of texts`);
+    const text = await page.evaluate(() => document.body.textContent + [...document.querySelectorAll('input, textarea')].map((e) => e.value).join('\n'));
+    for (const s of shows ?? []) must(text.includes(s), `it does not show ${s}`);
+    clean();
+  });
+}
+await shoot(page, task, 'hostile');
+await browser.close();

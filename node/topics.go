@@ -8,5 +8,6 @@ func (n *Node) topics() map[string]peer.Topic {
 	return map[string]peer.Topic{
 		topicCheckpoint: n.checkpointTopic(),
 		topicHeld:       n.heldTopic(),
+		copyTopic:       n.takeCopies,
 	}
 }

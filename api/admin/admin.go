@@ -122,6 +122,7 @@ type Parts struct {
 
 	Credentials Credentials
 	Reports     Reports
+	Live        Live
 	Cluster     Cluster
 
 	Hierarchy Hierarchy

@@ -26,7 +26,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Live: nothingLive{}, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -37,6 +37,20 @@ func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 		t.Fatal(err)
 	}
 	return api
+}
+
+// nothingLive says the filter that it was given, and whose records would be seen.
+type nothingLive struct{}
+
+func (nothingLive) Watch(_ context.Context, q UsageQuery, say func(LiveEvent) error) error {
+	for _, t := range targets {
+		if q.Reach.Covers(ownedBy(t.id)) {
+			if err := say(LiveEvent{Records: []json.RawMessage{json.RawMessage(fmt.Sprintf(`{"id":%q}`, t.id))}}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // noSemcache is a semantic cache that has nothing.

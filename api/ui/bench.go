@@ -43,7 +43,7 @@ func callFrom(v url.Values) (call admin.PolicyCall, err error) {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return call, invalid("headers: " + quoted(line) + " is not name: value")
+			return call, invalid("headers: " + inQuotes(line) + " is not name: value")
 		}
 		call.Headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
 	}

@@ -57,7 +57,8 @@ func (u *UI) page(serve func(*Call) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &Call{W: w, R: r, Q: r.URL.Query(), Now: u.Now(), u: u}
 		err := c.Get("/whoami", nil, &c.Who)
-		if err == nil {
+		known := err == nil
+		if known {
 			c.takeFlash()
 			err = serve(c)
 		}
@@ -66,22 +67,44 @@ func (u *UI) page(serve func(*Call) error) http.Handler {
 		case err == nil:
 		case errors.As(err, &f) && f.status == http.StatusUnauthorized:
 			u.askLogin(w, r, f)
+		case known:
+			f = u.told(r, err)
+			u.render(w, r, f.status, "problem", c.view(f.title(), f))
 		default:
 			u.problem(w, r, err)
 		}
 	})
 }
 
-// problem shows what went wrong and what to do.
+// problem shows what went wrong to anybody.
 func (u *UI) problem(w http.ResponseWriter, r *http.Request, err error) {
-	var f *fault
-	if !errors.As(err, &f) {
-		u.Log.ErrorContext(r.Context(), "a page of the dashboard could not be made", slog.String("path", r.URL.Path), slog.Any("error", err))
-		f = &fault{status: http.StatusInternalServerError, code: "internal", message: "The page could not be made. The node's log says why."}
-	}
-	v := u.view(r, fmt.Sprintf("%d %s", f.status, http.StatusText(f.status)), map[string]any{"Status": f.status, "Code": f.code, "Message": f.message, "Advice": advice(f.status)})
-	u.render(w, r, f.status, "problem", v)
+	f := u.told(r, err)
+	u.render(w, r, f.status, "problem", u.view(r, f.title(), f))
 }
+
+// told is what a reader is told of an error. What is no fault is for the log.
+func (u *UI) told(r *http.Request, err error) *fault {
+	var f *fault
+	if errors.As(err, &f) {
+		return f
+	}
+	u.Log.ErrorContext(r.Context(), "a page of the dashboard could not be made", slog.String("path", r.URL.Path), slog.Any("error", err))
+	return &fault{status: http.StatusInternalServerError, code: "internal", message: "The page could not be made. The node's log says why."}
+}
+
+func (f *fault) title() string { return fmt.Sprintf("%d %s", f.status, http.StatusText(f.status)) }
+
+// Status is the HTTP status, for the page that shows it.
+func (f *fault) Status() int { return f.status }
+
+// Code is the API's, "" for our own.
+func (f *fault) Code() string { return f.code }
+
+// Message says what is wrong.
+func (f *fault) Message() string { return f.message }
+
+// Advice says what a reader can do about it.
+func (f *fault) Advice() string { return advice(f.status) }
 
 // advice says what a reader can do about a status.
 func advice(status int) string {

@@ -92,7 +92,7 @@ func (r *refused) into(f *form) *form {
 	}
 	f.Open, f.Stale = true, r.fault.status == http.StatusConflict
 	found := false
-	filled(f, r.values)
+	refill(f, r.values)
 	for _, fields := range [...][]field{f.Fields, f.More} {
 		about := aboutField(fields, r.fault.message)
 		for i := range fields {
@@ -107,8 +107,8 @@ func (r *refused) into(f *form) *form {
 	return f
 }
 
-// filled is the form with what was sent.
-func filled(f *form, sent url.Values) *form {
+// refill is the form with what was sent.
+func refill(f *form, sent url.Values) *form {
 	for _, fields := range [...][]field{f.Fields, f.More} {
 		for i := range fields {
 			if x := &fields[i]; x.Kind != "hidden" && sent != nil {
@@ -163,7 +163,7 @@ func pairs(what, s string) (map[string]string, error) {
 		}
 		name, value, ok := strings.Cut(line, "=")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, invalid(what + ": " + quoted(line) + " is not dimension=value")
+			return nil, invalid(what + ": " + inQuotes(line) + " is not dimension=value")
 		}
 		if out == nil {
 			out = map[string]string{}
@@ -181,7 +181,7 @@ func number(name, text string) (json.Number, error) {
 	text = strings.TrimPrefix(strings.TrimSpace(text), "$")
 	var n json.Number
 	if err := json.Unmarshal([]byte(text), &n); err != nil || n == "" || strings.HasPrefix(text, `"`) {
-		return "", invalid(name + ": " + quoted(text) + " is not a number, such as 25 or 0.50")
+		return "", invalid(name + ": " + inQuotes(text) + " is not a number, such as 25 or 0.50")
 	}
 	return n, nil
 }
@@ -191,7 +191,7 @@ func wholes(name, text string) (list []int, err error) {
 	for _, s := range textList(text) {
 		n, err := strconv.Atoi(strings.TrimSuffix(s, "%"))
 		if err != nil {
-			return nil, invalid(name + ": " + quoted(s) + " is not a whole number")
+			return nil, invalid(name + ": " + inQuotes(s) + " is not a whole number")
 		}
 		list = append(list, n)
 	}
@@ -222,4 +222,4 @@ func confirm(text string) field {
 	return field{Name: "confirm", Label: text, Kind: "check", Required: true}
 }
 
-func quoted(s string) string { return "“" + s + "”" }
+func inQuotes(s string) string { return "“" + s + "”" }

@@ -24,6 +24,8 @@ type overviewView struct {
 	Levers         []lever
 	Top            []ranking
 	Alerts         []admin.Alert
+	Anomalies      []anomaly
+	Projection     *projection // of this month
 	Nodes          []admin.Member
 	Status         *admin.Status
 	Latest         []*request
@@ -65,7 +67,7 @@ const (
 // overview shows where the money goes at this moment.
 func overview(c *Call) error {
 	var v overviewView
-	for _, ask := range []func(*Call) error{v.spending, v.tops, v.caps, v.alerts, v.nodes, v.latest, v.efficiency} {
+	for _, ask := range []func(*Call) error{v.spending, v.tops, v.caps, v.projected, v.alerts, v.unusual, v.nodes, v.latest, v.efficiency} {
 		if err := ask(c); err != nil && !absent(err) {
 			return err
 		}
@@ -206,6 +208,34 @@ func amount(unit string, n int64) string {
 		return money(n)
 	}
 	return count(n) + " " + unit
+}
+
+// projected says what this month, and the windows of the accounts that are shown, will come to.
+func (v *overviewView) projected(c *Call) error {
+	list, err := c.projections()
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if p.Expected == nil {
+			continue
+		}
+		if p.Budget == "" && p.Window == "month" {
+			v.Projection = &p
+		}
+		for i := range v.Caps {
+			if a := &v.Caps[i]; p.Budget != "" && a.Budget == p.Budget && maps.Equal(a.Split, p.Split) {
+				a.Expected = share(*p.Expected, a.Limit)
+			}
+		}
+	}
+	return nil
+}
+
+// unusual are the newest anomalies.
+func (v *overviewView) unusual(c *Call) (err error) {
+	v.Anomalies, err = c.anomalies(mostRanks)
+	return err
 }
 
 // alerts are the newest.

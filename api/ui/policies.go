@@ -57,7 +57,7 @@ func showPolicies(c *Call, sent url.Values, answer *policies.Answer, wrong *refu
 	if v.Bench, err = c.benchForm("/ui/policies#bench", "Ask the policies", "gpt-4o-mini"); err != nil {
 		return err
 	}
-	v.Bench = wrong.into(filled(v.Bench, sent))
+	v.Bench = wrong.into(refill(v.Bench, sent))
 	return c.RenderAs(wrong.status(), "policies", "Policies", &v)
 }
 

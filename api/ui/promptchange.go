@@ -29,7 +29,7 @@ func createPrompt(c *Call) error {
 	}
 	name := strings.TrimSpace(v.Get("id"))
 	if _, _, _, bad := template.ParseID(name); bad != nil || strings.Contains(name, "@") {
-		err = invalid("id: " + quoted(name) + " is no name of a template: a-z, A-Z, 0-9, “.”, “_”, “-”, “:”")
+		err = invalid("id: " + inQuotes(name) + " is no name of a template: a-z, A-Z, 0-9, “.”, “_”, “-”, “:”")
 	}
 	if err == nil {
 		err = c.putVersion(name, "1", v)

@@ -20,6 +20,8 @@ var readRoutes = []route{
 	{"GET /ui/explorer", explorer},
 	{"GET /ui/requests", requests},
 	{"GET /ui/requests/{id}", oneRequest},
+	{"GET /ui/anomalies", anomaliesPage},
+	{"GET /ui/anomalies/{id}", anomalyPage},
 	{"GET /ui/download/{path...}", download},
 }
 

@@ -120,7 +120,7 @@ func showRoutes(c *Call, sent url.Values, answer *proxy.RouteAnswer, wrong *refu
 	if v.Bench, err = c.benchForm("/ui/routes#bench", "Ask where it would go", model); err != nil {
 		return err
 	}
-	v.Bench = wrong.into(filled(v.Bench, sent))
+	v.Bench = wrong.into(refill(v.Bench, sent))
 	return c.RenderAs(wrong.status(), "routes", "Routes", &v)
 }
 

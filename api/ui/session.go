@@ -77,7 +77,10 @@ func insecure(r *http.Request) bool {
 // setCookie sets a cookie that no script can read and that other sites' pages never
 // send. A lifetime below zero takes it away.
 func setCookie(w http.ResponseWriter, r *http.Request, name, value string, lifetime time.Duration) {
-	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: !insecure(r), SameSite: http.SameSiteStrictMode, MaxAge: max(-1, int(lifetime.Seconds()))}
+	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: !insecure(r), SameSite: http.SameSiteStrictMode, MaxAge: int(lifetime.Seconds())}
+	if lifetime < 0 {
+		c.MaxAge = -1
+	}
 	if c.Secure {
 		c.Name = hostPrefix + name
 	}

@@ -54,6 +54,12 @@ func (c *Call) Render(page, title string, data any) error {
 
 // RenderAs is Render with a status, such as that of a form with wrong input.
 func (c *Call) RenderAs(status int, page, title string, data any) error {
+	c.u.render(c.W, c.R, status, page, c.view(title, data))
+	return nil
+}
+
+// view is one of the reader's.
+func (c *Call) view(title string, data any) *view {
 	v := c.u.view(c.R, title, data)
 	v.Who, v.Flash, v.Now = &c.Who, c.flash, c.Now
 	for _, p := range places {
@@ -61,8 +67,7 @@ func (c *Call) RenderAs(status int, page, title string, data any) error {
 			v.Places = append(v.Places, p)
 		}
 	}
-	c.u.render(c.W, c.R, status, page, v)
-	return nil
+	return v
 }
 
 // Part answers with a part of a page, for a page that is shown already.

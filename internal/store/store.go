@@ -27,6 +27,7 @@ const (
 	PrefixOutcome  byte = 'u'
 	PrefixRollup   byte = 'g'
 	PrefixCopy     byte = 'R'
+	PrefixQueue    byte = 'q'
 )
 
 // The errors that [Open] wraps.
@@ -103,6 +104,8 @@ type Store struct {
 	lock     *pebble.Lock
 	cache    *pebble.Cache
 	identity Identity
+	fs       vfs.FS
+	dir      string
 
 	fatal  func(error)
 	once   sync.Once

@@ -84,13 +84,17 @@ export async function shoot(page, task, name) {
   await page.screenshot({ path: join(task.shots, name + '.png'), fullPage: true, animations: 'disabled' });
 }
 
+// everything that axe has rules for, and what of it depends on colours.
+export const rules = {
+  all: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] },
+  colours: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] },
+};
+
 // violations are what axe finds that is serious or critical. It is evaluated in the
-// page's own context, past the content security policy, which no page of ours could be.
-export async function violations(page) {
+// page's own context, past the content security policy, which no page of ours could do.
+export async function violations(page, runOnly = rules.all) {
   await page.evaluate(axeSource);
-  const found = await page.evaluate(() => window.axe.run(document, {
-    runOnly: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }, resultTypes: ['violations'],
-  }));
+  const found = await page.evaluate((runOnly) => window.axe.run(document, { runOnly, resultTypes: ['violations'] }), runOnly);
   return found.violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
     .map((v) => `${v.id} (${v.impact}): ${v.help}\n` + v.nodes.slice(0, 4).map((n) => `    ${n.target.join(' ')}  ${n.failureSummary.replace(/\s+/g, ' ').slice(0, 240)}`).join('\n'));
 }

@@ -1,6 +1,6 @@
 // Every page, light and dark, wide and on a phone: what axe finds, whether it fits, and a
 // picture of it.
-import { launch, login, must, overflows, shoot, sizes, step, tab, themes, violations } from './browser.mjs';
+import { launch, login, must, overflows, rules, shoot, sizes, step, tab, themes, violations } from './browser.mjs';
 
 const task = JSON.parse(process.env.PURSER_TASK);
 const browser = await launch(task);
@@ -27,7 +27,7 @@ async function look({ page, clean }, name) {
     await page.setViewportSize(sizes[size]);
     for (const theme of themes) {
       await page.emulateMedia({ colorScheme: theme });
-      for (const v of await violations(page)) wrong.push(`${size}, ${theme}: ${v}`);
+      for (const v of await violations(page, theme === themes[0] ? rules.all : rules.colours)) wrong.push(`${size}, ${theme}: ${v}`);
       await shoot(page, task, `${name}-${size}-${theme}`);
     }
     for (const o of await overflows(page)) wrong.push(`${size}: wider than the window: ${o}`);

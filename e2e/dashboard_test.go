@@ -1,146 +1,165 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"purser/api/admin"
 )
 
-// TestDashboard has a browser do what people do with the dashboard: a first hour on an
-// empty node; every page, by those who cannot see it well and on a phone; and names that
-// are scripts.
-func TestDashboard(t *testing.T) {
-	s := newBrowserSuite(t)
-	t.Run("journey", func(t *testing.T) { s.run(t, "journey.mjs", nil) })
-	pages := s.furnish(t)
-	t.Run("pages", func(t *testing.T) { s.run(t, "pages.mjs", map[string]any{"pages": pages}) })
-	visits := s.infest(t)
-	t.Run("hostile", func(t *testing.T) { s.run(t, "hostile.mjs", map[string]any{"visits": visits}) })
-	t.Logf("pictures of the pages are in %s", s.shots)
+// browser is somebody's, with cookies and without script.
+type browser struct {
+	t    *testing.T
+	url  string
+	http *http.Client
 }
 
-// put makes an object; its spec is the API's to refuse.
-func (s *browserSuite) put(t *testing.T, kind, id string, spec any) {
-	t.Helper()
-	text, ok := spec.(string)
-	if !ok {
-		b, err := json.Marshal(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text = string(b)
-	}
-	if _, err := s.admin.PutObject(context.Background(), kind, id, nil, json.RawMessage(text)); err != nil {
-		t.Fatalf("%s %s: %v", kind, id, err)
-	}
-}
-
-// furnish fills the node with what a company has in it, and returns the pages about it.
-func (s *browserSuite) furnish(t *testing.T) []string {
-	t.Helper()
-	s.put(t, "orgs", "acme", `{}`)
-	s.put(t, "teams", "search", `{"org":"acme"}`)
-	s.put(t, "policies", "trial", `{"description":"what trial keys may do","rules":[{"id":"dear","outcome":"deny","when":{"over":{"cost_usd":0.25}},"message":"ask for a smaller answer"},{"id":"short","outcome":"rewrite","set":{"max_output_tokens":1024,"n":1}}]}`)
-	s.put(t, "policies", "no-previews", `{"mode":"shadow","match":{"env":["prod"]},"rules":[{"id":"preview","outcome":"deny","when":{"cel":"model.contains(\"preview\")"}}]}`)
-	s.put(t, "routes", "smart", `{"strategy":"weighted","sticky":"session","baseline":"gpt-4o-mini","candidates":[{"model":"gpt-4o-mini","weight":80},{"model":"gpt-4.1-nano","weight":20}]}`)
-	s.put(t, "routes", "fast", `{"model":"gpt-4o-mini"}`)
-	for id, limit := range map[string]string{"company": "250", "per-customer": "0.01"} {
-		b := usd(id, limit)
-		b.Window, b.Alerts = "day", []int{50, 80, 95}
-		if id == "per-customer" {
-			b.Each, b.Breaker = []string{"customer"}, &admin.BreakerRule{RateTimes: 20, CoolDown: "10m", Probes: 2}
-		}
-		s.budget(b)
-	}
-	s.budget(admin.Budget{ID: "agents", Unit: "tokens", Limit: "200000", Window: "hour", Match: map[string][]string{"agent": {"researcher", "coder"}}})
-	key := s.key(admin.NewKey{Name: "storefront", Bound: map[string]string{"team": "search"}, KeyRights: admin.KeyRights{Owner: "team:search"}, Budgets: []admin.KeyBudget{{Limit: "5", Window: "day"}}})
-	s.eventually("the key serves", func() error { return s.sent(s.ask(key.Secret, body("smart", "hello"))) })
-	id := ""
-	for i := range 60 {
-		_, _, header := s.ask(key.Secret, body([]string{"smart", "gpt-4o-mini", "fast"}[i%3], fmt.Sprint("question ", i)),
-			"x-purser-customer", []string{"umbrella", "initech", "hooli"}[i%7%3], "x-purser-agent", []string{"researcher", "coder"}[i%2], "x-purser-feature", []string{"chat", "summaries"}[i%2],
-			"x-purser-run", fmt.Sprint("run-", i/12), "x-purser-session", fmt.Sprint("session-", i/12), "x-purser-step", []string{"plan", "search", "write"}[i%3], "x-purser-tag-experiment", "b", "User-Agent", "storefront/2.1")
-		id = header.Get("x-purser-request-id")
-	}
-	for i := range 6 {
-		s.ask(key.Secret, fmt.Sprintf(`{"purser_template":{"id":"support@%d","variables":{"question":"why %d"}},"messages":[],"max_tokens":40}`, i%2+1, i))
-	}
-	return []string{
-		"/ui/", "/ui/explorer?by=customer,model", "/ui/requests", "/ui/requests/" + id, "/ui/runs/run-4", "/ui/economics",
-		"/ui/budgets", "/ui/budgets?new", "/ui/budgets/company", "/ui/budgets/per-customer", "/ui/keys", "/ui/keys?new", "/ui/keys/" + key.ID,
-		"/ui/policies", "/ui/policies?new", "/ui/policies/trial", "/ui/routes", "/ui/routes/smart", "/ui/prompts", "/ui/prompts/support", "/ui/cluster", "/ui/webhooks", "/ui/audit",
-	}
-}
-
-func body(model, text string) string {
-	b, err := json.Marshal(map[string]any{"model": model, "max_tokens": 40, "messages": []map[string]string{{"role": "user", "content": text}}})
+func (r *rig) browser() *browser {
+	r.t.Helper()
+	jar, err := cookiejar.New(nil)
 	if err != nil {
-		panic(err)
+		r.t.Fatal(err)
 	}
-	return string(b)
+	return &browser{r.t, r.url, &http.Client{Jar: jar, Timeout: patience}}
 }
 
-// sent says whether a request was answered well.
-func (*browserSuite) sent(status int, answer string, _ http.Header) error {
-	if status != http.StatusOK {
-		return fmt.Errorf("%d %.300s", status, answer)
+// get is a page, after whatever it leads to.
+func (b *browser) get(path string) (int, string) {
+	b.t.Helper()
+	res, err := b.http.Get(b.url + path)
+	if err != nil {
+		b.t.Fatal(err)
 	}
-	return nil
+	return b.read(res)
 }
 
-// payload is what a name would be that hopes to be run.
-const payload = `"><img src=x onerror="window.hit=1;alert(1)"><script>window.hit=1</script>'-alert(1)-'{{7*7}}</textarea></title>`
-
-// visit is a page, and what of the hostile texts it has to show.
-type visit struct {
-	Path  string   `json:"path"`
-	Shows []string `json:"shows,omitempty"`
+// post sends a form of a page.
+func (b *browser) post(path string, form url.Values) (int, string) {
+	b.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, b.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", b.url)
+	res, err := b.http.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.read(res)
 }
 
-// infest puts the payload in wherever a client or an operator may write, and returns the
-// pages that show it.
-func (s *browserSuite) infest(t *testing.T) []visit {
-	t.Helper()
+func (b *browser) read(res *http.Response) (int, string) {
+	b.t.Helper()
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if csp := res.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
+		b.t.Errorf("%s has the content security policy %q", res.Request.URL.Path, csp)
+	}
+	return res.StatusCode, string(body)
+}
+
+func (b *browser) login(token string) {
+	b.t.Helper()
+	if status, body := b.post("/ui/login", url.Values{"token": {token}, "to": {"/ui/"}}); status != http.StatusOK || !strings.Contains(body, "<h1>Overview</h1>") {
+		b.t.Fatalf("logging in: %d %s", status, body)
+	}
+}
+
+// TestTheDashboardShowsWhatItsReaderMaySee: an owner sees every request, a member those of
+// their own, each of them what names there are as text, and requests within two seconds.
+func TestTheDashboardShowsWhatItsReaderMaySee(t *testing.T) {
+	r := newRig(t, rigOptions{})
 	ctx := context.Background()
-	key := s.key(admin.NewKey{Name: payload, Bound: map[string]string{"tag:note": payload}, KeyRights: admin.KeyRights{Description: payload}})
-	b := usd("infested", "5")
-	b.Each, b.Match = []string{"customer"}, map[string][]string{"agent": {payload}}
-	s.budget(b)
-	named := []string{"x-purser-customer", payload, "x-purser-agent", payload, "x-purser-feature", payload, "x-purser-run", payload, "x-purser-session", payload, "x-purser-step", payload, "x-purser-parent", payload, "User-Agent", payload}
-	id := ""
-	s.eventually("the key serves", func() error {
-		status, answer, header := s.ask(key.Secret, body("gpt-4o-mini", payload), named...)
-		id = header.Get("x-purser-request-id")
-		return s.sent(status, answer, header)
-	})
-	s.ask(key.Secret, body(payload, "hello"), named...) // there is no such model
-	split := map[string]string{"customer": payload}
-	if _, err := s.admin.TripBudget(ctx, "infested", admin.BreakerChange{Reason: payload, Split: split}); err != nil {
+	const evil = `<script>alert(1)</script>`
+	ann := r.key(admin.NewKey{Name: "ann", Bound: map[string]string{"member": "ann"}})
+	bob := r.key(admin.NewKey{Name: "bob", Bound: map[string]string{"member": "bob"}})
+	member, err := r.admin.CreateAdminToken(ctx, admin.NewAdminToken{Name: "ann", Role: "member", Member: "ann"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.admin.PutRaise(ctx, "infested", admin.Raise{ID: "r", By: "1", Until: "2099-01-01T00:00:00Z", Reason: payload, Split: split}); err != nil {
+	r.budget(usd("everything", "10"))
+	ids := map[string]string{}
+	for name, key := range map[string]string{"ann": ann.Secret, "bob": bob.Secret} {
+		status, body, header := r.ask(key, fmt.Sprintf(`{"model":"gpt-4o-mini","messages":[{"role":"user","content":"I am %s"}]}`, name),
+			"x-purser-customer", name+"s-"+evil, "x-purser-tag-job", evil, "User-Agent", evil)
+		if status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+		ids[name] = header.Get("x-purser-request-id")
+	}
+
+	owner, reader := r.browser(), r.browser()
+	owner.login(adminToken)
+	reader.login(member.Secret)
+	for _, path := range []string{"/ui/", "/ui/explorer?by=customer", "/ui/explorer?by=customer&metric=p50", "/ui/requests", "/ui/latest", "/ui/download/usage/records"} {
+		status, all := owner.get(path)
+		if status != http.StatusOK || !strings.Contains(all, "anns-") || !strings.Contains(all, "bobs-") {
+			t.Errorf("an owner is not shown both at %s: %d %s", path, status, all)
+		}
+		status, own := reader.get(path)
+		if status != http.StatusOK || !strings.Contains(own, "anns-") || strings.Contains(own, "bobs-") {
+			t.Errorf("a member is not shown their own at %s: %d %s", path, status, own)
+		}
+		if !strings.HasPrefix(path, "/ui/download/") && strings.Contains(all, evil) {
+			t.Errorf("%s has a name as markup", path)
+		}
+	}
+	status, page := owner.get("/ui/requests/" + ids["bob"])
+	for _, says := range []string{"The upstream answered in full.", "everything", "&lt;script&gt;alert(1)&lt;/script&gt;", ids["bob"]} {
+		if status != http.StatusOK || !strings.Contains(page, says) || strings.Contains(page, evil) {
+			t.Errorf("a request's page: %d, without %q:\n%s", status, says, page)
+		}
+	}
+	if status, _ := reader.get("/ui/requests/" + ids["bob"]); status != http.StatusNotFound {
+		t.Errorf("a member is shown another's request: %d", status)
+	}
+	if status, body := owner.get("/ui/download/usage?group=customer&format=csv"); status != http.StatusOK || !strings.HasPrefix(body, "customer,") {
+		t.Errorf("CSV: %d %s", status, body)
+	}
+
+	// Live: within two seconds, and a stopping node does not wait for who watches.
+	res, err := reader.http.Get(r.url + "/ui/live")
+	if err != nil {
 		t.Fatal(err)
 	}
-	s.ask(key.Secret, body("gpt-4o-mini", "refused"), named...)
-	s.put(t, "policies", "infested", map[string]any{"mode": "shadow", "description": payload, "match": map[string]any{"customer": []string{payload}}, "rules": []map[string]any{{"id": "r", "outcome": "deny", "message": payload, "when": map[string]any{"models": []string{payload}}}}})
-	s.put(t, "routes", "infested", map[string]any{"candidates": []map[string]any{{"model": payload}, {"model": "gpt-4o-mini"}}})
-	s.put(t, "templates", "infested@1", map[string]any{"description": payload, "system": strings.ReplaceAll(payload, "{{7*7}}", "")})
-	s.put(t, "templates", "infested@2", map[string]any{"description": payload, "system": "none"})
-	s.put(t, "prompts", "infested", map[string]any{"description": payload, "environments": map[string]int{"production": 1}, "match": map[string]any{"customer": []string{payload}}})
-	in := url.QueryEscape(payload)
-	all := []string{payload}
-	return []visit{
-		{"/ui/", nil}, {"/ui/explorer?by=customer", all}, {"/ui/explorer?by=agent,feature", all}, {"/ui/explorer?by=tag:note", all}, {"/ui/explorer?by=run", all}, {"/ui/explorer?by=model", all},
-		{"/ui/explorer?filter=customer:" + in, all}, {"/ui/explorer?by=" + in, nil}, {"/ui/requests", all}, {"/ui/requests/" + id, all}, {"/ui/runs/" + url.PathEscape(payload), all},
-		{"/ui/budgets", all}, {"/ui/budgets?find=" + in, all}, {"/ui/budgets/infested", all}, {"/ui/budgets/infested?find=" + in, all}, {"/ui/budgets/" + url.PathEscape(payload), nil},
-		{"/ui/keys", all}, {"/ui/keys/" + key.ID, all}, {"/ui/policies", all}, {"/ui/policies/infested", all}, {"/ui/routes", all}, {"/ui/routes/infested", all},
-		{"/ui/prompts", all}, {"/ui/prompts/infested", all}, {"/ui/prompts/infested?version=" + in, all}, {"/ui/audit", nil}, {"/ui/audit?actor=" + in, all}, {"/ui/audit?from=" + in, all}, {"/ui/cluster", nil}, {"/ui/webhooks", nil},
-		{"/ui/login?to=" + in, nil}, {"/ui/" + url.PathEscape(payload), nil},
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	next := func() string {
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				return data
+			}
+		}
+		t.Fatalf("the live stream ended: %v", lines.Err())
+		return ""
 	}
+	if first := next(); !strings.Contains(first, `"requests":"1"`) {
+		t.Errorf("a member's live values are %s", first)
+	}
+	asked := time.Now()
+	r.ask(bob.Secret, `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"bob again"}]}`)
+	r.ask(ann.Secret, `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"ann again"}]}`)
+	second := next()
+	if took := time.Since(asked); !strings.Contains(second, `"requests":"2"`) || took > 2*time.Second {
+		t.Errorf("after %v they are %s", took, second)
+	}
+	if status, _ := reader.post("/ui/logout", url.Values{}); status != http.StatusOK {
+		t.Errorf("logging out: %d", status)
+	}
+	if status, _ := reader.get("/ui/explorer"); status != http.StatusUnauthorized {
+		t.Errorf("after logging out: %d", status)
+	}
+	r.stopNode()
 }

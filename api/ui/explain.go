@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"time"
 )
 
 // outcomes say how a request ended.
@@ -116,7 +117,7 @@ func (v *requestView) time() {
 	at := int64(0)
 	put := func(name, class string, until int64) {
 		until = min(max(until, at), total)
-		if until > at {
+		if until-at >= int64(time.Microsecond) {
 			v.Steps = append(v.Steps, step{name, class, units(share(at, total)), units(max(share(until-at, total), 0.004)), until - at})
 		}
 		at = until

@@ -34,7 +34,7 @@ func TestNumbersForPeople(t *testing.T) {
 			t.Errorf("%v is %s, want %s", r, got, want)
 		}
 	}
-	for ns, want := range map[int64]string{0: "–", 900: "0 µs", 250_000: "250 µs", 12_000_000: "12 ms", 1_234_000_000: "1.23 s", 90_000_000_000: "1m 30s", int64(26 * time.Hour): "1d 2h"} {
+	for ns, want := range map[int64]string{0: "–", 900: "0 µs", 250_000: "250 µs", 12_000_000: "12 ms", 2_440_000: "2.4 ms", 1_234_000_000: "1.23 s", 90_000_000_000: "1m 30s", int64(26 * time.Hour): "1d 2h"} {
 		if got := latency(ns); got != want {
 			t.Errorf("%d is %s, want %s", ns, got, want)
 		}

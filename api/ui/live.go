@@ -1,16 +1,19 @@
 package ui
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 )
 
 const (
-	// maxStreams bounds live streams, each of which asks the API once a second.
+	// maxStreams bounds live streams.
 	maxStreams = 128
-	// liveEvery is how often a stream looks for what changed.
+	// liveEvery is the least time between two looks at what changed.
 	liveEvery = time.Second
 	// liveTime is how long one stream lasts; browsers then begin another.
 	liveTime = 10 * time.Minute
@@ -19,27 +22,31 @@ const (
 	aliveEvery = 15 * time.Second
 )
 
-// live sends what the pages show of this moment, as server-sent events, at most one a
-// second and only when something changed.
+// live sends what the pages show of this moment, as server-sent events (WHATWG HTML,
+// section 9.2): at most one a second, and only when requests have ended that the reader may see.
 func (u *UI) live(w http.ResponseWriter, r *http.Request) {
 	select {
 	case u.streams <- struct{}{}:
 		defer func() { <-u.streams }()
 	default:
-		http.Error(w, "too many live streams", http.StatusServiceUnavailable)
+		http.Error(w, "There are too many live streams.", http.StatusServiceUnavailable)
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), liveTime)
+	r = r.WithContext(ctx)
 	now, err := u.pulse(r)
 	if err != nil {
-		http.Error(w, "no live values for this reader", http.StatusForbidden)
+		cancel()
+		http.Error(w, "There are no live values for this reader.", http.StatusForbidden)
 		return
 	}
+	watch := u.watch(r)
+	defer func() { cancel(); <-watch.over }()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	out := http.NewResponseController(w)
-	tick, end := time.NewTicker(liveEvery), time.NewTimer(liveTime)
+	tick := time.NewTicker(liveEvery)
 	defer tick.Stop()
-	defer end.Stop()
 	before, said := "", time.Time{}
 	for {
 		text := ""
@@ -59,20 +66,73 @@ func (u *UI) live(w http.ResponseWriter, r *http.Request) {
 			before, said = now, u.Now()
 		}
 		select {
-		case <-r.Context().Done():
+		case <-ctx.Done():
 			return
-		case <-end.C:
-			return
+		case <-watch.over:
+			return // and the browser begins again, if it may
 		case <-tick.C:
 		}
 		if u.Ending() {
 			return
 		}
-		if now, err = u.pulse(r); err != nil {
-			return // the session may have ended; the next stream says so
+		select {
+		case <-watch.news:
+			if now, err = u.pulse(r); err != nil {
+				return // the session may have ended; the next stream says so
+			}
+		default:
 		}
 	}
 }
+
+// watch listens to the API's live records, on a goroutine of its own that ends with the
+// request's context; then over is closed.
+func (u *UI) watch(r *http.Request) *tap {
+	t := &tap{header: http.Header{}, news: make(chan struct{}, 1), over: make(chan struct{}), ctx: r.Context()}
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "/admin/v1/usage/live", http.NoBody)
+	if err != nil {
+		panic(err) // the address is a constant
+	}
+	u.lend(req, r)
+	go func() {
+		defer close(t.over)
+		defer func() {
+			if v := recover(); v != nil && v != http.ErrAbortHandler {
+				u.Log.Error("live values of the dashboard were broken off", slog.Any("panic", v))
+			}
+		}()
+		u.API.ServeHTTP(t, req)
+	}()
+	return t
+}
+
+// tap takes the events of live records, and keeps of them that there were any.
+type tap struct {
+	ctx    context.Context
+	header http.Header
+	news   chan struct{} // has room for one: there is news, however much
+	over   chan struct{}
+}
+
+// Header implements http.ResponseWriter.
+func (t *tap) Header() http.Header { return t.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (t *tap) WriteHeader(int) {}
+
+// Write implements http.ResponseWriter.
+func (t *tap) Write(p []byte) (int, error) {
+	if !bytes.Contains(p, []byte(`"records":[]`)) {
+		select {
+		case t.news <- struct{}{}:
+		default:
+		}
+	}
+	return len(p), t.ctx.Err()
+}
+
+// Flush implements http.Flusher.
+func (t *tap) Flush() {}
 
 // pulse is what was spent and asked today, as JSON: texts by the names of the places
 // that show them, and a mark that changes with them.

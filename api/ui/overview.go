@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"purser/api/admin"
@@ -174,7 +175,7 @@ func (v *overviewView) caps(c *Call) error {
 			v.Caps = append(v.Caps, capacityOf(a))
 		}
 	}
-	slices.SortStableFunc(v.Caps, func(a, b capacity) int { return cmp.Compare(b.Used+b.Held, a.Used+a.Held) })
+	slices.SortStableFunc(v.Caps, func(a, b capacity) int { return cmp.Or(cmp.Compare(b.Used, a.Used), cmp.Compare(b.Held, a.Held)) })
 	if len(v.Caps) > mostCaps {
 		v.MoreCaps, v.Caps = len(v.Caps)-mostCaps, v.Caps[:mostCaps]
 	}
@@ -207,7 +208,7 @@ func amount(unit string, n int64) string {
 	if unit == "usd" {
 		return money(n)
 	}
-	return count(n) + " " + unit
+	return strings.TrimSpace(count(n) + " " + unit)
 }
 
 // projected says what this month, and the windows of the accounts that are shown, will come to.

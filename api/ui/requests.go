@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"purser/api/admin"
 	"purser/internal/record"
 )
 
@@ -109,6 +110,8 @@ type charge struct {
 	Start  int64    `json:"window_start_ns"`
 	Held   int64    `json:"held"`
 	Spent  int64    `json:"spent"`
+
+	Unit string `json:"-"` // of the budget, where the reader may know it
 }
 
 // Saved is what all levers saved.
@@ -273,8 +276,25 @@ func oneRequest(c *Call) error {
 	if v.request == nil {
 		return notFound("No request has this id, or it is not yours to see. Its record may have been dropped after the time that usage is kept.")
 	}
+	if err := v.units(c); err != nil {
+		return err
+	}
 	v.explain()
 	return c.Render("request", "Request "+v.ID, &v)
+}
+
+// units finds the units of the budgets that were charged.
+func (v *requestView) units(c *Call) error {
+	const most = 32 // budgets of one request
+	for i := range v.Charges[:min(len(v.Charges), most)] {
+		var b admin.BudgetDetail
+		err := c.Get("/budgets/"+url.PathEscape(v.Charges[i].Budget), url.Values{"stale": {"ok"}}, &b)
+		if err != nil && !absent(err) {
+			return err
+		}
+		v.Charges[i].Unit = b.Unit
+	}
+	return nil
 }
 
 // runLink is where the run of a request is shown.

@@ -121,6 +121,7 @@ type api struct {
 	mu      sync.Mutex
 	asked   []*http.Request
 	answers map[string]any
+	live    http.HandlerFunc
 }
 
 // ServeHTTP implements http.Handler.
@@ -152,12 +153,16 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(http.StatusUnauthorized, "unauthorized", "this is no admin token of this cluster")
 		return
 	}
+	a.mu.Lock()
 	answer, ok := a.answers[path]
+	a.mu.Unlock()
 	switch {
 	case path == "/whoami":
 		say(http.StatusOK, who)
 	case token == memberToken && !strings.HasPrefix(path, "/usage"):
 		fail(http.StatusForbidden, "forbidden", "the role member does not include this")
+	case path == "/usage/live" && a.live != nil:
+		a.live(w, r)
 	case path == "/usage/records":
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		one := full[request]()

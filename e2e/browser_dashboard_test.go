@@ -21,7 +21,7 @@ func TestDashboardInABrowser(t *testing.T) {
 	pages := s.furnish(t)
 	t.Run("pages", func(t *testing.T) { s.run(t, "pages.mjs", map[string]any{"pages": pages}) })
 	visits := s.infest(t)
-	t.Run("hostile", func(t *testing.T) { s.run(t, "hostile.mjs", map[string]any{"visits": visits}) })
+	t.Run("hostile", func(t *testing.T) { s.run(t, "hostile.mjs", map[string]any{"visits": visits, "payload": payload}) })
 	t.Logf("pictures of the pages are in %s", s.shots)
 }
 

@@ -14,10 +14,11 @@ var webhookKind = kind{plural: "webhooks", one: "webhook",
 
 // webhookRow is a webhook in the list.
 type webhookRow struct {
-	ID, Path string
-	URL      string   `json:"url"`
-	Events   []string `json:"events"`
-	Test     *form
+	ID     string   `json:"-"`
+	Path   string   `json:"-"`
+	URL    string   `json:"url"`
+	Events []string `json:"events"`
+	Test   *form    `json:"-"`
 }
 
 type alertsView struct {

@@ -55,10 +55,38 @@ func (c *Call) object(k kind, id string, wrong *refused) (*object, error) {
 	return o, nil
 }
 
+// indented is a spec for people, who read "<" and "&" where JSON made for HTML has an
+// escape.
 func indented(spec json.RawMessage) string {
 	var b bytes.Buffer
 	if err := json.Indent(&b, spec, "", "  "); err != nil {
 		return string(spec)
+	}
+	return unescaped(b.String())
+}
+
+// unescaped is JSON with the characters that Go escapes for HTML's sake as they are.
+func unescaped(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' || i+1 == len(text) {
+			b.WriteByte(text[i])
+			continue
+		}
+		rest := text[i:]
+		switch {
+		case strings.HasPrefix(rest, `\u003c`):
+			b.WriteByte('<')
+		case strings.HasPrefix(rest, `\u003e`):
+			b.WriteByte('>')
+		case strings.HasPrefix(rest, `\u0026`):
+			b.WriteByte('&')
+		default:
+			b.WriteString(rest[:2])
+			i++
+			continue
+		}
+		i += len(`\u003c`) - 1
 	}
 	return b.String()
 }

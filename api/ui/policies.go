@@ -124,7 +124,7 @@ func compact(x any) string {
 	if err != nil || string(b) == "null" {
 		return ""
 	}
-	return string(b)
+	return unescaped(string(b))
 }
 
 func changePolicy(c *Call) error { return changing(c, policyKind, showPolicy) }

@@ -43,9 +43,9 @@ type routeCandidate struct {
 	MaxInput int64    `json:"max_input_tokens"`
 	Lacks    []string `json:"lacks"`
 
-	Share  float64         // of a weighted route
-	Canary bool            // of the route's learner
-	Used   *admin.UsageRow // as the served model of the route's requests; nil where unknown
+	Share  float64         `json:"-"` // of a weighted route
+	Canary bool            `json:"-"` // of the route's learner
+	Used   *admin.UsageRow `json:"-"` // as the served model of the route's requests; nil where unknown
 }
 
 // Name is the candidate's id within its route.

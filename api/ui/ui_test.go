@@ -20,7 +20,7 @@ func shown(t *testing.T, w *world) []string {
 		if !ok || strings.Contains(path, "{path...}") {
 			continue
 		}
-		path = strings.NewReplacer("{$}", "", "/requests/{id}", "/requests/"+requestID, "{id}", "x", "{run}", "x").Replace(path)
+		path = strings.NewReplacer("{$}", "", "/requests/{id}", "/requests/"+requestID, "{id}", "x", "{run}", "x", "{name}", "x").Replace(path)
 		list = append(list, path)
 	}
 	return list

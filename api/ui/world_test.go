@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -26,6 +27,7 @@ const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>{{.}}` 
 const (
 	ownerToken  = "owner-token-0123456789abcdef0123456789"
 	memberToken = "member-token-0123456789abcdef012345678"
+	readerToken = "reader-token-0123456789abcdef012345678" // reads everything and writes nothing
 )
 
 var (
@@ -103,7 +105,7 @@ func answers() map[string]any {
 			report.Rows[i].Group[n] = hostile
 		}
 	}
-	return map[string]any{
+	list := map[string]any{
 		"/usage":   report,
 		"/budgets": struct{ Budgets []admin.BudgetDetail }{full[[]admin.BudgetDetail]()},
 		"/alerts":  struct{ Alerts []admin.Alert }{full[[]admin.Alert]()},
@@ -114,6 +116,8 @@ func answers() map[string]any {
 		"/anomalies/x": full[anomaly](),
 		"/forecasts":   struct{ Forecasts []projection }{full[[]projection]()},
 	}
+	maps.Copy(list, controlAnswers())
+	return list
 }
 
 // api is a double of the admin API: it knows two tokens, and remembers what it was asked.
@@ -121,6 +125,8 @@ type api struct {
 	mu      sync.Mutex
 	asked   []*http.Request
 	answers map[string]any
+	refuses *admin.Problem // every change, with refusal as status
+	refusal int
 	live    http.HandlerFunc
 }
 
@@ -147,6 +153,12 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for _, p := range access.Permissions() {
 			who.Permissions[string(p)] = admin.WhoamiReach{All: true}
 		}
+	case readerToken:
+		for _, p := range access.Permissions() {
+			if strings.HasSuffix(string(p), ":read") {
+				who.Permissions[string(p)] = admin.WhoamiReach{All: true}
+			}
+		}
 	case memberToken:
 		who.Permissions["usage:read"] = admin.WhoamiReach{Members: []string{"ann"}}
 	default:
@@ -159,6 +171,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/whoami":
 		say(http.StatusOK, who)
+	case a.refuses != nil && r.Method != http.MethodGet:
+		say(a.refusal, a.refuses)
+	case r.Method != http.MethodGet && !ok:
+		say(http.StatusOK, struct{}{})
 	case token == memberToken && !strings.HasPrefix(path, "/usage"):
 		fail(http.StatusForbidden, "forbidden", "the role member does not include this")
 	case path == "/usage/live" && a.live != nil:

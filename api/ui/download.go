@@ -9,9 +9,9 @@ import (
 // export is a file that a page offers.
 type export struct{ Name, Link, What string }
 
-// downloads are the answers of the API that can be had as files.
+// mayDownload says which answers of the API can be had as files.
 func mayDownload(path string) bool {
-	return path == "usage" || path == "usage/records" || strings.HasPrefix(path, "export/") && !strings.Contains(path[len("export/"):], "/")
+	return path == "usage" || path == "usage/records" || path == "economics/units" || strings.HasPrefix(path, "export/") && !strings.Contains(path[len("export/"):], "/")
 }
 
 // exports are the files about a selection.

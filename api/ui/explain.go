@@ -28,6 +28,15 @@ var bounds = map[string]string{
 	"bytes": "the bytes of the prompt", "vocabulary": "a bound by the tokenizer's vocabulary", "exact": "an exact count of the prompt", "window": "the model's context window", "counted": "the provider's own count, with a margin",
 }
 
+// classes say what each class of waste is.
+var classes = map[string]string{
+	"retry_loop": "An agent went in a circle, or sent the same call again and again in one run.", "failed": "It was billed, and nobody got an answer.",
+	"exact_repeat": "It had been asked and answered before.", "near_repeat": "The same had been asked in other words.",
+	"unused_output":    "The answer was made and not delivered, or was cut at its cap and asked for again.",
+	"uncached_context": "The prompt's beginning could have been read from the provider's cache.", "oversized_context": "The input is far beyond what its peers need, or compression takes a part of it out.",
+	"stronger_model": "A cheaper model does the task as well, by the outcomes that were reported.", "no_outcome": "The run has no outcome, among runs that have one.",
+}
+
 // step is one part of the time of a request.
 type step struct {
 	Name, Class string

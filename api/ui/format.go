@@ -20,7 +20,7 @@ var functions = template.FuncMap{
 	"query": withQuery, "dict": dict, "list": func(v ...any) []any { return v }, "join": strings.Join, "words": words,
 	"tokens": func(r admin.UsageRow) int64 { return tokensOf(&r) }, "failures": func(r admin.UsageRow) int64 { return failures(&r) }, "per": per, "millionths": millionths,
 	"fillParts": fillParts, "barWidth": barWidth, "sparkPoints": sparkPoints,
-	"add": func(a, b int) int { return a + b }, "add64": func(a, b int64) int64 { return a + b }, "amount": amount, "change": changeOf,
+	"add": func(a, b int) int { return a + b }, "add64": func(a, b int64) int64 { return a + b }, "amount": amount, "decimal": decimal, "wasteful": func(class string) string { return classes[class] }, "change": changeOf,
 }
 
 // nano is nano-dollars in a dollar.
@@ -144,6 +144,17 @@ type change struct {
 
 func changeOf(now, before int64) change {
 	return change{now > before, percent(math.Abs(float64(now-before) / float64(before)))}
+}
+
+// decimal is a number that may not be known.
+func decimal(f *float64) string {
+	if f == nil {
+		return "–"
+	}
+	if *f == math.Trunc(*f) && math.Abs(*f) < 1e9 {
+		return grouped(int64(*f))
+	}
+	return short(*f)
 }
 
 // millionths is a number in millionths.

@@ -30,7 +30,6 @@ type overviewView struct {
 	Nodes          []admin.Member
 	Status         *admin.Status
 	Latest         []*request
-	Efficiency     *efficiencyView
 	Budgets, Usage bool // that the reader may ask about them
 }
 
@@ -68,7 +67,7 @@ const (
 // overview shows where the money goes at this moment.
 func overview(c *Call) error {
 	var v overviewView
-	for _, ask := range []func(*Call) error{v.spending, v.tops, v.caps, v.projected, v.alerts, v.unusual, v.nodes, v.latest, v.efficiency} {
+	for _, ask := range []func(*Call) error{v.spending, v.tops, v.caps, v.projected, v.alerts, v.unusual, v.nodes, v.latest} {
 		if err := ask(c); err != nil && !absent(err) {
 			return err
 		}

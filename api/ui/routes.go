@@ -22,6 +22,10 @@ var readRoutes = []route{
 	{"GET /ui/requests/{id}", oneRequest},
 	{"GET /ui/anomalies", anomaliesPage},
 	{"GET /ui/anomalies/{id}", anomalyPage},
+	{"GET /ui/requests/{id}/verdict", verdictPart},
+	{"GET /ui/runs/{run}", run},
+	{"GET /ui/economics", economics},
+	{"GET /ui/score", scorePart},
 	{"GET /ui/download/{path...}", download},
 }
 

@@ -112,9 +112,11 @@ func answers() map[string]any {
 		"/cluster": full[admin.Members](),
 		"/status":  full[admin.Status](),
 
-		"/anomalies":   struct{ Anomalies []anomaly }{full[[]anomaly]()},
-		"/anomalies/x": full[anomaly](),
-		"/forecasts":   struct{ Forecasts []projection }{full[[]projection]()},
+		"/anomalies":            struct{ Anomalies []anomaly }{full[[]anomaly]()},
+		"/anomalies/x":          full[anomaly](),
+		"/economics/efficiency": full[efficiency](),
+		"/economics/units":      full[unitsReport](),
+		"/forecasts":            struct{ Forecasts []projection }{full[[]projection]()},
 	}
 	maps.Copy(list, controlAnswers())
 	return list

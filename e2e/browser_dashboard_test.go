@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -17,6 +18,9 @@ import (
 // are scripts.
 func TestDashboardInABrowser(t *testing.T) {
 	s := newBrowserSuite(t)
+	if err := os.RemoveAll(s.shots); err != nil {
+		t.Fatal(err)
+	}
 	t.Run("journey", func(t *testing.T) { s.run(t, "journey.mjs", nil) })
 	pages := s.furnish(t)
 	t.Run("pages", func(t *testing.T) { s.run(t, "pages.mjs", map[string]any{"pages": pages}) })
@@ -42,7 +46,7 @@ func (s *browserSuite) put(t *testing.T, kind, id string, spec any) {
 }
 
 // furnish fills the node with what a company has in it, and returns the pages about it.
-func (s *browserSuite) furnish(t *testing.T) []string {
+func (s *browserSuite) furnish(t *testing.T) map[string]string {
 	t.Helper()
 	s.put(t, "orgs", "acme", `{}`)
 	s.put(t, "teams", "search", `{"org":"acme"}`)
@@ -71,10 +75,11 @@ func (s *browserSuite) furnish(t *testing.T) []string {
 	for i := range 6 {
 		s.ask(key.Secret, fmt.Sprintf(`{"purser_template":{"id":"support@%d","variables":{"question":"why %d"}},"messages":[],"max_tokens":40}`, i%2+1, i))
 	}
-	return []string{
-		"/ui/", "/ui/explorer?by=customer,model", "/ui/requests", "/ui/requests/" + id, "/ui/runs/run-4", "/ui/economics",
-		"/ui/budgets", "/ui/budgets?new", "/ui/budgets/company", "/ui/budgets/per-customer", "/ui/keys", "/ui/keys?new", "/ui/keys/" + key.ID,
-		"/ui/policies", "/ui/policies?new", "/ui/policies/trial", "/ui/routes", "/ui/routes/smart", "/ui/prompts", "/ui/prompts/support", "/ui/cluster", "/ui/webhooks", "/ui/audit",
+	return map[string]string{
+		"overview": "/ui/", "explorer": "/ui/explorer?by=customer,model", "requests": "/ui/requests", "request": "/ui/requests/" + id, "run": "/ui/runs/run-4", "economics": "/ui/economics", "anomalies": "/ui/anomalies",
+		"budgets": "/ui/budgets", "budget-new": "/ui/budgets?new", "budget": "/ui/budgets/company", "budget-each": "/ui/budgets/per-customer", "keys": "/ui/keys", "key-new": "/ui/keys?new", "key": "/ui/keys/" + key.ID,
+		"policies": "/ui/policies", "policy-new": "/ui/policies?new", "policy": "/ui/policies/trial", "routes": "/ui/routes", "route": "/ui/routes/smart", "prompts": "/ui/prompts", "prompt": "/ui/prompts/support",
+		"cluster": "/ui/cluster", "alerts": "/ui/webhooks", "audit": "/ui/audit",
 	}
 }
 

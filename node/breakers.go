@@ -33,6 +33,8 @@ type spentOut struct {
 	needed ledger.Amount  // the smallest hold that did not fit
 	limit  ledger.Amount  // then
 	end    ledger.Instant // of the window
+
+	asked, gone, held ledger.Amount // of the last refusal: what was asked for, and what was spent and held
 }
 
 // reportedBy is how soon the ledger knows of what was spent: before that it may show
@@ -202,6 +204,7 @@ func (b *breakers) refused(r *purse.Refusal) {
 			was = spentOut{since: at, needed: r.Hold, end: r.ResetsAt}
 		}
 		was.last, was.limit, was.needed = at, r.Limit, min(was.needed, r.Hold)
+		was.asked, was.gone, was.held = r.Hold, r.Spent, r.Held
 		b.spent[r.Account] = was
 	}
 	b.mu.Unlock()
@@ -231,8 +234,8 @@ func (x spentOut) reason(v ledger.AccountView) string {
 	if x.needed == 0 {
 		return text
 	}
-	return fmt.Sprintf("%s: %s %s of %s left, and the smallest request that was refused needed %s; the last refusal here was at %s", text,
-		limitText(max(0, v.Available)+v.Outstanding, v.Unit), v.Unit, limitText(v.Limit, v.Unit), limitText(x.needed, v.Unit), timeText(x.last))
+	return fmt.Sprintf("%s: the last request that was refused here, at %s, needed %s %s, when %s of %s was spent and %s held by others", text,
+		timeText(x.last), limitText(x.asked, v.Unit), v.Unit, limitText(x.gone, v.Unit), limitText(x.limit, v.Unit), limitText(x.held, v.Unit))
 }
 
 // count is how many breakers are open and half open, and how many accounts this node

@@ -148,7 +148,7 @@ func TestASpentAccountIsOpenUntilItHasRoom(t *testing.T) {
 		t.Error("nobody was refused")
 	}
 	refuse := func(code purse.RefusalCode) {
-		b.refused(&purse.Refusal{Code: code, Account: k, Budget: "cap", Limit: 100, Hold: 50, ResetsAt: ledger.MaxInstant})
+		b.refused(&purse.Refusal{Code: code, Account: k, Budget: "cap", Limit: 100, Hold: 50, Spent: 40, Held: 20, ResetsAt: ledger.MaxInstant})
 	}
 	if refuse(purse.Contended); len(b.spent) != 0 {
 		t.Error("a wait for others is no end")
@@ -159,7 +159,7 @@ func TestASpentAccountIsOpenUntilItHasRoom(t *testing.T) {
 	if !yes || len(*heard) != 1 {
 		t.Errorf("refused just now: %v, told %q", yes, *heard)
 	}
-	if why := x.reason(ledger.AccountView{Unit: ledger.Tokens, Limit: 100, Available: 10, Outstanding: 5}); !strings.Contains(why, ": 15 tokens of 100 left, and the smallest request that was refused needed 50; ") {
+	if why := x.reason(ledger.AccountView{Unit: ledger.Tokens}); !strings.HasSuffix(why, "needed 50 tokens, when 40 of 100 was spent and 20 held by others") {
 		t.Errorf("the reason is %q", why)
 	}
 	if _, yes := b.exhausted(v, now()+reportedBy+ledger.Second); yes {

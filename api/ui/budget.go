@@ -32,10 +32,10 @@ type whyRow struct {
 
 // holderRow is what one node has of a budget's accounts whose windows are open.
 type holderRow struct {
-	Node                                   string
-	Granted, Spent, Returned, Out, Overrun int64
-	Held                                   *int64 // nil: not known
-	Share                                  float64
+	Node       string
+	Spent, Out int64
+	Held       *int64  // nil: not known
+	Share      float64 // of what is out
 }
 
 // refusal is a usage record as far as the page of a budget shows it.
@@ -57,8 +57,7 @@ type budgetView struct {
 	Why       []whyRow
 	Holders   []holderRow
 	Refusals  []refusal
-	Match     []string // for the explorer
-	Requests  string   // address in the explorer
+	Explore   string // what was asked for under it
 	MayWrite  bool
 	Raising   []raiseRow
 	Edit      *form
@@ -87,7 +86,7 @@ func showBudget(c *Call, wrong *refused) error {
 	}
 	v := budgetView{budgetRow: rowOfBudget(&b), Find: c.Q.Get("find"), MayWrite: c.Can("budgets:write")}
 	v.addAccounts(&b)
-	v.Why, v.Holders = whyOf(&b), holdersOf(&b)
+	v.Why, v.Holders, v.Explore = whyOf(&b), holdersOf(&b), exploring(&b)
 	if err := v.addRefusals(c, &b); err != nil {
 		return err
 	}
@@ -127,6 +126,20 @@ func (v *budgetView) addAccounts(b *admin.BudgetDetail) {
 	}
 }
 
+// exploring is the explorer's address of the requests that a budget covers.
+func exploring(b *admin.BudgetDetail) string {
+	q := url.Values{}
+	for _, dim := range sortedKeys(b.Match) {
+		for _, value := range b.Match[dim] {
+			q.Add("filter", dim+":"+value)
+		}
+	}
+	if len(b.Each) > 0 {
+		q.Set("by", b.Each[0])
+	}
+	return "/ui/explorer?" + q.Encode()
+}
+
 // whyOf is every breaker of a budget, and of its open accounts, that is not closed.
 func whyOf(b *admin.BudgetDetail) (list []whyRow) {
 	for _, k := range b.Breakers {
@@ -154,7 +167,7 @@ func holdersOf(b *admin.BudgetDetail) (list []holderRow) {
 				h = &holderRow{Node: l.Node, Held: new(int64)}
 				by[l.Node] = h
 			}
-			h.Granted, h.Spent, h.Returned, h.Out, h.Overrun = h.Granted+l.Granted, h.Spent+l.Spent, h.Returned+l.Returned, h.Out+l.Out, h.Overrun+l.Overrun
+			h.Spent, h.Out = h.Spent+l.Spent, h.Out+l.Out
 			total += l.Out
 			switch {
 			case l.Held == nil:
@@ -176,10 +189,9 @@ func (v *budgetView) addRefusals(c *Call, b *admin.BudgetDetail) error {
 	q := url.Values{"filter": {"outcome:refused"}, "from": {c.Now.Add(-refusalSpan).UTC().Format(time.RFC3339)}, "limit": {strconv.Itoa(readRefusals)}}
 	for _, dim := range sortedKeys(b.Match) {
 		if values := b.Match[dim]; len(values) == 1 {
-			v.Match = append(v.Match, dim+":"+values[0])
+			q["filter"] = append(q["filter"], dim+":"+values[0])
 		}
 	}
-	q["filter"] = append(q["filter"], v.Match...)
 	err := c.Lines("/usage/records", q, func(line json.RawMessage) error {
 		var r refusal
 		if err := json.Unmarshal(line, &r); err != nil {

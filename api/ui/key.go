@@ -12,7 +12,6 @@ import (
 type keyView struct {
 	admin.KeyDetail
 	Path     string
-	Requests string // address in the explorer
 	Own      []budgetRow
 	Usage    *admin.UsageRow // of the last day; nil: it could not be read
 	Gone     bool            // revoked or expired

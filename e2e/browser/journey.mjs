@@ -117,7 +117,7 @@ await step('traffic trips the breaker, and the budget says why', async () => {
   });
   await page.goto('/ui/budgets/journey');
   const why = await page.locator('.why').innerText();
-  must(/It is spent/.test(why) && /no room for what was asked/.test(why) && /smallest request that was refused needed/.test(why), `it says: ${why}`);
+  must(/It is spent/.test(why) && /no room for what was asked/.test(why) && /the last request that was refused here, at .*, needed 0\.\d+ usd, when 0\.\d+ of 0\.001 was spent/.test(why), `it says: ${why}`);
   must(await page.locator('.why').getByText('open', { exact: true }).count() > 0, 'the breaker is not shown as open');
   await page.getByRole('region', { name: 'Last refusals' }).getByRole('link').first().waitFor();
   must((await page.getByRole('region', { name: 'Where the money is' }).innerText()).includes('e2e-1'), 'it does not say which node has it');

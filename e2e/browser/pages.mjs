@@ -12,11 +12,11 @@ await step('login', async () => {
 });
 const state = await login(first.page, task.token);
 const t = await tab(browser, task, { state });
-for (const path of task.pages) {
-  await step(path, async () => {
+for (const [name, path] of Object.entries(task.pages)) {
+  await step(name, async () => {
     const answer = await t.page.goto(path);
     must(answer.status() === 200, `status ${answer.status()}`);
-    await look(t, path.replace(/^\/ui\/?/, '').replace(/[^a-zA-Z0-9]+/g, '-').replace(/^-|-$/g, '') || 'overview');
+    await look(t, name);
   });
 }
 await browser.close();

@@ -6,6 +6,8 @@ import "purser/cluster/peer"
 // needs may not be there yet when it is asked first.
 func (n *Node) topics() map[string]peer.Topic {
 	return map[string]peer.Topic{
-		copyTopic: n.takeCopies,
+		topicCheckpoint: n.checkpointTopic(),
+		topicHeld:       n.heldTopic(),
+		copyTopic:       n.takeCopies,
 	}
 }

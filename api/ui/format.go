@@ -15,12 +15,12 @@ import (
 // functions are what templates call. Those that make markup are parts, in
 // templates/parts, so that what they show is escaped where it stands.
 var functions = template.FuncMap{
-	"money": money, "exact": exact, "count": count, "grouped": grouped, "percent": percent, "share": share, "ratio": ratio,
+	"money": money, "exact": exact, "count": count, "grouped": grouped, "grouped64": grouped64, "percent": percent, "share": share, "ratio": ratio,
 	"latency": latency, "ago": ago, "moment": moment, "stamp": stamp, "duration": duration,
 	"query": withQuery, "dict": dict, "list": func(v ...any) []any { return v }, "join": strings.Join, "words": words,
 	"tokens": func(r admin.UsageRow) int64 { return tokensOf(&r) }, "failures": func(r admin.UsageRow) int64 { return failures(&r) }, "per": per, "millionths": millionths,
 	"fillParts": fillParts, "barWidth": barWidth, "sparkPoints": sparkPoints,
-	"add": func(a, b int) int { return a + b }, "add64": func(a, b int64) int64 { return a + b }, "amount": amount, "decimal": decimal, "wasteful": func(class string) string { return classes[class] }, "grouped64": func(n int) string { return grouped(int64(n)) }, "change": changeOf,
+	"add": func(a, b int) int { return a + b }, "add64": func(a, b int64) int64 { return a + b }, "amount": amount, "decimal": decimal, "wasteful": func(class string) string { return classes[class] }, "change": changeOf,
 }
 
 // nano is nano-dollars in a dollar.
@@ -286,3 +286,14 @@ func dict(pairs ...any) (map[string]any, error) {
 
 // words is a stable code as words: "loop_trip" is "loop trip".
 func words(code string) string { return strings.ReplaceAll(code, "_", " ") }
+
+// grouped64 is grouped of a whole number of another type.
+func grouped64(n any) string {
+	switch n := n.(type) {
+	case uint64:
+		return commas(n)
+	case int:
+		return grouped(int64(n))
+	}
+	return fmt.Sprint(n)
+}

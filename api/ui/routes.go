@@ -47,5 +47,6 @@ var places = []place{
 	{"/ui/routes", "Routes", "route", "routes:read", true},
 	{"/ui/prompts", "Prompts", "text", "prompts:read", true},
 	{"/ui/cluster", "Cluster", "nodes", "cluster:read", true},
+	{"/ui/webhooks", "Alerts", "bell", "webhooks:read", true},
 	{"/ui/audit", "Audit", "list", "audit:read", true},
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -26,6 +27,7 @@ const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>{{.}}` 
 const (
 	ownerToken  = "owner-token-0123456789abcdef0123456789"
 	memberToken = "member-token-0123456789abcdef012345678"
+	readerToken = "reader-token-0123456789abcdef012345678" // reads everything and writes nothing
 )
 
 var (
@@ -111,7 +113,7 @@ func answers() map[string]any {
 	if err != nil {
 		panic(err)
 	}
-	return map[string]any{
+	list := map[string]any{
 		"/usage":   report,
 		"/budgets": struct{ Budgets []admin.BudgetDetail }{full[[]admin.BudgetDetail]()},
 		"/alerts":  struct{ Alerts []admin.Alert }{full[[]admin.Alert]()},
@@ -126,6 +128,8 @@ func answers() map[string]any {
 		"/economics/units":             full[unitsReport](),
 		"/forecasts":                   struct{ Forecasts []projection }{full[[]projection]()},
 	}
+	maps.Copy(list, controlAnswers())
+	return list
 }
 
 // api is a double of the admin API: it knows two tokens, and remembers what it was asked.
@@ -133,6 +137,8 @@ type api struct {
 	mu      sync.Mutex
 	asked   []*http.Request
 	answers map[string]any
+	refuses *admin.Problem // every change, with refusal as status
+	refusal int
 	live    http.HandlerFunc
 	refuse  func(*http.Request) bool // nil: nothing; what it is true of is undecided
 }
@@ -155,10 +161,19 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, "/admin/v1")
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	who := admin.Whoami{Name: hostile, Roles: []string{hostile}, Permissions: map[string]admin.WhoamiReach{}}
+	if c, err := r.Cookie("purser-session"); err == nil && c.Value == "ann" && token == "" {
+		token = ownerToken
+	}
 	switch token {
 	case ownerToken:
 		for _, p := range access.Permissions() {
 			who.Permissions[string(p)] = admin.WhoamiReach{All: true}
+		}
+	case readerToken:
+		for _, p := range access.Permissions() {
+			if strings.HasSuffix(string(p), ":read") {
+				who.Permissions[string(p)] = admin.WhoamiReach{All: true}
+			}
 		}
 	case memberToken:
 		who.Permissions["usage:read"] = admin.WhoamiReach{Members: []string{"ann"}}
@@ -172,8 +187,15 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a.refuse != nil && a.refuse(r):
 		fail(http.StatusServiceUnavailable, "undecided", "this node is making another report")
+	case path == "/logout":
+		http.SetCookie(w, &http.Cookie{Name: "purser-session", Path: "/", MaxAge: -1})
+		w.WriteHeader(http.StatusNoContent)
 	case path == "/whoami":
 		say(http.StatusOK, who)
+	case a.refuses != nil && r.Method != http.MethodGet:
+		say(a.refusal, a.refuses)
+	case r.Method != http.MethodGet && !ok:
+		say(http.StatusOK, struct{}{})
 	case token == memberToken && !strings.HasPrefix(path, "/usage"):
 		fail(http.StatusForbidden, "forbidden", "the role member does not include this")
 	case path == "/usage/live" && a.live != nil:

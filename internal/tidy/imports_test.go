@@ -322,6 +322,7 @@ var rooms = map[string]room{
 	},
 	"api/ui": {
 		module: []string{"api/admin", "internal/record", "proxy", "proxy/policy", "proxy/template"},
+		owned:  []string{"github.com/aymanbagabas/go-udiff"},
 		why:    "the dashboard is a client of the admin API, and can ask for nothing else",
 	},
 	"api": {

@@ -89,7 +89,7 @@ func scorePart(c *Call) error {
 		}
 		e, err := c.efficiency(day.values())
 		if absent(err) {
-			return c.Part("overview", "score", (*efficiencySum)(nil))
+			return c.gone()
 		}
 		if err != nil {
 			return err
@@ -100,10 +100,20 @@ func scorePart(c *Call) error {
 	return c.Part("overview", "score", &sum)
 }
 
+// gone has a page take a part away that it cannot have.
+func (c *Call) gone() error {
+	c.W.Header().Set("HX-Reswap", "delete")
+	c.W.WriteHeader(http.StatusOK)
+	return nil
+}
+
 // verdictPart says whether a request was justified, for its page, which does not wait for it.
 func verdictPart(c *Call) error {
 	e, err := c.efficiency(url.Values{"request": {c.R.PathValue("id")}})
-	if err != nil && !absent(err) {
+	if absent(err) {
+		return c.gone()
+	}
+	if err != nil {
 		return err
 	}
 	return c.Part("request", "verdict", e)

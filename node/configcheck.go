@@ -99,6 +99,9 @@ func (c *Config) Validate() error {
 	if least := max(c.Usage.Hours, c.Usage.Retention); c.Usage.Days < least {
 		bad("usage.days", "%v is shorter than usage.hours or usage.retention, %v", c.Usage.Days, least)
 	}
+	if c.Usage.GatherWait < 100*time.Millisecond || c.Usage.GatherWait > time.Minute {
+		bad("usage.gather_wait", "%v is not within 100ms to 1m", c.Usage.GatherWait)
+	}
 	if c.Listen.DrainTime <= 0 {
 		bad("listen.drain_time", "%v is not positive", c.Listen.DrainTime)
 	}

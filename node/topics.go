@@ -9,5 +9,9 @@ func (n *Node) topics() map[string]peer.Topic {
 		topicCheckpoint: n.checkpointTopic(),
 		topicHeld:       n.heldTopic(),
 		copyTopic:       n.takeCopies,
+		heldTopic:       n.tellHeld,
+		totalsTopic:     n.tellTotals,
+		recordsTopic:    n.tellRecords,
+		findTopic:       n.tellFound,
 	}
 }

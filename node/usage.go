@@ -42,15 +42,12 @@ func (c control) Usage(ctx context.Context, q admin.UsageQuery) (admin.UsageRepo
 	}
 	out := admin.UsageReport{
 		From: timeText(query.Range.From), To: timeText(query.Range.To), Rows: make([]admin.UsageRow, 0, len(report.Rows)),
-		Total: usageRow(&report.Total, nil, location), Nodes: nodes, Complete: true,
+		Total: usageRow(&report.Total, nil, location), Nodes: nodes, Complete: admin.Complete(nodes),
 	}
 	for _, f := range query.By {
 		if report.Given[f] {
 			out.Collapsed = append(out.Collapsed, f.String())
 		}
-	}
-	for _, a := range nodes {
-		out.Complete = out.Complete && a.Err == ""
 	}
 	// The rest of an interval comes after its groups.
 	others := report.Others
@@ -192,7 +189,7 @@ func conditions(q *admin.UsageQuery) (list []usage.Condition, err error) {
 }
 
 // Records implements admin.Reports.
-func (c control) Records(ctx context.Context, q admin.UsageQuery, w io.Writer) error {
+func (c control) Records(ctx context.Context, q admin.UsageQuery, tell func([]admin.NodeAnswer), w io.Writer) error {
 	_, location, err := intervalOf("", q.Zone)
 	if err != nil {
 		return err
@@ -205,8 +202,13 @@ func (c control) Records(ctx context.Context, q admin.UsageQuery, w io.Writer) e
 	if query.Where, err = conditions(&q); err != nil {
 		return err
 	}
+	list, nodes, err := c.n.recordsOf(ctx, query)
+	if err != nil {
+		return err
+	}
+	tell(nodes)
 	e := json.NewEncoder(w)
-	for r, err := range c.n.records(ctx, query) {
+	for r, err := range list {
 		if err != nil {
 			return err
 		}

@@ -28,8 +28,8 @@ type Keys interface {
 type Reports interface {
 	Usage(context.Context, UsageQuery) (UsageReport, error)
 	// Records writes the records that a query selects, one JSON object a line, the
-	// oldest first.
-	Records(context.Context, UsageQuery, io.Writer) error
+	// oldest first. Before the first of them it tells whose they are.
+	Records(ctx context.Context, q UsageQuery, tell func([]NodeAnswer), w io.Writer) error
 	Status(ctx context.Context, how Read) (Status, Age, error)
 	// Backup writes the whole replicated state.
 	Backup(ctx context.Context, w io.Writer) error
@@ -122,8 +122,8 @@ type Parts struct {
 
 	Credentials Credentials
 	Reports     Reports
-	Live        Live
 	Requests    Requests
+	Live        Live
 	Cluster     Cluster
 
 	Hierarchy Hierarchy

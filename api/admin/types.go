@@ -245,6 +245,8 @@ type NodeAnswer struct {
 	Node string `json:"node"`
 	By   string `json:"by,omitempty"`    // the node that answered for it, with its copies
 	Err  string `json:"error,omitempty"` // why its records are missing
+	// MayLack says that the copies that answered may lack what the node did last.
+	MayLack bool `json:"may_lack,omitempty"`
 }
 
 // Status is a node at a glance.

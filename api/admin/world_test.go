@@ -278,7 +278,8 @@ func (e *estate) Usage(_ context.Context, q UsageQuery) (r UsageReport, err erro
 	return r, nil
 }
 
-func (e *estate) Records(_ context.Context, q UsageQuery, w io.Writer) error {
+func (e *estate) Records(_ context.Context, q UsageQuery, tell func([]NodeAnswer), w io.Writer) error {
+	tell(nil)
 	for _, t := range targets {
 		if q.Reach.Covers(ownedBy(t.id)) {
 			if _, err := fmt.Fprintf(w, "{\"id\":%q}\n", t.id); err != nil {

@@ -129,12 +129,12 @@ func (c *Copies) Close(ctx context.Context) error {
 
 // Held is what this node knows of the copies that it keeps of an origin.
 type Held struct {
-	Origin string
+	Origin string `json:"origin"`
 	// Complete says that everything that the origin had written before Upto is there.
-	Complete bool
-	Upto     ledger.Instant
+	Complete bool           `json:"complete"`
+	Upto     ledger.Instant `json:"upto"`
 	// Sealed says that the origin has stopped in order, and nothing is missing.
-	Sealed bool
+	Sealed bool `json:"sealed"`
 }
 
 // Better says that copies are more to be relied on than others of the same origin.

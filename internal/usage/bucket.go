@@ -174,26 +174,35 @@ func (b *bucket) shrink() {
 var steps = [...]int{512, 64, 8, 0}
 
 // cheapest is the column to give values up in, and those that stay; nil when no column has
-// more than "other" and what has none.
+// more than "other" and what has none. It is the one without which the most rows become
+// one, weighed by [Field.cheap]; where columns follow from each other none does alone, and
+// the one with the most values is.
 func (b *bucket) cheapest() (column int, keep map[uint32]bool) {
 	weights := make([][]int64, len(b.fields))
 	for i := range weights {
 		weights[i] = make([]int64, len(b.dicts[i].values))
 	}
+	numbers := make([]uint32, 0, len(b.rows)*len(b.fields))
+	hashes := make([]uint64, 0, len(b.rows))
 	for key, r := range b.rows {
+		hash := uint64(0)
 		for i, n := range b.numbersOf(key) {
 			// Of what cost nothing, the more frequent stays.
 			weights[i][n] += max(int64(r.Cost), 0) + r.Records + 1
+			numbers = append(numbers, n)
+			hash += mixed(i, n)
 		}
+		hashes = append(hashes, hash)
 	}
 	column = -1
-	best, named := 0, 0
-	last := -1
+	best, named, last := 0, 0, -1
+	left := make(map[uint64]struct{}, len(hashes))
 	for i, f := range b.fields {
-		n := 0
-		if used(weights[i]) > 1 {
-			last = i
+		if used(weights[i]) < 2 {
+			continue
 		}
+		last = i
+		n := 0
 		for v, w := range weights[i] {
 			if w > 0 && v != 0 && b.dicts[i].values[v] != otherValue {
 				n++
@@ -201,7 +210,14 @@ func (b *bucket) cheapest() (column int, keep map[uint32]bool) {
 				weights[i][v] = 0
 			}
 		}
-		if score := n * f.cheap(); score > best {
+		if n == 0 {
+			continue
+		}
+		clear(left)
+		for row, hash := range hashes {
+			left[hash-mixed(i, numbers[row*len(b.fields)+i])] = struct{}{}
+		}
+		if score := ((len(hashes)-len(left))*64 + n) * f.cheap(); score > best {
 			column, best, named = i, score, n
 		}
 	}
@@ -216,6 +232,16 @@ func (b *bucket) cheapest() (column int, keep map[uint32]bool) {
 		}
 	}
 	return column, top(weights[column], to)
+}
+
+// mixed is a hash of a column's value; those of a row are added up.
+func mixed(column int, n uint32) uint64 {
+	h := uint64(column+1)<<32 | uint64(n)
+	h ^= h >> 31
+	h *= 0x9e3779b97f4a7c15
+	h ^= h >> 29
+	h *= 0xbf58476d1ce4e5b9
+	return h ^ h>>32
 }
 
 func used(weights []int64) (n int) {

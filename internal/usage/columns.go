@@ -43,7 +43,7 @@ func (f Field) coarsest() level {
 }
 
 // cheap weighs how readily a field's rarer values are given up when a bucket has too many
-// rows: that times how many values it has. Whose money it was is given up last.
+// rows. Whose money it was is given up last.
 func (f Field) cheap() int {
 	switch f.kind {
 	case dimension:
@@ -55,6 +55,8 @@ func (f Field) cheap() int {
 		default:
 			return 1
 		}
+	case outcome, errorClass, cache, kind:
+		return 2
 	case step, client, credential, code, rate, promptVersion:
 		return 16
 	default:

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 
 	"purser/internal/record"
@@ -189,23 +188,14 @@ func (t *tally) part() *Report {
 // Merge puts the parts of an answer together: rows of the same values and interval are
 // added up, and q.Limit groups are left. It changes the parts.
 func Merge(q TotalsQuery, parts ...*Report) (*Report, error) {
-	t, err := newTally(&q)
+	sum, err := NewSum(q)
 	if err != nil {
 		return nil, err
 	}
-	given := map[Field]bool{}
 	for _, p := range parts {
-		maps.Copy(given, p.Given)
-		for i := range p.Rows {
-			t.row(p.Rows[i].Values, t.interval(p.Rows[i].Start)).merge(&p.Rows[i])
-		}
-		for i := range p.Others {
-			t.rest(t.interval(p.Others[i].Start)).merge(&p.Others[i])
-		}
+		sum.Add(p)
 	}
-	rep := t.report(q.limit())
-	rep.Given = given
-	return rep, nil
+	return sum.Report(), nil
 }
 
 func (t *tally) report(limit int) *Report {

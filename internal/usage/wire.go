@@ -27,6 +27,7 @@ type question struct {
 	Limit  int             `json:"limit,omitempty"`
 	Newest bool            `json:"newest,omitempty"`
 	Worth  bool            `json:"worth,omitempty"`
+	Map    *Mapping        `json:"map,omitempty"`
 }
 
 type wireCondition struct {
@@ -41,7 +42,7 @@ const questionForm = 1
 func MarshalTotals(q *TotalsQuery) ([]byte, error) {
 	w := question{
 		Form: questionForm, From: q.Range.From, To: q.Range.To, Where: wireConditions(q.Where), Within: wireConditions(q.Within),
-		Limit: q.Limit, Worth: q.Worth != nil,
+		Limit: q.Limit, Worth: q.Worth != nil, Map: q.Mapping,
 	}
 	for _, f := range q.By {
 		w.By = append(w.By, f.String())
@@ -58,7 +59,7 @@ func UnmarshalTotals(b []byte) (q TotalsQuery, worth bool, err error) {
 	if err != nil {
 		return q, false, err
 	}
-	q.Range, q.Limit = Range{w.From, w.To}, w.Limit
+	q.Range, q.Limit, q.Mapping = Range{w.From, w.To}, w.Limit, w.Map
 	if q.Where, q.Within, err = w.conditions(); err != nil {
 		return q, false, err
 	}
@@ -232,6 +233,14 @@ func DecodeRow(b []byte) (r Row, rest []byte, err error) {
 		return Row{}, nil, fmt.Errorf("a row of usage is cut off: %w", ErrForm)
 	}
 	return r, d.b, nil
+}
+
+// CheckRows says whether AddRows can read rows.
+func CheckRows(b []byte) (err error) {
+	for err == nil && len(b) > 0 {
+		_, b, err = DecodeRow(b)
+	}
+	return err
 }
 
 // rowReader reads numbers until one is not there.

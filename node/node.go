@@ -53,6 +53,7 @@ type Node struct {
 	purseNow    atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys        keyRing
 	objects     ruleBook
+	mappings    mappings
 	alerts      *alerts
 	vault       *keyVault
 	redactor    *redactor
@@ -172,6 +173,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	n.background.Go(func() { n.keepHouse(base) })
+	n.background.Go(func() { n.rollUsage(base) })
 	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.touchKeys(base) })
 	n.background.Go(func() { n.keepOwners(base) })

@@ -44,6 +44,11 @@ func (c control) Usage(ctx context.Context, q admin.UsageQuery) (admin.UsageRepo
 		From: timeText(query.Range.From), To: timeText(query.Range.To), Rows: make([]admin.UsageRow, 0, len(report.Rows)),
 		Total: usageRow(&report.Total, nil, location), Nodes: nodes, Complete: true,
 	}
+	for _, f := range query.By {
+		if report.Given[f] {
+			out.Collapsed = append(out.Collapsed, f.String())
+		}
+	}
 	for _, a := range nodes {
 		out.Complete = out.Complete && a.Err == ""
 	}
@@ -89,6 +94,11 @@ func (c control) totalsQuery(q *admin.UsageQuery) (query usage.TotalsQuery, loca
 		return query, nil, err
 	}
 	query.Within = within(q.Reach)
+	if !q.Raw {
+		if query.Mapping, err = c.n.mapping(); err != nil {
+			return query, nil, admin.Undecided("reports cannot be mapped: " + err.Error())
+		}
+	}
 	if q.Worth {
 		query.Worth = c.n.outcomes.Load().worth
 	}

@@ -70,6 +70,13 @@ func (n *node) Usage(_ context.Context, q UsageQuery) (UsageReport, error) {
 	n.usage = q
 	return UsageReport{Total: UsageRow{Requests: 3}}, n.err
 }
+func (n *node) Request(_ context.Context, id string, _ access.Reach) (RequestRecords, error) {
+	return RequestRecords{ID: id}, n.err
+}
+func (n *node) Run(_ context.Context, run string, q UsageQuery) (RunTree, error) {
+	n.usage = q
+	return RunTree{Run: run}, n.err
+}
 func (n *node) Records(_ context.Context, q UsageQuery, w io.Writer) error {
 	n.usage = q
 	if n.err != nil {

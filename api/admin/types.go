@@ -230,6 +230,10 @@ type UsageReport struct {
 	Rows  []UsageRow `json:"rows"`
 	Total UsageRow   `json:"total"`
 
+	// Collapsed are the fields of the groups of which rollups have given up rarer values,
+	// where their records are too many or gone: those are in groups named "other".
+	Collapsed []string `json:"collapsed,omitempty"`
+
 	// Nodes are those whose records are, or ought to be, in the answer.
 	Nodes []NodeAnswer `json:"nodes,omitempty"`
 	// Complete says that no record is known to be missing.

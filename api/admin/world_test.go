@@ -26,7 +26,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Live: nothingLive{}, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Requests: n, Live: nothingLive{}, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -287,6 +287,21 @@ func (e *estate) Records(_ context.Context, q UsageQuery, w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// Request shows one to those whose it is; its id says so.
+func (e *estate) Request(_ context.Context, id string, reach access.Reach) (RequestRecords, error) {
+	if !reach.Covers(ownedBy(id)) {
+		return RequestRecords{}, NotFound("no record of it")
+	}
+	return RequestRecords{ID: id}, nil
+}
+
+func (e *estate) Run(_ context.Context, run string, q UsageQuery) (RunTree, error) {
+	if !q.Reach.Covers(ownedBy(run)) {
+		return RunTree{}, NotFound("no request of it")
+	}
+	return RunTree{Run: run}, nil
 }
 
 // send sends one request to a handler and gives the status and the body.

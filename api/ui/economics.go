@@ -2,7 +2,6 @@ package ui
 
 import (
 	"cmp"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,7 +60,7 @@ type evidence struct {
 	Why     string `json:"why"`
 }
 
-// units are what was had for the money of one group. What is not known is nil.
+// unitsRow is what was had for the money of one group. What is not known is nil.
 type unitsRow struct {
 	Group      map[string]string `json:"group"`
 	Rest       bool              `json:"rest"`
@@ -173,15 +172,7 @@ func (v *economicsView) judge(c *Call) error {
 	return nil
 }
 
-// efficiency asks of a time, or of one request, whether it was justified.
-func (c *Call) efficiency(q url.Values) (*efficiency, error) {
-	var e efficiency
-	if err := c.Get("/economics/efficiency", q, &e); err != nil {
-		return nil, err
-	}
-	return &e, nil
-}
-
+// links makes what leads from the page to others like it.
 func (v *economicsView) links() {
 	for _, r := range ranges {
 		other := v.selection
@@ -219,26 +210,4 @@ func (v *economicsView) Named(r unitsRow) string {
 		names[i] = cmp.Or(r.Group[f], none)
 	}
 	return strings.Join(names, " · ")
-}
-
-// scorePart is the score of the last day, for the overview, which does not wait for it.
-func scorePart(c *Call) error {
-	day, err := spanOf(url.Values{}, c.Now)
-	if err != nil {
-		return err
-	}
-	e, err := c.efficiency(day.values())
-	if err != nil && !absent(err) {
-		return err
-	}
-	return c.Part("overview", "score", e)
-}
-
-// verdictPart says whether a request was justified, for its page, which does not wait for it.
-func verdictPart(c *Call) error {
-	e, err := c.efficiency(url.Values{"request": {c.R.PathValue("id")}})
-	if err != nil && !absent(err) {
-		return err
-	}
-	return c.Part("request", "verdict", e)
 }

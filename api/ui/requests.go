@@ -257,24 +257,25 @@ func oneRequest(c *Call) error {
 	if !ok {
 		return notFound("That is no id of a request: it is req_ and 26 characters, as the header x-purser-request-id has it.")
 	}
-	at := time.Unix(0, int64(id.At())).UTC()
-	const near = 20 * time.Millisecond // between making the id and reading the clock for the record
-	all := selection{Span: span{From: at.Add(-near), To: at.Add(near)}}
-	list, err := c.records(&all, all.Span.From, all.Span.To, mostRead)
-	if err != nil {
+	var answer admin.RequestRecords
+	if err := c.Get("/usage/requests/"+id.String(), nil, &answer); err != nil {
 		return err
 	}
 	var v requestView
-	for _, r := range list {
+	for _, raw := range answer.Records {
+		r := &request{Raw: string(raw)}
+		if err := json.Unmarshal(raw, r); err != nil {
+			return err
+		}
 		switch {
 		case r.ID == id.String() && v.request == nil:
 			v.request = r
-		case r.ID == id.String() || r.Corrects == id.String():
+		default:
 			v.Others = append(v.Others, r)
 		}
 	}
 	if v.request == nil {
-		return notFound("No request has this id, or it is not yours to see. Its record may have been dropped after the time that usage is kept.")
+		return notFound("Of this request there is only what corrects it.")
 	}
 	if err := v.units(c); err != nil {
 		return err

@@ -2,117 +2,102 @@ package ui
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 	"time"
+
+	"purser/api/admin"
 )
 
-// mostOfRun is how many requests of a run are shown.
-const mostOfRun = 2000
+const (
+	// runDays is how far back a run is looked for, unless a page says otherwise.
+	runDays = 30
+	// deepest is how deep a run's tree is shown; what is below stands beside the deepest.
+	deepest = 24
+)
 
-// branch is a request of a run, with those that were made for it.
+// branch is a call of a run, with those that were made for it.
 type branch struct {
-	*request
+	*admin.RunCall
 	Below []*branch
-	Sum   int64   // nano-dollars, with all below
-	Share float64 // of the run
-	X, W  string  // when it was, in the time of the run
-
-	up    *branch // nil of a root
-	depth int
+	Sum   int64  // nano-dollars, with all below
+	X, W  string // when it was, in the time of the run
 }
 
-// deepest is how deep the tree is shown; what is below stands beside the deepest.
-const deepest = 24
+// Title names it: its step, its agent, or the model.
+func (b *branch) Title() string { return cmp.Or(b.Step, b.Agent, b.Model) }
 
-// runView is the tree of an agent's run.
+// runView is an agent's run.
 type runView struct {
-	Run        string
-	Roots      []*branch
-	Requests   int
-	More       bool // there are requests that are not shown
-	Cost       int64
-	Saved      int64
+	admin.RunTree
+	Trees      []*branch
 	Tokens     int64
 	Failed     int
-	Began      string
 	Took       time.Duration
+	Began      string
+	Agents     []string
 	Explorer   string
 	Economics  string
-	Agents     []string
-	Everything string // all its requests as a list
+	Everything string // its requests as a list
+
+	began, end time.Time
 }
 
-// run shows the requests of a run as the tree that they say they are.
+// run shows the calls of a run as the tree that they say they are.
 func run(c *Call) error {
-	s := selection{Span: span{From: c.Now.AddDate(0, 0, -runDays), To: c.Now}, Filters: []filter{{"run", c.R.PathValue("run")}}}
-	list, more, err := c.latest(&s, mostOfRun)
-	if err != nil {
+	var v runView
+	s := span{From: c.Now.AddDate(0, 0, -runDays), To: c.Now}
+	if err := c.Get("/usage/runs/"+url.PathEscape(c.R.PathValue("run")), s.values(), &v.RunTree); err != nil {
 		return err
 	}
-	if len(list) == 0 {
-		return notFound("No request of this run is known, or none that is yours to see.")
-	}
-	slices.Reverse(list)
-	v := runView{Run: s.Filters[0].Value, More: more, Requests: len(list), Began: list[0].When()}
-	v.plant(list)
-	around := selection{Span: span{From: list[0].At, To: list[0].At.Add(v.Took + time.Second)}, Filters: s.Filters, By: []string{"model"}}
-	v.Explorer, v.Economics, v.Everything = around.link("/ui/explorer"), around.link("/ui/economics"), around.link("/ui/requests")
+	v.measure(v.Roots)
+	v.Took = v.end.Sub(v.began)
+	v.Trees, _ = v.grow(v.Roots, 0)
+	here := selection{Span: span{From: v.began, To: v.end.Add(time.Second)}, Filters: []filter{{"run", v.Run}}, By: []string{"model"}}
+	v.Began, v.Explorer, v.Economics, v.Everything = v.began.Format(time.RFC3339), here.link("/ui/explorer"), here.link("/ui/economics"), here.link("/ui/requests")
 	return c.Render("run", "Run "+v.Run, &v)
 }
 
-// runDays is how far back a run is looked for.
-const runDays = 30
-
-// plant makes the tree of requests, which are in the order of their times. A request's
-// parent is the latest one before it whose id, step or agent it names.
-func (v *runView) plant(list []*request) {
-	began := list[0].At
-	end := began
-	for _, r := range list {
-		if t := r.At.Add(time.Duration(r.Total)); t.After(end) {
-			end = t
-		}
-		v.Cost, v.Saved, v.Tokens = v.Cost+r.Cost, v.Saved+r.Saved(), v.Tokens+r.Tokens()
+// measure finds when the run began and ended, and adds up.
+func (v *runView) measure(calls []admin.RunCall) {
+	for i := range calls {
+		r := &calls[i]
+		v.Tokens += r.Tokens
 		if !slices.Contains(answered, r.Outcome) {
 			v.Failed++
 		}
-		if a := r.Dimensions["agent"]; a != "" && !slices.Contains(v.Agents, a) {
-			v.Agents = append(v.Agents, a)
+		if r.Agent != "" && !slices.Contains(v.Agents, r.Agent) {
+			v.Agents = append(v.Agents, r.Agent)
 		}
-	}
-	v.Took = end.Sub(began)
-	known := map[string]*branch{}
-	order := make([]*branch, 0, len(list))
-	for _, r := range list {
-		b := &branch{request: r, Sum: r.Cost}
-		b.X, b.W = units(share(int64(r.At.Sub(began)), int64(v.Took))), units(max(share(r.Total, int64(v.Took)), 0.004))
-		above := known[r.Parent]
-		if above != nil && above.depth == deepest {
-			above = above.up
-		}
-		if above != nil {
-			b.up, b.depth = above, above.depth+1
-			above.Below = append(above.Below, b)
-		} else {
-			v.Roots = append(v.Roots, b)
-		}
-		for _, name := range []string{r.Dimensions["agent"], r.Step, r.ID} {
-			if name != "" {
-				known[name] = b
+		if at, err := time.Parse(time.RFC3339, r.At); err == nil {
+			if v.began.IsZero() || at.Before(v.began) {
+				v.began = at
+			}
+			if end := at.Add(time.Duration(r.Total)); end.After(v.end) {
+				v.end = end
 			}
 		}
-		order = append(order, b)
-	}
-	// Children come after their parents, so that from the end on every sum is whole.
-	for i := len(order) - 1; i >= 0; i-- {
-		for _, below := range order[i].Below {
-			order[i].Sum += below.Sum
-		}
-		order[i].Share = share(order[i].Sum, v.Cost)
+		v.measure(r.Children)
 	}
 }
 
-// Title names a branch: its step, its agent, or the model.
-func (b *branch) Title() string {
-	return cmp.Or(b.Step, b.Dimensions["agent"], b.Called())
+// grow makes branches of calls, at a depth, and says what they cost with all below.
+func (v *runView) grow(calls []admin.RunCall, depth int) (list []*branch, sum int64) {
+	for i := range calls {
+		r := &calls[i]
+		below, more := v.grow(r.Children, depth+1)
+		b := &branch{RunCall: r, Sum: r.Cost + more}
+		sum += b.Sum
+		if at, err := time.Parse(time.RFC3339, r.At); err == nil {
+			b.X = units(share(int64(at.Sub(v.began)), int64(v.Took)))
+			b.W = units(max(share(r.Total, int64(v.Took)), 0.004))
+		}
+		list = append(list, b)
+		if depth < deepest {
+			b.Below = below
+		} else {
+			list = append(list, below...)
+		}
+	}
+	return list, sum
 }

@@ -33,6 +33,7 @@ type UI struct {
 	assets  map[string]*asset
 	pages   map[string]*template.Template
 	streams chan struct{} // a slot for each live stream
+	scores  scores
 }
 
 // New makes a dashboard. It fails where a template cannot be read.

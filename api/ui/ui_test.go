@@ -273,6 +273,48 @@ func TestAssetsAreKeptByBrowsers(t *testing.T) {
 	}
 }
 
+// The overview's score is worked out once for each reach, and waits for others' reports.
+func TestScoresAreWorkedOutOnceForEachReach(t *testing.T) {
+	w := newWorld(t)
+	busy := 1
+	w.api.refuse = func(r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/economics/efficiency") && busy > 0 {
+			busy--
+			return true
+		}
+		return false
+	}
+	asked := func() (n int) {
+		for _, r := range w.api.asked {
+			if strings.HasSuffix(r.URL.Path, "/economics/efficiency") {
+				n++
+			}
+		}
+		return n
+	}
+	w.login(ownerToken)
+	for range 3 {
+		if body := w.page("/ui/score"); !strings.Contains(body, "70%") {
+			t.Fatal(body)
+		}
+	}
+	if n := asked(); n != 2 { // once refused
+		t.Errorf("the API was asked %d times", n)
+	}
+	w.cookies = map[string]*http.Cookie{}
+	w.login(memberToken)
+	if body := w.page("/ui/score"); strings.Contains(body, "70%") {
+		t.Errorf("a member is shown an owner's score: %s", body)
+	}
+	w.cookies = map[string]*http.Cookie{}
+	w.login(ownerToken)
+	w.now = w.now.Add(scoreFor)
+	w.page("/ui/score")
+	if n := asked(); n != 4 { // the member's is refused
+		t.Errorf("after a while the API was asked %d times", n)
+	}
+}
+
 func TestWhatAFirstVisitLoads(t *testing.T) {
 	w := newWorld(t)
 	size := 0

@@ -105,6 +105,14 @@ func answers() map[string]any {
 			report.Rows[i].Group[n] = hostile
 		}
 	}
+	tree := full[admin.RunTree]()
+	tree.Roots[0].At = start.Format(time.RFC3339)
+	r := full[request]()
+	r.ID = requestID
+	one, err := json.Marshal(r)
+	if err != nil {
+		panic(err)
+	}
 	list := map[string]any{
 		"/usage":   report,
 		"/budgets": struct{ Budgets []admin.BudgetDetail }{full[[]admin.BudgetDetail]()},
@@ -112,11 +120,13 @@ func answers() map[string]any {
 		"/cluster": full[admin.Members](),
 		"/status":  full[admin.Status](),
 
-		"/anomalies":            struct{ Anomalies []anomaly }{full[[]anomaly]()},
-		"/anomalies/x":          full[anomaly](),
-		"/economics/efficiency": full[efficiency](),
-		"/economics/units":      full[unitsReport](),
-		"/forecasts":            struct{ Forecasts []projection }{full[[]projection]()},
+		"/anomalies":                   struct{ Anomalies []anomaly }{full[[]anomaly]()},
+		"/usage/runs/a run/of":         tree,
+		"/usage/requests/" + requestID: admin.RequestRecords{ID: requestID, Records: []json.RawMessage{one, one}},
+		"/anomalies/x":                 full[anomaly](),
+		"/economics/efficiency":        full[efficiency](),
+		"/economics/units":             full[unitsReport](),
+		"/forecasts":                   struct{ Forecasts []projection }{full[[]projection]()},
 	}
 	maps.Copy(list, controlAnswers())
 	return list
@@ -130,6 +140,7 @@ type api struct {
 	refuses *admin.Problem // every change, with refusal as status
 	refusal int
 	live    http.HandlerFunc
+	refuse  func(*http.Request) bool // nil: nothing; what it is true of is undecided
 }
 
 // ServeHTTP implements http.Handler.
@@ -171,6 +182,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, ok := a.answers[path]
 	a.mu.Unlock()
 	switch {
+	case a.refuse != nil && a.refuse(r):
+		fail(http.StatusServiceUnavailable, "undecided", "this node is making another report")
 	case path == "/whoami":
 		say(http.StatusOK, who)
 	case a.refuses != nil && r.Method != http.MethodGet:

@@ -48,6 +48,8 @@ const (
 	TemplatesWrite   Permission = "templates:write"
 	PromptsRead      Permission = "prompts:read" // which versions the environments have
 	PromptsWrite     Permission = "prompts:write"
+	MappingsRead     Permission = "mappings:read" // what reports make of dimensions
+	MappingsWrite    Permission = "mappings:write"
 	WebhooksRead     Permission = "webhooks:read"
 	WebhooksWrite    Permission = "webhooks:write"
 	AuditRead        Permission = "audit:read"
@@ -71,7 +73,7 @@ var owned = []Permission{
 var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease,
 	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CacheRead, CacheWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
-	RoutersRead, RoutersWrite, LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite,
+	RoutersRead, RoutersWrite, LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite, MappingsRead, MappingsWrite,
 	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 

@@ -91,6 +91,11 @@ func (j *Journal) apply(g *group) error {
 	if err := errors.Join(g.addSums(store.PrefixProof, g.proofs), g.addSums(store.PrefixOverrun, g.overrun)); err != nil {
 		return err
 	}
+	for start := range g.marks {
+		g.set(Own.markKey(minutes, start, j.marks.Add(1)), nil)
+	}
+	j.writes.RLock()
+	defer j.writes.RUnlock()
 	return j.store.Apply(g.batch, store.Synced)
 }
 

@@ -82,6 +82,7 @@ type Journal struct {
 	waiting int        // commits that wait for room
 	closed  bool
 	stats   Stats
+	claimed ledger.Instant // records of minutes before it mark these: they are rolled up, or about to be
 }
 
 // Stats are counts since the journal was opened.
@@ -98,6 +99,7 @@ type group struct {
 	began   time.Time
 	proofs  map[lease]ledger.Amount // spent
 	overrun map[lease]ledger.Amount // of that, beyond the holds
+	marks   map[ledger.Instant]bool // minutes that were rolled up without a record of it
 	hurry   bool                    // somebody waits: do not linger
 	done    chan struct{}
 	err     error // set before done is closed
@@ -114,8 +116,13 @@ func Open(s *store.Store, cfg Config) (*Journal, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("usage journal: %w", err)
 	}
+	p, err := progressOf(s.DB(), Own)
+	if err != nil {
+		return nil, fmt.Errorf("usage journal: %w", err)
+	}
 	j := &Journal{
-		Reader: &Reader{shelf: Own, store: s, db: s.DB()}, cfg: cfg,
+		claimed: p.rolled[minutes],
+		Reader:  &Reader{shelf: Own, store: s, db: s.DB()}, cfg: cfg,
 		work: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	j.marks.Store(rand.Uint64())
@@ -197,6 +204,12 @@ func (j *Journal) add(key, value []byte, e *Entry) Receipt {
 	}
 	g := j.open
 	g.set(key, value)
+	if at := minutes.down(record.ID(key[1 : 1+len(record.ID{})]).At()); at < j.claimed {
+		if g.marks == nil {
+			g.marks = map[ledger.Instant]bool{}
+		}
+		g.marks[at] = true
+	}
 	for _, kv := range e.Extra {
 		g.set(kv.Key, kv.Value)
 	}
@@ -232,6 +245,14 @@ func (g *group) set(key, value []byte) {
 	if err := g.batch.Set(key, value, nil); err != nil {
 		panic(fmt.Sprintf("usage: add to a batch: %v", err))
 	}
+}
+
+// claim has records of minutes before an instant mark them from here on. Those that came
+// before are on disk after a [Journal.Flush].
+func (j *Journal) claim(before ledger.Instant) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.claimed = max(j.claimed, before)
 }
 
 func (j *Journal) wake() {

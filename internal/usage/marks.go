@@ -74,6 +74,19 @@ func (m *marked) in(l level, start ledger.Instant) bool {
 	return false
 }
 
+// starts are the buckets of a level in a range of them that have a mark, or in which any
+// has, each once and in order.
+func (m *marked) starts(l level, in Range) (list []ledger.Instant) {
+	for k := minutes; k <= l; k++ {
+		i, _ := slices.BinarySearch(m[k], in.From)
+		for ; i < len(m[k]) && m[k][i] < in.To; i++ {
+			list = append(list, l.down(m[k][i]))
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // first is the start of the earliest bucket that has a mark; the last instant if none has.
 func (m *marked) first() ledger.Instant {
 	first := ledger.MaxInstant

@@ -70,14 +70,6 @@ func TestRecordsAreSelectedByTimeOrderAndLimit(t *testing.T) {
 			break
 		}
 	})
-	t.Run("dropped", func(t *testing.T) {
-		if err := j.DropBefore(at(45)); err != nil {
-			t.Fatal(err)
-		}
-		if got := ids(t, j, Query{Range: Always}); !slices.Equal(got, all[45:]) {
-			t.Errorf("%d records are left", len(got))
-		}
-	})
 }
 
 func TestGetReturnsEveryAttemptInOrder(t *testing.T) {

@@ -88,19 +88,6 @@ func (r *Reader) Get(ctx context.Context, id string) ([]record.Record, error) {
 	return out, errors.Join(err, it.Close())
 }
 
-// Part adds up the records that q selects, without leaving out rows for q.Limit: parts of
-// several shelves and nodes are put together by [Merge].
-func (r *Reader) Part(ctx context.Context, q TotalsQuery) (*Report, error) {
-	t, err := newTally(&q)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.records(ctx, r.db, r.shelf, &q, q.Range); err != nil {
-		return nil, err
-	}
-	return t.part(), nil
-}
-
 // Totals adds up the records that q selects.
 func (r *Reader) Totals(ctx context.Context, q TotalsQuery) (*Report, error) {
 	part, err := r.Part(ctx, q)
@@ -110,16 +97,9 @@ func (r *Reader) Totals(ctx context.Context, q TotalsQuery) (*Report, error) {
 	return Merge(q, part)
 }
 
-// Kept is the instant before which there may be records no more.
-func (r *Reader) Kept() (ledger.Instant, error) { return 0, nil }
-
-// DropBefore deletes the records of requests that arrived before the instant.
-// Proofs stay: they are the ledger's matter.
-func (r *Reader) DropBefore(t ledger.Instant) error {
-	o := r.shelf.recordBounds(Range{To: t})
-	b := r.store.NewBatch()
-	if err := b.DeleteRange(o.LowerBound, o.UpperBound, nil); err != nil {
-		return fmt.Errorf("drop usage records: %w", err)
-	}
-	return r.store.Apply(b, store.Synced)
+// Kept is the instant before which records were dropped. Copies from before it must not be
+// put on the shelf again.
+func (r *Reader) Kept() (ledger.Instant, error) {
+	p, err := progressOf(r.db, r.shelf)
+	return p.kept[records], err
 }

@@ -11,43 +11,26 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// scan adds up records one by one. A request is counted when its last record has been
-// seen: in the group of that record, if the query selects it.
+// scan adds up records one by one, those of a request one after the other. A request is
+// counted when its last record has been seen: in the row of that record, if it has one.
 type scan struct {
-	*tally
-	q   *TotalsQuery
-	err error // of Worth
+	into  func(*record.Record) *Row // the row of a record, nil for none
+	worth func(record.ID) (int64, bool, error)
+	err   error // of worth
 
-	id       string // of the request whose records are being counted
-	at       ledger.Instant
-	calls    int
-	last     *Row // of its last record, nil where that is not selected
-	interval int
-}
-
-// records adds up those in the range.
-func (t *tally) records(ctx context.Context, db pebble.Reader, s Shelf, q *TotalsQuery, in Range) error {
-	it, err := db.NewIter(s.recordBounds(in))
-	if err != nil {
-		return fmt.Errorf("read usage records: %w", err)
-	}
-	c := scan{tally: t, q: q}
-	err = visit(ctx, it, Query{}, c.count)
-	c.endRequest()
-	return errors.Join(err, c.err, it.Close())
+	id    string // of the request whose records are being counted
+	calls int
+	last  *Row // of its last record
 }
 
 func (c *scan) count(r *record.Record) bool {
 	if r.ID != c.id {
 		c.endRequest()
 		c.id, c.calls = r.ID, 0
-		c.at = arrival(r)
-		c.interval = c.tally.interval(c.at)
 	}
 	c.calls = max(c.calls, r.Attempts)
 	c.last = nil
-	if selected(c.q.Where, c.q.Within, r) {
-		row := c.group(r)
+	if row := c.into(r); row != nil {
 		row.add(r)
 		if r.Kind == record.KindRequest {
 			c.last = row
@@ -62,8 +45,8 @@ func (c *scan) endRequest() {
 		return
 	}
 	c.last.countRequest(c.calls)
-	if id, ok := record.ParseID(c.id); ok && c.q.Worth != nil && c.err == nil {
-		worth, judged, err := c.q.Worth(id)
+	if id, ok := record.ParseID(c.id); ok && c.worth != nil && c.err == nil {
+		worth, judged, err := c.worth(id)
 		if c.err = err; judged {
 			c.last.Judged++
 			c.last.Worth += worth
@@ -72,10 +55,37 @@ func (c *scan) endRequest() {
 	c.last = nil
 }
 
-func (c *scan) group(r *record.Record) *Row {
-	c.mine = c.mine[:0]
-	for _, f := range c.by {
-		c.mine = append(c.mine, f.of(r))
+// records adds up those in the range.
+func (t *tally) records(ctx context.Context, db pebble.Reader, s Shelf, q *TotalsQuery, in Range) error {
+	it, err := db.NewIter(s.recordBounds(in))
+	if err != nil {
+		return fmt.Errorf("read usage records: %w", err)
 	}
-	return c.row(c.mine, c.interval)
+	c := scan{worth: q.Worth, into: func(r *record.Record) *Row {
+		if !q.selects(r) {
+			return nil
+		}
+		t.mine = t.mine[:0]
+		for _, f := range t.by {
+			t.mine = append(t.mine, f.of(r))
+		}
+		return t.row(t.mine, t.interval(arrival(r)))
+	}}
+	err = visit(ctx, it, Query{}, c.count)
+	c.endRequest()
+	return errors.Join(err, c.err, it.Close())
+}
+
+// selects says whether the query selects a record, whose dimensions it maps.
+func (q *TotalsQuery) selects(r *record.Record) bool {
+	if !selected(nil, q.Within, r) {
+		return false
+	}
+	if q.Mapping != nil {
+		if r.Dims.Values[ledger.DimModel] == "" {
+			r.Dims.Values[ledger.DimModel] = r.Model // as its field is
+		}
+		q.Mapping.Apply(&r.Dims)
+	}
+	return selected(q.Where, nil, r)
 }

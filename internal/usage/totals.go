@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"purser/internal/record"
@@ -24,7 +25,10 @@ type TotalsQuery struct {
 	// false for one of which nothing was. Nil: nobody wants to know. An error ends the
 	// query.
 	Worth func(record.ID) (int64, bool, error)
-	Limit int // most groups, by cost, then requests; the rest is "other". 0 means MaxGroups
+	// Mapping changes dimensions before they are looked at by Where and By. Within is
+	// about what was recorded. Nil changes nothing.
+	Mapping *Mapping
+	Limit   int // most groups, by cost, then requests; the rest is "other". 0 means MaxGroups
 }
 
 const (
@@ -85,6 +89,10 @@ type Report struct {
 	Rows   []Row // by Start, then by the cost of their groups over all intervals
 	Others []Row // what the groups beyond the limit add up to, one of each interval that has any
 	Total  Row
+
+	// Given are the fields of By of which rollups have given up rarer values: what is of
+	// these is in a row whose value is "other".
+	Given map[Field]bool
 }
 
 // tally is a query under way.
@@ -185,7 +193,9 @@ func Merge(q TotalsQuery, parts ...*Report) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	given := map[Field]bool{}
 	for _, p := range parts {
+		maps.Copy(given, p.Given)
 		for i := range p.Rows {
 			t.row(p.Rows[i].Values, t.interval(p.Rows[i].Start)).merge(&p.Rows[i])
 		}
@@ -193,7 +203,9 @@ func Merge(q TotalsQuery, parts ...*Report) (*Report, error) {
 			t.rest(t.interval(p.Others[i].Start)).merge(&p.Others[i])
 		}
 	}
-	return t.report(q.limit()), nil
+	rep := t.report(q.limit())
+	rep.Given = given
+	return rep, nil
 }
 
 func (t *tally) report(limit int) *Report {

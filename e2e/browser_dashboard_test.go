@@ -76,7 +76,7 @@ func (s *browserSuite) furnish(t *testing.T) map[string]string {
 		s.ask(key.Secret, fmt.Sprintf(`{"purser_template":{"id":"support@%d","variables":{"question":"why %d"}},"messages":[],"max_tokens":40}`, i%2+1, i))
 	}
 	return map[string]string{
-		"overview": "/ui/", "explorer": "/ui/explorer?by=customer,model", "requests": "/ui/requests", "request": "/ui/requests/" + id, "run": "/ui/runs/run-4", "economics": "/ui/economics", "anomalies": "/ui/anomalies",
+		"overview": "/ui/", "explorer": "/ui/explorer?by=customer,model", "requests": "/ui/requests", "request": "/ui/requests/" + id, "run": "/ui/runs/run-4", "economics": "/ui/economics",
 		"budgets": "/ui/budgets", "budget-new": "/ui/budgets?new", "budget": "/ui/budgets/company", "budget-each": "/ui/budgets/per-customer", "keys": "/ui/keys", "key-new": "/ui/keys?new", "key": "/ui/keys/" + key.ID,
 		"policies": "/ui/policies", "policy-new": "/ui/policies?new", "policy": "/ui/policies/trial", "routes": "/ui/routes", "route": "/ui/routes/smart", "prompts": "/ui/prompts", "prompt": "/ui/prompts/support",
 		"cluster": "/ui/cluster", "alerts": "/ui/webhooks", "audit": "/ui/audit",

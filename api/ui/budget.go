@@ -67,7 +67,7 @@ type budgetView struct {
 	Delete    *form
 	Release   *form
 	Withheld  int64
-	FewRecent bool // the last refusals could not be read
+	Unread bool // the reader may not see records
 }
 
 type raiseRow struct {
@@ -200,7 +200,7 @@ func (v *budgetView) addRefusals(c *Call, b *admin.BudgetDetail) error {
 		v.Refusals = append(v.Refusals, r)
 		return nil
 	})
-	if v.FewRecent = absent(err); v.FewRecent {
+	if v.Unread = absent(err); v.Unread {
 		err = nil
 	}
 	slices.Reverse(v.Refusals)

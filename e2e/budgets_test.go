@@ -317,4 +317,51 @@ func TestATripStopsEveryNode(t *testing.T) {
 			t.Errorf("it took %v", d)
 		}
 	}
+	c.leasesAddUp()
+	c.digestsAgree()
+}
+
+// digestsAgree: any member has everyone's last digest, and those of one entry are equal.
+func (c *trio) digestsAgree() {
+	c.t.Helper()
+	c.eventually("every member has a digest of the same entry", func() error {
+		m, err := c.peers[1].admin.Members(context.Background())
+		if err != nil {
+			return err
+		}
+		var first *admin.Checkpoint
+		for _, n := range m.Nodes {
+			switch {
+			case n.Checkpoint == nil:
+				return fmt.Errorf("%s has none", n.ID)
+			case first == nil:
+				first = n.Checkpoint
+			case *n.Checkpoint != *first:
+				return fmt.Errorf("%s has %+v, another %+v", n.ID, *n.Checkpoint, *first)
+			}
+		}
+		return nil
+	})
+}
+
+// leasesAddUp: any node says what each has of the cap, and that is what is outstanding.
+func (c *trio) leasesAddUp() {
+	c.t.Helper()
+	c.eventually("every node says what it has", func() error {
+		b, err := c.peers[2].admin.ShowBudget(context.Background(), "cap")
+		if err != nil {
+			return err
+		}
+		out, held := int64(0), 0
+		for _, l := range b.Accounts[0].Leases {
+			out += l.Out
+			if l.Held != nil {
+				held++
+			}
+		}
+		if held != len(c.peers) || out != b.Accounts[0].Outstanding {
+			return fmt.Errorf("%d nodes answered, leases of %d, outstanding %d: %+v", held, out, b.Accounts[0].Outstanding, b.Accounts[0].Leases)
+		}
+		return nil
+	})
 }

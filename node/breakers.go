@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -32,6 +33,8 @@ type spentOut struct {
 	needed ledger.Amount  // the smallest hold that did not fit
 	limit  ledger.Amount  // then
 	end    ledger.Instant // of the window
+
+	asked, gone, held ledger.Amount // of the last refusal: what was asked for, and what was spent and held
 }
 
 // reportedBy is how soon the ledger knows of what was spent: before that it may show
@@ -201,6 +204,7 @@ func (b *breakers) refused(r *purse.Refusal) {
 			was = spentOut{since: at, needed: r.Hold, end: r.ResetsAt}
 		}
 		was.last, was.limit, was.needed = at, r.Limit, min(was.needed, r.Hold)
+		was.asked, was.gone, was.held = r.Hold, r.Spent, r.Held
 		b.spent[r.Account] = was
 	}
 	b.mu.Unlock()
@@ -210,18 +214,28 @@ func (b *breakers) refused(r *purse.Refusal) {
 	}
 }
 
-// exhausted says since when an account has no room for what was asked of it, 0 where
-// it has not been asked here. What it has got since ends that.
-func (b *breakers) exhausted(v ledger.AccountView, at ledger.Instant) (since ledger.Instant, yes bool) {
+// exhausted says whether an account has no room for what was asked of it, and what that
+// was; the zero spentOut where it has not been asked here. What it has got since ends it.
+func (b *breakers) exhausted(v ledger.AccountView, at ledger.Instant) (x spentOut, yes bool) {
 	left := max(0, v.Available) + v.Outstanding
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x, known := b.spent[v.Key]
 	if known && (v.Limit > x.limit || left >= x.needed && at-x.last > reportedBy) {
 		delete(b.spent, v.Key)
-		known = false
+		x, known = spentOut{}, false
 	}
-	return x.since, known || left == 0
+	return x, known || left == 0
+}
+
+// reason says for people why the account refuses.
+func (x spentOut) reason(v ledger.AccountView) string {
+	const text = "what is left of the limit has no room for what was asked"
+	if x.needed == 0 {
+		return text
+	}
+	return fmt.Sprintf("%s: the last request that was refused here, at %s, needed %s %s, when %s of %s was spent and %s held by others", text,
+		timeText(x.last), limitText(x.asked, v.Unit), v.Unit, limitText(x.gone, v.Unit), limitText(x.limit, v.Unit), limitText(x.held, v.Unit))
 }
 
 // count is how many breakers are open and half open, and how many accounts this node

@@ -2,6 +2,7 @@ package node
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"purser/internal/purse"
@@ -147,15 +148,19 @@ func TestASpentAccountIsOpenUntilItHasRoom(t *testing.T) {
 		t.Error("nobody was refused")
 	}
 	refuse := func(code purse.RefusalCode) {
-		b.refused(&purse.Refusal{Code: code, Account: k, Budget: "cap", Limit: 100, Hold: 50, ResetsAt: ledger.MaxInstant})
+		b.refused(&purse.Refusal{Code: code, Account: k, Budget: "cap", Limit: 100, Hold: 50, Spent: 40, Held: 20, ResetsAt: ledger.MaxInstant})
 	}
 	if refuse(purse.Contended); len(b.spent) != 0 {
 		t.Error("a wait for others is no end")
 	}
 	refuse(purse.Exhausted)
 	refuse(purse.Exhausted)
-	if _, yes := b.exhausted(v, now()); !yes || len(*heard) != 1 {
+	x, yes := b.exhausted(v, now())
+	if !yes || len(*heard) != 1 {
 		t.Errorf("refused just now: %v, told %q", yes, *heard)
+	}
+	if why := x.reason(ledger.AccountView{Unit: ledger.Tokens}); !strings.HasSuffix(why, "needed 50 tokens, when 40 of 100 was spent and 20 held by others") {
+		t.Errorf("the reason is %q", why)
 	}
 	if _, yes := b.exhausted(v, now()+reportedBy+ledger.Second); yes {
 		t.Error("what was held came back")

@@ -95,8 +95,8 @@ func roomFor(cmd ledger.Command) string {
 	return "there are as many budgets as the ledger takes; delete some"
 }
 
-// ShowBudgets implements admin.Budgets. A gateway lists the rules, and of none the
-// accounts.
+// ShowBudgets implements admin.Budgets. Of one budget it has the leases, too. A gateway
+// lists the rules, and of none the accounts.
 func (c control) ShowBudgets(ctx context.Context, id string, how admin.Read) ([]admin.BudgetDetail, admin.Age, error) {
 	if c.n.follower != nil && id != "" {
 		return nil, 0, c.elsewhere()
@@ -104,6 +104,10 @@ func (c control) ShowBudgets(ctx context.Context, id string, how admin.Read) ([]
 	age, err := c.catchUp(ctx, how)
 	if err != nil {
 		return nil, 0, err
+	}
+	var held holdings
+	if id != "" {
+		held = c.n.holdings(ctx, ledger.BudgetID(id))
 	}
 	state, at := c.n.fsm.Ledger(), now()
 	list := []admin.BudgetDetail{}
@@ -123,6 +127,11 @@ func (c control) ShowBudgets(ctx context.Context, id string, how admin.Read) ([]
 			a := accountText(b, v)
 			a.Breaker = c.breakerText(trips, v, at)
 			a.Forecast = c.forecast(v, raises, at)
+			if held != nil {
+				for l := range state.Leases(v.Key) {
+					a.Leases = append(a.Leases, held.leaseText(v.Key, l))
+				}
+			}
 			d.Accounts = append(d.Accounts, a)
 		}
 		list = append(list, d)
@@ -139,8 +148,8 @@ func (c control) breakerText(trips []ledger.BreakerTrip, v ledger.AccountView, a
 		return out
 	}
 	if v.State == ledger.Open && v.Unit != ledger.Slots {
-		if since, yes := c.n.breakers.exhausted(v, at); yes {
-			return admin.Breaker{State: "open", Cause: "exhausted", Reason: "what is left of the limit has no room for what was asked", Since: timeText(since), Until: timeText(v.WindowEnd)}
+		if x, yes := c.n.breakers.exhausted(v, at); yes {
+			return admin.Breaker{State: "open", Cause: "exhausted", Reason: x.reason(v), Since: timeText(x.since), Until: timeText(v.WindowEnd)}
 		}
 	}
 	return admin.Breaker{State: "closed"}

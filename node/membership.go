@@ -143,7 +143,7 @@ func (c control) Members(ctx context.Context, how admin.Read) (admin.Members, ad
 	out := admin.Members{Cluster: m.standing.Cluster, Nodes: []admin.Member{}}
 	out.Leader, _ = c.n.raft.LeaderNode()
 	commit := c.n.raft.Stats().Commit
-	state := c.n.fsm.Ledger()
+	state, checkpoints := c.n.fsm.Ledger(), c.n.checkpoints(ctx)
 	for _, d := range c.n.fsm.Directory().Nodes() {
 		row := memberText(d, servers, answers[string(d.ID)], commit)
 		if row.ID == out.Leader {
@@ -151,6 +151,9 @@ func (c control) Members(ctx context.Context, how admin.Read) (admin.Members, ad
 		}
 		if v, ok := state.Node(d.ID); ok {
 			row.Incarnation, row.Leases, row.Fenced = v.Incarnation, v.Leases, v.Fenced
+		}
+		if c, ok := checkpoints[row.ID]; ok {
+			row.Checkpoint = &c
 		}
 		row.Gossip = m.gossip.text(row.ID, answers[row.ID].GetGossip())
 		if row.Version == "" && row.Gossip != nil {

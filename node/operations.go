@@ -8,7 +8,9 @@ import (
 
 	"purser/api/admin"
 	"purser/api/lookalike"
+	"purser/api/ui"
 	"purser/internal/access"
+	"purser/internal/login"
 	"purser/internal/telemetry"
 	"purser/ledger"
 	"purser/proxy/upstream"
@@ -16,10 +18,16 @@ import (
 
 // operations serves what operators and their tools ask: administration, health
 // and metrics.
-func (n *Node) operations(api *admin.API) http.Handler {
+func (n *Node) operations(api *admin.API) (http.Handler, error) {
 	mux := http.NewServeMux()
 	own := api.Handler()
 	mux.Handle("/admin/", own)
+	pages, err := n.dashboard(own, api.People != nil)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/ui", pages)
+	mux.Handle("/ui/", pages)
 	others := lookalike.New(own, time.Now).Handler()
 	for _, path := range lookalike.Routes {
 		mux.Handle(path+"/", others)
@@ -37,7 +45,20 @@ func (n *Node) operations(api *admin.API) http.Handler {
 		metrics = api.Guarded(access.MetricsRead, metrics)
 	}
 	mux.Handle("GET /metrics", metrics)
-	return mux
+	return mux, nil
+}
+
+// dashboard serves the pages, which ask the admin API as anybody else does.
+func (n *Node) dashboard(api http.Handler, people bool) (http.Handler, error) {
+	cookies, err := login.NewSealer(n.cfg.Admin.Token)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := ui.New(ui.Config{API: api, Cookies: cookies, People: people, Ending: n.draining.Load, Now: time.Now, Log: n.log})
+	if err != nil {
+		return nil, err
+	}
+	return pages.Handler(), nil
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

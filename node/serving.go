@@ -106,9 +106,13 @@ func (n *Node) openEdge() error {
 	if err != nil {
 		return err
 	}
+	operations, err := n.operations(api)
+	if err != nil {
+		return err
+	}
 	cfg := edge.Default()
-	cfg.Proxy, cfg.Admin, cfg.ErrorBody, cfg.Log = n.gateway.Serve, fromClients(n.cfg.gateway().TrustedProxies, n.operations(api)), proxy.ErrorBody, n.log
-	cfg.AdminPrefix = append([]string{"/admin", "/healthz", "/readyz", "/metrics"}, lookalike.Routes...)
+	cfg.Proxy, cfg.Admin, cfg.ErrorBody, cfg.Log = n.gateway.Serve, fromClients(n.cfg.gateway().TrustedProxies, operations), proxy.ErrorBody, n.log
+	cfg.AdminPrefix = append([]string{"/admin", "/ui", "/healthz", "/readyz", "/metrics"}, lookalike.Routes...)
 	cfg.MaxBody, cfg.MaxConns = n.cfg.Listen.BodyBytes, n.cfg.Listen.MaxConnections
 	if n.cfg.Listen.TLSCert != "" {
 		if cfg.Certificates, err = edge.LoadCertificates(n.cfg.Listen.TLSCert, n.cfg.Listen.TLSKey, n.log); err != nil {

@@ -20,5 +20,7 @@ func (n *Node) topics() map[string]peer.Topic {
 		adjustedTopic:       n.tellAdjusted,
 		chargedTopic:        n.tellCharged,
 		liveTopic:           n.tellLive,
+		topicCheckpoint:     n.checkpointTopic(),
+		topicHeld:           n.heldTopic(),
 	}
 }

@@ -143,7 +143,20 @@ type Account struct {
 	Overrun     int64             `json:"overrun"`
 	State       string            `json:"state"`
 	Breaker     Breaker           `json:"breaker"`
-	Forecast    *Forecast         `json:"forecast"` // null where there is too little to go by
+	Forecast    *Forecast         `json:"forecast"`         // null where there is too little to go by
+	Leases      []Lease           `json:"leases,omitempty"` // by node; in the answer about one budget alone
+}
+
+// Lease is what one node has got of an account, and what became of it. Amounts are in
+// the account's unit.
+type Lease struct {
+	Node     string `json:"node"`
+	Granted  int64  `json:"granted"`
+	Spent    int64  `json:"spent"` // what the node has reported
+	Returned int64  `json:"returned"`
+	Out      int64  `json:"out"`  // neither spent nor returned
+	Held     *int64 `json:"held"` // by requests under way, as the node itself says; null: it did not answer
+	Overrun  int64  `json:"overrun"`
 }
 
 // BudgetDetail is a budget with its open accounts, the raises that are in force and
@@ -361,7 +374,18 @@ type Member struct {
 	Leases      int    `json:"leases"`
 	Fenced      bool   `json:"fenced,omitempty"`
 
+	// Checkpoint is the last digest that the node took of its state; absent of gateways,
+	// and of a node that is silent or has not taken one yet.
+	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
+
 	Gossip *Gossip `json:"gossip,omitempty"` // as the asked node hears; absent if it has not heard of it
+}
+
+// Checkpoint is the digest of a replica's state after an entry of the log. Replicas take
+// theirs at the same entries, every half minute: at one entry they are equal.
+type Checkpoint struct {
+	Entry  uint64 `json:"entry"`
+	Digest string `json:"digest"` // SHA-256, in hexadecimal
 }
 
 // Gossip is what members tell each other of one. It is a hint: nothing is decided

@@ -35,7 +35,7 @@ func (p *Provider) Begin(ctx context.Context, to string) (access.Begun, error) {
 		return access.Begun{}, err
 	}
 	b := begun{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), To: to, Expires: p.now().Add(loginTime).Unix()}
-	kept, err := p.put(sealedLogin, b)
+	kept, err := p.seal.Put(sealedLogin, b)
 	if err != nil {
 		return access.Begun{}, err
 	}
@@ -46,7 +46,7 @@ func (p *Provider) Begin(ctx context.Context, to string) (access.Begun, error) {
 // Finish implements admin.Logins.
 func (p *Provider) Finish(ctx context.Context, q url.Values, kept string) (access.Finished, error) {
 	var b begun
-	switch err := p.take(sealedLogin, kept, &b); {
+	switch err := p.seal.Take(sealedLogin, kept, &b); {
 	case err != nil:
 		return access.Finished{}, forged(err.Error())
 	case p.now().Unix() >= b.Expires:

@@ -228,11 +228,11 @@ func TestANonceOfAnotherLoginIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	var kept begun
-	if err := w.p.take(sealedLogin, b.Kept, &kept); err != nil {
+	if err := w.p.seal.Take(sealedLogin, b.Kept, &kept); err != nil {
 		t.Fatal(err)
 	}
 	kept.Nonce = "another"
-	forgedCookie, err := w.p.put(sealedLogin, kept)
+	forgedCookie, err := w.p.seal.Put(sealedLogin, kept)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package login
 import (
 	"bytes"
 	"context"
-	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +31,7 @@ const (
 // Provider is the provider of people's identities.
 type Provider struct {
 	cfg    Config
-	seal   cipher.AEAD
+	seal   *Sealer
 	client *http.Client
 	now    func() time.Time
 
@@ -55,7 +54,7 @@ func New(cfg Config, secret string, now func() time.Time) (*Provider, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	seal, err := sealer(secret)
+	seal, err := NewSealer(secret)
 	if err != nil {
 		return nil, err
 	}

@@ -356,6 +356,11 @@ var rooms = map[string]room{
 		owned: []string{"github.com/zitadel/oidc/v3", "github.com/go-jose/go-jose/v4", "golang.org/x/text"},
 		why:   "it is for tests alone: a provider, as others run it",
 	},
+	"api/ui": {
+		module: []string{"api/admin", "internal/record", "proxy", "proxy/policy", "proxy/template"},
+		owned:  []string{"github.com/aymanbagabas/go-udiff"},
+		why:    "the dashboard is a client of the admin API, and can ask for nothing else",
+	},
 	"api": {
 		module: []string{"proxy", "proxy/...", "ledger", "internal/access", "internal/directory", "internal/record", "internal/litellm", "internal/statement", "api/..."},
 		owned:  []string{"github.com/valyala/fasthttp"},

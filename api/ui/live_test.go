@@ -1,0 +1,93 @@
+package ui
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"purser/api/admin"
+)
+
+// Who watches is told when requests ended, of the sums and of nothing else; what the API
+// was asked for them ends with the stream.
+func TestLiveValuesFollowTheRequests(t *testing.T) {
+	w := newWorld(t)
+	w.login(ownerToken)
+	ended := make(chan struct{})
+	more := make(chan string)
+	w.api.live = func(out http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		for {
+			select {
+			case <-r.Context().Done():
+				return
+			case event := <-more:
+				if _, err := out.Write([]byte(event)); err != nil {
+					return
+				}
+			}
+		}
+	}
+	server := httptest.NewServer(w.handler)
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/ui/live", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range w.cookies {
+		req.AddCookie(c)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	next := func() string {
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				return data
+			}
+		}
+		t.Fatalf("the stream ended: %v", lines.Err())
+		return ""
+	}
+	if first := next(); !strings.Contains(first, `"requests":"7"`) || strings.Contains(first, "script") {
+		t.Errorf("at first it says %s", first)
+	}
+	w.api.mu.Lock()
+	report := w.api.answers["/usage"].(admin.UsageReport)
+	report.Total.Requests = 8
+	w.api.answers["/usage"] = report
+	w.api.mu.Unlock()
+	more <- `data: {"records":[],"dropped":0}` + "\n\n"
+	more <- `data: {"records":[{}],"dropped":0}` + "\n\n"
+	if second := next(); !strings.Contains(second, `"requests":"8"`) {
+		t.Errorf("then it says %s", second)
+	}
+	cancel()
+	<-ended
+}
+
+func TestLiveStreamsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	w.login(ownerToken)
+	for range maxStreams {
+		w.ui.streams <- struct{}{}
+	}
+	if out := w.ask("GET", "/ui/live", nil); out.Code != http.StatusServiceUnavailable {
+		t.Errorf("one more: %d", out.Code)
+	}
+	<-w.ui.streams
+	w.cookies = nil
+	if out := w.ask("GET", "/ui/live", url.Values{}); out.Code != http.StatusForbidden || len(w.ui.streams) != maxStreams-1 {
+		t.Errorf("nobody: %d, %d streams are taken", out.Code, len(w.ui.streams))
+	}
+}

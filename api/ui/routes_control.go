@@ -1,0 +1,32 @@
+package ui
+
+// controlRoutes are the pages by which the cluster is run.
+var controlRoutes = []route{
+	{"GET /ui/budgets", budgetsPage},
+	{"POST /ui/budgets", createBudget},
+	{"GET /ui/budgets/{id}", budgetPage},
+	{"POST /ui/budgets/{id}", changeBudget},
+	{"GET /ui/keys", keysPage},
+	{"POST /ui/keys", createKey},
+	{"GET /ui/keys/{id}", keyPage},
+	{"POST /ui/keys/{id}", changeKey},
+	{"GET /ui/policies", policiesPage},
+	{"POST /ui/policies", askPolicies},
+	{"GET /ui/policies/{id}", policyPage},
+	{"POST /ui/policies/{id}", changePolicy},
+	{"GET /ui/routes", routesPage},
+	{"POST /ui/routes", askRoutes},
+	{"GET /ui/routes/{id}", routePage},
+	{"POST /ui/routes/{id}", changeRoute},
+	{"GET /ui/prompts", promptsPage},
+	{"POST /ui/prompts", createPrompt},
+	{"GET /ui/prompts/{name}", promptPage},
+	{"POST /ui/prompts/{name}", changePrompt},
+	{"GET /ui/cluster", clusterPage},
+	{"POST /ui/cluster", changeCluster},
+	{"GET /ui/audit", auditPage},
+	{"GET /ui/webhooks", alertsPage},
+	{"POST /ui/webhooks", makeWebhook},
+	{"GET /ui/webhooks/{id}", webhookPage},
+	{"POST /ui/webhooks/{id}", changeWebhook},
+}

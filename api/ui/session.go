@@ -97,6 +97,14 @@ type loginView struct {
 
 // askLogin shows the login to somebody who is not known, and leads back afterwards.
 func (u *UI) askLogin(w http.ResponseWriter, r *http.Request, why *fault) {
+	if r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		// Whoever follows a link from another site may well be logged in: browsers do not
+		// send a strict cookie with it, but do when this page asks for itself again.
+		v := u.view(r, "Opening", nil)
+		v.Again = true
+		u.render(w, r, http.StatusOK, "opening", v)
+		return
+	}
 	to := "/ui/"
 	if r.Method == http.MethodGet {
 		to = r.URL.RequestURI()

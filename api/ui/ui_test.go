@@ -328,3 +328,40 @@ func TestWhatAFirstVisitLoads(t *testing.T) {
 		t.Error("that is nothing, or more than a phone should wait for")
 	}
 }
+
+// A link from another site leads to the page, although the cookie does not come with it.
+func TestLinksFromOtherSites(t *testing.T) {
+	w := newWorld(t)
+	w.login(ownerToken)
+	kept := w.cookies
+	w.cookies = nil
+	out := w.ask("GET", "/ui/explorer?by=team", nil, "Sec-Fetch-Site", "cross-site")
+	if out.Code != http.StatusOK || !strings.Contains(out.Body.String(), `http-equiv="refresh" content="0"`) || strings.Contains(out.Body.String(), "Cost") {
+		t.Errorf("%d %s", out.Code, out.Body)
+	}
+	w.cookies = kept
+	if body := w.page("/ui/explorer?by=team"); strings.Contains(body, "http-equiv") || !strings.Contains(body, "Cost") {
+		t.Error("the page asks for itself for ever")
+	}
+}
+
+// Somebody whom a provider vouches for has the API's own session, which it decides about.
+func TestPeopleOfAProvider(t *testing.T) {
+	w := newWorld(t)
+	if body := w.ask("GET", "/ui/explorer", nil).Body.String(); !strings.Contains(body, `href="/admin/v1/login?return_to=%2Fui%2Fexplorer"`) {
+		t.Errorf("the login does not lead to the provider: %s", body)
+	}
+	w.cookies = map[string]*http.Cookie{"purser-session": {Name: "purser-session", Value: "ann"}}
+	if body := w.page("/ui/"); !strings.Contains(body, "Spent today") {
+		t.Error("the session is not taken")
+	}
+	if r := w.api.last("/usage"); r.Header.Get("Authorization") != "" || !strings.Contains(r.Header.Get("Cookie"), "purser-session=ann") {
+		t.Errorf("the API was asked with %v", r.Header)
+	}
+	if out := w.ask("POST", "/ui/logout", url.Values{}); out.Code != http.StatusSeeOther || len(w.cookies) != 0 {
+		t.Errorf("after logging out: %d %v", out.Code, w.cookies)
+	}
+	if r := w.api.last("/logout"); r == nil || r.Method != http.MethodPost || r.Header.Get("Origin") != "http://127.0.0.1:7070" {
+		t.Error("the API was not told where the change comes from")
+	}
+}

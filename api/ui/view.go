@@ -33,6 +33,7 @@ type view struct {
 	Themes []string
 	Flash  []flash
 	Now    time.Time
+	Again  bool // the page is to be asked for again, at once
 }
 
 // view is one of nobody's, such as the login.

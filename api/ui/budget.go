@@ -50,24 +50,24 @@ type refusal struct {
 
 type budgetView struct {
 	budgetRow
-	Total     accountRow // all open accounts together
-	Shown     []accountRow
-	Find      string
-	More      int // accounts that are not shown
-	Why       []whyRow
-	Holders   []holderRow
-	Refusals  []refusal
-	Explore   string // what was asked for under it
-	MayWrite  bool
-	Raising   []raiseRow
-	Edit      *form
-	Raise     *form
-	Trip      *form
-	Reset     *form
-	Delete    *form
-	Release   *form
-	Withheld  int64
-	Unread bool // the reader may not see records
+	Total    accountRow // all open accounts together
+	Shown    []accountRow
+	Find     string
+	More     int // accounts that are not shown
+	Why      []whyRow
+	Holders  []holderRow
+	Refusals []refusal
+	Explore  string // what was asked for under it
+	MayWrite bool
+	Raising  []raiseRow
+	Edit     *form
+	Raise    *form
+	Trip     *form
+	Reset    *form
+	Delete   *form
+	Release  *form
+	Withheld int64
+	Unread   bool // the reader may not see records
 }
 
 type raiseRow struct {

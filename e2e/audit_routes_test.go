@@ -164,6 +164,8 @@ func probes(tomorrow string) (list []probed) {
 		{"DELETE /admin/v1/credentials/{id}", "/admin/v1/credentials/c", ``, "credential.delete credential/c", true, false},
 		{token, "", `{"name":"t","role":"finance"}`, "admintoken.put admintoken/", false, true},
 		{"POST /admin/v1/tokens/{id}/revoke", token, ``, "admintoken.put admintoken/%s", true, true},
+		{"POST /admin/v1/outcomes", "", `{"id":"a","name":"n","join":{"run":"r"}}`, "outcomes.import outcomes", false, true},
+		{"PUT /admin/v1/revenue", "", `[{"id":"a","customer":"c","period":"2026-03","amount":"1"}]`, "revenue.import revenue", false, true},
 		{"POST /admin/v1/cache/purge", "", `{"tag":"x"}`, "cache.purge cache", false, true},
 		{"POST /admin/v1/semcache/purge", "", `{"tenant":"key:x"}`, "semcache.purge semcache", false, true},
 		{"POST /admin/v1/semcache/reset", "", `{}`, "semcache.reset semcache", false, true},

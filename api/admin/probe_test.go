@@ -50,6 +50,7 @@ var probes = map[string]func(id string) probe{
 	"GET /admin/v1/usage/records":                  func(string) probe { return probe{"/admin/v1/usage/records", "", 200, true} },
 	"GET /admin/v1/usage/live":                     func(string) probe { return probe{"/admin/v1/usage/live", "", 200, true} },
 	"GET /admin/v1/economics/efficiency":           func(string) probe { return probe{"/admin/v1/economics/efficiency", "", 200, true} },
+	"GET /admin/v1/economics/units":                func(string) probe { return probe{"/admin/v1/economics/units", "", 200, true} },
 	"GET /admin/v1/usage":                          func(string) probe { return probe{"/admin/v1/usage", "", 200, true} },
 	"GET /admin/v1/tokens":                         func(string) probe { return probe{"/admin/v1/tokens", "", 200, true} },
 	"POST /admin/v1/tokens": func(id string) probe {

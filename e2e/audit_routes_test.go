@@ -165,6 +165,8 @@ func probes(tomorrow string) (list []probed) {
 		{token, "", `{"name":"t","role":"finance"}`, "admintoken.put admintoken/", false, true},
 		{"POST /admin/v1/tokens/{id}/revoke", token, ``, "admintoken.put admintoken/%s", true, true},
 		{"POST /admin/v1/adjustments", "", `{"id":"a1","at":"` + time.Now().UTC().Format(time.RFC3339) + `","amount":"-0.25","note":"a credit"}`, "adjustment.post adjustment/a1", false, true},
+		{"POST /admin/v1/outcomes", "", `{"id":"a","name":"n","join":{"run":"r"}}`, "outcomes.import outcomes", false, true},
+		{"PUT /admin/v1/revenue", "", `[{"id":"a","customer":"c","period":"2026-03","amount":"1"}]`, "revenue.import revenue", false, true},
 		{"POST /admin/v1/cache/purge", "", `{"tag":"x"}`, "cache.purge cache", false, true},
 		{"POST /admin/v1/semcache/purge", "", `{"tenant":"key:x"}`, "semcache.purge semcache", false, true},
 		{"POST /admin/v1/semcache/reset", "", `{}`, "semcache.reset semcache", false, true},

@@ -52,6 +52,7 @@ var probes = map[string]func(id string) probe{
 	"GET /admin/v1/usage/requests/{id}":            func(id string) probe { return probe{"/admin/v1/usage/requests/" + id, "", 200, false} },
 	"GET /admin/v1/usage/runs/{run}":               func(id string) probe { return probe{"/admin/v1/usage/runs/" + id, "", 200, false} },
 	"GET /admin/v1/economics/efficiency":           func(string) probe { return probe{"/admin/v1/economics/efficiency", "", 200, true} },
+	"GET /admin/v1/economics/units":                func(string) probe { return probe{"/admin/v1/economics/units", "", 200, true} },
 	"GET /admin/v1/usage":                          func(string) probe { return probe{"/admin/v1/usage", "", 200, true} },
 	"GET /admin/v1/anomalies":                      func(string) probe { return probe{"/admin/v1/anomalies", "", 200, true} },
 	"GET /admin/v1/anomalies/{id}":                 func(id string) probe { return probe{"/admin/v1/anomalies/" + id, "", 200, false} },

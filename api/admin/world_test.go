@@ -27,6 +27,7 @@ func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
 		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{},
+		Outcomes: &earnings{}, Economics: &earnings{},
 		Adjustments: noAdjustments{},
 		Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Reports: n, Requests: n, Live: nothingLive{},

@@ -20,23 +20,6 @@ import (
 
 const day = 24 * ledger.Hour
 
-// dims of a request, by names such as "run".
-func dims(t testing.TB, of map[string]string) (d ledger.Dimensions) {
-	t.Helper()
-	for name, v := range of {
-		ref, err := ledger.ParseDimRef(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if ref.Dim == ledger.DimTag {
-			d.Tags = append(d.Tags, ledger.Tag{Name: ref.Tag, Value: v})
-			continue
-		}
-		d.Values[ref.Dim] = v
-	}
-	return d
-}
-
 func where(t testing.TB, from, to ledger.Instant, of map[string]string) Join {
 	t.Helper()
 	j := Join{Kind: OfWhere, From: from, To: to}

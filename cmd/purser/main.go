@@ -45,6 +45,7 @@ type cli struct {
 	Compress    compressCmd    `cmd:"" help:"Compress the body of a request from standard input: what each pass takes out, in tokens, and the body that is left."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
+	Reconcile   reconcileCmd   `cmd:"" help:"Compare providers' cost reports with the usage records."`
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
 	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
 	Replay      replayCmd      `cmd:"" help:"What recorded or traced traffic would have cost, been refused and saved under other settings."`

@@ -3,6 +3,7 @@ package node
 import (
 	"log/slog"
 
+	"purser/internal/copies"
 	"purser/internal/purse"
 	"purser/internal/record"
 	"purser/internal/store"
@@ -14,7 +15,8 @@ import (
 // journal is where the request path leaves a finished request.
 type journal struct {
 	usage   *usage.Journal
-	cache   *cache // nil when the cache is off
+	copies  *copies.Copies // nil: there is no peer
+	cache   *cache         // nil when the cache is off
 	metrics *telemetry.Metrics
 	// watchers see each record before it is on disk. They return at once, wait for nothing,
 	// and keep nothing of what they are given.
@@ -28,11 +30,19 @@ func (j *journal) Commit(r *record.Record, f *proxy.Fill) {
 	if f != nil && j.cache != nil {
 		e.Extra = j.cache.fill(f)
 	}
-	j.usage.Commit(e)
+	j.put(e)
 	j.metrics.Observe(r)
 	for _, watch := range j.watchers {
 		watch(r)
 	}
+}
+
+// put writes an entry, with the note that its record is to be copied.
+func (j *journal) put(e usage.Entry) usage.Receipt {
+	if id, ok := record.ParseID(e.Record.ID); ok && j.copies != nil {
+		e.Extra = append(e.Extra, j.copies.Note(usage.RecordKey(id, e.Record.Attempt)))
+	}
+	return j.usage.Commit(e)
 }
 
 // leaseStore is the purse's store: marks, and the end of the proofs of leases

@@ -46,7 +46,8 @@ type cli struct {
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
 	Reconcile   reconcileCmd   `cmd:"" help:"Compare providers' cost reports with the usage records."`
-	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension."`
+	Usage       usageCmds      `cmd:"" help:"What was used, by any dimension; adjust what is known later."`
+	Tail        tailCmd        `cmd:"" help:"Requests of the whole cluster as they end, one line each."`
 	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
 	Replay      replayCmd      `cmd:"" help:"What recorded or traced traffic would have cost, been refused and saved under other settings."`
 	Credential  credentialCmd  `cmd:"" help:"Providers' keys that the cluster keeps sealed: put, list, show, rotate, check, delete."`

@@ -48,9 +48,13 @@ const (
 	TemplatesWrite   Permission = "templates:write"
 	PromptsRead      Permission = "prompts:read" // which versions the environments have
 	PromptsWrite     Permission = "prompts:write"
+	MappingsRead     Permission = "mappings:read" // what reports make of dimensions
+	MappingsWrite    Permission = "mappings:write"
 	WebhooksRead     Permission = "webhooks:read"
 	WebhooksWrite    Permission = "webhooks:write"
 	AuditRead        Permission = "audit:read"
+
+	AdjustmentsWrite Permission = "adjustments:write" // amounts that are known later, beside the usage records
 
 	StatusRead   Permission = "status:read"
 	MetricsRead  Permission = "metrics:read"
@@ -71,8 +75,8 @@ var owned = []Permission{
 var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease,
 	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CacheRead, CacheWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
-	RoutersRead, RoutersWrite, LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite,
-	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
+	RoutersRead, RoutersWrite, LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite, MappingsRead, MappingsWrite,
+	WebhooksRead, WebhooksWrite, AuditRead, AdjustmentsWrite, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 
 // Permissions lists every permission, in order of name.

@@ -50,6 +50,7 @@ type cli struct {
 	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension; one request; an agent's run; adjust what is known later."`
 	Top         topCmd         `cmd:"" help:"Who spends right now, on a terminal that keeps itself up to date."`
 	Statement   statementCmd   `cmd:"" help:"What each customer, team or other owner used in a month, and what is charged for it."`
+	Reconcile   reconcileCmd   `cmd:"" help:"Compare providers' cost reports with the usage records."`
 	Tail        tailCmd        `cmd:"" help:"Requests of the whole cluster as they end, one line each."`
 	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
 	Economics   economicsCmd   `cmd:"" help:"Whether what was spent was justified: the efficiency score, and the evidence behind it."`

@@ -48,6 +48,10 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, banned: []string{"time", "os", "net", "net/http", "math/rand", "math/rand/v2"},
 		why: "what is learned follows from examples and a seed alone",
 	},
+	"internal/reconcile": {
+		module: []string{"ledger"}, banned: []string{"os", "net", "net/http", "context", "sync", "log", "log/slog", "math/rand", "math/rand/v2"},
+		why: "how a report and the records differ follows from their bytes and amounts alone",
+	},
 	"internal/replay": {
 		module: []string{"ledger", "proxy/price"}, banned: []string{"os", "net", "net/http", "math/rand", "math/rand/v2"},
 		why: "what traffic would have cost follows from the requests, the scenario and the catalogue",

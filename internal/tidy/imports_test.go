@@ -128,6 +128,10 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, banned: []string{"time", "os", "net", "net/http", "io", "log", "sync", "math/rand", "context"},
 		why: "what was had for the money follows from amounts, counts and outcomes alone",
 	},
+	"internal/focus": {
+		module: []string{"ledger", "internal/record", "proxy/price"}, banned: []string{"os", "net", "net/http", "log", "sync", "math/rand", "math/rand/v2", "context"},
+		why: "what usage cost in the words of other tools follows from records and prices alone",
+	},
 	"internal/outcomes": {
 		module: []string{"internal/record", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
 		why: "it keeps what answers were worth; whose they are and what follows is decided elsewhere",

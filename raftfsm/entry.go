@@ -46,7 +46,8 @@ const (
 //	3  and AdmitGateway
 //	4  and governance: objects of the directory and what else rules requests
 //	5  and objects of levers, prompt templates and routers, and routes with candidates
-const Level = 5
+//	6  and objects of mappings and exports
+const Level = 6
 
 const (
 	// CheckpointLevel is the level that has [ledger.Checkpoint].
@@ -58,11 +59,16 @@ const (
 	// LeverLevel is the level that has objects of the kinds from [directory.ObjectLever] on,
 	// and routes that are more than another name of a model.
 	LeverLevel = 5
+	// UsageLevel is the level that has objects of the kinds from [directory.ObjectMapping] on.
+	UsageLevel = 6
 )
 
 // ObjectLevel is the level of an object. A build of an earlier one cannot read its spec,
 // and refuses every request as long as the object is there.
 func ObjectLevel(kind directory.ObjectKind, spec []byte) uint32 {
+	if kind >= directory.ObjectMapping {
+		return UsageLevel
+	}
 	if kind >= directory.ObjectLever || kind == directory.ObjectRoute && !isAlias(spec) {
 		return LeverLevel
 	}

@@ -124,6 +124,7 @@ type Parts struct {
 
 	Credentials Credentials
 	Reports     Reports
+	Exports     Exports
 	Cluster     Cluster
 
 	Hierarchy Hierarchy
@@ -153,7 +154,7 @@ func New(token string, parts Parts, log *slog.Logger) (*API, error) {
 	switch {
 	case token == "":
 		return nil, errors.New("the admin token is empty: set admin.token in the configuration or PURSER_ADMIN_TOKEN")
-	case parts.Keys == nil || parts.Budgets == nil || parts.Objects == nil || parts.Reports == nil || parts.Cluster == nil || parts.Hierarchy == nil || parts.Tokens == nil || parts.Attempts == nil:
+	case parts.Keys == nil || parts.Budgets == nil || parts.Objects == nil || parts.Reports == nil || parts.Exports == nil || parts.Cluster == nil || parts.Hierarchy == nil || parts.Tokens == nil || parts.Attempts == nil:
 		return nil, errors.New("a part of the admin API is missing")
 	case (parts.People == nil) != (parts.Logins == nil):
 		return nil, errors.New("people and their logins go together")
@@ -205,7 +206,7 @@ func (a *API) usage(w http.ResponseWriter, r *http.Request, reach access.Reach) 
 
 func parseUsageQuery(r *http.Request) (UsageQuery, *Fault) {
 	v := r.URL.Query()
-	q := UsageQuery{From: v.Get("from"), To: v.Get("to"), Filter: map[string]string{}}
+	q := UsageQuery{From: v.Get("from"), To: v.Get("to")}
 	for name := range v {
 		switch name {
 		case "from", "to", "group", "filter", "limit", "worth":
@@ -216,17 +217,9 @@ func parseUsageQuery(r *http.Request) (UsageQuery, *Fault) {
 	for _, g := range v["group"] {
 		q.Group = append(q.Group, strings.Split(g, ",")...)
 	}
-	for _, f := range v["filter"] {
-		name, value, ok := strings.Cut(f, ":")
-		if name == "tag" {
-			var rest string
-			rest, value, ok = strings.Cut(value, ":")
-			name = "tag:" + rest
-		}
-		if !ok {
-			return q, Invalid("filter " + strconv.Quote(f) + " is not <dimension>:<value>")
-		}
-		q.Filter[name] = value
+	var fault *Fault
+	if q.Filter, fault = parseFilter(v["filter"]); fault != nil {
+		return q, fault
 	}
 	if s := v.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -243,6 +236,24 @@ func parseUsageQuery(r *http.Request) (UsageQuery, *Fault) {
 		return q, Invalid("worth " + strconv.Quote(s) + " is neither true nor false")
 	}
 	return q, nil
+}
+
+// parseFilter reads conditions, each <dimension>:<value>.
+func parseFilter(list []string) (map[string]string, *Fault) {
+	out := map[string]string{}
+	for _, f := range list {
+		name, value, ok := strings.Cut(f, ":")
+		if name == "tag" {
+			var rest string
+			rest, value, ok = strings.Cut(value, ":")
+			name = "tag:" + rest
+		}
+		if !ok {
+			return nil, Invalid("filter " + strconv.Quote(f) + " is not <dimension>:<value>")
+		}
+		out[name] = value
+	}
+	return out, nil
 }
 
 func (a *API) status(w http.ResponseWriter, r *http.Request) {

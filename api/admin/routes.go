@@ -84,6 +84,8 @@ func (a *API) routes() []route {
 		{"GET", "/admin/v1/routers/{id}/outcomes", access.RoutersRead, whole(a.routerOutcomes)},
 		{"GET", "/admin/v1/usage", access.UsageRead, own(a.usage)},
 		{"GET", "/admin/v1/usage/records", access.UsageRead, own(a.records)},
+		{"GET", "/admin/v1/export/{format}", access.UsageRead, own(a.export)},
+		{"GET", "/admin/v1/exportstates", access.ExportsRead, whole(a.exportStates)},
 		{"GET", "/admin/v1/alerts", access.WebhooksRead, whole(a.listAlerts)},
 		{"GET", "/admin/v1/alerts/deliveries", access.WebhooksRead, whole(a.listDeliveries)},
 		{"POST", "/admin/v1/alerts/test/{webhook}", access.WebhooksWrite, whole(a.testWebhook)},

@@ -26,7 +26,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Exports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -273,6 +273,12 @@ func (e *estate) Records(_ context.Context, q UsageQuery, w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+func (e *estate) PrepareExport(q ExportQuery) (Export, error) {
+	return Export{MediaType: "text/csv", Write: func(ctx context.Context, w io.Writer) error {
+		return e.Records(ctx, UsageQuery{Reach: q.Reach}, w)
+	}}, nil
 }
 
 // send sends one request to a handler and gives the status and the body.

@@ -48,6 +48,8 @@ const (
 	TemplatesWrite   Permission = "templates:write"
 	PromptsRead      Permission = "prompts:read" // which versions the environments have
 	PromptsWrite     Permission = "prompts:write"
+	ExportsRead      Permission = "exports:read" // exports that are kept up; files are usage:read
+	ExportsWrite     Permission = "exports:write"
 	WebhooksRead     Permission = "webhooks:read"
 	WebhooksWrite    Permission = "webhooks:write"
 	AuditRead        Permission = "audit:read"
@@ -72,7 +74,7 @@ var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease,
 	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CacheRead, CacheWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
 	RoutersRead, RoutersWrite, LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite,
-	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
+	ExportsRead, ExportsWrite, WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 
 // Permissions lists every permission, in order of name.

@@ -34,6 +34,8 @@ const (
 	ObjectTemplate
 	ObjectRouter
 	ObjectPrompt
+	ObjectMapping
+	ObjectExport
 )
 
 // numObjectKinds bounds what a replica keeps; a kind beyond it is refused.

@@ -23,7 +23,10 @@ var breaking = map[string]mutation{
 	"ContractedCost-C-002-M": {column: "ContractedCost", value: "$1"}, "ContractedUnitPrice-C-003-M": {column: "ContractedUnitPrice", value: "+1"},
 	"EffectiveCost-C-002-M": {column: "EffectiveCost", value: "one"}, "ListCost-C-002-M": {column: "ListCost", value: "1/3"},
 	"ListUnitPrice-C-002-M": {column: "ListUnitPrice", value: "1 USD"}, "PricingQuantity-C-002-M": {column: "PricingQuantity", value: "1."},
-	"BillingPeriodEnd-C-002-M": {column: "BillingPeriodEnd", value: "2026-12-01"}, "BillingPeriodStart-C-002-M": {column: "BillingPeriodStart", value: "2026-11-01T00:00:00+01:00"},
+	"PricingCurrencyContractedUnitPrice-C-002-M": {column: "PricingCurrencyContractedUnitPrice", value: "1E5"},
+	"PricingCurrencyEffectiveCost-C-002-M":       {column: "PricingCurrencyEffectiveCost", value: "-"},
+	"PricingCurrencyListUnitPrice-C-002-M":       {column: "PricingCurrencyListUnitPrice", value: "0.0.0"},
+	"BillingPeriodEnd-C-002-M":                   {column: "BillingPeriodEnd", value: "2026-12-01"}, "BillingPeriodStart-C-002-M": {column: "BillingPeriodStart", value: "2026-11-01T00:00:00+01:00"},
 	"ChargePeriodEnd-C-002-M": {column: "ChargePeriodEnd", value: "26.11.2026"}, "ChargePeriodStart-C-002-M": {column: "ChargePeriodStart", value: "1794000000"},
 
 	"ChargeCategory-C-003-M": {column: "ChargeCategory", value: "usage"}, "ChargeClass-C-005-C": {column: "ChargeClass", value: "Refund"},

@@ -58,7 +58,11 @@ func cellText(t Type, c *Cell) string {
 	case t == Time:
 		return time.Unix(0, int64(c.At)).UTC().Format(TimeFormat)
 	}
-	return c.Number.String()
+	n := c.Number.String()
+	if t == Number && !strings.Contains(n, ".") {
+		n += ".0" // or readers would take a column of whole numbers for one of integers
+	}
+	return n
 }
 
 // Harmless is a text that no spreadsheet takes for a formula.

@@ -17,10 +17,10 @@
 // (10^-18) where a price is multiplied by a quantity. What a record was charged is
 // split over its meters by their exact prices and the largest remainders, so that
 //
-//   - F1: BilledCost and EffectiveCost of all rows of a record are its cost, and those
+//   - BilledCost and EffectiveCost of all rows of a record are its cost, and those
 //     of a file the cost of its records, to the nano-dollar;
-//   - F2: ListCost and ContractedCost are the exact products of unit price and quantity;
-//   - F3: a row says a unit price only if the catalogue's prices make the record's own
+//   - ListCost and ContractedCost are the exact products of unit price and quantity;
+//   - a row says a unit price only if the catalogue's prices make the record's own
 //     amounts again. What has none is one charge, at the price of its amount.
 //
 // Rows come in the order of time, then of their keys. A table that has grown to its

@@ -53,6 +53,7 @@ var focusFields = []struct {
 	must("ChargeFrequency", Text, 0, func(c *Charge) Cell { return text(c.frequency()) }),
 	must("ChargePeriodEnd", Time, 0, func(c *Charge) Cell { return instant(c.end) }),
 	must("ChargePeriodStart", Time, 0, func(c *Charge) Cell { return instant(c.start) }),
+	may("CommitmentDiscountStatus", Text, 0, null), // of no charge, and conditions of the specification name it
 	may("ConsumedQuantity", Number, quantityScale, func(c *Charge) Cell { return when(c.usage(), count(c.quantity)) }),
 	may("ConsumedUnit", Text, 0, func(c *Charge) Cell { return when(c.usage(), text(meterOf(c.meter).unit)) }),
 	must("ContractedCost", Number, attoScale, func(c *Charge) Cell { return number(c.cost(c.agreed, c.priced)) }),
@@ -65,6 +66,10 @@ var focusFields = []struct {
 	must("ListCost", Number, attoScale, func(c *Charge) Cell { return number(c.cost([2]int64{c.list, 1}, c.listed)) }),
 	may("ListUnitPrice", Number, priceScale, func(c *Charge) Cell { return when(c.usage(), number(c.price([2]int64{c.list, 1}, c.listed))) }),
 	may("PricingCategory", Text, 0, func(c *Charge) Cell { return when(c.usage(), text("Standard")) }),
+	must("PricingCurrency", Text, 0, func(*Charge) Cell { return text("USD") }),
+	may("PricingCurrencyContractedUnitPrice", Number, priceScale, func(c *Charge) Cell { return when(c.usage(), number(c.price(c.agreed, c.priced))) }),
+	must("PricingCurrencyEffectiveCost", Number, nanoScale, func(c *Charge) Cell { return dollars(c.billed) }),
+	may("PricingCurrencyListUnitPrice", Number, priceScale, func(c *Charge) Cell { return when(c.usage(), number(c.price([2]int64{c.list, 1}, c.listed))) }),
 	may("PricingQuantity", Number, quantityScale, func(c *Charge) Cell { return when(c.usage(), number(c.pricing())) }),
 	may("PricingUnit", Text, 0, func(c *Charge) Cell { return when(c.usage(), text(c.pricingUnit())) }),
 	in(must("ProviderName", Text, 0, func(c *Charge) Cell { return text(c.provider()) }), V12, V13),
@@ -297,4 +302,13 @@ func (c *Charge) subAccount() (id, name, kind string) {
 		}
 	}
 	return Unallocated, Unallocated, "Unallocated"
+}
+
+// Known are the columns of all versions.
+func Known() []Column {
+	list := make([]Column, len(focusFields))
+	for i := range focusFields {
+		list[i] = focusFields[i].Column
+	}
+	return list
 }

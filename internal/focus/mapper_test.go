@@ -18,7 +18,7 @@ import (
 	"purser/proxy/price"
 )
 
-func TestF1RowsAddUpToTheRecords(t *testing.T) {
+func TestRowsAddUpToTheRecords(t *testing.T) {
 	c := contracted(t)
 	models := [...][2]string{{"openai", "gpt-5"}, {"openai", "gpt-4o"}, {"anthropic", "claude-sonnet-4-5"}, {"google", "gemini-2.5-pro"}}
 	rapid.Check(t, func(t *rapid.T) {
@@ -84,7 +84,7 @@ func TestF1RowsAddUpToTheRecords(t *testing.T) {
 	})
 }
 
-func TestF3PricesMakeTheAmountsAgain(t *testing.T) {
+func TestPricesMakeTheAmountsAgain(t *testing.T) {
 	c := contracted(t)
 	r := bought(t, c, november, 1, "openai", "gpt-5", price.Standard, price.Usage{price.InputText: 1_234_567, price.OutputText: 89})
 	r.Tier = "" // the provider said nothing

@@ -117,6 +117,8 @@ var numbers = map[string]string{
 	"BilledCost": "BilledCost-C-002-M", "ConsumedQuantity": "ConsumedQuantity-C-002-M", "ContractedCost": "ContractedCost-C-002-M",
 	"ContractedUnitPrice": "ContractedUnitPrice-C-003-M", "EffectiveCost": "EffectiveCost-C-002-M", "ListCost": "ListCost-C-002-M",
 	"ListUnitPrice": "ListUnitPrice-C-002-M", "PricingQuantity": "PricingQuantity-C-002-M",
+	"PricingCurrencyContractedUnitPrice": "PricingCurrencyContractedUnitPrice-C-002-M", "PricingCurrencyEffectiveCost": "PricingCurrencyEffectiveCost-C-002-M",
+	"PricingCurrencyListUnitPrice": "PricingCurrencyListUnitPrice-C-002-M",
 }
 
 var times = map[string]string{

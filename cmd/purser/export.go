@@ -117,6 +117,9 @@ func (c *exportFile) days(ctx context.Context, form focus.Form, q admin.ExportQu
 		for _, day := range month.Days {
 			dayQuery := q
 			dayQuery.From, dayQuery.To = day.From.Format(time.RFC3339), day.To.Format(time.RFC3339)
+			if day.To.Equal(to) && c.To == "" {
+				dayQuery.To = "" // until now, by the node's clock
+			}
 			path := m.Path(day)
 			if err := c.file(ctx, dayQuery, place.Local(path)); err != nil {
 				return fmt.Errorf("%s: %w", day.Name, err)
@@ -124,6 +127,12 @@ func (c *exportFile) days(ctx context.Context, form focus.Form, q admin.ExportQu
 			f, err := described(place.Local(path), day.Name)
 			if err != nil {
 				return err
+			}
+			if f.Rows == 0 { // a day of nothing has no file
+				if err := os.Remove(place.Local(path)); err != nil {
+					return err
+				}
+				continue
 			}
 			m.Put(f)
 			total.Rows += f.Rows

@@ -91,6 +91,8 @@ func (j *Job) day(ctx context.Context, m *Manifest, day Day, until time.Time, re
 	}
 	before, there := m.File(day.Name)
 	switch {
+	case !there && known.Records == 0:
+		return false, nil
 	case there && known.Records < before.Records:
 		res.Gone++
 		return false, nil

@@ -11,11 +11,11 @@ import (
 
 // Sums are what a file comes to, in nano-dollars.
 type Sums struct {
-	Records int64 `json:"records"` // that it was made of
+	Records int64 `json:"records,omitempty"` // that it was made of
 	Rows    int64 `json:"rows"`
-	Cost    int64 `json:"cost_nanousd"` // of the records, and of the rows
-	List    int64 `json:"list_nanousd"` // of the records, each rounded up
-	Saved   int64 `json:"avoided_nanousd"`
+	Cost    int64 `json:"cost_nanousd"`           // of the records, and of the rows
+	List    int64 `json:"list_nanousd,omitempty"` // of the records, each rounded up
+	Saved   int64 `json:"avoided_nanousd,omitempty"`
 }
 
 // sink is a file that rows are written to.

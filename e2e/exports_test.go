@@ -203,7 +203,7 @@ func TestFOCUSValidator(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := filepath.Join(x.dir, "broken.csv")
-	if err := os.WriteFile(broken, bytes.Replace(b, []byte(",Usage,"), []byte(",usage,"), 1), 0o600); err != nil {
+	if err := os.WriteFile(broken, bytes.Replace(b, []byte(",USD,"), []byte(",US$,"), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	results := run(good, filepath.Join(x.dir, "focus-1.2.parquet"), filepath.Join(x.dir, "single-1.2.csv"), broken)
@@ -213,7 +213,7 @@ func TestFOCUSValidator(t *testing.T) {
 			t.Errorf("%s: %d rules passed, failed are %v", r.File, r.Passed, r.Failed)
 		}
 	}
-	if !slices.Contains(results[3].Failed, "ChargeCategory-C-003-M") {
+	if !slices.Contains(results[3].Failed, "BillingCurrency-C-003-M") {
 		t.Errorf("a file that is broken passes: %v", results[3].Failed)
 	}
 }

@@ -101,6 +101,7 @@ func (c *Config) Validate() error {
 	under("requests", gateway.Validate())
 	under("purse", wallet.Validate())
 	under("alerts", c.Alerts.validate())
+	under("exports", c.Exports.validate(c.Node.DataDir))
 	under("vault", c.Vault.validate())
 	under("redaction", c.Redaction.validate())
 	under("compression", c.Compression.validate())

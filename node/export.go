@@ -75,8 +75,3 @@ func dayOrInstant(name, text string, otherwise ledger.Instant) (ledger.Instant, 
 	}
 	return at, nil
 }
-
-// ExportState implements admin.Exports.
-func (c control) ExportState(context.Context) ([]admin.ExportState, error) {
-	return []admin.ExportState{}, nil
-}

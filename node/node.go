@@ -50,6 +50,7 @@ type Node struct {
 	keys        keyRing
 	objects     ruleBook
 	alerts      *alerts
+	exporting   *exporting
 	vault       *keyVault
 	redactor    *redactor
 	compressors compressors
@@ -129,13 +130,16 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	n.openAlerts()
+	if err := n.openExports(); err != nil {
+		return err
+	}
 	n.metrics = telemetry.New(telemetry.Gauges{
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
-		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier, Caches: n.cacheCounts,
+		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier, Caches: n.cacheCounts, Exports: n.exporting.failing,
 	})
 	if err := n.openRedactions(); err != nil {
 		return err
@@ -174,6 +178,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.reportProbes(base) })
 	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.outcomes.Load().watch(base) })
+	n.background.Go(func() { n.exporting.run(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	n.background.Go(func() { n.recorder.Run(base) })
 	if n.trail != nil {

@@ -40,13 +40,14 @@ const (
 	SemanticError        = "semantic.error"     // the measured error of the semantic cache moves what it serves
 	BudgetBreaker        = "budget.breaker"     // a budget's circuit breaker opened or closed
 	CanaryRolledBack     = "canary.rolled_back" // a route's canary was no good
+	ExportFailing        = "export.failing"     // files of an export could not be written
 	Test                 = "alert.test"
 )
 
 // Types are all of them.
 var Types = []string{
 	BudgetLevel, BudgetExhausted, BudgetSoftExceeded, BudgetOverrun, UpstreamDown, UpstreamUp, AllowanceUnreachable, AllowanceReached,
-	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, SemanticError, CanaryRolledBack, Test,
+	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, SemanticError, CanaryRolledBack, ExportFailing, Test,
 }
 
 // Data is what an event says to programs: names and values. Amounts are

@@ -36,6 +36,8 @@ func Happening(kind, subject string, detail map[string]string) (key string, n No
 		}
 	case "canary_rolled_back":
 		n.Type, n.Summary = CanaryRolledBack, fmt.Sprintf("the canary %s of %s gets no more requests: %s", detail["candidate"], subject, detail["reason"])
+	case "export_failing":
+		n.Type, n.Summary = ExportFailing, fmt.Sprintf("the export %s could not be written %s times: %s", subject, detail["failures"], detail["error"])
 	default:
 		return "", n, false
 	}

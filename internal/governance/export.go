@@ -158,7 +158,7 @@ func Exports(s *directory.State) (list []KeptExport, unreadable []error) {
 			unreadable = append(unreadable, fmt.Errorf("%s is not readable by this build: %w", Named(o.Ref), err))
 			continue
 		}
-		list = append(list, KeptExport{Object: o, Export: spec.(*Export)})
+		list = append(list, KeptExport{Object: o, Says: spec.(*Export)})
 	}
 	slices.SortFunc(list, func(a, b KeptExport) int { return strings.Compare(a.ID, b.ID) })
 	return list, unreadable
@@ -167,5 +167,5 @@ func Exports(s *directory.State) (list []KeptExport, unreadable []error) {
 // KeptExport is an export and the object that says so.
 type KeptExport struct {
 	*directory.Object
-	*Export
+	Says *Export
 }

@@ -63,6 +63,8 @@ type Gauges struct {
 	Shared func() (SharedTier, bool)
 	// Caches are the counts of the exact cache; nil where it is off.
 	Caches func() map[string]int64
+	// Exports is how many exports that this node keeps up fail.
+	Exports func() float64
 }
 
 // Metrics are the node's metrics.
@@ -139,6 +141,7 @@ func New(g Gauges) *Metrics {
 	gauge("purser_ready", "1 when the node admits requests.", g.Ready)
 	gauge("purser_applied_entries", "Index of the last log entry applied to the ledger.", g.Applied)
 	gauge("purser_alerts_open", "Alerts of the cluster that are still to be delivered.", g.Alerts)
+	gauge("purser_exports_failing", "Exports that this node, leading, keeps up and could not write at the last try.", g.Exports)
 	gauge("purser_followers", "Gateways that follow this member.", g.Followers)
 	gauge("purser_gossip_alive", "Members that gossip holds to be alive or suspect, this node among them; 0 without gossip. A hint.", g.Gossip)
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{

@@ -78,7 +78,7 @@ func (n *Node) openExports() error {
 		return fmt.Errorf("the folder of exports under way: %w", err)
 	}
 	n.exporting = newExporting(exportSeams{
-		node: n.cfg.Node.ID, config: &n.cfg.Exports, temp: temp, leads: n.raft.Leader, confirm: n.confirmLeader,
+		node: n.cfg.Node.ID, config: &n.cfg.Exports, temp: temp, leads: func() bool { return n.raft.Leader() }, confirm: n.confirmLeader,
 		kept: func() ([]governance.KeptExport, []error) { return governance.Exports(n.fsm.Directory()) }, version: func() uint64 { return n.fsm.Versions().Objects },
 		records: whileLeading{n}, rates: func() focus.Rates { return n.prices }, raise: n.alerts.Raise, log: n.log,
 	})

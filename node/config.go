@@ -170,9 +170,15 @@ type PurseConfig struct {
 	Idle          time.Duration `yaml:"idle"`           // default 30s
 }
 
-// UsageConfig is how long records are kept.
+// UsageConfig is how long usage records are kept, and what they add up to by minute, hour
+// and day: each for whole days (UTC).
 type UsageConfig struct {
-	Retention time.Duration `yaml:"retention"` // default 2160h (90 days)
+	Retention time.Duration `yaml:"retention"` // of records, default 2160h (90 days)
+	Minutes   time.Duration `yaml:"minutes"`   // default 168h (7 days)
+	Hours     time.Duration `yaml:"hours"`     // default 2160h (90 days), at least minutes
+	Days      time.Duration `yaml:"days"`      // default 26280h (3 years), at least hours and retention
+	// GatherWait is how long another node may be silent while it is asked what it has.
+	GatherWait time.Duration `yaml:"gather_wait"` // default 2s, 100ms to 1m
 }
 
 // AlertsConfig is what alerts are sent with.
@@ -233,7 +239,7 @@ func Default() Config {
 		Semcache: defaultSemcache(),
 		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
 		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
-		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour},
+		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour, Minutes: 7 * 24 * time.Hour, Hours: 90 * 24 * time.Hour, Days: 3 * 365 * 24 * time.Hour, GatherWait: 2 * time.Second},
 		Alerts:   AlertsConfig{Unreachable: 5 * time.Minute},
 		Audit:    AuditConfig{Retention: 366 * 24 * time.Hour},
 		Vault:    VaultConfig{Transit: TransitConfig{Mount: "transit", Key: "purser", Timeout: 2 * time.Second}},

@@ -290,6 +290,9 @@ func TestValidate(t *testing.T) {
 		"cache.tenant_share":     func(c *Config) { c.Cache.TenantShare = 0 },
 		"cache.ask_time":         func(c *Config) { c.Cache.AskTime = 0 },
 		"usage.retention":        func(c *Config) { c.Usage.Retention = time.Minute },
+		"usage.minutes":          func(c *Config) { c.Usage.Minutes = time.Minute },
+		"usage.hours":            func(c *Config) { c.Usage.Hours = 24 * time.Hour },
+		"usage.days":             func(c *Config) { c.Usage.Days = 100 * 24 * time.Hour; c.Usage.Retention = 101 * 24 * time.Hour },
 		"audit.retention":        func(c *Config) { c.Audit.Retention = time.Hour },
 		"log.level":              func(c *Config) { c.Log.Level = "loud" },
 		"hold: Bedrock": func(c *Config) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"purser/api/admin"
@@ -20,7 +21,7 @@ const maxExportSpan = 400 * ledger.Day
 
 // PrepareExport implements admin.Exports.
 func (c control) PrepareExport(q admin.ExportQuery) (admin.Export, error) {
-	form, err := focus.Form{Format: q.Format, Version: focus.Version(q.Version), File: q.File, Rows: q.Rows}.Complete()
+	form, err := focus.Form{Format: q.Format, Version: focus.Version(q.Version), File: q.File, Rows: q.Rows, Raw: q.Raw}.Complete()
 	if err != nil {
 		return admin.Export{}, admin.Invalid(err.Error())
 	}
@@ -28,19 +29,68 @@ func (c control) PrepareExport(q admin.ExportQuery) (admin.Export, error) {
 	if err != nil {
 		return admin.Export{}, err
 	}
-	query := usage.Query{Range: span, Within: within(q.Reach)}
-	if query.Where, err = conditions(q.Filter); err != nil {
+	where, err := conditions(&admin.UsageQuery{Filter: q.Filter, AnyOf: q.AnyOf})
+	if err != nil {
 		return admin.Export{}, err
 	}
-	return admin.Export{MediaType: form.MediaType(), Name: form.Base() + "." + form.File, Write: func(ctx context.Context, w io.Writer) error {
-		_, err := exports.Write(form, w, c.n.exported(ctx, query), c.n.prices)
+	query := usage.Query{Range: span, Within: within(q.Reach)}
+	return admin.Export{MediaType: form.MediaType(), Name: form.Base() + "." + form.File, Write: func(ctx context.Context, tell func([]admin.NodeAnswer), w io.Writer) error {
+		records, nodes, err := c.n.exported(ctx, query, where, form.Raw)
+		if err != nil {
+			return err
+		}
+		tell(nodes)
+		_, err = exports.Write(form, w, records, c.n.prices)
 		return err
 	}}, nil
 }
 
-// exported are the records that an export is made of.
-func (n *Node) exported(ctx context.Context, q usage.Query) iter.Seq2[*record.Record, error] {
-	return n.records(ctx, q)
+// exported are the records that an export is made of: whose they are follows from the
+// rules of tags, unless they are to be raw, and where asks for what those make of them. It
+// is an error if a node that may know something does not answer, and neither do its copies.
+func (n *Node) exported(ctx context.Context, q usage.Query, where []usage.Condition, raw bool) (iter.Seq2[*record.Record, error], []admin.NodeAnswer, error) {
+	var rules *usage.Mapping
+	if !raw {
+		var err error
+		if rules, err = n.mapping(); err != nil {
+			return nil, nil, admin.Undecided("records cannot be mapped: " + err.Error())
+		}
+	}
+	records, nodes, err := n.recordsOf(ctx, q)
+	if err == nil {
+		err = nobodyMissing(nodes)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	mapped := usage.Query{Where: where}
+	return func(yield func(*record.Record, error) bool) {
+		for r, err := range records {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			rules.Apply(&r.Dims)
+			if mapped.Selects(r) && !yield(r, nil) {
+				return
+			}
+		}
+	}, nodes, nil
+}
+
+// nobodyMissing says which nodes nobody answers for. A copy that may lack the last records
+// of a node that is gone will do: what it lacks comes as what is presumed.
+func nobodyMissing(nodes []admin.NodeAnswer) error {
+	var missing []string
+	for _, a := range nodes {
+		if a.Err != "" {
+			missing = append(missing, a.Node+" ("+a.Err+")")
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return admin.Undecided("an export has to have all records, and those of these nodes are missing: " + strings.Join(missing, ", "))
 }
 
 // exportRange reads a range, which begins with the month if it does not say when.

@@ -255,25 +255,24 @@ func (w whileLeading) Known(ctx context.Context, from, to time.Time) (s exports.
 	if !w.n.raft.Leader() {
 		return s, errLeadsNoMore
 	}
-	report, nodes, err := w.n.totals(ctx, usage.TotalsQuery{Range: rangeOf(from, to)})
+	report, nodes, err := w.n.totals(ctx, usage.TotalsQuery{Range: exportSpan(from, to)})
 	if err != nil {
 		return s, err
 	}
-	for _, a := range nodes {
-		if a.Err != "" {
-			return s, fmt.Errorf("node %s does not answer for its records: %s", a.Node, a.Err)
-		}
+	if err := nobodyMissing(nodes); err != nil {
+		return s, err
 	}
 	t := &report.Total
 	return exports.Sums{Records: t.Records, Cost: int64(t.Cost), List: int64(t.List), Saved: int64(t.SavedTotal())}, nil
 }
 
 // Each implements exports.Records.
-func (w whileLeading) Each(ctx context.Context, from, to time.Time, _ bool) iter.Seq2[*record.Record, error] {
-	return w.n.exported(ctx, usage.Query{Range: rangeOf(from, to)})
+func (w whileLeading) Each(ctx context.Context, from, to time.Time, raw bool) (iter.Seq2[*record.Record, error], error) {
+	records, _, err := w.n.exported(ctx, usage.Query{Range: exportSpan(from, to)}, nil, raw)
+	return records, err
 }
 
-func rangeOf(from, to time.Time) usage.Range {
+func exportSpan(from, to time.Time) usage.Range {
 	return usage.Range{From: ledger.Instant(from.UnixNano()), To: ledger.Instant(to.UnixNano())}
 }
 

@@ -35,7 +35,7 @@ func (s *spending) Known(_ context.Context, from, to time.Time) (exports.Sums, e
 	return exports.Sums{Records: n, Cost: n * 1e7, List: n * 1e7}, s.away
 }
 
-func (s *spending) Each(_ context.Context, from, to time.Time, _ bool) iter.Seq2[*record.Record, error] {
+func (s *spending) Each(_ context.Context, from, to time.Time, _ bool) (iter.Seq2[*record.Record, error], error) {
 	return func(yield func(*record.Record, error) bool) {
 		for at := from; !at.Add(time.Hour).After(to); at = at.Add(time.Hour) {
 			id := record.FirstID(ledger.Instant(at.UnixNano()))
@@ -43,7 +43,7 @@ func (s *spending) Each(_ context.Context, from, to time.Time, _ bool) iter.Seq2
 				return
 			}
 		}
-	}
+	}, nil
 }
 
 // exportWorld is a leader, or not, with exports.
@@ -74,8 +74,10 @@ func exportsOf(t *testing.T, specs ...string) *exportWorld {
 		leads: func() bool { return w.leader }, confirm: func(context.Context) error { return nil },
 		kept: func() ([]governance.KeptExport, []error) { return w.list, nil }, version: func() uint64 { return 1 },
 		records: &w.spending, rates: func() focus.Rates { return price.Embedded() },
-		raise: func(kind, subject string, detail map[string]string) { w.raised = append(w.raised, kind+" "+subject+" "+detail["failures"]) },
-		log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
+		raise: func(kind, subject string, detail map[string]string) {
+			w.raised = append(w.raised, kind+" "+subject+" "+detail["failures"])
+		},
+		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	return w
 }

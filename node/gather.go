@@ -2,32 +2,138 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"maps"
+	"slices"
+	"sync"
 
 	"purser/api/admin"
+	"purser/internal/copies"
 	"purser/internal/economics"
+	"purser/internal/gather"
 	"purser/internal/outcomes"
 	"purser/internal/record"
 	"purser/internal/usage"
 )
 
-// totals adds up the records that a query selects, those under way among them, and says
-// whose they are.
+// totals adds up the records that a query selects, those under way among them, over the
+// whole cluster, and says whose they are.
 func (n *Node) totals(ctx context.Context, q usage.TotalsQuery) (*usage.Report, []admin.NodeAnswer, error) {
+	sum, err := usage.NewSum(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n.colleagues == nil {
+		part, err := n.part(ctx, usage.Own, q)
+		if err != nil {
+			return nil, nil, err
+		}
+		sum.Add(part)
+		return sum.Report(), []admin.NodeAnswer{n.answersItself()}, nil
+	}
+	query, err := usage.MarshalTotals(&q)
+	if err != nil {
+		return nil, nil, fmt.Errorf("put a question to the other nodes: %w", err)
+	}
+	leave, err := n.colleagues.enter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer leave()
+	t := &totalling{n: n, q: q, query: query, sum: sum, held: map[string][]copies.Held{}}
+	nodes, err := t.run(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return sum.Report(), nodes, nil
+}
+
+// records visits the records that a query selects, those under way among them, over the
+// whole cluster, in the order of their times. A record is valid until the next one; an error
+// ends them, a node that breaks off among others. Of nodes that nobody answers for there are
+// none: see recordsOf.
+func (n *Node) records(ctx context.Context, q usage.Query) iter.Seq2[*record.Record, error] {
+	list, _, err := n.recordsOf(ctx, q)
+	if err != nil {
+		return func(yield func(*record.Record, error) bool) { yield(nil, err) }
+	}
+	return list
+}
+
+// recordsOf is records, and says whose they are before they come.
+func (n *Node) recordsOf(ctx context.Context, q usage.Query) (iter.Seq2[*record.Record, error], []admin.NodeAnswer, error) {
 	if err := n.usage.Flush(ctx); err != nil {
 		return nil, nil, err
 	}
-	report, err := n.usage.Totals(ctx, q)
-	return report, []admin.NodeAnswer{{Node: n.cfg.Node.ID, By: n.cfg.Node.ID}}, err
+	if n.colleagues == nil {
+		return n.usage.Records(ctx, q), []admin.NodeAnswer{n.answersItself()}, nil
+	}
+	query, err := usage.MarshalQuery(&q)
+	if err != nil {
+		return nil, nil, fmt.Errorf("put a question to the other nodes: %w", err)
+	}
+	sources, nodes, err := n.sources(ctx, q.Range)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(yield func(*record.Record, error) bool) {
+		leave, err := n.colleagues.enter(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer leave()
+		list := make([]gather.Sequence, 0, len(sources))
+		for _, s := range sources {
+			if s.node == n.cfg.Node.ID {
+				list = append(list, n.usage.Shelf(s.shelf).Records(ctx, q))
+				continue
+			}
+			f := n.fetch(ctx, s, query)
+			defer f.close()
+			list = append(list, f.records)
+		}
+		for r, err := range gather.Merge(q.Order == usage.NewestFirst, q.Limit, list...) {
+			if !yield(r, err) {
+				return
+			}
+		}
+	}, nodes, nil
 }
 
-// records visits the records that a query selects, those under way among them, in the
-// order of their times. A record is valid until the next one; an error ends them.
-func (n *Node) records(ctx context.Context, q usage.Query) iter.Seq2[*record.Record, error] {
-	if err := n.usage.Flush(ctx); err != nil {
-		return func(yield func(*record.Record, error) bool) { yield(nil, err) }
+// find is the records of one request, wherever in the cluster they are; none if no node that
+// answers has any. silent are those that did not answer.
+func (n *Node) find(ctx context.Context, id string) (list []record.Record, silent []string, err error) {
+	if _, ok := record.ParseID(id); !ok {
+		return nil, nil, nil
 	}
-	return n.usage.Records(ctx, q)
+	list, err = n.findHere(ctx, id)
+	if err != nil || len(list) > 0 || n.colleagues == nil {
+		return list, nil, err
+	}
+	var mu sync.Mutex
+	byAttempt := map[int]record.Record{} // copies of one record are the same
+	faults := n.colleagues.fan(ctx, n.otherNodes(), func(ctx context.Context, node string) error {
+		return n.colleagues.listen(ctx, node, findTopic, []byte(id), func(_ byte, piece []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			var dec record.Decoder
+			for len(piece) > 0 {
+				var r record.Record // of its own: it is kept
+				var err error
+				if piece, err = oneRecord(&dec, &r, piece); err != nil {
+					return err
+				}
+				byAttempt[r.Attempt] = r
+			}
+			return nil
+		})
+	})
+	for _, attempt := range slices.Sorted(maps.Keys(byAttempt)) {
+		list = append(list, byAttempt[attempt])
+	}
+	return list, slices.Sorted(maps.Keys(faults)), nil
 }
 
 // evidence is what was reported of a request, of its run and of whatever else it is part of.

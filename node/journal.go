@@ -3,6 +3,7 @@ package node
 import (
 	"log/slog"
 
+	"purser/internal/copies"
 	"purser/internal/purse"
 	"purser/internal/record"
 	"purser/internal/store"
@@ -14,7 +15,8 @@ import (
 // journal is where the request path leaves a finished request.
 type journal struct {
 	usage   *usage.Journal
-	cache   *cache // nil when the cache is off
+	copies  *copies.Copies // nil: there is no peer
+	cache   *cache         // nil when the cache is off
 	metrics *telemetry.Metrics
 	// watchers see each record before it is on disk. They return at once, wait for nothing,
 	// and keep nothing of what they are given.
@@ -27,6 +29,9 @@ func (j *journal) Commit(r *record.Record, f *proxy.Fill) {
 	e := usage.Entry{Record: r}
 	if f != nil && j.cache != nil {
 		e.Extra = j.cache.fill(f)
+	}
+	if id, ok := record.ParseID(r.ID); ok && j.copies != nil {
+		e.Extra = append(e.Extra, j.copies.Note(usage.RecordKey(id, r.Attempt)))
 	}
 	j.usage.Commit(e)
 	j.metrics.Observe(r)

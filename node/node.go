@@ -16,6 +16,8 @@ import (
 	"purser/internal/attempts"
 	"purser/internal/audit/archive"
 	"purser/internal/audit/recorder"
+	"purser/internal/copies"
+	"purser/internal/live"
 	"purser/internal/purse"
 	"purser/internal/store"
 	"purser/internal/telemetry"
@@ -38,6 +40,8 @@ type Node struct {
 
 	store       *store.Store
 	usage       *usage.Journal
+	live        live.Hub
+	copies      *copies.Copies // nil: this node is alone
 	fsm         *raftfsm.FSM
 	raft        replica
 	proposer    *raftfsm.Proposer
@@ -49,6 +53,7 @@ type Node struct {
 	purseNow    atomic.Pointer[purse.Purse] // the same, for peers that ask while it is opened
 	keys        keyRing
 	objects     ruleBook
+	mappings    mappings
 	alerts      *alerts
 	exporting   *exporting
 	vault       *keyVault
@@ -138,7 +143,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
-		Followers: n.followers, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
+		Followers: n.followers, Copies: n.copyLag, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
 		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier, Caches: n.cacheCounts, Exports: n.exporting.failing,
 	})
 	if err := n.openRedactions(); err != nil {
@@ -172,6 +177,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	n.background.Go(func() { n.keepHouse(base) })
+	n.background.Go(func() { n.rollUsage(base) })
 	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.touchKeys(base) })
 	n.background.Go(func() { n.keepOwners(base) })
@@ -181,6 +187,9 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.exporting.run(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	n.background.Go(func() { n.recorder.Run(base) })
+	if n.copies != nil {
+		n.copies.Start()
+	}
 	if n.trail != nil {
 		n.background.Go(func() { n.keepTrail(base) })
 	}
@@ -208,8 +217,11 @@ func (n *Node) openStore() error {
 		return err
 	}
 	n.store = s
-	n.usage, err = usage.Open(s, usage.DefaultConfig())
-	return err
+	if n.usage, err = usage.Open(s, usage.DefaultConfig()); err != nil {
+		return err
+	}
+	n.openCopies()
+	return nil
 }
 
 // openLedger starts Raft, or on a gateway follows a member, and waits until
@@ -347,6 +359,7 @@ func (n *Node) followers() float64 {
 func (n *Node) Close(ctx context.Context) error {
 	n.draining.Store(true)
 	n.gateway.Drain()
+	n.live.Close() // who watches would keep the edge open
 	err := n.edge.Shutdown(ctx)
 	if err != nil {
 		err = fmt.Errorf("ending the requests under way: %w", err)
@@ -371,6 +384,11 @@ func (n *Node) Close(ctx context.Context) error {
 	if e := n.recorder.Flush(flushing); e != nil {
 		n.log.Warn("the audit trail did not take what this node has for it", "error", e)
 	}
+	sealing, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealTime)
+	defer cancel()
+	if e := n.copies.Close(sealing); e != nil {
+		n.log.Warn("the peer of this node may lack its last usage records until it is back", "error", e)
+	}
 	if n.member != nil && n.raft.Leader() {
 		// The others need not find out by waiting. If nobody can, they will.
 		if e := n.member.raft.Transfer(""); e != nil {
@@ -387,6 +405,7 @@ const returnTime = 10 * time.Second
 func (n *Node) close() error {
 	n.stop()
 	n.background.Wait()
+	n.copies.Stop()
 	if n.alerts != nil {
 		n.alerts.close()
 	}

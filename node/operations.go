@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -79,7 +78,7 @@ func (n *Node) upstreamHealth() []telemetry.UpstreamHealth {
 const (
 	// tickEvery lets ledger time pass on an idle node, so that ended windows go.
 	tickEvery = 10 * time.Second
-	// retainEvery is how often old usage records are dropped.
+	// retainEvery is how often what is old is dropped.
 	retainEvery = time.Hour
 )
 
@@ -93,8 +92,8 @@ func (n *Node) keepHouse(ctx context.Context) {
 			return
 		case <-retain.C:
 			before := now() - ledger.Instant(n.cfg.Usage.Retention)
-			if err := errors.Join(n.usage.DropBefore(before), n.outcomes.Load().kept.DropBefore(before)); err != nil {
-				n.log.Warn("old usage records or outcomes could not be dropped", "error", err)
+			if err := n.outcomes.Load().kept.DropBefore(before); err != nil {
+				n.log.Warn("old outcomes could not be dropped", "error", err)
 			}
 			if err := n.dropSlices(ctx); err != nil && ctx.Err() == nil {
 				n.log.Warn("rules of slices that are over could not be deleted", "error", err)

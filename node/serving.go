@@ -65,7 +65,7 @@ func (n *Node) openGateway(base context.Context) error {
 		Purse: newAdmission(n.purse, n.current, func(id ledger.BudgetID) counted {
 			return (*n.counted.Load())[id]
 		}, n.breakers, n.alerts.refuse),
-		Journal: &journal{usage: n.usage, cache: n.cache, metrics: n.metrics, watchers: n.watchers()},
+		Journal: &journal{usage: n.usage, copies: n.copies, cache: n.cache, metrics: n.metrics, watchers: n.watchers()},
 		Denials: denials{n.recorder},
 		NewID:   func() string { return record.NewID(now()) }, Now: now, Log: n.log,
 	}
@@ -85,7 +85,7 @@ func (n *Node) openGateway(base context.Context) error {
 func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
-		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Learning: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Exports: c, Cluster: c, Alerts: c, Audit: c,
+		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Learning: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Exports: c, Requests: c, Live: c, Cluster: c, Alerts: c, Audit: c,
 		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()

@@ -127,6 +127,7 @@ func unknownKind(of255 string, kind int) string {
 func TestObjectsOfLeversAreOfTheirLevel(t *testing.T) {
 	for kind, want := range map[directory.ObjectKind]uint32{
 		directory.ObjectLoop: GovernanceLevel, directory.ObjectLever: LeverLevel, directory.ObjectTemplate: LeverLevel, directory.ObjectRouter: LeverLevel,
+		directory.ObjectPrompt: LeverLevel, directory.ObjectMapping: UsageLevel, directory.ObjectExport: UsageLevel,
 	} {
 		m := directoryMessage(directory.PutObject{Ref: directory.Ref{Kind: kind, ID: "a"}, Spec: []byte("{}")})
 		if m.level() != want || auditedMessage(&audit.Facts{Node: "n1"}, m).level() != want {

@@ -10,8 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"purser/internal/access"
@@ -30,8 +28,8 @@ type Keys interface {
 type Reports interface {
 	Usage(context.Context, UsageQuery) (UsageReport, error)
 	// Records writes the records that a query selects, one JSON object a line, the
-	// oldest first.
-	Records(context.Context, UsageQuery, io.Writer) error
+	// oldest first. Before the first of them it tells whose they are.
+	Records(ctx context.Context, q UsageQuery, tell func([]NodeAnswer), w io.Writer) error
 	Status(ctx context.Context, how Read) (Status, Age, error)
 	// Backup writes the whole replicated state.
 	Backup(ctx context.Context, w io.Writer) error
@@ -125,6 +123,8 @@ type Parts struct {
 	Credentials Credentials
 	Reports     Reports
 	Exports     Exports
+	Requests    Requests
+	Live        Live
 	Cluster     Cluster
 
 	Hierarchy Hierarchy
@@ -154,7 +154,7 @@ func New(token string, parts Parts, log *slog.Logger) (*API, error) {
 	switch {
 	case token == "":
 		return nil, errors.New("the admin token is empty: set admin.token in the configuration or PURSER_ADMIN_TOKEN")
-	case parts.Keys == nil || parts.Budgets == nil || parts.Objects == nil || parts.Reports == nil || parts.Exports == nil || parts.Cluster == nil || parts.Hierarchy == nil || parts.Tokens == nil || parts.Attempts == nil:
+	case parts.Keys == nil || parts.Budgets == nil || parts.Objects == nil || parts.Reports == nil || parts.Exports == nil || parts.Requests == nil || parts.Cluster == nil || parts.Hierarchy == nil || parts.Tokens == nil || parts.Attempts == nil:
 		return nil, errors.New("a part of the admin API is missing")
 	case (parts.People == nil) != (parts.Logins == nil):
 		return nil, errors.New("people and their logins go together")
@@ -191,69 +191,6 @@ func (a *API) revokeKey(w http.ResponseWriter, r *http.Request, reach access.Rea
 	}
 	key, err := a.Keys.RevokeKey(r.Context(), r.PathValue("id"))
 	a.reply(w, r, http.StatusOK, key, err)
-}
-
-func (a *API) usage(w http.ResponseWriter, r *http.Request, reach access.Reach) {
-	q, fault := parseUsageQuery(r)
-	if fault != nil {
-		a.fail(w, r, fault)
-		return
-	}
-	q.Reach = reach
-	out, err := a.Reports.Usage(r.Context(), q)
-	a.reply(w, r, http.StatusOK, out, err)
-}
-
-func parseUsageQuery(r *http.Request) (UsageQuery, *Fault) {
-	v := r.URL.Query()
-	q := UsageQuery{From: v.Get("from"), To: v.Get("to")}
-	for name := range v {
-		switch name {
-		case "from", "to", "group", "filter", "limit", "worth":
-		default:
-			return q, Invalid("unknown parameter " + strconv.Quote(name) + "; known are from, to, group, filter, limit, worth")
-		}
-	}
-	for _, g := range v["group"] {
-		q.Group = append(q.Group, strings.Split(g, ",")...)
-	}
-	var fault *Fault
-	if q.Filter, fault = parseFilter(v["filter"]); fault != nil {
-		return q, fault
-	}
-	if s := v.Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 {
-			return q, Invalid("limit " + strconv.Quote(s) + " is not a positive number")
-		}
-		q.Limit = n
-	}
-	switch s := v.Get("worth"); s {
-	case "", "false":
-	case "true":
-		q.Worth = true
-	default:
-		return q, Invalid("worth " + strconv.Quote(s) + " is neither true nor false")
-	}
-	return q, nil
-}
-
-// parseFilter reads conditions, each <dimension>:<value>.
-func parseFilter(list []string) (map[string]string, *Fault) {
-	out := map[string]string{}
-	for _, f := range list {
-		name, value, ok := strings.Cut(f, ":")
-		if name == "tag" {
-			var rest string
-			rest, value, ok = strings.Cut(value, ":")
-			name = "tag:" + rest
-		}
-		if !ok {
-			return nil, Invalid("filter " + strconv.Quote(f) + " is not <dimension>:<value>")
-		}
-		out[name] = value
-	}
-	return out, nil
 }
 
 func (a *API) status(w http.ResponseWriter, r *http.Request) {

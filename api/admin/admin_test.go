@@ -71,7 +71,15 @@ func (n *node) Usage(_ context.Context, q UsageQuery) (UsageReport, error) {
 	n.usage = q
 	return UsageReport{Total: UsageRow{Requests: 3}}, n.err
 }
-func (n *node) Records(_ context.Context, q UsageQuery, w io.Writer) error {
+func (n *node) Request(_ context.Context, id string, _ access.Reach) (RequestRecords, error) {
+	return RequestRecords{ID: id}, n.err
+}
+func (n *node) Run(_ context.Context, run string, q UsageQuery) (RunTree, error) {
+	n.usage = q
+	return RunTree{Run: run}, n.err
+}
+func (n *node) Records(_ context.Context, q UsageQuery, tell func([]NodeAnswer), w io.Writer) error {
+	tell([]NodeAnswer{{Node: "n1", By: "n1"}, {Node: "n2", By: "n1", MayLack: true}})
 	n.usage = q
 	if n.err != nil {
 		return n.err
@@ -81,7 +89,8 @@ func (n *node) Records(_ context.Context, q UsageQuery, w io.Writer) error {
 }
 func (n *node) PrepareExport(q ExportQuery) (Export, error) {
 	n.exported = q
-	return Export{MediaType: "text/csv; charset=utf-8", Name: "focus-1.2.csv", Write: func(_ context.Context, w io.Writer) error {
+	return Export{MediaType: "text/csv; charset=utf-8", Name: "focus-1.2.csv", Write: func(_ context.Context, tell func([]NodeAnswer), w io.Writer) error {
+		tell([]NodeAnswer{{Node: "n1", By: "n1"}})
 		rows := 1
 		if n.err != nil {
 			rows = 1 << 20 // it breaks off in the middle

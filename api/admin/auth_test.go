@@ -18,7 +18,7 @@ func withPeople(t *testing.T, who *people) (*API, *tokenStore) {
 	store := &tokenStore{}
 	n := &estate{}
 	return newAPI(t, &n.node, func(p *Parts) {
-		p.Keys, p.Budgets, p.Objects, p.Reports, p.Tokens = n, n, n, n, store
+		p.Keys, p.Budgets, p.Objects, p.Reports, p.Requests, p.Tokens = n, n, n, n, n, store
 		p.People, p.Logins, p.Origin = who, who, origin
 	}), store
 }

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -91,32 +90,6 @@ func (c *Client) ListBudgets(ctx context.Context) ([]BudgetDetail, error) {
 func (c *Client) ShowBudget(ctx context.Context, id string) (out BudgetDetail, err error) {
 	err = c.call(ctx, http.MethodGet, "/budgets/"+url.PathEscape(id)+c.how(), nil, &out)
 	return out, err
-}
-
-// Usage asks what was used.
-func (c *Client) Usage(ctx context.Context, q UsageQuery) (out UsageReport, err error) {
-	err = c.call(ctx, http.MethodGet, "/usage?"+q.encode(), nil, &out)
-	return out, err
-}
-
-// encode is the query of its path.
-func (q *UsageQuery) encode() string {
-	v := url.Values{}
-	for name, value := range map[string]string{"from": q.From, "to": q.To, "group": strings.Join(q.Group, ",")} {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
-	for name, value := range q.Filter {
-		v.Add("filter", name+":"+value)
-	}
-	if q.Limit > 0 {
-		v.Set("limit", strconv.Itoa(q.Limit))
-	}
-	if q.Worth {
-		v.Set("worth", "true")
-	}
-	return v.Encode()
 }
 
 // Status asks how the node is.

@@ -28,7 +28,8 @@ type ExportQuery struct {
 	From    string // RFC 3339 or a date; empty: the beginning of this month, UTC
 	To      string // the same; empty: now
 	Filter  map[string]string
-	Raw     bool // whose it is as it was recorded, without the rules of tags
+	AnyOf   map[string][]string // dimension to values of which one will do
+	Raw     bool                // whose it is as it was recorded, without the rules of tags
 
 	// Reach is whose requests are in it, whatever the filter says. It is the caller's and
 	// not sent.
@@ -39,7 +40,8 @@ type ExportQuery struct {
 type Export struct {
 	MediaType string
 	Name      string // of the file
-	Write     func(context.Context, io.Writer) error
+	// Write writes it, and says before whose records it is made of.
+	Write func(ctx context.Context, tell func([]NodeAnswer), w io.Writer) error
 }
 
 // ExportState is how one export is getting on.
@@ -68,7 +70,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request, reach access.Reach)
 	}
 	w.Header().Set("Content-Disposition", "attachment; filename="+strconv.Quote(e.Name))
 	a.lines(w, r, e.MediaType, "an export", func(out io.Writer) error {
-		err := e.Write(r.Context(), out)
+		err := e.Write(r.Context(), func(nodes []NodeAnswer) { tellNodes(w.Header(), nodes) }, out)
 		if err != nil {
 			w.Header().Del("Content-Disposition") // an error is no file
 		}
@@ -86,10 +88,11 @@ func parseExportQuery(r *http.Request) (ExportQuery, *Fault) {
 			return q, Invalid("unknown parameter " + strconv.Quote(name) + "; known are version, file, rows, from, to, filter, raw")
 		}
 	}
-	var fault *Fault
-	if q.Filter, fault = parseFilter(v["filter"]); fault != nil {
+	var filters UsageQuery
+	if fault := filters.filters(v["filter"]); fault != nil {
 		return q, fault
 	}
+	q.Filter, q.AnyOf = filters.Filter, filters.AnyOf
 	switch s := v.Get("raw"); s {
 	case "", "false":
 	case "true":
@@ -116,6 +119,11 @@ func (c *Client) Export(ctx context.Context, q ExportQuery, read func(io.Reader)
 	}
 	for name, s := range q.Filter {
 		v.Add("filter", name+":"+s)
+	}
+	for name, values := range q.AnyOf {
+		for _, s := range values {
+			v.Add("filter", name+":"+s)
+		}
 	}
 	if q.Raw {
 		v.Set("raw", "true")

@@ -49,6 +49,9 @@ var probes = map[string]func(id string) probe{
 	"POST /admin/v1/budgets/{id}/reset":            func(id string) probe { return probe{"/admin/v1/budgets/" + id + "/reset", `{}`, 200, false} },
 	"GET /admin/v1/export/{format}":                func(string) probe { return probe{"/admin/v1/export/focus", "", 200, true} },
 	"GET /admin/v1/usage/records":                  func(string) probe { return probe{"/admin/v1/usage/records", "", 200, true} },
+	"GET /admin/v1/usage/requests/{id}":            func(id string) probe { return probe{"/admin/v1/usage/requests/" + id, "", 200, false} },
+	"GET /admin/v1/usage/runs/{run}":               func(id string) probe { return probe{"/admin/v1/usage/runs/" + id, "", 200, false} },
+	"GET /admin/v1/usage/live":                     func(string) probe { return probe{"/admin/v1/usage/live", "", 200, true} },
 	"GET /admin/v1/usage":                          func(string) probe { return probe{"/admin/v1/usage", "", 200, true} },
 	"GET /admin/v1/tokens":                         func(string) probe { return probe{"/admin/v1/tokens", "", 200, true} },
 	"POST /admin/v1/tokens": func(id string) probe {
@@ -169,7 +172,9 @@ func probed(t *testing.T) (*API, *tokenStore) {
 		store.list = append(store.list, k)
 	}
 	n := &estate{}
-	return newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Budgets, p.Objects, p.Reports, p.Exports, p.Tokens = n, n, n, n, n, store }), store
+	return newAPI(t, &n.node, func(p *Parts) {
+		p.Keys, p.Budgets, p.Objects, p.Reports, p.Exports, p.Requests, p.Tokens = n, n, n, n, n, n, store
+	}), store
 }
 
 // TestEveryRouteForEveryRole probes each route of the table as each caller, about

@@ -14,7 +14,7 @@ import (
 func TestR3NothingIsTakenOverOrHandedOn(t *testing.T) {
 	store := &tokenStore{}
 	n := &estate{}
-	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Budgets, p.Objects, p.Reports, p.Tokens = n, n, n, n, store })
+	api := newAPI(t, &n.node, func(p *Parts) { p.Keys, p.Budgets, p.Objects, p.Reports, p.Requests, p.Tokens = n, n, n, n, n, store })
 	secret, err := store.CreateToken(t.Context(), &access.Token{Name: "ads", Role: access.TeamAdmin, Teams: []string{"ads"}})
 	if err != nil {
 		t.Fatal(err)

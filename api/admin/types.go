@@ -160,28 +160,36 @@ type UsageQuery struct {
 	From   string            // RFC 3339; empty: 24 hours ago
 	To     string            // RFC 3339; empty: now
 	Group  []string          // dimensions, or model_served, upstream, outcome
-	Filter map[string]string // dimension to value
-	Limit  int               // most groups shown; the rest is summed as "other"
-	Worth  bool              // what answers were reported to be worth is added up, too
+	Filter map[string]string // dimension to value, "unallocated" for what has none
+	// AnyOf are further filters: of each dimension, one of the values.
+	AnyOf map[string][]string
+	Limit int  // most groups shown; the rest is summed as "other"
+	Worth bool // what answers were reported to be worth is added up, too
 
 	Interval string // minute, hour, day, week or month: a row for each, and each group; empty: none
 	Zone     string // IANA name of the zone whose days, weeks and months those are; empty: UTC
-	Raw      bool   // groups as they were recorded, without the rules of tags
+	Raw      bool   // groups as they were recorded: without mappings, and "" for what has none
 
 	// Reach is whose requests are counted, whatever the filter says. The zero Reach
 	// is nobody's. It is the caller's and not sent.
 	Reach access.Reach
 }
 
+// Unallocated is shown in the place of a dimension or tag that is not set.
+const Unallocated = "unallocated"
+
 // UsageRow is the total of one group.
 type UsageRow struct {
 	Group    map[string]string `json:"group,omitempty"`
+	Rest     bool              `json:"rest,omitempty"`  // of all groups beyond the limit: each value is "other"
 	Start    string            `json:"start,omitempty"` // of the interval, RFC 3339 in the zone asked for
 	Requests int64             `json:"requests"`
-	Tokens   map[string]int64  `json:"tokens,omitempty"` // by meter, those that are not zero
-	Cost     Money             `json:"cost_nanousd"`     // as charged to budgets
-	List     Money             `json:"list_nanousd"`     // at list prices
-	Priced   Money             `json:"priced_nanousd"`   // by the catalogue, contracts included
+	Calls    int64             `json:"calls,omitempty"`   // of upstreams that those made
+	Retries  int64             `json:"retries,omitempty"` // of these, beyond the first of each request
+	Tokens   map[string]int64  `json:"tokens,omitempty"`  // by meter, those that are not zero
+	Cost     Money             `json:"cost_nanousd"`      // as charged to budgets
+	List     Money             `json:"list_nanousd"`      // at list prices
+	Priced   Money             `json:"priced_nanousd"`    // by the catalogue, contracts included
 	Overrun  Money             `json:"overrun_nanousd"`
 	Saved    Money             `json:"saved_nanousd"` // by all levers, less what they cost
 
@@ -209,6 +217,10 @@ type UsageReport struct {
 	Rows  []UsageRow `json:"rows"`
 	Total UsageRow   `json:"total"`
 
+	// Collapsed are the fields of the groups of which rollups have given up rarer values,
+	// where their records are too many or gone: those are in groups named "other".
+	Collapsed []string `json:"collapsed,omitempty"`
+
 	// Nodes are those whose records are, or ought to be, in the answer.
 	Nodes []NodeAnswer `json:"nodes,omitempty"`
 	// Complete says that no record is known to be missing.
@@ -220,6 +232,8 @@ type NodeAnswer struct {
 	Node string `json:"node"`
 	By   string `json:"by,omitempty"`    // the node that answered for it, with its copies
 	Err  string `json:"error,omitempty"` // why its records are missing
+	// MayLack says that the copies that answered may lack what the node did last.
+	MayLack bool `json:"may_lack,omitempty"`
 }
 
 // Status is a node at a glance.

@@ -26,7 +26,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Exports: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Exports: n, Requests: n, Live: nothingLive{}, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -37,6 +37,20 @@ func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 		t.Fatal(err)
 	}
 	return api
+}
+
+// nothingLive says the filter that it was given, and whose records would be seen.
+type nothingLive struct{}
+
+func (nothingLive) Watch(_ context.Context, q UsageQuery, say func(LiveEvent) error) error {
+	for _, t := range targets {
+		if q.Reach.Covers(ownedBy(t.id)) {
+			if err := say(LiveEvent{Records: []json.RawMessage{json.RawMessage(fmt.Sprintf(`{"id":%q}`, t.id))}}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // noSemcache is a semantic cache that has nothing.
@@ -264,7 +278,8 @@ func (e *estate) Usage(_ context.Context, q UsageQuery) (r UsageReport, err erro
 	return r, nil
 }
 
-func (e *estate) Records(_ context.Context, q UsageQuery, w io.Writer) error {
+func (e *estate) Records(_ context.Context, q UsageQuery, tell func([]NodeAnswer), w io.Writer) error {
+	tell(nil)
 	for _, t := range targets {
 		if q.Reach.Covers(ownedBy(t.id)) {
 			if _, err := fmt.Fprintf(w, "{\"id\":%q}\n", t.id); err != nil {
@@ -276,9 +291,24 @@ func (e *estate) Records(_ context.Context, q UsageQuery, w io.Writer) error {
 }
 
 func (e *estate) PrepareExport(q ExportQuery) (Export, error) {
-	return Export{MediaType: "text/csv", Write: func(ctx context.Context, w io.Writer) error {
-		return e.Records(ctx, UsageQuery{Reach: q.Reach}, w)
+	return Export{MediaType: "text/csv", Write: func(ctx context.Context, tell func([]NodeAnswer), w io.Writer) error {
+		return e.Records(ctx, UsageQuery{Reach: q.Reach}, tell, w)
 	}}, nil
+}
+
+// Request shows one to those whose it is; its id says so.
+func (e *estate) Request(_ context.Context, id string, reach access.Reach) (RequestRecords, error) {
+	if !reach.Covers(ownedBy(id)) {
+		return RequestRecords{}, NotFound("no record of it")
+	}
+	return RequestRecords{ID: id}, nil
+}
+
+func (e *estate) Run(_ context.Context, run string, q UsageQuery) (RunTree, error) {
+	if !q.Reach.Covers(ownedBy(run)) {
+		return RunTree{}, NotFound("no request of it")
+	}
+	return RunTree{Run: run}, nil
 }
 
 // send sends one request to a handler and gives the status and the body.

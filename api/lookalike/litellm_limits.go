@@ -175,7 +175,7 @@ func (s *session) dropLimits(o litellm.Owner, have []admin.BudgetDetail, keep []
 // spentBy is what each value of a dimension has spent, as far as the node's records go
 // back.
 func (s *session) spentBy(dim string) (map[string]int64, error) {
-	report, err := s.Usage(s.ctx, admin.UsageQuery{From: time.Unix(1, 0).UTC().Format(time.RFC3339), Group: []string{dim}, Limit: maxSpenders})
+	report, err := s.Usage(s.ctx, admin.UsageQuery{From: time.Unix(1, 0).UTC().Format(time.RFC3339), Group: []string{dim}, Limit: maxSpenders, Raw: true})
 	out := map[string]int64{}
 	for i := range report.Rows {
 		out[report.Rows[i].Group[dim]] = report.Rows[i].Cost
@@ -185,7 +185,7 @@ func (s *session) spentBy(dim string) (map[string]int64, error) {
 
 // spent is the same of one.
 func (s *session) spent(dim, value string) (int64, error) {
-	report, err := s.Usage(s.ctx, admin.UsageQuery{From: time.Unix(1, 0).UTC().Format(time.RFC3339), Filter: map[string]string{dim: value}})
+	report, err := s.Usage(s.ctx, admin.UsageQuery{From: time.Unix(1, 0).UTC().Format(time.RFC3339), Filter: map[string]string{dim: value}, Raw: true})
 	return report.Total.Cost, err
 }
 

@@ -57,7 +57,7 @@ func (s *session) filtered(q url.Values, fields map[string]string) (map[string]s
 // day asks what a day's requests were, by dimensions.
 func (s *session) day(at time.Time, filter map[string]string, by ...string) ([]admin.UsageRow, error) {
 	report, err := s.Usage(s.ctx, admin.UsageQuery{
-		From: at.Format(time.RFC3339), To: at.AddDate(0, 0, 1).Format(time.RFC3339), Group: by, Filter: filter, Limit: maxGroups,
+		From: at.Format(time.RFC3339), To: at.AddDate(0, 0, 1).Format(time.RFC3339), Group: by, Filter: filter, Limit: maxGroups, Raw: true,
 	})
 	return report.Rows, err
 }
@@ -215,7 +215,7 @@ type modelReport struct {
 func (s *session) reportOfKeys(span []time.Time, filter map[string]string) (any, error) {
 	last := span[len(span)-1]
 	report, err := s.Usage(s.ctx, admin.UsageQuery{
-		From: span[0].Format(time.RFC3339), To: last.AddDate(0, 0, 1).Format(time.RFC3339), Group: []string{"key", "model"}, Filter: filter, Limit: maxSpenders,
+		From: span[0].Format(time.RFC3339), To: last.AddDate(0, 0, 1).Format(time.RFC3339), Group: []string{"key", "model"}, Filter: filter, Limit: maxSpenders, Raw: true,
 	})
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func (a *API) buckets(w http.ResponseWriter, r *http.Request, wide, groups []str
 	}
 	for at := s.from; at.Before(s.to); at = at.Add(s.width) {
 		until := at.Add(s.width)
-		query := admin.UsageQuery{From: at.Format(time.RFC3339), To: until.Format(time.RFC3339), Filter: filter, Limit: maxGroups}
+		query := admin.UsageQuery{From: at.Format(time.RFC3339), To: until.Format(time.RFC3339), Filter: filter, Limit: maxGroups, Raw: true}
 		for _, name := range by {
 			query.Group = append(query.Group, dims[name])
 		}

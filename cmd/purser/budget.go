@@ -179,41 +179,6 @@ func units(unit string, n int64) string {
 	return fmt.Sprintf("%s$%d.%06d", sign, n/1_000_000_000, n%1_000_000_000/1000)
 }
 
-type usageCmd struct {
-	remote
-	From   string            `help:"From when, RFC 3339 (default 24 hours ago)."`
-	To     string            `help:"Until when, RFC 3339 (default now)."`
-	By     []string          `help:"Group by these dimensions (customer, agent, model, tag:<name>, outcome …)."`
-	Filter map[string]string `help:"Only requests with this value: --filter team=search."`
-	Limit  int               `help:"Most groups shown; the rest is summed as other." default:"50"`
-}
-
-// Run asks and prints the report.
-func (c *usageCmd) Run(ctx context.Context) error {
-	report, err := c.client().Usage(ctx, admin.UsageQuery{From: c.From, To: c.To, Group: c.By, Filter: c.Filter, Limit: c.Limit})
-	if err != nil {
-		return err
-	}
-	return c.print(report, func(w *tabwriter.Writer) {
-		fmt.Fprintf(w, "%s\tREQUESTS\tINPUT\tCACHED\tOUTPUT\tLIST\tCOST\tSAVED\n", strings.ToUpper(dash(strings.Join(c.By, "\t"))))
-		rows := report.Rows
-		if len(c.By) == 0 {
-			rows = nil // there is one, the total
-		}
-		for _, r := range append(rows, report.Total) {
-			names := make([]string, 0, len(c.By))
-			for _, g := range c.By {
-				names = append(names, dash(r.Group[g]))
-			}
-			if len(r.Group) == 0 {
-				names = append([]string{"total"}, names[:max(len(names)-1, 0)]...)
-			}
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n", strings.Join(names, "\t"), r.Requests,
-				r.Tokens["input"], r.Tokens["cache_read"], r.Tokens["output"]+r.Tokens["output_reasoning"], units("usd", r.List), units("usd", r.Cost), units("usd", r.Saved))
-		}
-	})
-}
-
 type configCmd struct {
 	Check configCheckCmd `cmd:"" help:"Say everything that is wrong with a configuration file."`
 }

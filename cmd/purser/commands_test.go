@@ -87,7 +87,7 @@ func TestUsageWithoutGroupsIsOneLine(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(admin.UsageReport{Rows: []admin.UsageRow{row}, Total: row})
 	}))
 	defer server.Close()
-	cmd := usageCmd{remote: remote{URL: server.URL, Token: "t"}}
+	cmd := usageShowCmd{remote: remote{URL: server.URL, Token: "t"}}
 	out, err := printed(t, func() error { return cmd.Run(t.Context()) })
 	if err != nil || strings.Count(out, "total") != 1 {
 		t.Errorf("%v:\n%s", err, out)

@@ -22,7 +22,7 @@ type Records interface {
 	// if not everybody who may know something has answered.
 	Known(ctx context.Context, from, to time.Time) (Sums, error)
 	// Each visits the records of the range in the order of their ids; the same holds.
-	Each(ctx context.Context, from, to time.Time, raw bool) iter.Seq2[*record.Record, error]
+	Each(ctx context.Context, from, to time.Time, raw bool) (iter.Seq2[*record.Record, error], error)
 }
 
 // Job is an export that is kept up.
@@ -118,8 +118,12 @@ func (j *Job) write(ctx context.Context, path string, day Day) (f File, err erro
 		return f, err
 	}
 	defer func() { err = errors.Join(err, spool.Close(), os.Remove(spool.Name())) }()
+	records, err := j.Records.Each(ctx, day.From, day.To, j.Form.Raw)
+	if err != nil {
+		return f, err
+	}
 	sum := sha256.New()
-	sums, err := Write(j.Form, io.MultiWriter(spool, sum), j.Records.Each(ctx, day.From, day.To, j.Form.Raw), j.Rates)
+	sums, err := Write(j.Form, io.MultiWriter(spool, sum), records, j.Rates)
 	if err != nil {
 		return f, err
 	}

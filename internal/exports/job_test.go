@@ -45,7 +45,7 @@ func (p *past) Known(_ context.Context, from, to time.Time) (s Sums, err error) 
 	return s, p.away
 }
 
-func (p *past) Each(_ context.Context, from, to time.Time, _ bool) iter.Seq2[*record.Record, error] {
+func (p *past) Each(_ context.Context, from, to time.Time, _ bool) (iter.Seq2[*record.Record, error], error) {
 	p.read++
 	return func(yield func(*record.Record, error) bool) {
 		for _, r := range p.within(from, to) {
@@ -53,7 +53,7 @@ func (p *past) Each(_ context.Context, from, to time.Time, _ bool) iter.Seq2[*re
 				return
 			}
 		}
-	}
+	}, nil
 }
 
 // spend adds a record of some nano-dollars.

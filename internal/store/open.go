@@ -22,7 +22,7 @@ func Open(o Options) (*Store, error) {
 	if err := fsys.MkdirAll(o.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make the store's directory %s: %w", o.Dir, err)
 	}
-	s := &Store{fatal: o.Fatal}
+	s := &Store{fatal: o.Fatal, fs: fsys, dir: o.Dir}
 	var err error
 	if s.lock, err = pebble.LockDirectory(o.Dir, fsys); err != nil {
 		return nil, lockError(o.Dir, err)

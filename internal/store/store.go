@@ -25,6 +25,9 @@ const (
 	PrefixSemantic byte = 's'
 	PrefixPurge    byte = 't'
 	PrefixOutcome  byte = 'u'
+	PrefixRollup   byte = 'g'
+	PrefixCopy     byte = 'R'
+	PrefixQueue    byte = 'q'
 )
 
 // The errors that [Open] wraps.
@@ -101,6 +104,8 @@ type Store struct {
 	lock     *pebble.Lock
 	cache    *pebble.Cache
 	identity Identity
+	fs       vfs.FS
+	dir      string
 
 	fatal  func(error)
 	once   sync.Once

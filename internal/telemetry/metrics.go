@@ -54,6 +54,10 @@ type Gauges struct {
 
 	Upstreams func() []UpstreamHealth // each configured one, once
 
+	// Copies is how long the oldest usage record that this node's peer lacks has waited,
+	// seconds, and how many wait.
+	Copies func() (lag, unsent float64)
+
 	// Breakers are those of budgets that are open and half open, and the accounts that
 	// this node knows to be spent.
 	Breakers func() (open, halfOpen, spent float64)
@@ -142,6 +146,8 @@ func New(g Gauges) *Metrics {
 	gauge("purser_applied_entries", "Index of the last log entry applied to the ledger.", g.Applied)
 	gauge("purser_alerts_open", "Alerts of the cluster that are still to be delivered.", g.Alerts)
 	gauge("purser_exports_failing", "Exports that this node, leading, keeps up and could not write at the last try.", g.Exports)
+	gauge("purser_usage_copy_lag_seconds", "How long the oldest usage record that this node's peer lacks has waited.", func() float64 { lag, _ := g.Copies(); return lag })
+	gauge("purser_usage_copy_unsent", "Usage records that this node's peer lacks, approximately.", func() float64 { _, unsent := g.Copies(); return unsent })
 	gauge("purser_followers", "Gateways that follow this member.", g.Followers)
 	gauge("purser_gossip_alive", "Members that gossip holds to be alive or suspect, this node among them; 0 without gossip. A hint.", g.Gossip)
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{

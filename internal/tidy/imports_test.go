@@ -140,6 +140,10 @@ var rooms = map[string]room{
 		module: []string{"internal/focus", "internal/focus/columnar", "internal/record", "ledger"}, owned: []string{"github.com/aws/aws-sdk-go-v2"},
 		why: "files go to their places from here; what is in them is asked for through a seam",
 	},
+	"internal/live": {
+		module: []string{"internal/record"}, banned: []string{"os", "net", "net/http", "time"},
+		why: "who watches requests as they end may lose records, and delays none",
+	},
 	"internal/outcomes": {
 		module: []string{"internal/record", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
 		why: "it keeps what answers were worth; whose they are and what follows is decided elsewhere",

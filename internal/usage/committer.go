@@ -91,6 +91,11 @@ func (j *Journal) apply(g *group) error {
 	if err := errors.Join(g.addSums(store.PrefixProof, g.proofs), g.addSums(store.PrefixOverrun, g.overrun)); err != nil {
 		return err
 	}
+	for start := range g.marks {
+		g.set(Own.markKey(minutes, start, j.marks.Add(1)), nil)
+	}
+	j.writes.RLock()
+	defer j.writes.RUnlock()
 	return j.store.Apply(g.batch, store.Synced)
 }
 
@@ -113,11 +118,6 @@ const (
 	recordKeyLen = 1 + len(record.ID{}) + 1
 	maxAttempt   = 255 // one byte of the key
 )
-
-func appendRecordKey(b []byte, id record.ID, attempt int) []byte {
-	b = append(append(b, store.PrefixRecord), id[:]...)
-	return append(b, byte(attempt))
-}
 
 func appendLeaseKey(b []byte, prefix byte, l lease) []byte {
 	b = binary.BigEndian.AppendUint32(append(b, prefix), l.incarnation)

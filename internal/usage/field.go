@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -40,6 +41,15 @@ const (
 	strategy
 	semantic
 	compression
+	step
+	parent
+	client
+	credential
+	kind
+	errorClass
+	minute
+	week
+	month
 	numKinds
 )
 
@@ -48,15 +58,16 @@ var fieldNames = [numKinds]string{
 	outcome: "outcome", status: "status", code: "code", cache: "cache", tier: "tier", stream: "stream",
 	rate: "rate", basis: "basis", bound: "bound", hour: "hour", day: "day",
 	promptVersion: "prompt_version", route: "route", strategy: "strategy", semantic: "semantic", compression: "compression",
+	step: "step", parent: "parent", client: "client", credential: "credential", kind: "kind", errorClass: "error_class",
+	minute: "minute", week: "week", month: "month",
 }
 
 // DimField is the field of a dimension or free tag.
 func DimField(r ledger.DimRef) Field { return Field{dim: r} }
 
 // ParseField finds a field by its name: a dimension ("customer"), a free tag
-// ("tag:job"), or one of model_served, upstream, endpoint, dialect, outcome,
-// status, code, cache, tier, stream, rate, basis, bound, hour and day (UTC),
-// prompt_version, route, strategy, semantic and compression.
+// ("tag:job"), or one of those that [FieldNames] lists beside them. Those of time are in
+// UTC: minute, hour, day, week (of ISO 8601) and month.
 func ParseField(name string) (Field, bool) {
 	if i := slices.Index(fieldNames[:], name); i > 0 {
 		return Field{kind: fieldKind(i)}, true
@@ -110,10 +121,8 @@ func (f Field) of(r *record.Record) string {
 		return r.Basis.String()
 	case bound:
 		return r.Bound.String()
-	case hour:
-		return at(r).Format("2006-01-02T15")
-	case day:
-		return at(r).Format(time.DateOnly)
+	case minute, hour, day, week, month:
+		return f.timeText(arrival(r))
 	case promptVersion:
 		if r.PromptVersion == 0 {
 			return ""
@@ -127,12 +136,70 @@ func (f Field) of(r *record.Record) string {
 		return r.Semantic.Verdict.String()
 	case compression:
 		return r.Shape.Level
+	case step:
+		return r.Step
+	case parent:
+		return r.Parent
+	case client:
+		return r.Client
+	case credential:
+		return r.Credential
+	case kind:
+		return r.Kind.String()
+	case errorClass:
+		return string(r.Class())
 	default:
 		panic("usage: a field of no kind")
 	}
 }
 
-func at(r *record.Record) time.Time { return time.Unix(0, int64(r.At)).UTC() }
+// Attribution says whether the field is a dimension or tag, which everything ought to
+// have: what has none is unallocated.
+func (f Field) Attribution() bool { return f.kind == dimension }
+
+// timeText is the value of a field of time.
+func (f Field) timeText(at ledger.Instant) string {
+	t := time.Unix(0, int64(at)).UTC()
+	switch f.kind {
+	case minute:
+		return t.Format("2006-01-02T15:04")
+	case hour:
+		return t.Format("2006-01-02T15")
+	case day:
+		return t.Format(time.DateOnly)
+	case week:
+		year, n := t.ISOWeek()
+		return fmt.Sprintf("%d-W%02d", year, n)
+	case month:
+		return t.Format("2006-01")
+	default:
+		panic("usage: a field of no time")
+	}
+}
+
+// arrival is the time that a record's id has: that of its request, or of what its charge
+// belongs to.
+func arrival(r *record.Record) ledger.Instant {
+	id, ok := record.ParseID(r.ID)
+	if !ok {
+		return r.At
+	}
+	return id.At()
+}
+
+// FieldNames lists the fields by name, but for the free tags.
+func FieldNames() []string {
+	var names []string
+	for d := range ledger.NumDims {
+		names = append(names, ledger.Dim(d).String())
+	}
+	for _, n := range fieldNames {
+		if n != "" {
+			names = append(names, n)
+		}
+	}
+	return names
+}
 
 // Condition holds for records whose field has one of the values; "" is the value
 // of a field that is not set.

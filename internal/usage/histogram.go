@@ -7,21 +7,46 @@ import "math/bits"
 // about an hour. What is outside is counted in the first or last bucket.
 type histogram struct {
 	n       int64
-	buckets [octaves * 8]uint32
+	first   int     // the bucket that buckets begin with
+	buckets []int64 // from the lowest that counts anything to the highest
 }
 
 const (
 	firstOctave = 10 // 2^10 ns
 	octaves     = 32 // to 2^42 ns
+	numBuckets  = octaves * 8
 )
 
 // add counts a duration in nanoseconds; zero and less is none.
 func (h *histogram) add(ns int64) {
-	if ns <= 0 {
+	if ns > 0 {
+		h.count(bucketOf(ns), 1)
+	}
+}
+
+// count adds n durations to a bucket.
+func (h *histogram) count(bucket int, n int64) {
+	h.n += n
+	if i := bucket - h.first; i >= 0 && i < len(h.buckets) {
+		h.buckets[i] += n
 		return
 	}
-	h.n++
-	h.buckets[bucketOf(ns)]++
+	h.reach(bucket)
+	h.buckets[bucket-h.first] += n
+}
+
+// reach makes room for a bucket, and some beside it: spans of one group are near
+// each other.
+func (h *histogram) reach(bucket int) {
+	low, high := max(bucket-8, 0), min(bucket+9, numBuckets)
+	if len(h.buckets) > 0 {
+		low, high = min(low, h.first), max(high, h.first+len(h.buckets))
+	}
+	grown := make([]int64, high-low)
+	if len(h.buckets) > 0 {
+		copy(grown[h.first-low:], h.buckets)
+	}
+	h.first, h.buckets = low, grown
 }
 
 func bucketOf(ns int64) int {
@@ -30,7 +55,7 @@ func bucketOf(ns int64) int {
 	case o < 0:
 		return 0
 	case o >= octaves:
-		return octaves*8 - 1
+		return numBuckets - 1
 	default:
 		return o*8 + int(uint64(ns)>>(o+firstOctave-3)&7)
 	}
@@ -43,14 +68,15 @@ func middleOf(bucket int) int64 {
 }
 
 func (h *histogram) merge(o *histogram) {
-	h.n += o.n
 	for i, n := range o.buckets {
-		h.buckets[i] += n
+		if n != 0 {
+			h.count(o.first+i, n)
+		}
 	}
 }
 
 func (h *histogram) latency() Latency {
-	return Latency{P50: h.quantile(50), P99: h.quantile(99)}
+	return Latency{P50: h.quantile(50), P90: h.quantile(90), P99: h.quantile(99)}
 }
 
 // quantile is the duration that percent of those counted do not pass.
@@ -58,9 +84,9 @@ func (h *histogram) quantile(percent int64) int64 {
 	rank := (h.n*percent + 99) / 100
 	var seen int64
 	for i, n := range h.buckets {
-		seen += int64(n)
+		seen += n
 		if n > 0 && seen >= rank {
-			return middleOf(i)
+			return middleOf(h.first + i)
 		}
 	}
 	return 0

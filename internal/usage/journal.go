@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"purser/internal/record"
@@ -60,13 +62,18 @@ type Entry struct {
 
 // Journal makes finished requests durable. [Open] makes one.
 type Journal struct {
-	store *store.Store
+	*Reader // of [Own]
+
 	cfg   Config
-	db    *pebble.DB // for reading
-	bufs  sync.Pool  // *[]byte, for encoding outside of the lock
+	bufs  sync.Pool // *[]byte, for encoding outside of the lock
 	timer *time.Timer
 	work  chan struct{} // capacity 1: the open group wants the committer
 	ended chan struct{} // the committer has
+	marks atomic.Uint64 // the last mark's number: no two of a store share one
+
+	// writes is held for reading while records are written, and for writing while old
+	// ones are dropped: none comes in between unseen.
+	writes sync.RWMutex
 
 	mu      sync.Mutex // guards what follows
 	open    *group     // takes entries
@@ -75,6 +82,7 @@ type Journal struct {
 	waiting int        // commits that wait for room
 	closed  bool
 	stats   Stats
+	claimed ledger.Instant // records of minutes before it mark these: they are rolled up, or about to be
 }
 
 // Stats are counts since the journal was opened.
@@ -91,6 +99,7 @@ type group struct {
 	began   time.Time
 	proofs  map[lease]ledger.Amount // spent
 	overrun map[lease]ledger.Amount // of that, beyond the holds
+	marks   map[ledger.Instant]bool // minutes that were rolled up without a record of it
 	hurry   bool                    // somebody waits: do not linger
 	done    chan struct{}
 	err     error // set before done is closed
@@ -107,10 +116,16 @@ func Open(s *store.Store, cfg Config) (*Journal, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("usage journal: %w", err)
 	}
+	p, err := progressOf(s.DB(), Own)
+	if err != nil {
+		return nil, fmt.Errorf("usage journal: %w", err)
+	}
 	j := &Journal{
-		store: s, cfg: cfg, db: s.DB(),
+		claimed: p.rolled[minutes],
+		Reader:  &Reader{shelf: Own, store: s, db: s.DB()}, cfg: cfg,
 		work: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
+	j.marks.Store(rand.Uint64())
 	j.room = sync.NewCond(&j.mu)
 	j.bufs.New = func() any { b := make([]byte, 0, 1<<10); return &b }
 	j.open = j.newGroup()
@@ -155,7 +170,9 @@ func (j *Journal) Commit(e Entry) Receipt {
 		panic(fmt.Sprintf("usage: record %q, attempt %d, has no place in the journal", e.Record.ID, e.Record.Attempt))
 	}
 	var key [recordKeyLen]byte
-	appendRecordKey(key[:0], id, e.Record.Attempt)
+	key[0] = store.PrefixRecord // see Shelf.recordKey
+	copy(key[1:], id[:])
+	key[recordKeyLen-1] = byte(e.Record.Attempt)
 	buf := j.bufs.Get().(*[]byte)
 	*buf = record.Append((*buf)[:0], e.Record)
 	r := j.add(key[:], *buf, &e)
@@ -187,6 +204,12 @@ func (j *Journal) add(key, value []byte, e *Entry) Receipt {
 	}
 	g := j.open
 	g.set(key, value)
+	if at := minutes.down(record.ID(key[1 : 1+len(record.ID{})]).At()); at < j.claimed {
+		if g.marks == nil {
+			g.marks = map[ledger.Instant]bool{}
+		}
+		g.marks[at] = true
+	}
 	for _, kv := range e.Extra {
 		g.set(kv.Key, kv.Value)
 	}
@@ -222,6 +245,14 @@ func (g *group) set(key, value []byte) {
 	if err := g.batch.Set(key, value, nil); err != nil {
 		panic(fmt.Sprintf("usage: add to a batch: %v", err))
 	}
+}
+
+// claim has records of minutes before an instant mark them from here on. Those that came
+// before are on disk after a [Journal.Flush].
+func (j *Journal) claim(before ledger.Instant) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.claimed = max(j.claimed, before)
 }
 
 func (j *Journal) wake() {

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 
 	"purser/internal/record"
@@ -48,26 +47,6 @@ type Query struct {
 // milliseconds' worth.
 const checkEvery = 1024
 
-// Records visits the records that q selects. The record is valid until the next
-// one; an error ends the sequence.
-func (j *Journal) Records(ctx context.Context, q Query) iter.Seq2[*record.Record, error] {
-	return func(yield func(*record.Record, error) bool) {
-		it, err := j.db.NewIter(recordBounds(q.Range))
-		if err != nil {
-			yield(nil, fmt.Errorf("read usage records: %w", err))
-			return
-		}
-		more := true
-		err = visit(ctx, it, q, func(r *record.Record) bool {
-			more = yield(r, nil)
-			return more
-		})
-		if err = errors.Join(err, it.Close()); err != nil && more {
-			yield(nil, err)
-		}
-	}
-}
-
 // visit calls yield for the records that q selects, until it says no.
 func visit(ctx context.Context, it *pebble.Iterator, q Query, yield func(*record.Record) bool) error {
 	first, next := it.First, it.Next
@@ -91,7 +70,7 @@ func visit(ctx context.Context, it *pebble.Iterator, q Query, yield func(*record
 		if err != nil {
 			return fmt.Errorf("read usage record %s: %w", idOf(it.Key()), err)
 		}
-		if !q.selects(&r) {
+		if !selected(q.Where, q.Within, &r) {
 			continue
 		}
 		q.Limit--
@@ -102,37 +81,14 @@ func visit(ctx context.Context, it *pebble.Iterator, q Query, yield func(*record
 	return nil
 }
 
-func (q *Query) selects(r *record.Record) bool {
-	for i := range q.Where {
-		if !q.Where[i].holds(r) {
+// selected says whether all of where hold for a record, and one of within, unless it is nil.
+func selected(where, within []Condition, r *record.Record) bool {
+	for i := range where {
+		if !where[i].holds(r) {
 			return false
 		}
 	}
-	return q.Within == nil || slices.ContainsFunc(q.Within, func(c Condition) bool { return c.holds(r) })
-}
-
-// Get returns the records of one request, in the order of its attempts; none if
-// the id is not known.
-func (j *Journal) Get(ctx context.Context, id string) ([]record.Record, error) {
-	parsed, ok := record.ParseID(id)
-	if !ok {
-		return nil, nil
-	}
-	lower := appendRecordKey(nil, parsed, 0)
-	upper := append(appendRecordKey(nil, parsed, maxAttempt), 0)
-	it, err := j.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
-	if err != nil {
-		return nil, fmt.Errorf("read usage record %s: %w", id, err)
-	}
-	var out []record.Record
-	err = visit(ctx, it, Query{}, func(r *record.Record) bool {
-		c := *r
-		c.Dims.Tags, c.Savings, c.Charges = slices.Clone(r.Dims.Tags), slices.Clone(r.Savings), slices.Clone(r.Charges)
-		c.Rulings, c.Route.Considered = slices.Clone(r.Rulings), slices.Clone(r.Route.Considered)
-		out = append(out, c)
-		return true
-	})
-	return out, errors.Join(err, it.Close())
+	return within == nil || slices.ContainsFunc(within, func(c Condition) bool { return c.holds(r) })
 }
 
 // Proven is the settled spending of one lease for which there are records on
@@ -207,31 +163,12 @@ func (j *Journal) ForgetFrom(incarnation uint32) error {
 	return j.store.Apply(b, store.Synced)
 }
 
-// DropBefore deletes the records of requests that arrived before the instant.
-// Proofs stay: they are the ledger's matter.
-func (j *Journal) DropBefore(t ledger.Instant) error {
-	o := recordBounds(Range{To: t})
-	b := j.store.NewBatch()
-	if err := b.DeleteRange(o.LowerBound, o.UpperBound, nil); err != nil {
-		return fmt.Errorf("drop usage records: %w", err)
-	}
-	return j.store.Apply(b, store.Synced)
-}
-
-func recordBounds(r Range) *pebble.IterOptions {
-	from, to := record.FirstID(r.From), record.FirstID(max(r.From, r.To))
-	return &pebble.IterOptions{
-		LowerBound: append([]byte{store.PrefixRecord}, from[:]...),
-		UpperBound: append([]byte{store.PrefixRecord}, to[:]...),
-	}
-}
-
 // idOf names the record behind a key in an error.
 func idOf(key []byte) string {
 	var id record.ID
-	if len(key) != recordKeyLen {
+	if len(key) < recordKeyLen {
 		return fmt.Sprintf("%x", key)
 	}
-	copy(id[:], key[1:])
+	copy(id[:], key[len(key)-len(id)-1:])
 	return id.String()
 }

@@ -2,15 +2,12 @@ package usage
 
 import (
 	"cmp"
-	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
 	"purser/internal/record"
 	"purser/ledger"
-	"purser/proxy/price"
 )
 
 // TotalsQuery selects records and says how to group them.
@@ -20,244 +17,231 @@ type TotalsQuery struct {
 	// Within, unless it is nil, are conditions of which one must hold, too.
 	Within []Condition
 	By     []Field // none: the total only
+	// Interval, unless its kind is 0, makes a row of each of its windows that has
+	// something, and each group.
+	Interval ledger.Window
 	// Worth gives what the answer to a request was reported to be worth, in millionths;
 	// false for one of which nothing was. Nil: nobody wants to know. An error ends the
 	// query.
 	Worth func(record.ID) (int64, bool, error)
-	Limit int // most rows, by cost, then requests; the rest is "other". 0 means MaxGroups
+	// Mapping changes dimensions before they are looked at by Where and By. Within is
+	// about what was recorded. Nil changes nothing.
+	Mapping *Mapping
+	Limit   int // most groups, by cost, then requests; the rest is "other". 0 means MaxGroups
 }
 
-// MaxGroups bounds the groups of one query; each takes about 3 KB while it runs.
-// Records of groups that appear after so many others are counted as "other".
-const MaxGroups = 8192
+const (
+	// MaxGroups bounds the groups of one query; each takes about 2 KB while it runs.
+	// Records of groups that appear after so many others are counted as "other".
+	MaxGroups = 8192
+	// MaxIntervals bounds the intervals of one query: 90 days of hours, six years of
+	// days, or a day and a half of minutes.
+	MaxIntervals = 2200
+	// MaxRows bounds the rows of one query, groups times intervals.
+	MaxRows = 1 << 16
+)
 
-// Report is the answer to a TotalsQuery. Rows and Other add up to Total.
-type Report struct {
-	Rows  []Row
-	Other *Row // nil when Rows is all there is
-	Total Row
-}
+// QueryError is why a query is refused, in a sentence that says what to change.
+type QueryError string
 
-// Row is what the records of one group add up to.
-type Row struct {
-	Values []string // of TotalsQuery.By, in its order; nil for Other and Total
+// Error implements error.
+func (e QueryError) Error() string { return string(e) }
 
-	// Requests counts requests, Records what they wrote: one for each upstream
-	// call that may have been billed. A request whose records fall into several
-	// groups counts in that of its last one.
-	Requests, Records int64
-
-	Usage    price.Usage
-	Cost     ledger.Amount // nano-dollars, as are those below
-	List     ledger.Amount // at list prices
-	Priced   ledger.Amount // by the catalogue: differs from Cost by what providers reported otherwise
-	Hold     ledger.Amount
-	Overrun  ledger.Amount
-	Baseline ledger.Amount                      // without any lever: Cost and what they saved
-	Saved    [record.MaxLever + 1]ledger.Amount // by lever; 0 is one of a newer program
-	Outcomes [record.MaxOutcome + 1]int64       // records by outcome; 0 is one of a newer program
-
-	// Judged is how many requests have a reported quality, and Worth the sum of those,
-	// in millionths.
-	Judged, Worth int64
-
-	// Semantic is how many requests were answered by an answer to another question, and
-	// SemanticBound the largest upper bound of the error they were served under, in
-	// millionths.
-	Semantic, SemanticBound int64
-
-	Total     Latency // of the records with a duration
-	FirstByte Latency // of the records that sent a byte
-
-	total, firstByte histogram
-}
-
-// SavedTotal is what all levers saved together.
-func (r *Row) SavedTotal() ledger.Amount {
-	var sum ledger.Amount
-	for _, s := range r.Saved {
-		sum += s
-	}
-	return sum
-}
-
-// Latency is two quantiles in nanoseconds, within 6 % of the true ones; zero
-// when there was nothing to measure.
-type Latency struct {
-	P50, P99 int64
-}
-
-// Totals adds up the records that q selects.
-func (j *Journal) Totals(ctx context.Context, q TotalsQuery) (*Report, error) {
-	it, err := j.db.NewIter(recordBounds(q.Range))
+// Check says why the query cannot be asked: a [QueryError], or nil.
+func (q *TotalsQuery) Check() error {
+	starts, err := q.intervals()
 	if err != nil {
-		return nil, fmt.Errorf("read usage records: %w", err)
+		return err
 	}
-	t := tally{by: q.By, worth: q.Worth, groups: make(map[string]*Row)}
-	err = visit(ctx, it, Query{Where: q.Where, Within: q.Within}, t.count)
-	t.endRequest()
-	if err = errors.Join(err, t.err, it.Close()); err != nil {
-		return nil, err
+	if rows := len(starts) * q.limit(); q.Limit > 0 && len(q.By) > 0 && rows > MaxRows {
+		return QueryError(fmt.Sprintf("up to %d groups in each of %d intervals are more than %d rows: lower the limit, shorten the range or lengthen the interval", q.Limit, len(starts), MaxRows))
 	}
-	return t.report(q.Limit), nil
+	return nil
+}
+
+func (q *TotalsQuery) limit() int {
+	if q.Limit <= 0 || q.Limit > MaxGroups {
+		return MaxGroups
+	}
+	return q.Limit
+}
+
+// intervals are the starts of the windows that the range touches, the first of which may
+// be before it; nil without intervals.
+func (q *TotalsQuery) intervals() (starts []ledger.Instant, err error) {
+	if q.Interval.Kind == 0 {
+		return nil, nil
+	}
+	for at := max(q.Range.From, 0); at < q.Range.To; {
+		if len(starts) == MaxIntervals {
+			return nil, QueryError(fmt.Sprintf("the range has more than %d intervals: shorten it, or ask for longer ones", MaxIntervals))
+		}
+		start, end := q.Interval.Bounds(at)
+		starts = append(starts, start)
+		at = end
+	}
+	return starts, nil
+}
+
+// Report is the answer to a TotalsQuery. Rows and Others add up to Total.
+type Report struct {
+	Rows   []Row // by Start, then by the cost of their groups over all intervals
+	Others []Row // what the groups beyond the limit add up to, one of each interval that has any
+	Total  Row
+
+	// Given are the fields of By of which rollups have given up rarer values: what is of
+	// these is in a row whose value is "other".
+	Given map[Field]bool
 }
 
 // tally is a query under way.
 type tally struct {
 	by     []Field
-	groups map[string]*Row
-	other  *Row
-	key    []byte // scratch
-
-	worth func(record.ID) (int64, bool, error)
-	err   error // of worth
-
-	id   string // of the request whose records are being counted
-	last *Row   // the group of its last record
+	starts []ledger.Instant // of the intervals
+	groups map[string]int   // to their place in values
+	values [][]string
+	cells  map[cell]*Row
+	others map[int]*Row // by interval
+	key    []byte       // scratch
+	mine   []string     // scratch
 }
 
-func (t *tally) count(r *record.Record) bool {
-	if r.ID != t.id {
-		t.endRequest()
-		t.id = r.ID
+// cell is a group in an interval.
+type cell struct{ group, interval int }
+
+func newTally(q *TotalsQuery) (*tally, error) {
+	starts, err := q.intervals()
+	if err != nil {
+		return nil, err
 	}
-	t.last = t.group(r)
-	t.last.add(r)
-	return t.err == nil
+	return &tally{by: q.By, starts: starts, groups: map[string]int{}, cells: map[cell]*Row{}, others: map[int]*Row{}}, nil
 }
 
-// endRequest counts the request whose last record has been seen.
-func (t *tally) endRequest() {
-	if t.last == nil {
-		return
+// interval is the place of the one that an instant of the range is in.
+func (t *tally) interval(at ledger.Instant) int {
+	if t.starts == nil {
+		return 0
 	}
-	t.last.Requests++
-	if id, ok := record.ParseID(t.id); ok && t.worth != nil && t.err == nil {
-		worth, judged, err := t.worth(id)
-		if t.err = err; judged {
-			t.last.Judged++
-			t.last.Worth += worth
-		}
+	i, found := slices.BinarySearch(t.starts, at)
+	if !found {
+		i--
 	}
-	t.last = nil
+	return max(i, 0)
 }
 
-func (t *tally) group(r *record.Record) *Row {
+func (t *tally) start(interval int) ledger.Instant {
+	if t.starts == nil {
+		return 0
+	}
+	return t.starts[interval]
+}
+
+// row is that of the values in an interval, or the rest of it when there are too many.
+func (t *tally) row(values []string, interval int) *Row {
 	t.key = t.key[:0]
-	for _, f := range t.by {
-		v := f.of(r)
+	for _, v := range values {
 		t.key = binary.AppendUvarint(t.key, uint64(len(v)))
 		t.key = append(t.key, v...)
 	}
-	if g, ok := t.groups[string(t.key)]; ok {
-		return g
-	}
-	if len(t.groups) >= MaxGroups {
-		if t.other == nil {
-			t.other = new(Row)
+	g, ok := t.groups[string(t.key)]
+	if !ok {
+		if len(t.groups) >= MaxGroups {
+			return t.rest(interval)
 		}
-		return t.other
+		g = len(t.values)
+		t.groups[string(t.key)] = g
+		t.values = append(t.values, slices.Clone(values))
 	}
-	g := new(Row)
-	for _, f := range t.by {
-		g.Values = append(g.Values, f.of(r))
+	c := cell{g, interval}
+	if r := t.cells[c]; r != nil {
+		return r
 	}
-	t.groups[string(t.key)] = g
-	return g
+	if len(t.cells) >= MaxRows {
+		return t.rest(interval)
+	}
+	r := &Row{Values: t.values[g], Start: t.start(interval)}
+	t.cells[c] = r
+	return r
 }
 
-func (r *Row) add(rec *record.Record) {
-	r.Records++
-	for m, n := range rec.Usage {
-		r.Usage[m] += n
+func (t *tally) rest(interval int) *Row {
+	r := t.others[interval]
+	if r == nil {
+		r = &Row{Start: t.start(interval)}
+		t.others[interval] = r
 	}
-	r.Cost += rec.Cost
-	r.List += rec.List
-	r.Priced += rec.Priced
-	r.Hold += rec.Hold
-	r.Overrun += rec.Overrun
-	r.Baseline += rec.Baseline
-	for _, s := range rec.Savings {
-		r.Saved[known(s.Lever, record.MaxLever)] += s.Amount
-	}
-	r.Outcomes[known(rec.Outcome, record.MaxOutcome)]++
-	if rec.Semantic.Verdict == record.SemanticServed {
-		r.Semantic++
-		r.SemanticBound = max(r.SemanticBound, rec.Semantic.Bound)
-	}
-	r.total.add(rec.Total)
-	r.firstByte.add(rec.FirstByte)
+	return r
 }
 
-// known is v, or 0 for a value that a newer program wrote.
-func known[T ~uint8](v, most T) T {
-	if v > most {
-		return 0
+// part is what was counted, its rows in no order.
+func (t *tally) part() *Report {
+	rep := &Report{}
+	for _, r := range t.cells {
+		rep.Rows = append(rep.Rows, *r)
 	}
-	return v
-}
-
-// merge adds o's counts to r.
-func (r *Row) merge(o *Row) {
-	r.Requests += o.Requests
-	r.Records += o.Records
-	for m, n := range o.Usage {
-		r.Usage[m] += n
+	for _, r := range t.others {
+		rep.Others = append(rep.Others, *r)
 	}
-	r.Cost += o.Cost
-	r.List += o.List
-	r.Priced += o.Priced
-	r.Hold += o.Hold
-	r.Overrun += o.Overrun
-	r.Baseline += o.Baseline
-	for i, s := range o.Saved {
-		r.Saved[i] += s
-	}
-	for i, n := range o.Outcomes {
-		r.Outcomes[i] += n
-	}
-	r.Judged += o.Judged
-	r.Worth += o.Worth
-	r.Semantic += o.Semantic
-	r.SemanticBound = max(r.SemanticBound, o.SemanticBound)
-	r.total.merge(&o.total)
-	r.firstByte.merge(&o.firstByte)
-}
-
-func (t *tally) report(limit int) *Report {
-	rep := &Report{Other: t.other}
-	rows := make([]*Row, 0, len(t.groups))
-	for _, g := range t.groups {
-		rows = append(rows, g)
-	}
-	slices.SortFunc(rows, func(a, b *Row) int {
-		return cmp.Or(cmp.Compare(b.Cost, a.Cost), cmp.Compare(b.Requests, a.Requests), slices.Compare(a.Values, b.Values))
-	})
-	if limit <= 0 {
-		limit = MaxGroups
-	}
-	if t.other != nil {
-		rep.Total.merge(t.other)
-	}
-	for i, g := range rows {
-		rep.Total.merge(g)
-		if i < limit {
-			g.measure()
-			rep.Rows = append(rep.Rows, *g)
-			continue
-		}
-		if rep.Other == nil {
-			rep.Other = new(Row)
-		}
-		rep.Other.merge(g)
-	}
-	if rep.Other != nil {
-		rep.Other.measure()
-	}
-	rep.Total.measure()
 	return rep
 }
 
-func (r *Row) measure() {
-	r.Total, r.FirstByte = r.total.latency(), r.firstByte.latency()
+// Merge puts the parts of an answer together: rows of the same values and interval are
+// added up, and q.Limit groups are left. It changes the parts.
+func Merge(q TotalsQuery, parts ...*Report) (*Report, error) {
+	sum, err := NewSum(q)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		sum.Add(p)
+	}
+	return sum.Report(), nil
+}
+
+func (t *tally) report(limit int) *Report {
+	rep := &Report{}
+	sums := make([]struct{ cost, requests int64 }, len(t.values))
+	for c, r := range t.cells {
+		sums[c.group].cost += int64(r.Cost)
+		sums[c.group].requests += r.Requests
+	}
+	order := make([]int, len(t.values))
+	for g := range order {
+		order[g] = g
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(sums[b].cost, sums[a].cost), cmp.Compare(sums[b].requests, sums[a].requests), slices.Compare(t.values[a], t.values[b]))
+	})
+	place := make([]int, len(order))
+	for i, g := range order {
+		place[g] = i
+	}
+	shown := make([]cell, 0, len(t.cells))
+	for c, r := range t.cells {
+		if place[c.group] < limit {
+			shown = append(shown, c)
+		} else {
+			t.rest(c.interval).merge(r)
+		}
+	}
+	slices.SortFunc(shown, func(a, b cell) int {
+		return cmp.Or(cmp.Compare(a.interval, b.interval), cmp.Compare(place[a.group], place[b.group]))
+	})
+	for _, c := range shown {
+		r := t.cells[c]
+		r.measure()
+		rep.Rows = append(rep.Rows, *r)
+	}
+	for i := range rep.Rows {
+		rep.Total.merge(&rep.Rows[i])
+	}
+	for i := range max(len(t.starts), 1) {
+		if r := t.others[i]; r != nil {
+			r.measure()
+			rep.Total.merge(r)
+			rep.Others = append(rep.Others, *r)
+		}
+	}
+	rep.Total.measure()
+	return rep
 }

@@ -1,0 +1,355 @@
+package usage
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"purser/internal/store"
+)
+
+// A block is up to blockRows rows of a bucket, column by column: a question reads those it
+// needs. Its form, all numbers varints but for bytes, all texts and columns preceded by
+// their length:
+//
+//	version(1) flags(1) rows entries
+//	columns: name given(1) values [kind(1) indexes]   of which those all of whose rows have no value are left out
+//	measures: number kind(1) values                   of which those that are 0 in all rows are left out
+//	spans of total, spans of first byte
+//
+// An index is that of a value in the column's list; a column of one value has none. Spans
+// are, for each row, how many buckets of its histogram count something, and for each of
+// these its distance from the one before and its count.
+type block struct {
+	rows     int
+	entries  int64 // records in the bucket; in its first block alone
+	moreTags bool  // records had tags that have no column
+	first    bool  // of the bucket: what it has given up is told by this block
+	columns  []blockColumn
+	measures []blockMeasure
+	spans    [2][]byte // of total and first byte
+}
+
+type blockColumn struct {
+	field  Field
+	given  bool // rarer values were given up, and are "other"
+	values []string
+	kind   byte
+	data   []byte
+}
+
+type blockMeasure struct {
+	number int
+	kind   byte
+	data   []byte
+}
+
+const (
+	blockVersion = 1
+	blockRows    = 1 << 13
+
+	flagMoreTags = 1
+	flagFirst    = 2
+
+	indexBytes = 1 // a byte for each row
+	indexWords = 2 // two bytes, little-endian
+	indexRuns  = 3 // index and length of each run
+
+	measureAll  = 1 // a zigzag varint for each row
+	measureSome = 2 // of the rows that are not 0: distance from the one before, from -1, and zigzag varint
+)
+
+var errBlock = fmt.Errorf("a block of a rollup: %w", store.ErrCorrupt)
+
+// read is a cursor over a block's bytes. The first fault stays.
+type read struct {
+	b   []byte
+	err error
+}
+
+func (r *read) fail() {
+	if r.err == nil {
+		r.err, r.b = errBlock, nil
+	}
+}
+
+func (r *read) byte() byte {
+	if len(r.b) == 0 {
+		r.fail()
+		return 0
+	}
+	v := r.b[0]
+	r.b = r.b[1:]
+	return v
+}
+
+// number reads one that is at most most.
+func (r *read) number(most uint64) uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || v > most {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *read) signed() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *read) bytes() []byte {
+	n := r.number(uint64(len(r.b)))
+	v := r.b[:n:n]
+	r.b = r.b[n:]
+	return v
+}
+
+// count reads how many things follow, each of a byte or more.
+func (r *read) count() int { return int(r.number(uint64(len(r.b)))) }
+
+// openBlock reads what is needed to find one's way. The block refers to the bytes, but not
+// by its texts.
+func openBlock(b []byte) (*block, error) {
+	r := read{b: b}
+	if v := r.byte(); r.err == nil && v != blockVersion {
+		return nil, fmt.Errorf("version %d of a rollup: %w", v, store.ErrNewer)
+	}
+	k := &block{}
+	flags := r.byte()
+	k.moreTags, k.first = flags&flagMoreTags != 0, flags&flagFirst != 0
+	k.rows = int(r.number(blockRows))
+	k.entries = int64(r.number(math.MaxInt64))
+	k.columns = make([]blockColumn, r.count())
+	for i := range k.columns {
+		c := &k.columns[i]
+		name := string(r.bytes())
+		c.given = r.byte() != 0
+		c.values = make([]string, r.count())
+		for v := range c.values {
+			c.values[v] = string(r.bytes())
+		}
+		if len(c.values) > 1 {
+			c.kind, c.data = r.byte(), r.bytes()
+		}
+		var ok bool
+		if c.field, ok = ParseField(name); r.err == nil && (!ok || len(c.values) == 0) {
+			return nil, fmt.Errorf("the column %q: %w", name, errBlock)
+		}
+	}
+	k.measures = make([]blockMeasure, r.count())
+	for i := range k.measures {
+		k.measures[i] = blockMeasure{int(r.number(numMeasures - 1)), r.byte(), r.bytes()}
+	}
+	k.spans[0], k.spans[1] = r.bytes(), r.bytes()
+	if r.err == nil && len(r.b) > 0 {
+		r.fail()
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return k, nil
+}
+
+// column is that of a field; nil where no row has a value.
+func (k *block) column(f Field) *blockColumn {
+	for i := range k.columns {
+		if k.columns[i].field == f {
+			return &k.columns[i]
+		}
+	}
+	return nil
+}
+
+// indexes decodes those of the rows into a slice that it may use; nil where all are 0.
+func (c *blockColumn) indexes(rows int, into []uint16) ([]uint16, error) {
+	if len(c.values) == 1 {
+		return nil, nil
+	}
+	if cap(into) < rows {
+		into = make([]uint16, rows)
+	}
+	into = into[:rows]
+	switch {
+	case c.kind == indexBytes && len(c.data) == rows:
+		for i, v := range c.data {
+			into[i] = uint16(v)
+		}
+	case c.kind == indexWords && len(c.data) == 2*rows:
+		for i := range into {
+			into[i] = binary.LittleEndian.Uint16(c.data[2*i:])
+		}
+	case c.kind == indexRuns:
+		r := read{b: c.data}
+		for at := 0; at < rows; {
+			v := uint16(r.number(math.MaxUint16))
+			n := int(r.number(uint64(rows - at)))
+			if n == 0 {
+				return nil, errBlock
+			}
+			for i := range n {
+				into[at+i] = v
+			}
+			at += n
+		}
+		if r.err != nil || len(r.b) > 0 {
+			return nil, errBlock
+		}
+	default:
+		return nil, errBlock
+	}
+	for _, v := range into {
+		if int(v) >= len(c.values) {
+			return nil, errBlock
+		}
+	}
+	return into, nil
+}
+
+// each calls visit with the value of every row that may not be 0, in order.
+func (m *blockMeasure) each(rows int, visit func(row int, v int64)) error {
+	b := m.data
+	switch m.kind {
+	case measureAll:
+		for i := range rows {
+			v, n := binary.Varint(b)
+			if n <= 0 {
+				return errBlock
+			}
+			b = b[n:]
+			visit(i, v)
+		}
+	case measureSome:
+		for row := -1; len(b) > 0; {
+			gap, n := binary.Uvarint(b)
+			if n <= 0 || gap == 0 || gap >= uint64(rows-row) {
+				return errBlock
+			}
+			row += int(gap)
+			v, n2 := binary.Varint(b[n:])
+			if n2 <= 0 {
+				return errBlock
+			}
+			b = b[n+n2:]
+			visit(row, v)
+		}
+	default:
+		return errBlock
+	}
+	if len(b) > 0 {
+		return errBlock
+	}
+	return nil
+}
+
+// add adds the values of the rows to the sums of their groups; a row of group -1 to none.
+// It is each with the inner loop of a query written out.
+func (m *blockMeasure) add(rows int, groups []int32, sums []int64) error {
+	if m.kind != measureAll {
+		return m.each(rows, func(row int, v int64) {
+			if g := groups[row]; g >= 0 {
+				sums[g] += v
+			}
+		})
+	}
+	b := m.data
+	for _, g := range groups[:rows] {
+		var v int64
+		if len(b) > 0 && b[0] < 0x80 {
+			v, b = int64(b[0]>>1)^-int64(b[0]&1), b[1:]
+		} else {
+			n := 0
+			if v, n = binary.Varint(b); n <= 0 {
+				return errBlock
+			}
+			b = b[n:]
+		}
+		if g >= 0 {
+			sums[g] += v
+		}
+	}
+	if len(b) > 0 {
+		return errBlock
+	}
+	return nil
+}
+
+// eachSpan calls visit with every bucket of a histogram that counts something in a row.
+func eachSpan(b []byte, rows int, visit func(row, bucket int, n int64)) error {
+	if len(b) == 0 {
+		return nil
+	}
+	for row := range rows {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > numBuckets {
+			return errBlock
+		}
+		b = b[size:]
+		at := -1
+		for range n {
+			gap, size := binary.Uvarint(b)
+			if size <= 0 || gap == 0 || gap >= uint64(numBuckets-at) {
+				return errBlock
+			}
+			at += int(gap)
+			count, more := binary.Uvarint(b[size:])
+			if more <= 0 || count == 0 || count > math.MaxInt64 {
+				return errBlock
+			}
+			b = b[size+more:]
+			visit(row, at, int64(count))
+		}
+	}
+	if len(b) > 0 {
+		return errBlock
+	}
+	return nil
+}
+
+// each calls visit with every row and the indexes of its values, one for each column. It
+// owns neither.
+func (k *block) each(visit func(indexes []uint32, r *Row)) error {
+	columns := make([][]uint16, len(k.columns))
+	for i := range k.columns {
+		var err error
+		if columns[i], err = k.columns[i].indexes(k.rows, nil); err != nil {
+			return err
+		}
+	}
+	rows := make([]Row, k.rows)
+	for i := range k.measures {
+		m := &k.measures[i]
+		err := m.each(k.rows, func(row int, v int64) {
+			if to := rows[row].number(m.number); to != nil {
+				*to = v
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	err := errors.Join(
+		eachSpan(k.spans[0], k.rows, func(row, at int, n int64) { rows[row].total.count(at, n) }),
+		eachSpan(k.spans[1], k.rows, func(row, at int, n int64) { rows[row].firstByte.count(at, n) }))
+	if err != nil {
+		return err
+	}
+	indexes := make([]uint32, len(k.columns))
+	for row := range rows {
+		for i, c := range columns {
+			if c != nil {
+				indexes[i] = uint32(c[row])
+			}
+		}
+		rows[row].addCost()
+		visit(indexes, &rows[row])
+	}
+	return nil
+}

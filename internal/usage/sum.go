@@ -1,0 +1,80 @@
+package usage
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Sum puts the parts of an answer together one after the other, as [Merge] does at once.
+type Sum struct {
+	t     *tally
+	limit int
+	given map[Field]bool
+}
+
+// NewSum begins a sum.
+func NewSum(q TotalsQuery) (*Sum, error) {
+	t, err := newTally(&q)
+	if err != nil {
+		return nil, err
+	}
+	return &Sum{t, q.limit(), map[Field]bool{}}, nil
+}
+
+// Add adds a part, which it changes.
+func (s *Sum) Add(p *Report) {
+	maps.Copy(s.given, p.Given)
+	for i := range p.Rows {
+		s.t.row(p.Rows[i].Values, s.t.interval(p.Rows[i].Start)).merge(&p.Rows[i])
+	}
+	for i := range p.Others {
+		s.t.rest(s.t.interval(p.Others[i].Start)).merge(&p.Others[i])
+	}
+}
+
+// AddRows adds rows that AppendRow wrote, as they are, or to the rest of their intervals.
+// After an error the sum is of no use.
+func (s *Sum) AddRows(b []byte, rest bool) error {
+	for len(b) > 0 {
+		r, left, err := DecodeRow(b)
+		if err != nil {
+			return err
+		}
+		b = left
+		if rest {
+			s.t.rest(s.t.interval(r.Start)).merge(&r)
+		} else {
+			s.t.row(r.Values, s.t.interval(r.Start)).merge(&r)
+		}
+	}
+	return nil
+}
+
+// Report is what was added up.
+func (s *Sum) Report() *Report {
+	rep := s.t.report(s.limit)
+	rep.Given = s.given
+	return rep
+}
+
+// GivenNames are the names of the fields in [Report.Given], in order.
+func (r *Report) GivenNames() (names []string) {
+	for f := range r.Given {
+		names = append(names, f.String())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// AddGiven notes what another node's [Report.GivenNames] says.
+func (s *Sum) AddGiven(names []string) error {
+	for _, name := range names {
+		f, ok := ParseField(name)
+		if !ok {
+			return fmt.Errorf("the field %q: %w", name, ErrForm)
+		}
+		s.given[f] = true
+	}
+	return nil
+}

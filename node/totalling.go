@@ -1,0 +1,156 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"purser/api/admin"
+	"purser/internal/copies"
+	"purser/internal/gather"
+	"purser/internal/usage"
+)
+
+// totalling is a query over the cluster under way.
+type totalling struct {
+	n     *Node
+	q     usage.TotalsQuery
+	query []byte // the same, for others
+
+	mu   sync.Mutex // guards what follows
+	sum  *usage.Sum
+	held map[string][]copies.Held // by the node that has answered
+}
+
+// run asks every node for its own records, and then for copies of those that did not answer.
+func (t *totalling) run(ctx context.Context) (nodes []admin.NodeAnswer, err error) {
+	n := t.n
+	var own sync.WaitGroup
+	var fault error
+	own.Go(func() { fault = t.here(ctx, usage.Own) })
+	others := n.otherNodes()
+	faults := n.colleagues.fan(ctx, others, func(ctx context.Context, node string) error { return t.there(ctx, node, usage.Own) })
+	own.Wait()
+	if fault != nil {
+		return nil, fault
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if t.held[n.cfg.Node.ID], err = n.copies.Held(); err != nil {
+		return nil, err
+	}
+	nodes = append(nodes, n.answersItself())
+	for _, node := range others {
+		if faults[node] == nil {
+			nodes = append(nodes, admin.NodeAnswer{Node: node, By: node})
+		}
+	}
+	away, err := n.absentees(t.q.Range, faults)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, a := range away {
+		asking.Go(func() {
+			answer, missed := t.copies(ctx, a)
+			mu.Lock()
+			defer mu.Unlock()
+			if missed {
+				nodes = append(nodes, answer)
+			}
+		})
+	}
+	asking.Wait()
+	return inOrder(nodes), ctx.Err()
+}
+
+// copies has the first node that can answer for one that cannot. missed is false where there
+// is nothing to tell.
+func (t *totalling) copies(ctx context.Context, a absent) (answer admin.NodeAnswer, missed bool) {
+	answer, missed = a.unanswered(noCopies)
+	for _, k := range gather.Keepers(a.node, t.held) {
+		var err error
+		if k.Node == t.n.cfg.Node.ID {
+			err = t.here(ctx, usage.Shelf(a.node))
+		} else {
+			err = t.there(ctx, k.Node, usage.Shelf(a.node))
+		}
+		if err == nil {
+			return admin.NodeAnswer{Node: a.node, By: k.Node, MayLack: !k.Held.Sealed}, true
+		}
+		t.n.log.Warn("copies of a node's usage records could not be read", "of", a.node, "by", k.Node, "error", err)
+		answer, missed = a.unanswered("node " + k.Node + " cannot read its copies")
+	}
+	return answer, missed
+}
+
+// here adds a shelf of this node.
+func (t *totalling) here(ctx context.Context, s usage.Shelf) error {
+	part, err := t.n.part(ctx, s, t.q)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sum.Add(part)
+	return nil
+}
+
+// there adds a shelf of another node: all of what it says, or nothing.
+func (t *totalling) there(ctx context.Context, node string, s usage.Shelf) error {
+	body, err := questionOn(s, t.query)
+	if err != nil {
+		return err
+	}
+	var rows, rest []byte
+	var held []copies.Held
+	var given []string
+	err = t.n.colleagues.listen(ctx, node, totalsTopic, body, func(kind byte, piece []byte) (err error) {
+		switch kind {
+		case pieceRows, pieceRest:
+			if err := usage.CheckRows(piece); err != nil {
+				return err
+			}
+			if len(rows)+len(rest)+len(piece) > maxPart {
+				return fmt.Errorf("node %s answers with more than %d bytes", node, maxPart)
+			}
+			if kind == pieceRows {
+				rows = append(rows, piece...)
+			} else {
+				rest = append(rest, piece...)
+			}
+		case pieceGiven:
+			err = json.Unmarshal(piece, &given)
+		default:
+			held, err = heldOf(kind, piece)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s == usage.Own {
+		t.held[node] = held
+	}
+	if err := t.sum.AddGiven(given); err != nil {
+		return err
+	}
+	if err := t.sum.AddRows(rows, false); err != nil {
+		return err
+	}
+	return t.sum.AddRows(rest, true)
+}
+
+// questionOn is a query about one shelf.
+func questionOn(s usage.Shelf, query []byte) ([]byte, error) {
+	b, err := json.Marshal(asked{Shelf: s, Query: query})
+	if err != nil {
+		return nil, fmt.Errorf("put a question to another node: %w", err)
+	}
+	return b, nil
+}

@@ -37,6 +37,7 @@ type Config struct {
 	Outcomes    OutcomesConfig    `yaml:"outcomes"`
 	Alerts      AlertsConfig      `yaml:"alerts"`
 	Anomalies   AnomaliesConfig   `yaml:"anomalies"`
+	Exports     ExportsConfig     `yaml:"exports"`
 	Audit       AuditConfig       `yaml:"audit"`
 	Vault       VaultConfig       `yaml:"vault"`
 	Log         LogConfig         `yaml:"log"`
@@ -188,6 +189,12 @@ type AlertsConfig struct {
 	Secrets      map[string]string `yaml:"secrets,omitempty"` // by name, for webhooks: whsec_ and base64, or an address
 	AllowPrivate bool              `yaml:"allow_private"`     // send to this machine and to private networks too
 	Unreachable  time.Duration     `yaml:"unreachable_after"` // default 5m
+}
+
+// ExportsConfig is where exports that are kept up may go, beside buckets.
+type ExportsConfig struct {
+	Dir     string            `yaml:"dir"`               // the folder below which files are written; default none. Nodes had better share it: whichever leads writes
+	Secrets map[string]string `yaml:"secrets,omitempty"` // by name, for buckets: access keys, secret keys, session tokens
 }
 
 // AuditConfig is how long the audit trail is kept.

@@ -235,6 +235,8 @@ func TestValidate(t *testing.T) {
 		},
 		"purse":                     func(c *Config) { c.Purse.Idle = time.Millisecond },
 		"unreachable_after":         func(c *Config) { c.Alerts.Unreachable = 0 },
+		"exports: dir":              func(c *Config) { c.Node.DataDir, c.Exports.Dir = "data", "data/exports" },
+		"exports: secrets":          func(c *Config) { c.Exports.Secrets = map[string]string{"s3": ""} },
 		"alerts: secrets":           func(c *Config) { c.Alerts.Secrets = map[string]string{"ops": "hunter2"} },
 		"semcache.qdrant: seal_key": func(c *Config) { c.Semcache.Qdrant.Address = "qdrant:6334" },
 		"semcache.qdrant: api_key": func(c *Config) {

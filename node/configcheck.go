@@ -117,6 +117,7 @@ func (c *Config) Validate() error {
 	telemetry := c.Telemetry.sink()
 	under("telemetry", telemetry.Validate())
 	under("outcomes", c.Outcomes.validate())
+	under("exports", c.Exports.validate(c.Node.DataDir))
 	under("vault", c.Vault.validate())
 	under("redaction", c.Redaction.validate())
 	under("compression", c.Compression.validate())

@@ -59,6 +59,7 @@ type Node struct {
 	mappings    mappings
 	alerts      *alerts
 	anomalies   *anomalies // nil: they are not watched
+	exporting   *exporting
 	vault       *keyVault
 	redactor    *redactor
 	compressors compressors
@@ -145,13 +146,16 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	n.openAlerts()
+	if err := n.openExports(); err != nil {
+		return err
+	}
 	n.metrics = telemetry.New(telemetry.Gauges{
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,
 		Applied: func() float64 { return float64(n.raft.Stats().Applied) },
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Copies: n.copyLag, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
-		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier, Caches: n.cacheCounts,
+		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier, Caches: n.cacheCounts, Exports: n.exporting.failing,
 		Budgets: n.budgetAmounts, Sent: n.sentTelemetry,
 	})
 	if err := n.openRedactions(); err != nil {
@@ -197,6 +201,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	if n.anomalies != nil {
 		n.background.Go(func() { n.anomalies.watch(base) })
 	}
+	n.background.Go(func() { n.exporting.run(base) })
 	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
 	n.background.Go(func() { n.recorder.Run(base) })
 	if n.copies != nil {

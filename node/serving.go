@@ -89,6 +89,7 @@ func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
 		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Learning: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Requests: c, Live: c, Cluster: c, Alerts: c, Audit: c,
+		Exports:     c,
 		Adjustments: c,
 		Outcomes:    c, Economics: c,
 		Anomalies: c, Forecasts: c, Statements: c,

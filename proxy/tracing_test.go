@@ -13,25 +13,25 @@ import (
 	"purser/proxy/trace"
 )
 
-// heard keeps what a gateway tells of traces.
-type heard struct {
+// spanned keeps what a gateway tells of traces.
+type spanned struct {
 	sampler trace.Sampler
 	courses []trace.Course
 	records []record.Record
 }
 
-func (h *heard) Samples(caller *trace.Context, id [16]byte) bool {
+func (h *spanned) Samples(caller *trace.Context, id [16]byte) bool {
 	return h.sampler.Samples(caller, id)
 }
 
-func (h *heard) Ended(r *record.Record, c *trace.Course) {
+func (h *spanned) Ended(r *record.Record, c *trace.Course) {
 	kept := *c
 	kept.Calls = append([]trace.Call(nil), c.Calls...)
 	h.courses, h.records = append(h.courses, kept), append(h.records, *r)
 }
 
-func traced(w *world) *heard {
-	h := &heard{sampler: trace.NewSampler(1)}
+func traced(w *world) *spanned {
+	h := &spanned{sampler: trace.NewSampler(1)}
 	w.gateway.seams.Traces = h
 	return h
 }

@@ -122,12 +122,13 @@ type Parts struct {
 
 	Credentials Credentials
 	Reports     Reports
+	Exports     Exports
+	Requests    Requests
 	Live        Live
 	Efficiency  Efficiency
 	Outcomes    Outcomes
 	Economics   Economics
 	Adjustments Adjustments
-	Requests    Requests
 	Cluster     Cluster
 
 	Hierarchy Hierarchy
@@ -162,7 +163,7 @@ func New(token string, parts Parts, log *slog.Logger) (*API, error) {
 	switch {
 	case token == "":
 		return nil, errors.New("the admin token is empty: set admin.token in the configuration or PURSER_ADMIN_TOKEN")
-	case parts.Keys == nil || parts.Budgets == nil || parts.Objects == nil || parts.Reports == nil || parts.Requests == nil || parts.Cluster == nil || parts.Hierarchy == nil || parts.Tokens == nil || parts.Attempts == nil:
+	case parts.Keys == nil || parts.Budgets == nil || parts.Objects == nil || parts.Reports == nil || parts.Exports == nil || parts.Requests == nil || parts.Cluster == nil || parts.Hierarchy == nil || parts.Tokens == nil || parts.Attempts == nil:
 		return nil, errors.New("a part of the admin API is missing")
 	case (parts.People == nil) != (parts.Logins == nil):
 		return nil, errors.New("people and their logins go together")

@@ -19,6 +19,7 @@ import (
 // node is a node that has one budget and remembers what it was asked.
 type node struct {
 	usage      UsageQuery
+	exported   ExportQuery
 	read       Read
 	deliveries DeliveryQuery
 	changed    []string
@@ -86,6 +87,21 @@ func (n *node) Records(_ context.Context, q UsageQuery, tell func([]NodeAnswer),
 	}
 	_, err := io.WriteString(w, `{"id":"req_1"}`+"\n")
 	return err
+}
+func (n *node) PrepareExport(q ExportQuery) (Export, error) {
+	n.exported = q
+	return Export{MediaType: "text/csv; charset=utf-8", Name: "focus-1.2.csv", Write: func(_ context.Context, tell func([]NodeAnswer), w io.Writer) error {
+		tell([]NodeAnswer{{Node: "n1", By: "n1"}})
+		rows := 1
+		if n.err != nil {
+			rows = 1 << 20 // it breaks off in the middle
+		}
+		_, err := io.WriteString(w, "BilledCost\r\n"+strings.Repeat("1.0\r\n", rows))
+		return errors.Join(err, n.err)
+	}}, nil
+}
+func (n *node) ExportState(context.Context) ([]ExportState, error) {
+	return []ExportState{{ID: "daily", State: "written"}}, n.err
 }
 func (n *node) Status(context.Context, Read) (Status, Age, error) {
 	return Status{Node: "n1"}, 0, n.err

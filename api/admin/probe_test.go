@@ -47,6 +47,7 @@ var probes = map[string]func(id string) probe{
 	"DELETE /admin/v1/budgets/{id}/raises/{raise}": func(id string) probe { return probe{"/admin/v1/budgets/" + id + "/raises/r", "", 204, false} },
 	"POST /admin/v1/budgets/{id}/trip":             func(id string) probe { return probe{"/admin/v1/budgets/" + id + "/trip", `{"reason":"x"}`, 200, false} },
 	"POST /admin/v1/budgets/{id}/reset":            func(id string) probe { return probe{"/admin/v1/budgets/" + id + "/reset", `{}`, 200, false} },
+	"GET /admin/v1/export/{format}":                func(string) probe { return probe{"/admin/v1/export/focus", "", 200, true} },
 	"GET /admin/v1/usage/records":                  func(string) probe { return probe{"/admin/v1/usage/records", "", 200, true} },
 	"GET /admin/v1/usage/live":                     func(string) probe { return probe{"/admin/v1/usage/live", "", 200, true} },
 	"GET /admin/v1/usage/requests/{id}":            func(id string) probe { return probe{"/admin/v1/usage/requests/" + id, "", 200, false} },
@@ -178,7 +179,7 @@ func probed(t *testing.T) (*API, *tokenStore) {
 	}
 	n := &estate{}
 	return newAPI(t, &n.node, func(p *Parts) {
-		p.Keys, p.Budgets, p.Objects, p.Reports, p.Requests, p.Efficiency, p.Tokens = n, n, n, n, n, n, store
+		p.Keys, p.Budgets, p.Objects, p.Reports, p.Exports, p.Requests, p.Efficiency, p.Tokens = n, n, n, n, n, n, n, store
 	}), store
 }
 

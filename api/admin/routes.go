@@ -85,6 +85,8 @@ func (a *API) routes() []route {
 		{"GET", "/admin/v1/usage", access.UsageRead, own(a.usage)},
 		{"GET", "/admin/v1/usage/records", access.UsageRead, own(a.records)},
 		{"GET", "/admin/v1/usage/live", access.UsageRead, own(a.live)},
+		{"GET", "/admin/v1/export/{format}", access.UsageRead, own(a.export)},
+		{"GET", "/admin/v1/exportstates", access.ExportsRead, whole(a.exportStates)},
 		{"GET", "/admin/v1/usage/requests/{id}", access.UsageRead, own(a.request)},
 		{"GET", "/admin/v1/usage/runs/{run}", access.UsageRead, own(a.run)},
 		{"GET", "/admin/v1/usage/live", access.UsageRead, own(a.live)},

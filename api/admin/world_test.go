@@ -27,6 +27,7 @@ func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
 		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{},
+		Exports:  n,
 		Outcomes: &earnings{}, Economics: &earnings{},
 		Adjustments: noAdjustments{},
 		Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
@@ -301,6 +302,12 @@ func (e *estate) Records(_ context.Context, q UsageQuery, tell func([]NodeAnswer
 		}
 	}
 	return nil
+}
+
+func (e *estate) PrepareExport(q ExportQuery) (Export, error) {
+	return Export{MediaType: "text/csv", Write: func(ctx context.Context, tell func([]NodeAnswer), w io.Writer) error {
+		return e.Records(ctx, UsageQuery{Reach: q.Reach}, tell, w)
+	}}, nil
 }
 
 // Request shows one to those whose it is; its id says so.

@@ -252,7 +252,13 @@ func carryOut(ctx context.Context, c *admin.Client, s *desired.Step) error {
 }
 
 type exportCmd struct {
-	State exportStateCmd `cmd:"" default:"withargs" help:"Write what rules the cluster as a file for apply."`
+	State    exportStateCmd     `cmd:"" default:"withargs" help:"Write what rules the cluster as a file for apply."`
+	Focus    exportFOCUSCmd     `cmd:"" help:"Write what usage cost as FOCUS, CSV or Parquet: a row for each token meter."`
+	Cbf      exportCBFCmd       `cmd:"" help:"Write it in CloudZero's Common Bill Format."`
+	Vantage  exportVantageCmd   `cmd:"" help:"Write it as Vantage's custom providers take it."`
+	Usage    exportUsageCmd     `cmd:"" aliases:"usage-parquet" help:"Write a row for each usage record, Parquet or CSV."`
+	Validate exportValidateCmd  `cmd:"" help:"Check FOCUS files against the rules of the specification; needs no node."`
+	Status   exportStateListCmd `cmd:"" help:"How the exports that are kept up are getting on."`
 }
 
 type exportStateCmd struct {

@@ -35,7 +35,7 @@ type cli struct {
 	Put         putCmd         `cmd:"" help:"Make an object, or give it another spec."`
 	Delete      deleteCmd      `cmd:"" help:"Delete an object that nothing refers to."`
 	Apply       applyCmd       `cmd:"" help:"Make the cluster as a file says: plan, show the differences, change."`
-	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply."`
+	Export      exportCmd      `cmd:"" help:"Write what rules the cluster as a file for apply, and what usage cost: focus, cbf, vantage, usage, validate, status."`
 	Import      importCmd      `cmd:"" help:"Take over from another gateway: litellm."`
 	Policy      policyCmd      `cmd:"" help:"Policies: check, test, explain."`
 	Route       routeCmd       `cmd:"" help:"Routes: explain, simulate."`

@@ -51,6 +51,8 @@ const (
 	TemplatesWrite   Permission = "templates:write"
 	PromptsRead      Permission = "prompts:read" // which versions the environments have
 	PromptsWrite     Permission = "prompts:write"
+	ExportsRead      Permission = "exports:read" // exports that are kept up; files are usage:read
+	ExportsWrite     Permission = "exports:write"
 	MappingsRead     Permission = "mappings:read" // what reports make of dimensions
 	MappingsWrite    Permission = "mappings:write"
 	WebhooksRead     Permission = "webhooks:read"
@@ -79,7 +81,7 @@ var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease, OutcomesWrite, RevenueRead, RevenueWrite,
 	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CacheRead, CacheWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
 	RoutersRead, RoutersWrite, LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite, MappingsRead, MappingsWrite,
-	WebhooksRead, WebhooksWrite, AuditRead, AdjustmentsWrite, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
+	ExportsRead, ExportsWrite, WebhooksRead, WebhooksWrite, AuditRead, AdjustmentsWrite, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 
 // Permissions lists every permission, in order of name.

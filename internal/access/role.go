@@ -23,7 +23,7 @@ var matrix = map[Role][]Permission{
 	Owner: slices.Concat(owned, whole),
 	Admin: slices.Concat(owned, without(whole, ClusterWrite, BackupRead)),
 	Finance: {
-		UsageRead, BudgetsRead, KeysRead, OrgsRead, TeamsRead, ProjectsRead, MembersRead, AgentsRead, MappingsRead,
+		UsageRead, BudgetsRead, KeysRead, OrgsRead, TeamsRead, ProjectsRead, MembersRead, AgentsRead, MappingsRead, ExportsRead,
 		OutcomesWrite, RevenueRead, RevenueWrite,
 	},
 	TeamAdmin: {

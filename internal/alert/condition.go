@@ -42,13 +42,14 @@ const (
 	CanaryRolledBack     = "canary.rolled_back" // a route's canary was no good
 	SpendAnomaly         = "spend.anomaly"      // more is spent than usual
 	SpendUsual           = "spend.usual"        // that is over
+	ExportFailing        = "export.failing"     // files of an export could not be written
 	Test                 = "alert.test"
 )
 
 // Types are all of them.
 var Types = []string{
 	BudgetLevel, BudgetExhausted, BudgetSoftExceeded, BudgetOverrun, UpstreamDown, UpstreamUp, AllowanceUnreachable, AllowanceReached,
-	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, SemanticError, CanaryRolledBack, SpendAnomaly, SpendUsual, Test,
+	NodeDown, NodeUp, ClockOdd, ClockRight, CertificateExpiring, CertificateRenewed, KeyExpiring, CredentialExpiring, LoopDetected, BudgetBreaker, SemanticError, CanaryRolledBack, SpendAnomaly, SpendUsual, ExportFailing, Test,
 }
 
 // Data is what an event says to programs: names and values. Amounts are

@@ -40,6 +40,8 @@ func Happening(kind, subject string, detail map[string]string) (key string, n No
 		n.Type, n.Summary = SpendAnomaly, fmt.Sprintf("%s spent %s USD in a minute, and usually spends %s", subject, detail["spent_usd"], detail["usual_usd"])
 	case "spend_usual":
 		n.Type, n.Severity, n.Summary = SpendUsual, Info, fmt.Sprintf("%s spends what is usual again", subject)
+	case "export_failing":
+		n.Type, n.Summary = ExportFailing, fmt.Sprintf("the export %s could not be written %s times: %s", subject, detail["failures"], detail["error"])
 	default:
 		return "", n, false
 	}

@@ -44,6 +44,7 @@ var Kinds = []Kind{
 	{directory.ObjectTemplate, "template", "templates", func() Spec { return &Template{} }},
 	{directory.ObjectPrompt, "prompt", "prompts", func() Spec { return &Prompt{} }},
 	{directory.ObjectLever, "lever", "levers", func() Spec { return &Lever{} }},
+	{directory.ObjectExport, "export", "exports", func() Spec { return &Export{} }},
 	{directory.ObjectMapping, "mapping", "mappings", func() Spec { return &Mapping{} }},
 	{directory.ObjectWebhook, "webhook", "webhooks", func() Spec { return &Webhook{} }},
 }

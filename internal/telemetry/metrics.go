@@ -72,6 +72,8 @@ type Gauges struct {
 	Sent func() (Sent, bool)
 	// Caches are the counts of the exact cache; nil where it is off.
 	Caches func() map[string]int64
+	// Exports is how many exports that this node keeps up fail.
+	Exports func() float64
 }
 
 // Metrics are the node's metrics.
@@ -148,6 +150,7 @@ func New(g Gauges) *Metrics {
 	gauge("purser_ready", "1 when the node admits requests.", g.Ready)
 	gauge("purser_applied_entries", "Index of the last log entry applied to the ledger.", g.Applied)
 	gauge("purser_alerts_open", "Alerts of the cluster that are still to be delivered.", g.Alerts)
+	gauge("purser_exports_failing", "Exports that this node, leading, keeps up and could not write at the last try.", g.Exports)
 	gauge("purser_usage_copy_lag_seconds", "How long the oldest usage record that this node's peer lacks has waited.", func() float64 { lag, _ := g.Copies(); return lag })
 	gauge("purser_usage_copy_unsent", "Usage records that this node's peer lacks, approximately.", func() float64 { _, unsent := g.Copies(); return unsent })
 	gauge("purser_followers", "Gateways that follow this member.", g.Followers)

@@ -26,7 +26,7 @@ func scrape(t *testing.T, m *Metrics) string {
 
 func zeroGauges() Gauges {
 	zero := func() float64 { return 0 }
-	return Gauges{Holds: zero, Ready: func() float64 { return 1 }, Applied: zero, Gossip: zero, Foreign: zero, Followers: zero, Copies: func() (float64, float64) { return 0, 0 }, Alerts: zero,
+	return Gauges{Holds: zero, Ready: func() float64 { return 1 }, Applied: zero, Gossip: zero, Foreign: zero, Followers: zero, Copies: func() (float64, float64) { return 0, 0 }, Alerts: zero, Exports: zero,
 		Upstreams: func() []UpstreamHealth { return []UpstreamHealth{{"openai", 1, 7}, {"azure", 0, 0}} },
 		Breakers:  func() (open, halfOpen, spent float64) { return 2, 1, 3 },
 		Loops:     func() map[string]float64 { return map[string]float64{"repeat": 2} },

@@ -85,7 +85,7 @@ var rooms = map[string]room{
 		why:    "what sends alerts knows neither Raft nor requests",
 	},
 	"internal/governance": {
-		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/lever", "proxy/loop", "proxy/redaction", "proxy/route", "proxy/route/learned", "proxy/template"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
+		module: []string{"ledger", "internal/directory", "internal/alert", "proxy/policy", "proxy/lever", "proxy/loop", "proxy/redaction", "proxy/route", "proxy/route/learned", "proxy/template", "internal/focus"}, banned: []string{"time", "os", "net", "net/http", "math/rand"},
 		why: "what objects say is read from their bytes alone",
 	},
 	"internal/desired": {
@@ -151,6 +151,18 @@ var rooms = map[string]room{
 	"internal/economics": {
 		module: []string{"ledger"}, banned: []string{"time", "os", "net", "net/http", "io", "log", "sync", "math/rand", "context"},
 		why: "what was had for the money follows from amounts, counts and outcomes alone",
+	},
+	"internal/focus": {
+		module: []string{"ledger", "internal/record", "proxy/price"}, banned: []string{"os", "net", "net/http", "log", "sync", "math/rand", "math/rand/v2", "context"},
+		why: "what usage cost in the words of other tools follows from records and prices alone",
+	},
+	"internal/focus/columnar": {
+		module: []string{"internal/focus", "ledger"}, owned: []string{"github.com/parquet-go/parquet-go"}, banned: []string{"os", "net", "net/http"},
+		why: "tables become bytes here, and nothing else knows Parquet",
+	},
+	"internal/exports": {
+		module: []string{"internal/focus", "internal/focus/columnar", "internal/record", "ledger"}, owned: []string{"github.com/aws/aws-sdk-go-v2"},
+		why: "files go to their places from here; what is in them is asked for through a seam",
 	},
 	"internal/live": {
 		module: []string{"internal/record"}, banned: []string{"os", "net", "net/http", "time"},

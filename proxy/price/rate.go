@@ -66,6 +66,16 @@ func (r *Rate) Price(m Meter, t Tier, input int64) int64 {
 	return dearest
 }
 
+// Unit is the exact price of one unit of m in a call at tier t with input tokens in
+// all: units of the fraction 1/scale of a pico-dollar. The scale divides a million.
+// Auto, which has no price of its own, is false.
+func (r *Rate) Unit(m Meter, t Tier, input int64) (units, scale int64, ok bool) {
+	if int(t) >= numTiers {
+		return 0, 0, false
+	}
+	return r.band(t, input).unit[m], max(r.scale, 1), true
+}
+
 // Cost is what usage u costs at tier t, in nano-dollars: summed exactly and
 // rounded up once. It is at most [ledger.MaxAmount], where it stops. A negative
 // count costs nothing. u is only read.

@@ -20,7 +20,9 @@
 //	'q' 'p' node                       how far the copying of a node's things to a peer is (copies)
 //	'q' 'm' length(1) node sender      what is known of the copies of a node's things (copies)
 //	'q' 'n' node                       when a node was first seen to be removed (copies)
-//	'g' length(1) node …               rollups of a node's usage records; length 0 for this node's (usage)
+//	'g' length(1) node 'b' level(1) start(8) block(2)  rollups of a node's usage records; length 0 for this node's (usage)
+//	'g' length(1) node 'd' level(1) start(8) number(8) a bucket of them that is to be made again
+//	'g' length(1) node 'w'             how far they are
 //	'c' key(32)                        cached answer                  (semcache)
 //	'd' placed(8) key(32)              its place in the eviction order (semcache)
 //	's' 'e' tenant(8) scope(32) id(16) question that has a cached answer (semcache/semantic)

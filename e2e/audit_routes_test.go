@@ -164,6 +164,7 @@ func probes(tomorrow string) (list []probed) {
 		{"DELETE /admin/v1/credentials/{id}", "/admin/v1/credentials/c", ``, "credential.delete credential/c", true, false},
 		{token, "", `{"name":"t","role":"finance"}`, "admintoken.put admintoken/", false, true},
 		{"POST /admin/v1/tokens/{id}/revoke", token, ``, "admintoken.put admintoken/%s", true, true},
+		{"POST /admin/v1/adjustments", "", `{"id":"a1","at":"` + time.Now().UTC().Format(time.RFC3339) + `","amount":"-0.25","note":"a credit"}`, "adjustment.post adjustment/a1", false, true},
 		{"POST /admin/v1/cache/purge", "", `{"tag":"x"}`, "cache.purge cache", false, true},
 		{"POST /admin/v1/semcache/purge", "", `{"tenant":"key:x"}`, "semcache.purge semcache", false, true},
 		{"POST /admin/v1/semcache/reset", "", `{}`, "semcache.reset semcache", false, true},

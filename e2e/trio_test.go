@@ -26,9 +26,9 @@ type trio struct {
 	key   admin.CreatedKey
 }
 
-func newTrio(t *testing.T, purse, limit string) *trio {
+func newTrio(t *testing.T, purse, limit string, provider ...string) *trio {
 	t.Helper()
-	r := newRig(t, rigOptions{cluster: true, purse: purse, provider: []string{"--output-max", "40"}})
+	r := newRig(t, rigOptions{cluster: true, purse: purse, provider: append([]string{"--output-max", "40"}, provider...)})
 	first := &peer{id: "e2e-1", url: r.url, process: r.node, admin: r.admin, args: []string{"serve", "--config", r.configFile()}}
 	r.joined, r.node = append(r.joined, r.node), nil
 	c := &trio{rig: r, peers: []*peer{first, r.join("e2e-2"), r.join("e2e-3")}}

@@ -25,7 +25,7 @@ type AccountView struct {
 }
 
 // LeaseView is one node's lease of an account. Once the lease is done its
-// counters are zero.
+// counters are zero, but for Earlier.
 type LeaseView struct {
 	Node        NodeID
 	Incarnation uint32
@@ -35,6 +35,7 @@ type LeaseView struct {
 	Returned    Amount
 	Rate        Amount // units per second
 	Done        bool
+	Earlier     Amount // spent by leases of this incarnation that are done
 }
 
 // NodeView is a node that has registered.
@@ -161,7 +162,7 @@ func (s *State) Lease(k AccountKey, id NodeID) (LeaseView, bool) {
 	n, _ := s.nodes.get(id)
 	return LeaseView{
 		Node: id, Incarnation: n.incarnation, Granted: l.granted, Spent: l.spent,
-		Overrun: l.overrun, Returned: l.returned, Rate: l.rate, Done: l.done,
+		Overrun: l.overrun, Returned: l.returned, Rate: l.rate, Done: l.done, Earlier: l.earlierSpent,
 	}, true
 }
 

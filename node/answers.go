@@ -10,6 +10,7 @@ import (
 	"purser/internal/copies"
 	"purser/internal/record"
 	"purser/internal/usage"
+	"purser/ledger"
 )
 
 // The topics about records.
@@ -24,21 +25,37 @@ const (
 type asked struct {
 	Shelf usage.Shelf     `json:"shelf,omitempty"` // "" for the node's own
 	Query json.RawMessage `json:"query"`
+	// Losses wants to know of nodes that were fenced since then; 0 does not.
+	Losses ledger.Instant `json:"losses,omitempty"`
+}
+
+// has is what a node keeps of others.
+type has struct {
+	Copies []copies.Held `json:"copies"`
+	Losses []loss        `json:"losses,omitempty"`
 }
 
 // tellHeld answers heldTopic.
 func (n *Node) tellHeld(ctx context.Context, _ string, _ []byte, say func([]byte) error) error {
 	t := n.answering(ctx, say)
 	defer t.end()
-	return n.sayHeld(t)
+	return n.sayHeld(t, 0)
 }
 
-func (n *Node) sayHeld(t *answerer) error {
-	held, err := n.copies.Held()
+// has is what this node keeps of others: losses since an instant that is not 0.
+func (n *Node) has(since ledger.Instant) (h has, err error) {
+	if h.Copies, err = n.copies.Held(); err == nil && since != 0 {
+		h.Losses, err = n.losses(since)
+	}
+	return h, err
+}
+
+func (n *Node) sayHeld(t *answerer, since ledger.Instant) error {
+	h, err := n.has(since)
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(held)
+	b, err := json.Marshal(h)
 	if err != nil {
 		return fmt.Errorf("tell of the copies here: %w", err)
 	}
@@ -58,7 +75,7 @@ func (n *Node) tellTotals(ctx context.Context, _ string, body []byte, say func([
 	t := n.answering(ctx, say)
 	defer t.end()
 	if in.Shelf == usage.Own {
-		if err := n.sayHeld(t); err != nil {
+		if err := n.sayHeld(t, in.Losses); err != nil {
 			return err
 		}
 	}
@@ -72,7 +89,7 @@ func (n *Node) tellTotals(ctx context.Context, _ string, body []byte, say func([
 	if names := part.GivenNames(); len(names) > 0 {
 		b, err := json.Marshal(names)
 		if err != nil {
-			return fmt.Errorf("answer a question: %w", err)
+			return fmt.Errorf("tell which fields were given up: %w", err)
 		}
 		if err := t.say(pieceGiven, b); err != nil {
 			return err
@@ -174,10 +191,15 @@ func (n *Node) tellFound(ctx context.Context, _ string, body []byte, say func([]
 	}
 	var b []byte
 	for i := range list {
-		one := record.Append(nil, &list[i])
-		b = append(binary.AppendUvarint(b, uint64(len(one))), one...)
+		b = appendRecord(b, &list[i])
 	}
 	return t.say(pieceRecords, b)
+}
+
+// appendRecord writes a record as a part of a piece.
+func appendRecord(b []byte, r *record.Record) []byte {
+	one := record.Append(nil, r)
+	return append(binary.AppendUvarint(b, uint64(len(one))), one...)
 }
 
 // findHere is the records of a request in this node's store.
@@ -201,15 +223,15 @@ func (n *Node) findHere(ctx context.Context, id string) ([]record.Record, error)
 	return nil, nil
 }
 
-// heldOf reads a piece of whose copies a node has.
-func heldOf(kind byte, piece []byte) (held []copies.Held, err error) {
+// hasOf reads a piece of what a node keeps of others.
+func hasOf(kind byte, piece []byte) (h has, err error) {
 	if kind != pieceHeld {
-		return nil, fmt.Errorf("a piece of kind %d: %w", kind, usage.ErrForm)
+		return h, fmt.Errorf("a piece of kind %d: %w", kind, usage.ErrForm)
 	}
-	if err := json.Unmarshal(piece, &held); err != nil {
-		return nil, fmt.Errorf("read whose copies a node has: %w", err)
+	if err := json.Unmarshal(piece, &h); err != nil {
+		return h, fmt.Errorf("read what a node keeps of others: %w", err)
 	}
-	return held, nil
+	return h, nil
 }
 
 // oneRecord reads the first record of a piece, and returns the rest.

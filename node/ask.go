@@ -17,7 +17,9 @@ const (
 	pieceRows                // rows, as usage.AppendRow writes them
 	pieceRest                // rows of what is in no group of its own
 	pieceRecords             // records, each behind its length
-	pieceGiven               // JSON: the fields of which rollups have given up values
+	pieceCharges             // JSON: amounts
+	pieceLive                // records as they end, as live.AppendBatch writes them
+	pieceGiven               // JSON: names of fields of which rollups have given up values
 )
 
 // answerBytes is how large a piece may grow before it is sent.
@@ -30,7 +32,11 @@ var errQuiet = errors.New("it did not answer in time")
 // ends when the node is silent for longer than usage.gather_wait; the time that take takes
 // does not count.
 func (p *colleagues) listen(ctx context.Context, node, topic string, body []byte, take func(kind byte, piece []byte) error) error {
-	wait := p.peers.n.cfg.Usage.GatherWait
+	return p.listenFor(ctx, p.peers.n.cfg.Usage.GatherWait, node, topic, body, take)
+}
+
+// listenFor is listen with another limit of silence.
+func (p *colleagues) listenFor(ctx context.Context, wait time.Duration, node, topic string, body []byte, take func(kind byte, piece []byte) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := time.AfterFunc(wait, func() { cancel(errQuiet) })
@@ -98,12 +104,17 @@ type answerer struct {
 	done sync.WaitGroup
 }
 
-// answering begins an answer; end must be called.
+// answering begins an answer to one who listens; end must be called.
 func (n *Node) answering(ctx context.Context, say func([]byte) error) *answerer {
+	return n.answeringEvery(ctx, aliveEvery, say)
+}
+
+// answeringEvery is answering with another span between the signs of life.
+func (n *Node) answeringEvery(ctx context.Context, every time.Duration, say func([]byte) error) *answerer {
 	ctx, stop := context.WithCancel(ctx)
 	t := &answerer{said: say, stop: stop}
 	t.done.Go(func() {
-		alive := time.NewTicker(aliveEvery)
+		alive := time.NewTicker(every)
 		defer alive.Stop()
 		for {
 			select {

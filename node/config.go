@@ -172,12 +172,12 @@ type PurseConfig struct {
 // UsageConfig is how long usage records are kept, and what they add up to by minute, hour
 // and day: each for whole days (UTC).
 type UsageConfig struct {
-	Retention time.Duration `yaml:"retention"` // of records, default 2160h (90 days)
-	Minutes   time.Duration `yaml:"minutes"`   // default 168h (7 days)
-	Hours     time.Duration `yaml:"hours"`     // default 2160h (90 days), at least minutes
-	Days      time.Duration `yaml:"days"`      // default 26280h (3 years), at least hours and retention
 	// GatherWait is how long another node may be silent while it is asked what it has.
 	GatherWait time.Duration `yaml:"gather_wait"` // default 2s, 100ms to 1m
+	Retention  time.Duration `yaml:"retention"`   // of records, default 2160h (90 days)
+	Minutes    time.Duration `yaml:"minutes"`     // default 168h (7 days)
+	Hours      time.Duration `yaml:"hours"`       // default 2160h (90 days), at least minutes
+	Days       time.Duration `yaml:"days"`        // default 26280h (3 years), at least hours and retention
 }
 
 // AlertsConfig is what alerts are sent with.

@@ -90,6 +90,9 @@ func (c *Config) Validate() error {
 	if c.Usage.Retention < time.Hour {
 		bad("usage.retention", "%v is shorter than 1h", c.Usage.Retention)
 	}
+	if c.Usage.GatherWait < 100*time.Millisecond || c.Usage.GatherWait > time.Minute {
+		bad("usage.gather_wait", "%v is not within 100ms to 1m", c.Usage.GatherWait)
+	}
 	if c.Usage.Minutes < time.Hour {
 		bad("usage.minutes", "%v is shorter than 1h", c.Usage.Minutes)
 	}
@@ -98,9 +101,6 @@ func (c *Config) Validate() error {
 	}
 	if least := max(c.Usage.Hours, c.Usage.Retention); c.Usage.Days < least {
 		bad("usage.days", "%v is shorter than usage.hours or usage.retention, %v", c.Usage.Days, least)
-	}
-	if c.Usage.GatherWait < 100*time.Millisecond || c.Usage.GatherWait > time.Minute {
-		bad("usage.gather_wait", "%v is not within 100ms to 1m", c.Usage.GatherWait)
 	}
 	if c.Listen.DrainTime <= 0 {
 		bad("listen.drain_time", "%v is not positive", c.Listen.DrainTime)

@@ -27,7 +27,7 @@ func (n *Node) openCopies() {
 		return
 	}
 	n.copies = copies.New(copies.Config{
-		Self: n.cfg.Node.ID, Store: n.store, Parts: []copies.Part{n.copiedRecords()},
+		Self: n.cfg.Node.ID, Store: n.store, Parts: []copies.Part{n.copiedRecords(), n.copiedLossesOf(), n.copiedNamesOf()},
 		Nodes: n.copyNodes, Push: n.pushCopies, Flush: n.usage.Flush, Now: now, Log: n.log,
 	})
 }
@@ -35,7 +35,7 @@ func (n *Node) openCopies() {
 // copiedRecords are the usage records.
 func (n *Node) copiedRecords() copies.Part {
 	return copies.Part{
-		Own:   store.PrefixRecord,
+		Own:   []byte{store.PrefixRecord},
 		Shelf: func(origin string) []byte { return usage.Shelf(origin).Prefix() },
 		Keep: func(origin string, items []copies.Item) error {
 			shelf := usage.Shelf(origin)

@@ -20,33 +20,51 @@ import (
 // totals adds up the records that a query selects, those under way among them, over the
 // whole cluster, and says whose they are.
 func (n *Node) totals(ctx context.Context, q usage.TotalsQuery) (*usage.Report, []admin.NodeAnswer, error) {
+	report, nodes, _, err := n.totalsOf(ctx, q, false)
+	return report, nodes, err
+}
+
+// totalsOf is totals, with what may have been spent in the range without a record, if that is
+// wanted.
+func (n *Node) totalsOf(ctx context.Context, q usage.TotalsQuery, unrecorded bool) (*usage.Report, []admin.NodeAnswer, []admin.Unrecorded, error) {
 	sum, err := usage.NewSum(q)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if n.colleagues == nil {
 		part, err := n.part(ctx, usage.Own, q)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		sum.Add(part)
-		return sum.Report(), []admin.NodeAnswer{n.answersItself()}, nil
+		var list []admin.Unrecorded
+		if unrecorded {
+			list, err = n.unrecorded(ctx, q.Range, nil, nil)
+		}
+		return sum.Report(), []admin.NodeAnswer{n.answersItself()}, list, err
 	}
 	query, err := usage.MarshalTotals(&q)
 	if err != nil {
-		return nil, nil, fmt.Errorf("put a question to the other nodes: %w", err)
+		return nil, nil, nil, fmt.Errorf("put a question to the other nodes: %w", err)
 	}
 	leave, err := n.colleagues.enter(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer leave()
 	t := &totalling{n: n, q: q, query: query, sum: sum, held: map[string][]copies.Held{}}
-	nodes, err := t.run(ctx)
-	if err != nil {
-		return nil, nil, err
+	if unrecorded {
+		t.since = max(1, q.Range.From)
 	}
-	return sum.Report(), nodes, nil
+	nodes, err := t.run(ctx)
+	var list []admin.Unrecorded
+	if err == nil && unrecorded {
+		list, err = n.unrecorded(ctx, q.Range, t.held, distinct(t.losses))
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return sum.Report(), nodes, list, nil
 }
 
 // records visits the records that a query selects, those under way among them, over the
@@ -112,10 +130,17 @@ func (n *Node) find(ctx context.Context, id string) (list []record.Record, silen
 	if err != nil || len(list) > 0 || n.colleagues == nil {
 		return list, nil, err
 	}
+	list, silent = n.askRecords(ctx, findTopic, []byte(id))
+	return list, silent, nil
+}
+
+// askRecords asks all other nodes for a few records: one of each attempt, in their order, and
+// who did not answer.
+func (n *Node) askRecords(ctx context.Context, topic string, body []byte) (list []record.Record, silent []string) {
 	var mu sync.Mutex
 	byAttempt := map[int]record.Record{} // copies of one record are the same
 	faults := n.colleagues.fan(ctx, n.otherNodes(), func(ctx context.Context, node string) error {
-		return n.colleagues.listen(ctx, node, findTopic, []byte(id), func(_ byte, piece []byte) error {
+		return n.colleagues.listen(ctx, node, topic, body, func(_ byte, piece []byte) error {
 			mu.Lock()
 			defer mu.Unlock()
 			var dec record.Decoder
@@ -133,7 +158,7 @@ func (n *Node) find(ctx context.Context, id string) (list []record.Record, silen
 	for _, attempt := range slices.Sorted(maps.Keys(byAttempt)) {
 		list = append(list, byAttempt[attempt])
 	}
-	return list, slices.Sorted(maps.Keys(faults)), nil
+	return list, slices.Sorted(maps.Keys(faults))
 }
 
 // evidence is what was reported of a request, of its run and of whatever else it is part of.

@@ -30,14 +30,19 @@ func (j *journal) Commit(r *record.Record, f *proxy.Fill) {
 	if f != nil && j.cache != nil {
 		e.Extra = j.cache.fill(f)
 	}
-	if id, ok := record.ParseID(r.ID); ok && j.copies != nil {
-		e.Extra = append(e.Extra, j.copies.Note(usage.RecordKey(id, r.Attempt)))
-	}
-	j.usage.Commit(e)
+	j.put(e)
 	j.metrics.Observe(r)
 	for _, watch := range j.watchers {
 		watch(r)
 	}
+}
+
+// put writes an entry, with the note that its record is to be copied.
+func (j *journal) put(e usage.Entry) usage.Receipt {
+	if id, ok := record.ParseID(e.Record.ID); ok && j.copies != nil {
+		e.Extra = append(e.Extra, j.copies.Note(usage.RecordKey(id, e.Record.Attempt)))
+	}
+	return j.usage.Commit(e)
 }
 
 // leaseStore is the purse's store: marks, and the end of the proofs of leases

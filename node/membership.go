@@ -293,6 +293,13 @@ func (c control) fenceNode(ctx context.Context, m *member, id string) error {
 	if err := c.setNode(ctx, id, directory.NodeRemoved); err != nil {
 		return err
 	}
+	// It is out of reach of the ledger now: what it has is what it had last.
+	if err := c.seen(ctx); err != nil {
+		return err
+	}
+	if err := c.n.noteLoss(ctx, id); err != nil {
+		return err
+	}
 	out, err := c.n.changedLedger(ctx, ledger.Fence{Node: ledger.NodeID(id)})
 	if err != nil {
 		return ambiguous(err)

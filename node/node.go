@@ -42,6 +42,8 @@ type Node struct {
 	usage       *usage.Journal
 	live        live.Hub
 	copies      *copies.Copies // nil: this node is alone
+	charges     charges
+	adjusting   adjusting
 	fsm         *raftfsm.FSM
 	raft        replica
 	proposer    *raftfsm.Proposer
@@ -114,6 +116,7 @@ func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, fat
 		}
 		return n.alerts
 	}}
+	n.charges = charges{wanted: map[usage.Shelf]*counting{}, kick: make(chan struct{}, 1)}
 	n.breakers, n.loops = newBreakers(events), newLoops(events)
 	n.learner = &learner{rules: &n.objects}
 	base, stop := context.WithCancel(context.Background())
@@ -184,6 +187,7 @@ func (n *Node) open(ctx, base context.Context) error {
 	n.background.Go(func() { n.recorder.Run(base) })
 	if n.copies != nil {
 		n.copies.Start()
+		n.background.Go(func() { n.countCharges(base) })
 	}
 	if n.trail != nil {
 		n.background.Go(func() { n.keepTrail(base) })

@@ -85,7 +85,7 @@ func (n *Node) openGateway(base context.Context) error {
 func (n *Node) openEdge() error {
 	c := control{n}
 	parts := admin.Parts{
-		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Learning: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Requests: c, Live: c, Cluster: c, Alerts: c, Audit: c,
+		Keys: c, Budgets: c, Raises: c, Breakers: c, Loops: c, Objects: c, Policies: c, Routing: c, Learning: c, Semcache: c, Caches: c, Credentials: c, Reports: c, Requests: c, Live: c, Adjustments: c, Cluster: c, Alerts: c, Audit: c,
 		Hierarchy: c, Tokens: c, Attempts: &n.attempts,
 	}
 	people, err := n.openPeople()

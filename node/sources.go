@@ -109,10 +109,10 @@ func (n *Node) sources(ctx context.Context, span usage.Range) (list []origin, no
 	others := n.otherNodes()
 	faults := n.colleagues.fan(ctx, others, func(ctx context.Context, node string) error {
 		return n.colleagues.listen(ctx, node, heldTopic, nil, func(kind byte, piece []byte) error {
-			has, err := heldOf(kind, piece)
+			h, err := hasOf(kind, piece)
 			mu.Lock()
 			defer mu.Unlock()
-			held[node] = has
+			held[node] = h.Copies
 			return err
 		})
 	})
@@ -173,7 +173,7 @@ func (n *Node) fetch(ctx context.Context, s origin, query []byte) *fetching {
 	f.done.Go(func() {
 		defer close(f.pieces)
 		var body []byte
-		if body, f.err = questionOn(s.shelf, query); f.err != nil {
+		if body, f.err = questionOn(s.shelf, query, 0); f.err != nil {
 			return
 		}
 		f.err = n.colleagues.listen(ctx, s.node, recordsTopic, body, func(kind byte, piece []byte) error {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -10,17 +11,20 @@ import (
 	"purser/internal/copies"
 	"purser/internal/gather"
 	"purser/internal/usage"
+	"purser/ledger"
 )
 
 // totalling is a query over the cluster under way.
 type totalling struct {
 	n     *Node
 	q     usage.TotalsQuery
-	query []byte // the same, for others
+	query []byte         // the same, for others
+	since ledger.Instant // when the first fence was that is asked after; 0 for none
 
-	mu   sync.Mutex // guards what follows
-	sum  *usage.Sum
-	held map[string][]copies.Held // by the node that has answered
+	mu     sync.Mutex // guards what follows
+	sum    *usage.Sum
+	held   map[string][]copies.Held // by the node that has answered
+	losses []loss
 }
 
 // run asks every node for its own records, and then for copies of those that did not answer.
@@ -38,9 +42,11 @@ func (t *totalling) run(ctx context.Context) (nodes []admin.NodeAnswer, err erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if t.held[n.cfg.Node.ID], err = n.copies.Held(); err != nil {
+	h, err := n.has(t.since)
+	if err != nil {
 		return nil, err
 	}
+	t.held[n.cfg.Node.ID], t.losses = h.Copies, append(t.losses, h.Losses...)
 	nodes = append(nodes, n.answersItself())
 	for _, node := range others {
 		if faults[node] == nil {
@@ -101,12 +107,12 @@ func (t *totalling) here(ctx context.Context, s usage.Shelf) error {
 
 // there adds a shelf of another node: all of what it says, or nothing.
 func (t *totalling) there(ctx context.Context, node string, s usage.Shelf) error {
-	body, err := questionOn(s, t.query)
+	body, err := questionOn(s, t.query, t.since)
 	if err != nil {
 		return err
 	}
 	var rows, rest []byte
-	var held []copies.Held
+	var h has
 	var given []string
 	err = t.n.colleagues.listen(ctx, node, totalsTopic, body, func(kind byte, piece []byte) (err error) {
 		switch kind {
@@ -125,7 +131,7 @@ func (t *totalling) there(ctx context.Context, node string, s usage.Shelf) error
 		case pieceGiven:
 			err = json.Unmarshal(piece, &given)
 		default:
-			held, err = heldOf(kind, piece)
+			h, err = hasOf(kind, piece)
 		}
 		return err
 	})
@@ -135,20 +141,17 @@ func (t *totalling) there(ctx context.Context, node string, s usage.Shelf) error
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s == usage.Own {
-		t.held[node] = held
+		t.held[node], t.losses = h.Copies, append(t.losses, h.Losses...)
 	}
-	if err := t.sum.AddGiven(given); err != nil {
-		return err
-	}
-	if err := t.sum.AddRows(rows, false); err != nil {
+	if err := errors.Join(t.sum.Give(given), t.sum.AddRows(rows, false)); err != nil {
 		return err
 	}
 	return t.sum.AddRows(rest, true)
 }
 
-// questionOn is a query about one shelf.
-func questionOn(s usage.Shelf, query []byte) ([]byte, error) {
-	b, err := json.Marshal(asked{Shelf: s, Query: query})
+// questionOn is a query about one shelf, and about nodes that were fenced since an instant.
+func questionOn(s usage.Shelf, query []byte, since ledger.Instant) ([]byte, error) {
+	b, err := json.Marshal(asked{Shelf: s, Query: query, Losses: since})
 	if err != nil {
 		return nil, fmt.Errorf("put a question to another node: %w", err)
 	}

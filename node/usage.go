@@ -32,7 +32,9 @@ func (c control) Usage(ctx context.Context, q admin.UsageQuery) (admin.UsageRepo
 	if err != nil {
 		return admin.UsageReport{}, err
 	}
-	report, nodes, err := c.n.totals(ctx, query)
+	// A gateway has no accounts to tell of.
+	whole := q.Reach.All && len(query.Where) == 0 && c.n.follower == nil
+	report, nodes, unrecorded, err := c.n.totalsOf(ctx, query, whole)
 	var refused usage.QueryError
 	switch {
 	case errors.As(err, &refused):
@@ -42,7 +44,7 @@ func (c control) Usage(ctx context.Context, q admin.UsageQuery) (admin.UsageRepo
 	}
 	out := admin.UsageReport{
 		From: timeText(query.Range.From), To: timeText(query.Range.To), Rows: make([]admin.UsageRow, 0, len(report.Rows)),
-		Total: usageRow(&report.Total, nil, location), Nodes: nodes, Complete: admin.Complete(nodes),
+		Total: usageRow(&report.Total, nil, location), Nodes: nodes, Complete: admin.Complete(nodes), Unrecorded: unrecorded,
 	}
 	for _, f := range query.By {
 		if report.Given[f] {

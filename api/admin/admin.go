@@ -122,8 +122,9 @@ type Parts struct {
 
 	Credentials Credentials
 	Reports     Reports
-	Requests    Requests
 	Live        Live
+	Adjustments Adjustments
+	Requests    Requests
 	Cluster     Cluster
 
 	Hierarchy Hierarchy

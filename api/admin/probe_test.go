@@ -48,9 +48,9 @@ var probes = map[string]func(id string) probe{
 	"POST /admin/v1/budgets/{id}/trip":             func(id string) probe { return probe{"/admin/v1/budgets/" + id + "/trip", `{"reason":"x"}`, 200, false} },
 	"POST /admin/v1/budgets/{id}/reset":            func(id string) probe { return probe{"/admin/v1/budgets/" + id + "/reset", `{}`, 200, false} },
 	"GET /admin/v1/usage/records":                  func(string) probe { return probe{"/admin/v1/usage/records", "", 200, true} },
+	"GET /admin/v1/usage/live":                     func(string) probe { return probe{"/admin/v1/usage/live", "", 200, true} },
 	"GET /admin/v1/usage/requests/{id}":            func(id string) probe { return probe{"/admin/v1/usage/requests/" + id, "", 200, false} },
 	"GET /admin/v1/usage/runs/{run}":               func(id string) probe { return probe{"/admin/v1/usage/runs/" + id, "", 200, false} },
-	"GET /admin/v1/usage/live":                     func(string) probe { return probe{"/admin/v1/usage/live", "", 200, true} },
 	"GET /admin/v1/usage":                          func(string) probe { return probe{"/admin/v1/usage", "", 200, true} },
 	"GET /admin/v1/tokens":                         func(string) probe { return probe{"/admin/v1/tokens", "", 200, true} },
 	"POST /admin/v1/tokens": func(id string) probe {

@@ -225,6 +225,23 @@ type UsageReport struct {
 	Nodes []NodeAnswer `json:"nodes,omitempty"`
 	// Complete says that no record is known to be missing.
 	Complete bool `json:"complete"`
+	// Unrecorded is what may have been spent without a record; null where the question has
+	// a filter or a limited reach, and where the node that is asked cannot tell.
+	Unrecorded []Unrecorded `json:"unrecorded"`
+}
+
+// Unrecorded is what may have been spent of one account of a budget in dollars without a
+// record that is left. It is no part of any sum: a request is charged to each budget that it
+// matches, so that the same dollar may be in several of these.
+type Unrecorded struct {
+	Budget      string            `json:"budget"`
+	Split       map[string]string `json:"split,omitempty"`
+	WindowStart string            `json:"window_start,omitempty"`
+	Presumed    Money             `json:"presumed_nanousd"`    // part of what the ledger has as spent: by nodes that crashed
+	WrittenOff  Money             `json:"written_off_nanousd"` // what fenced nodes held, records or not
+	// Lost is the most that fenced nodes can have spent beyond the records that are left of
+	// them; null where that is not known, or not yet.
+	Lost *Money `json:"lost_nanousd"`
 }
 
 // NodeAnswer is the part of one node in an answer.

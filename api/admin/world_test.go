@@ -26,7 +26,7 @@ var clock = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func newAPI(t *testing.T, n *node, change func(*Parts)) *API {
 	t.Helper()
 	p := Parts{
-		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Requests: n, Live: nothingLive{}, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
+		Keys: n, Budgets: n, Raises: n, Breakers: n, Loops: n, Learning: n, Caches: emptyCaches{}, Alerts: n, Audit: &trail{}, Credentials: safe{}, Semcache: noSemcache{}, Objects: n, Reports: n, Requests: n, Live: nothingLive{}, Adjustments: noAdjustments{}, Cluster: n, Hierarchy: hierarchy{}, Tokens: &tokenStore{}, Attempts: &attempts.Table{},
 		Now: func() time.Time { return clock },
 	}
 	if change != nil {
@@ -51,6 +51,13 @@ func (nothingLive) Watch(_ context.Context, q UsageQuery, say func(LiveEvent) er
 		}
 	}
 	return nil
+}
+
+// noAdjustments takes what it is given.
+type noAdjustments struct{}
+
+func (noAdjustments) PostAdjustment(_ context.Context, in NewAdjustment) (Adjustment, bool, error) {
+	return Adjustment{ID: in.ID}, true, nil
 }
 
 // noSemcache is a semantic cache that has nothing.

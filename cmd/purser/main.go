@@ -45,8 +45,9 @@ type cli struct {
 	Compress    compressCmd    `cmd:"" help:"Compress the body of a request from standard input: what each pass takes out, in tokens, and the body that is left."`
 	Price       priceCmd       `cmd:"" help:"Prices: show, diff, import, check."`
 	Alerts      alertsCmd      `cmd:"" help:"What operators are told: list, deliveries, test."`
-	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension; one request; an agent's run."`
+	Usage       usageCmd       `cmd:"" help:"What was used, by any dimension; one request; an agent's run; adjust what is known later."`
 	Top         topCmd         `cmd:"" help:"Who spends right now, on a terminal that keeps itself up to date."`
+	Tail        tailCmd        `cmd:"" help:"Requests of the whole cluster as they end, one line each."`
 	Savings     savingsCmd     `cmd:"" help:"What each lever saved, by any dimension and time."`
 	Replay      replayCmd      `cmd:"" help:"What recorded or traced traffic would have cost, been refused and saved under other settings."`
 	Credential  credentialCmd  `cmd:"" help:"Providers' keys that the cluster keeps sealed: put, list, show, rotate, check, delete."`

@@ -15,6 +15,7 @@ type usageCmd struct {
 	Show    usageShowCmd    `cmd:"" default:"withargs" help:"What was used, by any dimension (what usage alone does)."`
 	Request usageRequestCmd `cmd:"" help:"The records of one request, as JSON."`
 	Run     usageRunCmd     `cmd:"" help:"An agent's run, as a tree of its requests."`
+	Adjust  usageAdjustCmd  `cmd:"" help:"Add an amount that is known later: a correction of a request, or an adjustment of a time."`
 }
 
 type usageShowCmd struct {

@@ -54,6 +54,8 @@ const (
 	WebhooksWrite    Permission = "webhooks:write"
 	AuditRead        Permission = "audit:read"
 
+	AdjustmentsWrite Permission = "adjustments:write" // amounts that are known later, beside the usage records
+
 	StatusRead   Permission = "status:read"
 	MetricsRead  Permission = "metrics:read"
 	ClusterRead  Permission = "cluster:read"
@@ -74,7 +76,7 @@ var whole = []Permission{
 	OrgsWrite, TeamsWrite, BudgetsRelease,
 	PoliciesRead, PoliciesWrite, RedactionsRead, RedactionsWrite, LoopsRead, LoopsWrite, CacheRead, CacheWrite, CredentialsRead, CredentialsWrite, RoutesRead, RoutesWrite,
 	RoutersRead, RoutersWrite, LeversRead, LeversWrite, TemplatesRead, TemplatesWrite, PromptsRead, PromptsWrite, MappingsRead, MappingsWrite,
-	WebhooksRead, WebhooksWrite, AuditRead, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
+	WebhooksRead, WebhooksWrite, AuditRead, AdjustmentsWrite, StatusRead, MetricsRead, ClusterRead, ClusterWrite, BackupRead,
 }
 
 // Permissions lists every permission, in order of name.

@@ -1,9 +1,11 @@
 package copies
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -52,23 +54,24 @@ func (c *Copies) piece(origin string, from []byte) (items []Item, next []byte, e
 	size := 0
 	for i := range c.cfg.Parts {
 		part := &c.cfg.Parts[i]
-		if len(from) > 0 && from[0] > part.Own {
+		within := bytes.HasPrefix(from, part.Own)
+		if !within && bytes.Compare(from, part.Own) > 0 {
 			continue
 		}
-		prefix := []byte{part.Own}
+		prefix := part.Own
 		if origin != c.cfg.Self {
 			prefix = part.Shelf(origin)
 		}
 		lower := prefix
-		if len(from) > 0 && from[0] == part.Own {
-			lower = append(append([]byte(nil), prefix...), from[1:]...)
+		if within {
+			lower = slices.Concat(prefix, from[len(part.Own):])
 		}
 		it, err := c.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(prefix)})
 		if err != nil {
 			return nil, nil, fmt.Errorf("read what is copied: %w", err)
 		}
 		for ok := it.First(); ok; ok = it.Next() {
-			key := append([]byte{part.Own}, it.Key()[len(prefix):]...)
+			key := slices.Concat(part.Own, it.Key()[len(prefix):])
 			if len(items) == maxItems || size >= maxPushBytes {
 				return items, key, it.Close()
 			}

@@ -1,7 +1,7 @@
 package copies
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -21,8 +21,8 @@ import (
 
 // Part is one kind of things that are kept on a peer, too.
 type Part struct {
-	// Own is the first byte of the keys of this node's things.
-	Own byte
+	// Own is what the keys of this node's things begin with. No part's begins with another's.
+	Own []byte
 	// Shelf is what the keys of the copies of an origin's things begin with, in the place
 	// of Own.
 	Shelf func(origin string) []byte
@@ -71,7 +71,7 @@ type Copies struct {
 
 // New returns copies that are not sent yet.
 func New(cfg Config) *Copies {
-	slices.SortFunc(cfg.Parts, func(a, b Part) int { return cmp.Compare(a.Own, b.Own) })
+	slices.SortFunc(cfg.Parts, func(a, b Part) int { return bytes.Compare(a.Own, b.Own) })
 	c := &Copies{cfg: cfg, db: cfg.Store.DB(), noted: make(chan struct{}, 1)}
 	c.number.Store(rand.Uint32())
 	return c

@@ -55,7 +55,7 @@ func (w *world) add(id string, fs vfs.FS) *Copies {
 		Self: id, Store: s, Now: func() ledger.Instant { return w.clock }, Log: slog.New(slog.DiscardHandler),
 		Nodes: func() []Node { return w.list },
 		Flush: func(context.Context) error { return nil },
-		Parts: []Part{{Own: own, Shelf: keptUnder, Keep: func(origin string, items []Item) error {
+		Parts: []Part{{Own: []byte{own}, Shelf: keptUnder, Keep: func(origin string, items []Item) error {
 			b := s.NewBatch()
 			for _, it := range items {
 				if err := b.Set(append(keptUnder(origin), it.Key...), it.Value, nil); err != nil {

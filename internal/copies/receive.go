@@ -1,6 +1,7 @@
 package copies
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -56,24 +57,26 @@ func (c *Copies) Receive(_ context.Context, from string, body []byte) ([]byte, e
 // keep writes a push. What is known of the copies is written last, and brings what was
 // written before to disk with it.
 func (c *Copies) keep(from string, p *push) error {
-	kinds := map[byte][]Item{}
+	kinds := map[*Part][]Item{}
 	for _, it := range p.items {
-		if len(it.Key) == 0 || c.part(it.Key[0]) == nil {
+		part := c.part(it.Key)
+		if part == nil {
 			return fmt.Errorf("a copy under %x is of a kind that this build does not keep", it.Key)
 		}
-		kinds[it.Key[0]] = append(kinds[it.Key[0]], Item{it.Key[1:], it.Value})
+		kinds[part] = append(kinds[part], Item{it.Key[len(part.Own):], it.Value})
 	}
-	for own, items := range kinds {
-		if err := c.part(own).Keep(p.origin, items); err != nil {
+	for part, items := range kinds {
+		if err := part.Keep(p.origin, items); err != nil {
 			return fmt.Errorf("keep copies of %s: %w", p.origin, err)
 		}
 	}
 	return c.set(markKey(p.origin, from), appendMark(nil, &mark{p.token, p.state}), store.Synced)
 }
 
-func (c *Copies) part(own byte) *Part {
+// part is that of a key; nil where there is none.
+func (c *Copies) part(key []byte) *Part {
 	for i := range c.cfg.Parts {
-		if c.cfg.Parts[i].Own == own {
+		if bytes.HasPrefix(key, c.cfg.Parts[i].Own) {
 			return &c.cfg.Parts[i]
 		}
 	}

@@ -132,6 +132,14 @@ var rooms = map[string]room{
 		module: []string{"internal/record"}, banned: []string{"os", "net", "net/http", "time"},
 		why: "who watches requests as they end may lose records, and delays none",
 	},
+	"internal/copies": {
+		module: []string{"internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"}, banned: []string{"net", "net/http"},
+		why: "what is kept on a peer is keys and values; how a peer is reached is behind a seam",
+	},
+	"internal/gather": {
+		module: []string{"internal/copies", "internal/record"}, banned: []string{"os", "net", "net/http", "time", "sync"},
+		why: "who answers for whom follows from who has what alone",
+	},
 	"internal/outcomes": {
 		module: []string{"internal/record", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
 		why: "it keeps what answers were worth; whose they are and what follows is decided elsewhere",

@@ -33,7 +33,7 @@ func (s *Sum) Add(p *Report) {
 	}
 }
 
-// AddRows adds rows that AppendRow wrote, as they are, or to the rest of their intervals.
+// AddRows adds rows that [AppendRow] wrote, as they are, or to the rest of their intervals.
 // After an error the sum is of no use.
 func (s *Sum) AddRows(b []byte, rest bool) error {
 	for len(b) > 0 {
@@ -58,17 +58,8 @@ func (s *Sum) Report() *Report {
 	return rep
 }
 
-// GivenNames are the names of the fields in [Report.Given], in order.
-func (r *Report) GivenNames() (names []string) {
-	for f := range r.Given {
-		names = append(names, f.String())
-	}
-	slices.Sort(names)
-	return names
-}
-
-// AddGiven notes what another node's [Report.GivenNames] says.
-func (s *Sum) AddGiven(names []string) error {
+// Give notes fields of which a part has given up values, by their names.
+func (s *Sum) Give(names []string) error {
 	for _, name := range names {
 		f, ok := ParseField(name)
 		if !ok {
@@ -77,4 +68,15 @@ func (s *Sum) AddGiven(names []string) error {
 		s.given[f] = true
 	}
 	return nil
+}
+
+// GivenNames are the names of the fields of which a report has given up values.
+func (rep *Report) GivenNames() (names []string) {
+	for f, given := range rep.Given {
+		if given {
+			names = append(names, f.String())
+		}
+	}
+	slices.Sort(names)
+	return names
 }

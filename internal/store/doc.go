@@ -24,7 +24,9 @@
 //	'q' 'l' node 0 at(8)               what a fenced node may have spent without a record (node)
 //	'q' 'L' length(1) node …           copy of another node's, from 'l' on (node)
 //	'q' 'n' node                       when a node was first seen to be removed (copies)
-//	'g' length(1) node …               rollups of a node's usage records; length 0 for this node's (usage)
+//	'g' length(1) node 'b' level(1) start(8) block(2)  rollups of a node's usage records; length 0 for this node's (usage)
+//	'g' length(1) node 'd' level(1) start(8) number(8) a bucket of them that is to be made again
+//	'g' length(1) node 'w'             how far they are
 //	'c' key(32)                        cached answer                  (semcache)
 //	'd' placed(8) key(32)              its place in the eviction order (semcache)
 //	's' 'e' tenant(8) scope(32) id(16) question that has a cached answer (semcache/semantic)

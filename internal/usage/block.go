@@ -106,7 +106,11 @@ func (r *read) signed() int64 {
 }
 
 func (r *read) bytes() []byte {
-	n := r.number(uint64(len(r.b)))
+	n := r.number(math.MaxInt64)
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return nil
+	}
 	v := r.b[:n:n]
 	r.b = r.b[n:]
 	return v
@@ -286,31 +290,45 @@ func eachSpan(b []byte, rows int, visit func(row, bucket int, n int64)) error {
 	if len(b) == 0 {
 		return nil
 	}
+	next := 0
 	for row := range rows {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > numBuckets {
+		n, next2 := uvarint(b, next)
+		if next = next2; n > numBuckets {
 			return errBlock
 		}
-		b = b[size:]
 		at := -1
 		for range n {
-			gap, size := binary.Uvarint(b)
-			if size <= 0 || gap == 0 || gap >= uint64(numBuckets-at) {
+			gap, mid := uvarint(b, next)
+			count, end := uvarint(b, mid)
+			if gap == 0 || gap >= uint64(numBuckets-at) || count == 0 || count > math.MaxInt64 {
 				return errBlock
 			}
-			at += int(gap)
-			count, more := binary.Uvarint(b[size:])
-			if more <= 0 || count == 0 || count > math.MaxInt64 {
-				return errBlock
-			}
-			b = b[size+more:]
+			at, next = at+int(gap), end
 			visit(row, at, int64(count))
 		}
 	}
-	if len(b) > 0 {
+	if next != len(b) {
 		return errBlock
 	}
 	return nil
+}
+
+// uvarint reads a number at a place and returns the next one; most are a byte. Where there
+// is none, the number is the largest and the place beyond the end.
+func uvarint(b []byte, at int) (v uint64, next int) {
+	if at < len(b) && b[at] < 0x80 {
+		return uint64(b[at]), at + 1
+	}
+	return longUvarint(b, at)
+}
+
+func longUvarint(b []byte, at int) (v uint64, next int) {
+	if at < len(b) {
+		if v, n := binary.Uvarint(b[at:]); n > 0 {
+			return v, at + n
+		}
+	}
+	return math.MaxUint64, len(b) + 1
 }
 
 // each calls visit with every row and the indexes of its values, one for each column. It

@@ -25,16 +25,35 @@
 //
 // # Queries
 //
-// A record's place in time is that of its request id. Queries walk the records
-// of a time range, so their cost grows with the range: 4 to 8 µs a record, 120,000
-// to 250,000 records a second on one busy core (BenchmarkTotals). There are no
-// rollups yet.
-// Rows of a [Report] always add up to its total: groups beyond a limit are added
-// to one row, "other".
+// A record's place in time is that of its request id. Totals come from rollups where
+// these tell what is asked, and from records elsewhere: at 4 to 8 µs each, 120,000 to
+// 250,000 a second on one busy core (BenchmarkTotals). Rows of a [Report] always add up
+// to its total: groups beyond a limit are added to one row of each interval, "other".
+//
+// # Rollups
+//
+// A [Roller] makes buckets of a minute, an hour and a day: a row for each combination of
+// values, in blocks of columns (block.go has their form). A bucket with too many gives up
+// rarer values of some fields; every sum stays, and a value that is named is whole.
+// What holds at any moment of the store:
+//
+//   - of a minute that is rolled up, the bucket has all its records, or there is a mark
+//     for it, written with the record that is missing;
+//   - of an hour or day that is, the bucket is the sum of the buckets within, or there is
+//     a mark for it or for one of these;
+//   - of a day whose records were dropped, what records are there are in no bucket.
+//
+// So a query, which reads one moment, takes a bucket that has no mark in it, and else
+// what is finer, down to records ([Reader.Part]); and the roller makes marked buckets
+// again, and deletes the marks that it saw, in one batch. [Roller.Retain] drops what is
+// old when nothing before it is marked.
+//
+// A [Shelf] has the records and rollups of one node: this one's, or copies of another's.
 //
 // # Concurrency
 //
-// All methods are safe for concurrent use. The one goroutine is the committer;
+// All methods are safe for concurrent use, but those of [Roller] and [Copying], which
+// belong to one goroutine. The one goroutine of the package is the committer;
 // [Journal.Close] ends it and waits.
 //
 // # Failure contract
@@ -46,5 +65,6 @@
 // # Tests
 //
 // Real Pebble on a file system that crashes at random moments and loses what was
-// not synced, saturation with every record counted, and naive sums as oracle.
+// not synced, saturation with every record counted, and naive sums as oracle: whatever
+// was rolled up when, and came late, a report is that of the records.
 package usage

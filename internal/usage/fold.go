@@ -197,9 +197,15 @@ func (f *fold) measure(w *view, m *blockMeasure) error {
 
 // spans adds one histogram of all rows.
 func (f *fold) spans(w *view, which int, of func(*Row) *histogram) error {
+	last, h := -1, (*histogram)(nil) // of the row looked at last
 	return eachSpan(w.block.spans[which], w.rows, func(row, bucket int, n int64) {
-		if g := f.groups[row]; g >= 0 {
-			of(f.rows[g]).count(bucket, n)
+		if row != last {
+			if last, h = row, nil; f.groups[row] >= 0 {
+				h = of(f.rows[f.groups[row]])
+			}
+		}
+		if h != nil {
+			h.count(bucket, n)
 		}
 	})
 }

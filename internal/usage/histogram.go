@@ -26,12 +26,10 @@ func (h *histogram) add(ns int64) {
 
 // count adds n durations to a bucket.
 func (h *histogram) count(bucket int, n int64) {
-	h.n += n
-	if i := bucket - h.first; i >= 0 && i < len(h.buckets) {
-		h.buckets[i] += n
-		return
+	if i := bucket - h.first; uint(i) >= uint(len(h.buckets)) {
+		h.reach(bucket)
 	}
-	h.reach(bucket)
+	h.n += n
 	h.buckets[bucket-h.first] += n
 }
 

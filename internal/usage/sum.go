@@ -26,7 +26,7 @@ func NewSum(q TotalsQuery) (*Sum, error) {
 func (s *Sum) Add(p *Report) {
 	maps.Copy(s.given, p.Given)
 	for i := range p.Rows {
-		s.t.row(p.Rows[i].Values, s.t.interval(p.Rows[i].Start)).merge(&p.Rows[i])
+		s.t.merge(&p.Rows[i])
 	}
 	for i := range p.Others {
 		s.t.rest(s.t.interval(p.Others[i].Start)).merge(&p.Others[i])
@@ -45,7 +45,7 @@ func (s *Sum) AddRows(b []byte, rest bool) error {
 		if rest {
 			s.t.rest(s.t.interval(r.Start)).merge(&r)
 		} else {
-			s.t.row(r.Values, s.t.interval(r.Start)).merge(&r)
+			s.t.merge(&r)
 		}
 	}
 	return nil

@@ -59,6 +59,15 @@ func (q *TotalsQuery) Check() error {
 	return nil
 }
 
+// MostGroups is the largest Limit that the query may have.
+func (q *TotalsQuery) MostGroups() int {
+	starts, err := q.intervals()
+	if err != nil {
+		return MaxGroups
+	}
+	return min(MaxGroups, MaxRows/max(len(starts), 1))
+}
+
 func (q *TotalsQuery) limit() int {
 	if q.Limit <= 0 || q.Limit > MaxGroups {
 		return MaxGroups
@@ -138,6 +147,36 @@ func (t *tally) start(interval int) ledger.Instant {
 
 // row is that of the values in an interval, or the rest of it when there are too many.
 func (t *tally) row(values []string, interval int) *Row {
+	c, ok := t.cell(values, interval)
+	if !ok {
+		return t.rest(interval)
+	}
+	if r := t.cells[c]; r != nil {
+		return r
+	}
+	r := &Row{Values: t.values[c.group], Start: t.start(interval)}
+	t.cells[c] = r
+	return r
+}
+
+// merge adds a row to that of its values and interval; it may become that one.
+func (t *tally) merge(r *Row) {
+	interval := t.interval(r.Start)
+	c, ok := t.cell(r.Values, interval)
+	switch {
+	case !ok:
+		t.rest(interval).merge(r)
+	case t.cells[c] != nil:
+		t.cells[c].merge(r)
+	default:
+		r.Values, r.Start = t.values[c.group], t.start(interval)
+		t.cells[c] = r
+	}
+}
+
+// cell is where the row of the values in an interval is, or may be; false when there are
+// too many.
+func (t *tally) cell(values []string, interval int) (cell, bool) {
 	t.key = t.key[:0]
 	for _, v := range values {
 		t.key = binary.AppendUvarint(t.key, uint64(len(v)))
@@ -146,22 +185,14 @@ func (t *tally) row(values []string, interval int) *Row {
 	g, ok := t.groups[string(t.key)]
 	if !ok {
 		if len(t.groups) >= MaxGroups {
-			return t.rest(interval)
+			return cell{}, false
 		}
 		g = len(t.values)
 		t.groups[string(t.key)] = g
 		t.values = append(t.values, slices.Clone(values))
 	}
 	c := cell{g, interval}
-	if r := t.cells[c]; r != nil {
-		return r
-	}
-	if len(t.cells) >= MaxRows {
-		return t.rest(interval)
-	}
-	r := &Row{Values: t.values[g], Start: t.start(interval)}
-	t.cells[c] = r
-	return r
+	return c, len(t.cells) < MaxRows || t.cells[c] != nil
 }
 
 func (t *tally) rest(interval int) *Row {
@@ -175,7 +206,7 @@ func (t *tally) rest(interval int) *Row {
 
 // part is what was counted, its rows in no order.
 func (t *tally) part() *Report {
-	rep := &Report{}
+	rep := &Report{Rows: make([]Row, 0, len(t.cells)), Others: make([]Row, 0, len(t.others))}
 	for _, r := range t.cells {
 		rep.Rows = append(rep.Rows, *r)
 	}

@@ -21,7 +21,9 @@ const copyTopic = "usage.copy"
 const sealTime = 3 * time.Second
 
 // openCopies prepares what this node keeps on a peer, too, and for others. A node that is
-// alone keeps nothing.
+// alone keeps nothing. Things of other kinds are kept alike if they are among the parts here,
+// mostly as small makes them, and whoever writes one puts copies.Note of its key into the
+// same batch.
 func (n *Node) openCopies() {
 	if n.cfg.Cluster.Listen == "" {
 		return

@@ -45,6 +45,7 @@ type Node struct {
 	copies      *copies.Copies // nil: this node is alone
 	charges     charges
 	adjusting   adjusting
+	doubtful    doubtful
 	fsm         *raftfsm.FSM
 	raft        replica
 	proposer    *raftfsm.Proposer

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
+	"time"
 
 	"purser/api/admin"
 	"purser/internal/copies"
@@ -33,13 +35,11 @@ func (n *Node) unrecorded(ctx context.Context, span usage.Range, held map[string
 		}
 		return u
 	}
-	for a := range state.AccountsFrom(ledger.AccountKey{Start: -1 << 63}) {
-		off := a.WrittenOff - a.Withheld
-		if a.Unit != ledger.USD || a.Presumed == 0 && off == 0 || a.Key.Start >= span.To || a.WindowEnd <= span.From {
-			continue
+	for _, a := range n.doubtful.list(state) {
+		if a.Key.Start < span.To && a.WindowEnd > span.From {
+			u := of(a.Key)
+			u.Presumed, u.WrittenOff = int64(a.Presumed), int64(a.WrittenOff-a.Withheld)
 		}
-		u := of(a.Key)
-		u.Presumed, u.WrittenOff = int64(a.Presumed), int64(off)
 	}
 	for i := range losses {
 		if losses[i].At < span.From {
@@ -58,6 +58,29 @@ func (n *Node) unrecorded(ctx context.Context, span usage.Range, held map[string
 		}
 	}
 	return out, nil
+}
+
+// doubtful are the accounts of which something is presumed or written off. They are looked
+// for once a second at most: there may be a million accounts.
+type doubtful struct {
+	mu       sync.Mutex // guards what follows
+	at       time.Time
+	accounts []ledger.AccountView
+}
+
+func (d *doubtful) list(state *ledger.State) []ledger.AccountView {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Since(d.at) < time.Second {
+		return d.accounts
+	}
+	d.at, d.accounts = time.Now(), nil
+	for a := range state.AccountsFrom(ledger.AccountKey{Start: -1 << 63}) {
+		if a.Unit == ledger.USD && (a.Presumed != 0 || a.WrittenOff != a.Withheld) {
+			d.accounts = append(d.accounts, a)
+		}
+	}
+	return d.accounts
 }
 
 // addLoss adds what a fenced node may have spent without a record.

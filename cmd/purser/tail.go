@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func (c *tailCmd) Run(ctx context.Context) error {
 			return nil
 		case err == nil: // the node lets nobody watch for ever
 			continue
-		case first && !t.seen, errors.As(err, &fault):
+		case first && !t.seen, errors.As(err, &fault) && fault.Status != http.StatusServiceUnavailable:
 			return err
 		}
 		fmt.Fprintf(t.notes, "the node broke off, and is asked again: %v\n", err)

@@ -113,6 +113,7 @@ func probes(tomorrow string) (list []probed) {
 		"redaction": {`{"detectors":["CREDIT_CARD"],"action":"block"}`, `{"detectors":["CREDIT_CARD"],"action":"mask"}`},
 		"policy":    {`{"rules":[{"id":"r","outcome":"warn"}]}`, `{"rules":[{"id":"s","outcome":"warn"}]}`},
 		"lever":     {`{"cache":{"ttl":"1m"}}`, `{"cache":{"ttl":"2m"}}`},
+		"mapping":   {`{"rules":[{"when":{"team":["a"]},"set":{"team":"b"}}]}`, `{"rules":[{"when":{"team":["a"]},"set":{"team":"c"}}]}`},
 		"prompt":    {`{"description":"a"}`, `{"description":"b"}`},
 		"router": {
 			`{"embedder":"e","dim":1,"alpha":0.5,"top":1,"candidates":[{"id":"a"},{"id":"b"}],"clusters":[{"centroid":"AQ==","quality":[0.5,0.6],"seen":[1,1]}]}`,

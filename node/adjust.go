@@ -2,8 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"regexp"
@@ -17,42 +15,41 @@ import (
 
 	"purser/api/admin"
 	"purser/internal/record"
-	"purser/internal/usage"
 	"purser/ledger"
 )
 
-// adjusting are the adjustments that this node is about to write, by the ids of their
-// records. While it asks the others, they hear that it is: of two nodes that are asked for
-// one adjustment at once, none writes it.
+// adjusting are the adjustments that this node is about to write, by their names. While it
+// asks the others, they hear that it is: of two nodes that are asked for one adjustment at
+// once, none writes it.
 type adjusting struct {
-	mu      sync.Mutex
-	records map[string]bool
+	mu    sync.Mutex
+	names map[string]bool
 }
 
 // begin is false where this node is at it already.
-func (a *adjusting) begin(id string) bool {
+func (a *adjusting) begin(name string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.records[id] {
+	if a.names[name] {
 		return false
 	}
-	if a.records == nil {
-		a.records = map[string]bool{}
+	if a.names == nil {
+		a.names = map[string]bool{}
 	}
-	a.records[id] = true
+	a.names[name] = true
 	return true
 }
 
-func (a *adjusting) end(id string) {
+func (a *adjusting) end(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.records, id)
+	delete(a.names, name)
 }
 
-func (a *adjusting) underWay(id string) bool {
+func (a *adjusting) underWay(name string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.records[id]
+	return a.names[name]
 }
 
 var errUnderWay = errors.New("this node is writing it")
@@ -69,10 +66,13 @@ func (c control) PostAdjustment(ctx context.Context, in admin.NewAdjustment) (ad
 	if err != nil {
 		return admin.Adjustment{}, false, err
 	}
-	posted, err := c.n.adjust(ctx, r, func() error {
+	there, posted, err := c.n.adjust(ctx, in.ID, r, func() error {
 		return c.n.noted(ctx, change{action: "adjustment.post", target: "adjustment/" + in.ID, after: in})
 	})
-	return adjustmentText(in.ID, r), posted, err
+	if err != nil {
+		return admin.Adjustment{}, false, err
+	}
+	return adjustmentText(in.ID, there), posted, nil
 }
 
 // adjustment is the record of one.
@@ -106,7 +106,7 @@ func (c control) adjustment(ctx context.Context, in *admin.NewAdjustment) (*reco
 	case at > now()+clockSkew:
 		return nil, admin.Invalid("at: " + timeText(at) + " is yet to come")
 	}
-	r.ID = adjustmentRecord(in.ID, at)
+	r.ID = record.NewID(at)
 	return r, nil
 }
 
@@ -172,60 +172,50 @@ func attribute(r *record.Record, in *admin.NewAdjustment) (ledger.Instant, error
 	return at, nil
 }
 
-// adjustmentRecord is the id of an adjustment's record: the same for the same name and time,
-// and no request's.
-func adjustmentRecord(name string, at ledger.Instant) string {
-	id := record.FirstID(at)
-	sum := sha256.Sum256([]byte("adjustment\x00" + name))
-	copy(id[8:], sum[:8])
-	return id.String()
-}
-
 // adjust writes the record of an adjustment once in the whole cluster: it is on disk when it
 // returns, and is copied as all are. before is called before it is written, and refuses it
-// with an error. posted is false where it is there already, as it is.
-func (n *Node) adjust(ctx context.Context, r *record.Record, before func() error) (posted bool, err error) {
-	if !n.adjusting.begin(r.ID) {
-		return false, admin.Undecided("the same adjustment is being posted; ask again")
+// with an error. posted is false where one of the name is there already, which is returned.
+func (n *Node) adjust(ctx context.Context, name string, r *record.Record, before func() error) (there *record.Record, posted bool, err error) {
+	if !n.adjusting.begin(name) {
+		return nil, false, admin.Undecided("the same adjustment is being posted; ask again")
 	}
-	defer n.adjusting.end(r.ID)
-	list, silent, err := n.find(ctx, r.ID)
+	defer n.adjusting.end(name)
+	there, silent, err := n.adjusted(ctx, name)
 	switch {
 	case err != nil:
-		return false, err
-	case len(list) > 0 && same(&list[0], r):
-		return false, nil
-	case len(list) > 0:
-		return false, admin.Conflict("there is another adjustment of this id")
+		return nil, false, err
+	case there != nil && same(there, r):
+		return there, false, nil
+	case there != nil:
+		return nil, false, admin.Conflict("there is another adjustment of this id: " + there.ID)
 	case len(silent) > 0:
-		return false, admin.Undecided("whether it is posted already cannot be said, because these nodes do not answer: " + strings.Join(silent, ", ") + ". Ask again when they do, or fence those that are dead for good")
+		return nil, false, admin.Undecided("whether it is posted already cannot be said, because these nodes do not answer: " + strings.Join(silent, ", ") + ". Ask again when they do, or fence those that are dead for good")
 	}
 	if err := before(); err != nil {
-		return false, err
+		return nil, false, err
 	}
-	if err := n.keepRecord(r).Wait(ctx); err != nil {
-		return false, admin.Undecided("whether it is posted is not certain; post it again: " + err.Error())
+	if err := n.keepAdjustment(name, r).Wait(ctx); err != nil {
+		return nil, false, admin.Undecided("whether it is posted is not certain; post it again: " + err.Error())
 	}
 	n.live.See(r)
-	return true, nil
+	return r, true, nil
 }
 
 // same says that two records are of one adjustment.
 func same(a, b *record.Record) bool {
 	return a.Kind == b.Kind && a.Corrects == b.Corrects && a.Cost == b.Cost && a.Note == b.Note && a.Model == b.Model && a.Upstream == b.Upstream &&
-		a.Dims.Values == b.Dims.Values && slices.Equal(a.Dims.Tags, b.Dims.Tags)
+		timeOf(a) == timeOf(b) && a.Dims.Values == b.Dims.Values && slices.Equal(a.Dims.Tags, b.Dims.Tags)
 }
 
-// keepRecord writes a record that is not of the request path, with the note that it is to be
-// copied.
-func (n *Node) keepRecord(r *record.Record) usage.Receipt {
-	return (&journal{usage: n.usage, copies: n.copies}).put(usage.Entry{Record: r})
+// timeOf is when a record's amount belongs to.
+func timeOf(r *record.Record) ledger.Instant {
+	id, _ := record.ParseID(r.ID) // which it was made as
+	return id.At()
 }
 
 func adjustmentText(name string, r *record.Record) admin.Adjustment {
-	id, _ := record.ParseID(r.ID) // which it was made as
 	return admin.Adjustment{
-		ID: name, Record: r.ID, Kind: r.Kind.String(), Corrects: r.Corrects, At: time.Unix(0, int64(binary.BigEndian.Uint64(id[:8]))).UTC().Format(time.RFC3339Nano),
+		ID: name, Record: r.ID, Kind: r.Kind.String(), Corrects: r.Corrects, At: time.Unix(0, int64(timeOf(r))).UTC().Format(time.RFC3339Nano),
 		Amount: int64(r.Cost), Note: r.Note,
 	}
 }

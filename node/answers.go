@@ -185,19 +185,21 @@ func (n *Node) tellRecords(ctx context.Context, _ string, body []byte, say func(
 func (n *Node) tellFound(ctx context.Context, _ string, body []byte, say func([]byte) error) error {
 	t := n.answering(ctx, say)
 	defer t.end()
-	if n.adjusting.underWay(string(body)) {
-		return errUnderWay
-	}
 	list, err := n.findHere(ctx, string(body))
 	if err != nil || len(list) == 0 {
 		return err
 	}
 	var b []byte
 	for i := range list {
-		one := record.Append(nil, &list[i])
-		b = append(binary.AppendUvarint(b, uint64(len(one))), one...)
+		b = appendRecord(b, &list[i])
 	}
 	return t.say(pieceRecords, b)
+}
+
+// appendRecord writes a record as a part of a piece.
+func appendRecord(b []byte, r *record.Record) []byte {
+	one := record.Append(nil, r)
+	return append(binary.AppendUvarint(b, uint64(len(one))), one...)
 }
 
 // findHere is the records of a request in this node's store.

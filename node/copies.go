@@ -27,7 +27,7 @@ func (n *Node) openCopies() {
 		return
 	}
 	n.copies = copies.New(copies.Config{
-		Self: n.cfg.Node.ID, Store: n.store, Parts: []copies.Part{n.copiedRecords(), n.copiedLossesOf()},
+		Self: n.cfg.Node.ID, Store: n.store, Parts: []copies.Part{n.copiedRecords(), n.copiedLossesOf(), n.copiedNamesOf()},
 		Nodes: n.copyNodes, Push: n.pushCopies, Flush: n.usage.Flush, Now: now, Log: n.log,
 	})
 }

@@ -130,10 +130,17 @@ func (n *Node) find(ctx context.Context, id string) (list []record.Record, silen
 	if err != nil || len(list) > 0 || n.colleagues == nil {
 		return list, nil, err
 	}
+	list, silent = n.askRecords(ctx, findTopic, []byte(id))
+	return list, silent, nil
+}
+
+// askRecords asks all other nodes for a few records: one of each attempt, in their order, and
+// who did not answer.
+func (n *Node) askRecords(ctx context.Context, topic string, body []byte) (list []record.Record, silent []string) {
 	var mu sync.Mutex
 	byAttempt := map[int]record.Record{} // copies of one record are the same
 	faults := n.colleagues.fan(ctx, n.otherNodes(), func(ctx context.Context, node string) error {
-		return n.colleagues.listen(ctx, node, findTopic, []byte(id), func(_ byte, piece []byte) error {
+		return n.colleagues.listen(ctx, node, topic, body, func(_ byte, piece []byte) error {
 			mu.Lock()
 			defer mu.Unlock()
 			var dec record.Decoder
@@ -151,7 +158,7 @@ func (n *Node) find(ctx context.Context, id string) (list []record.Record, silen
 	for _, attempt := range slices.Sorted(maps.Keys(byAttempt)) {
 		list = append(list, byAttempt[attempt])
 	}
-	return list, slices.Sorted(maps.Keys(faults)), nil
+	return list, slices.Sorted(maps.Keys(faults))
 }
 
 // evidence is what was reported of a request, of its run and of whatever else it is part of.

@@ -87,20 +87,7 @@ func (n *Node) noteLoss(ctx context.Context, node string) error {
 }
 
 // copiedLossesOf are copies of the losses that another node remembers.
-func (n *Node) copiedLossesOf() copies.Part {
-	shelf := func(origin string) []byte {
-		return append(append(append([]byte{}, copiedLosses...), byte(len(origin))), origin...)
-	}
-	return copies.Part{Own: ownLosses, Shelf: shelf, Keep: func(origin string, items []copies.Item) error {
-		b := n.store.NewBatch()
-		for _, it := range items {
-			if err := b.Set(append(shelf(origin), it.Key...), it.Value, nil); err != nil {
-				return errors.Join(fmt.Errorf("keep what is known of a fenced node: %w", err), b.Close())
-			}
-		}
-		return n.store.Apply(b, store.Buffered)
-	}}
-}
+func (n *Node) copiedLossesOf() copies.Part { return n.small(ownLosses, copiedLosses) }
 
 // losses are those that this node remembers, its own and copies, of nodes that were fenced
 // at an instant or later.

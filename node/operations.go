@@ -93,7 +93,7 @@ func (n *Node) keepHouse(ctx context.Context) {
 			return
 		case <-retain.C:
 			before := now() - ledger.Instant(n.cfg.Usage.Retention)
-			if err := errors.Join(n.outcomes.Load().kept.DropBefore(before), n.dropLosses(before)); err != nil {
+			if err := errors.Join(n.outcomes.Load().kept.DropBefore(before), n.dropLosses(before), n.dropNames(before)); err != nil {
 				n.log.Warn("old outcomes could not be dropped", "error", err)
 			}
 			if err := n.dropSlices(ctx); err != nil && ctx.Err() == nil {

@@ -6,12 +6,13 @@ import "purser/cluster/peer"
 // needs may not be there yet when it is asked first.
 func (n *Node) topics() map[string]peer.Topic {
 	return map[string]peer.Topic{
-		copyTopic:    n.takeCopies,
-		heldTopic:    n.tellHeld,
-		totalsTopic:  n.tellTotals,
-		recordsTopic: n.tellRecords,
-		findTopic:    n.tellFound,
-		chargedTopic: n.tellCharged,
-		liveTopic:    n.tellLive,
+		copyTopic:     n.takeCopies,
+		heldTopic:     n.tellHeld,
+		totalsTopic:   n.tellTotals,
+		recordsTopic:  n.tellRecords,
+		findTopic:     n.tellFound,
+		adjustedTopic: n.tellAdjusted,
+		chargedTopic:  n.tellCharged,
+		liveTopic:     n.tellLive,
 	}
 }

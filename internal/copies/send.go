@@ -301,10 +301,13 @@ func (c *Copies) strike(notes [][]byte) error {
 // alone forgets what was noted: there is no node to send it to, and one that comes is sent
 // everything.
 func (c *Copies) alone() error {
+	v, err := c.get(courseKey(c.cfg.Self))
+	if err != nil || v == nil && c.unsent.Load() == 0 {
+		return err
+	}
 	notes := []byte{store.PrefixQueue, roomNotes}
 	b := c.cfg.Store.NewBatch()
-	err := errors.Join(b.DeleteRange(notes, after(notes), nil), b.Delete(courseKey(c.cfg.Self), nil))
-	if err != nil {
+	if err := errors.Join(b.DeleteRange(notes, after(notes), nil), b.Delete(courseKey(c.cfg.Self), nil)); err != nil {
 		return errors.Join(fmt.Errorf("forget what is to be copied: %w", err), b.Close())
 	}
 	c.unsent.Store(0)

@@ -188,7 +188,7 @@ func (d *document) levers(r *Record) {
 // more writes what is neither of the call nor of the levers.
 func (d *document) more(r *Record) {
 	if r.Kind != KindRequest {
-		d.Kind = r.Kind.String()
+		d.Kind, d.Outcome, d.Basis = r.Kind.String(), "", ""
 	}
 	d.Corrects, d.Note, d.Step, d.Parent, d.Client, d.Credential = r.Corrects, r.Note, r.Step, r.Parent, r.Client, r.Credential
 	d.OutputCap, d.Made, d.Delivered = r.OutputCap, r.Made, r.Delivered

@@ -37,6 +37,7 @@ type line struct {
 		After  int64 `json:"tokens_after"`
 	} `json:"shape"`
 	Fingerprint string `json:"fingerprint"`
+	Kind        string `json:"kind"` // of what is no request
 }
 
 // ReadRecords reads usage records, one JSON object a line, the records of a request one
@@ -47,6 +48,9 @@ func ReadRecords(r io.Reader) (list []Request, err error) {
 		var l line
 		if err := json.Unmarshal(b, &l); err != nil {
 			return err
+		}
+		if l.Kind != "" {
+			return nil
 		}
 		q, err := l.request()
 		if err != nil {

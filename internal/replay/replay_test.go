@@ -150,6 +150,7 @@ func TestRecordsAreRead(t *testing.T) {
 
 {"id":"req_2","at":"2026-09-21T14:13:21Z","outcome":"refused","cost_nanousd":0}
 {"id":"req_3","at":"2026-09-21T14:13:19Z","outcome":"cache_hit","baseline_nanousd":9}
+{"id":"req_4","at":"2026-09-21T14:13:19Z","outcome":"","kind":"adjustment","cost_nanousd":-7}
 `
 	list, err := ReadRecords(strings.NewReader(text))
 	if err != nil || len(list) != 3 {

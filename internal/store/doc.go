@@ -19,6 +19,8 @@
 //	'q' 'k' at(8) number(4)            note of what is still to be copied: its key (copies)
 //	'q' 'p' node                       how far the copying of a node's things to a peer is (copies)
 //	'q' 'm' length(1) node sender      what is known of the copies of a node's things (copies)
+//	'q' 'a' name                       the record of an adjustment (node)
+//	'q' 'A' length(1) node …           copy of another node's, from 'a' on (node)
 //	'q' 'l' node 0 at(8)               what a fenced node may have spent without a record (node)
 //	'q' 'L' length(1) node …           copy of another node's, from 'l' on (node)
 //	'q' 'n' node                       when a node was first seen to be removed (copies)

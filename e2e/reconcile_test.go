@@ -44,6 +44,15 @@ func TestTheProvidersReportAgrees(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "prices") {
 		t.Errorf("%d\n%s", code, out)
 	}
+	for range 2 { // what is posted twice counts once
+		if out, code := r.command("reconcile", "import", report(1000), "--provider", "openai", "--format", "csv", "--post", "--url", r.url, "--token", adminToken); code != 0 {
+			t.Errorf("%d\n%s", code, out)
+		}
+	}
+	out, code = r.command("reconcile", "import", report(1000), "--provider", "openai", "--format", "csv", "--url", r.url, "--token", adminToken)
+	if code != 0 || !strings.Contains(out, "2 of 2 rows agree") {
+		t.Errorf("after it was adjusted: %d\n%s", code, out)
+	}
 	if b, err := os.ReadFile(adjustments); err != nil || strings.Count(string(b), `"amount_nanousd":3000,`) != 2 {
 		t.Errorf("%v %s", err, b)
 	}

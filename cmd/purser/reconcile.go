@@ -27,11 +27,15 @@ type reconcileImportCmd struct {
 	Format      string            `help:"openai, anthropic or csv (default that of the provider, else csv)." enum:",openai,anthropic,csv" default:""`
 	Key         map[string]string `help:"Tell keys apart: the provider's id of a key, project or workspace, and the credential of Purser's that it is: --key key_abc=openai-prod."`
 	All         bool              `help:"Show rows that agree, too."`
+	Post        bool              `help:"Post the adjustments that make the records say what was billed. They may be posted again; not with --key, since adjustments are of no credential."`
 	Adjustments string            `help:"Write the adjustments that would make the records say what was billed, one as JSON on each line, to this file; it must not be there." placeholder:"FILE"`
 }
 
 // Run reads the report, asks what was recorded on its days, and prints the comparison.
 func (c *reconcileImportCmd) Run(ctx context.Context) error {
+	if c.Post && len(c.Key) > 0 {
+		return errors.New("--post does not go with --key: an adjustment is of no credential, so that rows by key would still differ")
+	}
 	report, err := c.read()
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
@@ -45,10 +49,42 @@ func (c *reconcileImportCmd) Run(ctx context.Context) error {
 		keys = c.Key
 	}
 	result := reconcile.Compare(report, recorded, reconcile.Options{Keys: keys, Complete: complete})
-	if err := c.print(result, func(w *tabwriter.Writer) { c.table(w, result) }); err != nil || c.Adjustments == "" {
+	if err := c.print(result, func(w *tabwriter.Writer) { c.table(w, result) }); err != nil {
 		return err
 	}
-	return c.write(result)
+	if c.Adjustments != "" {
+		if err := c.write(result); err != nil {
+			return err
+		}
+	}
+	if c.Post {
+		return c.post(ctx, result)
+	}
+	return nil
+}
+
+// post posts the adjustments one by one. Where it ends early it may be run again: what
+// was posted is posted once.
+func (c *reconcileImportCmd) post(ctx context.Context, r *reconcile.Comparison) error {
+	client, list := c.client(), r.Adjustments()
+	for i := range list {
+		a := &list[i]
+		in := admin.NewAdjustment{ID: a.ID, At: a.Day + "T00:00:00Z", Amount: json.Number(dollars(int64(a.Amount))), Model: a.Model, Dimensions: map[string]string{"provider": a.Provider}, Note: a.Note}
+		if _, err := client.PostAdjustment(ctx, in); err != nil {
+			return fmt.Errorf("the adjustment %s of %s, after %d that were posted: %w", a.ID, a.Day, i, err)
+		}
+	}
+	fmt.Fprintf(os.Stderr, "%d adjustments posted\n", len(list))
+	return nil
+}
+
+// dollars writes nano-dollars exactly.
+func dollars(n int64) string {
+	sign := ""
+	if n < 0 {
+		sign, n = "-", -n
+	}
+	return fmt.Sprintf("%s%d.%09d", sign, n/1_000_000_000, n%1_000_000_000)
 }
 
 func (c *reconcileImportCmd) read() (*reconcile.Report, error) {
@@ -120,7 +156,7 @@ func (c *reconcileImportCmd) recorded(ctx context.Context, report *reconcile.Rep
 
 // named is a row's value of a group, "" for none.
 func named(row *admin.UsageRow, group string) string {
-	if v := row.Group[group]; v != "unallocated" {
+	if v := row.Group[group]; v != admin.Unallocated {
 		return v
 	}
 	return ""

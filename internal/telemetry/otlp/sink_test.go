@@ -507,3 +507,49 @@ func BenchmarkTake(b *testing.B) {
 		s.maker.batch = s.maker.batch[:0]
 	}
 }
+
+// TestTellingAllocatesNothing: what is told is copied into memory that is used again.
+func TestTellingAllocatesNothing(t *testing.T) {
+	s := &Sink{queue: make(chan *event, 1), meters: &meters{}}
+	s.free.New = func() any { return new(event) }
+	r := served("req_1", "run-1", "plan")
+	c := course(r)
+	s.Ended(r, c)
+	if n := testing.AllocsPerRun(1000, func() { s.Ended(r, c) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if got := s.Stats(); got.Queued != 1 || got.Dropped != got.Told-1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestNodesMakeOneTree: spans that several nodes send of one run are one tree, since what
+// is sent twice has one id, one name and one parent.
+func TestNodesMakeOneTree(t *testing.T) {
+	r := receive(t, nil)
+	for _, node := range []string{"n1", "n2"} {
+		as := who
+		as.Node = node
+		s, err := openAt(quick, to(r.HTTP), as, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		end(s, served("req_"+node, "run-1", "plan"))
+		shut(t, s)
+	}
+	once := map[string]*sdkspan.Span{}
+	var spans []*sdkspan.Span
+	for _, span := range r.Spans() {
+		if first := once[string(span.SpanId)]; first == nil {
+			once[string(span.SpanId)] = span
+			spans = append(spans, span)
+		} else if first.Name != span.Name || !bytes.Equal(first.ParentSpanId, span.ParentSpanId) {
+			t.Errorf("%v and %v have one id", first, span)
+		}
+	}
+	const chat = "chat gpt-4o-mini(call up call up)"
+	root, err := receiver.Tree(spans, "")
+	if err != nil || shape(root) != "run(invoke_agent bot(step plan("+chat+" "+chat+")))" || len(r.Spans()) != len(spans)+3 {
+		t.Errorf("%v, %d spans of %d", err, len(spans), len(r.Spans()))
+	}
+}

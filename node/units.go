@@ -60,6 +60,7 @@ type unitsPass struct {
 	start []ledger.Instant
 	by    []unitField
 	where []usage.Condition
+	maps  *usage.Mapping // nil: groups and filters are of records as they are
 
 	index   *outcomes.Index
 	revenue *economics.Revenue // nil: who asks may not read it
@@ -71,7 +72,8 @@ type unitsPass struct {
 	of     []cellKey // by cell
 	paid   map[paidKey]int32
 
-	request string // the last one that was met
+	request string        // the last one that was met
+	mapped  record.Record // scratch: a record as it is mapped
 	key     []byte
 	mine    []string
 	joined  []int32
@@ -92,6 +94,11 @@ func (c control) Units(ctx context.Context, q admin.UnitsQuery) (out admin.Units
 	p, zone, err := newUnitsPass(q)
 	if err != nil {
 		return out, err
+	}
+	if !q.Raw {
+		if p.maps, err = n.mapping(); err != nil {
+			return out, admin.Undecided("reports cannot be mapped: " + err.Error())
+		}
 	}
 	gathered, nodes, err := n.gatherOutcomes(ctx, outcomesAsked{From: p.span.From, To: p.span.To, Name: q.Outcome})
 	if err != nil {
@@ -173,6 +180,14 @@ func (p *unitsPass) enter(r *record.Record) error {
 	}
 	interval := p.interval(at)
 	p.joined = p.index.Of(r, p.joined[:0])
+	within := reaches(p.q.Reach, &r.Dims)
+	if p.maps != nil {
+		tags := append(p.mapped.Dims.Tags[:0], r.Dims.Tags...)
+		p.mapped = *r
+		p.mapped.Dims.Tags = tags
+		p.maps.Apply(&p.mapped.Dims)
+		r = &p.mapped
+	}
 	customer := r.Dims.Values[ledger.DimCustomer]
 	if gain, known := p.payment(customer, interval); known {
 		p.joined = append(p.joined, gain)
@@ -180,7 +195,7 @@ func (p *unitsPass) enter(r *record.Record) error {
 	begins := r.Kind == record.KindRequest && r.ID != p.request
 	p.request = r.ID
 	cell := int32(economics.Beyond)
-	if p.shows(r) {
+	if within && p.shows(r) {
 		var err error
 		if cell, err = p.cell(p.group(r, customer, at), interval); err != nil {
 			return err
@@ -189,11 +204,8 @@ func (p *unitsPass) enter(r *record.Record) error {
 	return p.books.Request(cell, r.Cost, begins, p.joined)
 }
 
-// shows says whether a record is of those that are asked about.
+// shows says whether a record, as it is mapped, is of those that are asked about.
 func (p *unitsPass) shows(r *record.Record) bool {
-	if !reaches(p.q.Reach, &r.Dims) {
-		return false
-	}
 	for i := range p.where {
 		if !p.where[i].Holds(r) {
 			return false
@@ -244,7 +256,7 @@ func (p *unitsPass) unused() error {
 			}
 			r := &record.Record{} // of which only the customer is known
 			r.Dims.Values[ledger.DimCustomer] = customer
-			if !p.shows(r) {
+			if !reaches(p.q.Reach, &r.Dims) || !p.shows(r) {
 				continue
 			}
 			cell, err := p.cell(p.group(r, customer, p.start[interval]), interval)

@@ -23,7 +23,7 @@ import (
 )
 
 // quick waits as little as a test can.
-var quick = pace{lag: 5 * time.Millisecond, probe: time.Millisecond, rest: time.Millisecond, lastWords: 2 * time.Second}
+var quick = pace{lag: 5 * time.Millisecond, rest: time.Millisecond, lastWords: 2 * time.Second}
 
 var who = Identity{Node: "n1", Version: "v0", Upstreams: map[string]string{"up": "https://api.openai.com/v1", "local": "http://127.0.0.1:8001/v1"}}
 
@@ -417,6 +417,39 @@ func TestADeadReceiverIsToldOnce(t *testing.T) {
 	}
 }
 
+// TestAFailingReceiverIsLeftAlone: no spans are made until it is asked again, and the
+// requests are counted; metrics go on.
+func TestAFailingReceiverIsLeftAlone(t *testing.T) {
+	r := receive(t, func(e receiver.Export) error {
+		if e.Spans != nil {
+			return errors.New("no")
+		}
+		return nil
+	})
+	p := quick
+	p.probe = time.Hour
+	s, err := openAt(p, to(r.HTTP), who, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end(s, served("req_0", "", ""))
+	for deadline := time.Now().Add(10 * time.Second); s.Stats().SpansFailed == 0; <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no span has failed")
+		}
+	}
+	for i := range 20 {
+		end(s, served(fmt.Sprint("req_", i+1), "", ""))
+	}
+	shut(t, s)
+	if got := s.Stats(); got.Dropped != 20 || got.SpansFailed != 5 || got.TracesFailed != maxTries {
+		t.Errorf("%+v", got)
+	}
+	if p := r.Metrics()["gen_ai.server.request.duration"].GetHistogram().GetDataPoints(); len(p) != 1 || p[0].Count != 21 {
+		t.Errorf("%v", p)
+	}
+}
+
 func TestNobodyListens(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -505,21 +538,6 @@ func BenchmarkTake(b *testing.B) {
 		s.meters.observe(e)
 		s.maker.take(e)
 		s.maker.batch = s.maker.batch[:0]
-	}
-}
-
-// TestTellingAllocatesNothing: what is told is copied into memory that is used again.
-func TestTellingAllocatesNothing(t *testing.T) {
-	s := &Sink{queue: make(chan *event, 1), meters: &meters{}}
-	s.free.New = func() any { return new(event) }
-	r := served("req_1", "run-1", "plan")
-	c := course(r)
-	s.Ended(r, c)
-	if n := testing.AllocsPerRun(1000, func() { s.Ended(r, c) }); n > 0 {
-		t.Errorf("%v allocations", n)
-	}
-	if got := s.Stats(); got.Queued != 1 || got.Dropped != got.Told-1 {
-		t.Errorf("%+v", got)
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,6 +85,15 @@ func (x *exporter) purser(args ...string) (string, error) {
 	cmd.Env = append(os.Environ(), "PURSER_URL="+x.url, "PURSER_ADMIN_TOKEN="+x.admin.Token)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// put makes an export that is kept up.
+func (x *exporter) put(id, spec string) (string, error) {
+	file := filepath.Join(x.t.TempDir(), "export.json")
+	if err := os.WriteFile(file, []byte(spec), 0o600); err != nil {
+		x.t.Fatal(err)
+	}
+	return x.purser("put", "export", id, "-f", file)
 }
 
 // TestExportsAddUp: what files come to is what the ledger says, and so the provider's bill.
@@ -163,6 +174,50 @@ func (x *exporter) limits(t *testing.T) {
 	}
 }
 
+// TestExportsAreKeptUp: the node that leads writes them, and says so where it cannot.
+func TestExportsAreKeptUp(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, rigOptions{config: "exports:\n  dir: " + dir + "\n  secrets:\n    s3_access: AKIDEXAMPLE\n    s3_secret: a-secret-of-a-bucket\n"})
+	x := &exporter{rig: r, dir: dir}
+	for id, spec := range map[string]string{
+		"finance": `{"format":"focus","file":"parquet","every":"hour","to":{"dir":"finance"}}`,
+		"lake":    `{"format":"usage","to":{"s3":{"endpoint":"http://127.0.0.1:1","allow_http":true,"path_style":true,"region":"eu-central-1","bucket":"finance","access_key":"s3_access","secret_key":"s3_secret"}}}`,
+	} {
+		if out, err := x.put(id, spec); err != nil {
+			t.Fatalf("%s: %v\n%s", id, err, out)
+		}
+	}
+	x.eventually("the exports are looked after", func() error {
+		list, err := x.admin.ExportState(context.Background())
+		if err != nil {
+			return err
+		}
+		if len(list) != 2 || list[0].State != "written" || list[1].State != "failing" || !strings.Contains(list[1].Error, "127.0.0.1:1") {
+			return fmt.Errorf("%+v", list)
+		}
+		return nil
+	})
+	out, err := x.purser("export", "status")
+	if err != nil || !strings.Contains(out, "finance  written") || !strings.Contains(out, "lake     failing") || strings.Contains(out, "a-secret-of-a-bucket") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	res, err := http.Get(x.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || !bytes.Contains(b, []byte("purser_exports_failing 1")) {
+		t.Errorf("the metric does not say that one fails: %v", err)
+	}
+	// A later place that would lead out of the folder, or a key in clear, is refused.
+	for _, spec := range []string{`{"format":"focus","to":{"dir":"../elsewhere"}}`, `{"format":"focus","to":{"s3":{"region":"eu","bucket":"finance","access_key":"AKIAIOSFODNN7EXAMPLE","secret_key":"s3_secret"}}}`} {
+		if out, err := x.put("bad", spec); err == nil || strings.Contains(out, "AKIA") {
+			t.Errorf("%s: %v %s", spec, err, out)
+		}
+	}
+}
+
 // unsatisfiable is what the validator's rules for FOCUS 1.2 find in every file: InvoiceId
 // must be null where there is no invoice, and the rule that it must not be null where
 // there is one is held against all rows alike. Their parent asks for one of the two.
@@ -206,15 +261,19 @@ func TestFOCUSValidator(t *testing.T) {
 	if err := os.WriteFile(broken, bytes.Replace(b, []byte(",USD,"), []byte(",US$,"), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	results := run(good, filepath.Join(x.dir, "focus-1.2.parquet"), filepath.Join(x.dir, "single-1.2.csv"), broken)
-	for _, r := range results[:3] {
+	mixed, err := filepath.Abs("../internal/focus/testdata/mixed-1.2.csv") // with corrections and presumed amounts
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := run(good, filepath.Join(x.dir, "focus-1.2.parquet"), filepath.Join(x.dir, "single-1.2.csv"), mixed, broken)
+	for _, r := range results[:4] {
 		t.Logf("%s: %d rows, model %s: %d rules passed, %d are not checked, %v cannot hold", filepath.Base(r.File), r.Rows, r.Model, r.Passed, r.Skipped, r.Failed)
 		if !slices.Equal(r.Failed, unsatisfiable) || r.Passed < 250 || r.Rows == 0 {
 			t.Errorf("%s: %d rules passed, failed are %v", r.File, r.Passed, r.Failed)
 		}
 	}
-	if !slices.Contains(results[3].Failed, "BillingCurrency-C-003-M") {
-		t.Errorf("a file that is broken passes: %v", results[3].Failed)
+	if !slices.Contains(results[4].Failed, "BillingCurrency-C-003-M") {
+		t.Errorf("a file that is broken passes: %v", results[4].Failed)
 	}
 }
 
@@ -244,6 +303,9 @@ func TestWarehouse(t *testing.T) {
 		return total
 	}
 	want := focus.Decimal{Units: big.NewInt(x.billed), Scale: 9}
+	if got := sumOf("records", "cost"); got.Cmp(want) != 0 {
+		t.Errorf("the records come to %s, billed were %s", got, want)
+	}
 	for _, q := range []string{"total", "spend_by_customer_and_month", "cache_savings", "daily_spend"} {
 		if got := sumOf(q, "billed"); got.Cmp(want) != 0 {
 			t.Errorf("%s comes to %s, billed were %s", q, got, want)

@@ -60,6 +60,10 @@ FROM purser.focus
 GROUP BY day, team
 ORDER BY day, billed DESC, team;
 
+-- name: records
+SELECT COUNT(*) AS records, SUM(cost) AS cost
+FROM purser.usage;
+
 -- name: top_runs
 SELECT run, COUNT(DISTINCT request_id) AS requests, SUM(cost) AS cost, SUM(output_tokens) AS output_tokens
 FROM purser.usage

@@ -57,6 +57,10 @@ FROM focus
 GROUP BY day, team
 ORDER BY day, billed DESC, team;
 
+-- name: records
+SELECT count() AS records, sum(cost) AS spent
+FROM usage;
+
 -- name: top_runs
 SELECT run, uniqExact(request_id) AS requests, sum(cost) AS spent, sum(output_tokens) AS tokens
 FROM usage

@@ -67,6 +67,10 @@ FROM focus
 GROUP BY ALL
 ORDER BY day, billed DESC, team;
 
+-- name: records
+SELECT COUNT(*) AS records, SUM(cost) AS cost
+FROM usage;
+
 -- name: top_runs
 SELECT run, COUNT(DISTINCT request_id) AS requests, SUM(cost) AS cost, SUM(output_tokens) AS output_tokens
 FROM usage

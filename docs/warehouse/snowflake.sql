@@ -68,6 +68,10 @@ FROM focus
 GROUP BY 1, 2
 ORDER BY day, billed DESC, team;
 
+-- name: records
+SELECT COUNT(*) AS records, SUM("cost") AS cost
+FROM usage;
+
 -- name: top_runs
 SELECT "run" AS run, COUNT(DISTINCT "request_id") AS requests, SUM("cost") AS cost, SUM("output_tokens") AS output_tokens
 FROM usage

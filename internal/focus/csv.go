@@ -85,7 +85,6 @@ type csvSource struct {
 	r       *csv.Reader
 	columns []Column
 	row     []Cell
-	line    int
 }
 
 // ReadCSV reads a table whose columns are among those known; a column that is not is

@@ -59,7 +59,7 @@ var vantageFields = []field[Charge]{
 	{Column{Name: "ServiceName"}, func(c *Charge) Cell { return text(c.provider() + " API") }},
 	{Column{Name: "SubAccountId"}, func(c *Charge) Cell { id, _, _ := c.subAccount(); return text(id) }},
 	{Column{Name: "SubAccountName"}, func(c *Charge) Cell { _, name, _ := c.subAccount(); return text(name) }},
-	{Column{Name: "Tags", Type: JSON}, func(c *Charge) Cell { return text(c.tags) }},
+	{Column{Name: "Tags", Type: JSON}, func(c *Charge) Cell { return text(c.tags()) }},
 }
 
 // Vantage is the CSV of Vantage's custom providers.

@@ -19,7 +19,7 @@ type key struct {
 	late      bool // it corrects a month that was over when it was known
 	meter     price.Meter
 	dims      [ledger.NumDims]string
-	tags      string // as JSON
+	free      string // tags, each name and value ended by a zero byte
 	upstream  string
 	served    string
 	tier      string // as billed
@@ -130,7 +130,7 @@ func (m *Mapper) base(r *record.Record) (key, bool) {
 		k.note = r.Note
 		k.request = r.Corrects
 	}
-	k.tags = m.tags(&k.dims, r.Dims.Tags)
+	k.free = joined(r.Dims.Tags)
 	return k, true
 }
 
@@ -173,7 +173,10 @@ func (m *Mapper) metered(r *record.Record, base key, head Charge, add func(key, 
 		}
 	}
 	billed := split(int64(r.Cost), weights)
-	listed, priced := split(int64(r.List), weights), split(int64(r.Priced), weights)
+	listed, priced := billed, billed
+	if !ok { // else unit prices say it
+		listed, priced = split(int64(r.List), weights), split(int64(r.Priced), weights)
+	}
 	for i, mt := range used {
 		c := Charge{quantity: r.Usage[mt], billed: billed[i], listed: listed[i], priced: priced[i]}
 		if i == 0 {

@@ -87,7 +87,7 @@ var focusFields = []struct {
 	may("SubAccountId", Text, 0, func(c *Charge) Cell { id, _, _ := c.subAccount(); return text(id) }),
 	may("SubAccountName", Text, 0, func(c *Charge) Cell { _, name, _ := c.subAccount(); return text(name) }),
 	may("SubAccountType", Text, 0, func(c *Charge) Cell { _, _, kind := c.subAccount(); return text(kind) }),
-	may("Tags", JSON, 0, func(c *Charge) Cell { return text(c.tags) }),
+	may("Tags", JSON, 0, func(c *Charge) Cell { return text(c.tags()) }),
 
 	may("x_Agent", Text, 0, dim(ledger.DimAgent)),
 	must("x_AvoidedCost", Number, nanoScale, func(c *Charge) Cell { return dollars(c.avoided) }),

@@ -102,7 +102,7 @@ func (k *key) compare(o *key) int {
 		}
 		return 0
 	}
-	return cmp.Or(cmp.Compare(k.start, o.start), cmp.Compare(k.kind, o.kind), late(k.late)-late(o.late), slices.Compare(k.dims[:], o.dims[:]), cmp.Compare(k.tags, o.tags),
+	return cmp.Or(cmp.Compare(k.start, o.start), cmp.Compare(k.kind, o.kind), late(k.late)-late(o.late), slices.Compare(k.dims[:], o.dims[:]), cmp.Compare(k.free, o.free),
 		cmp.Compare(k.request, o.request), cmp.Compare(k.upstream, o.upstream), cmp.Compare(k.served, o.served), cmp.Compare(k.tier, o.tier), cmp.Compare(k.rate, o.rate),
 		cmp.Compare(k.region, o.region), cmp.Compare(k.publisher, o.publisher), cmp.Compare(k.from, o.from), cmp.Compare(k.meter, o.meter), cmp.Compare(k.list, o.list),
 		slices.Compare(k.agreed[:], o.agreed[:]), cmp.Compare(k.basis, o.basis), cmp.Compare(k.note, o.note))
@@ -111,16 +111,34 @@ func (k *key) compare(o *key) int {
 // tagPrefix marks the tags that are dimensions: a free tag has no colon in its name.
 const tagPrefix = "purser:"
 
+// joined is free tags as one text.
+func joined(free []ledger.Tag) string {
+	if len(free) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, t := range free {
+		b.WriteString(t.Name)
+		b.WriteByte(0)
+		b.WriteString(strings.ReplaceAll(t.Value, "\x00", "\uFFFD"))
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
 // tags is a flat JSON object of the dimensions and free tags, "" for none.
-func (m *Mapper) tags(dims *[ledger.NumDims]string, free []ledger.Tag) string {
+func (k *key) tags() string {
 	all := map[string]string{}
-	for d, v := range dims {
+	for d, v := range k.dims {
 		if v != "" {
 			all[tagPrefix+ledger.DimRef{Dim: ledger.Dim(d)}.String()] = strings.ToValidUTF8(v, "\uFFFD")
 		}
 	}
-	for _, t := range free {
-		all[t.Name] = strings.ToValidUTF8(t.Value, "\uFFFD")
+	for rest := k.free; rest != ""; {
+		var name, value string
+		name, rest, _ = strings.Cut(rest, "\x00")
+		value, rest, _ = strings.Cut(rest, "\x00")
+		all[name] = strings.ToValidUTF8(value, "\uFFFD")
 	}
 	if len(all) == 0 {
 		return ""

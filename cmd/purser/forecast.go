@@ -46,15 +46,7 @@ func (c *forecastCmd) Run(ctx context.Context) error {
 			if p.Why != "" {
 				by = p.Why
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", of, p.To, units("usd", p.Spent), perhaps(p.Expected), perhaps(p.Low), perhaps(p.High), perhaps(p.Limit), by)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", of, p.To, units("usd", p.Spent), dollars(p.Expected), dollars(p.Low), dollars(p.High), dollars(p.Limit), by)
 		}
 	})
-}
-
-// perhaps is an amount of dollars, or a dash where there is none.
-func perhaps(m *admin.Money) string {
-	if m == nil {
-		return "-"
-	}
-	return units("usd", *m)
 }

@@ -69,7 +69,7 @@ func (c *reconcileImportCmd) post(ctx context.Context, r *reconcile.Comparison) 
 	client, list := c.client(), r.Adjustments()
 	for i := range list {
 		a := &list[i]
-		in := admin.NewAdjustment{ID: a.ID, At: a.Day + "T00:00:00Z", Amount: json.Number(dollars(int64(a.Amount))), Model: a.Model, Dimensions: map[string]string{"provider": a.Provider}, Note: a.Note}
+		in := admin.NewAdjustment{ID: a.ID, At: a.Day + "T00:00:00Z", Amount: json.Number(exactUSD(int64(a.Amount))), Model: a.Model, Dimensions: map[string]string{"provider": a.Provider}, Note: a.Note}
 		if _, err := client.PostAdjustment(ctx, in); err != nil {
 			return fmt.Errorf("the adjustment %s of %s, after %d that were posted: %w", a.ID, a.Day, i, err)
 		}
@@ -79,7 +79,7 @@ func (c *reconcileImportCmd) post(ctx context.Context, r *reconcile.Comparison) 
 }
 
 // dollars writes nano-dollars exactly.
-func dollars(n int64) string {
+func exactUSD(n int64) string {
 	sign := ""
 	if n < 0 {
 		sign, n = "-", -n

@@ -95,16 +95,6 @@ func (r *read) number(most uint64) uint64 {
 	return v
 }
 
-func (r *read) signed() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
 func (r *read) bytes() []byte {
 	n := r.number(math.MaxInt64)
 	if n > uint64(len(r.b)) {

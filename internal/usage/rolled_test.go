@@ -366,17 +366,17 @@ func crashRolling(t *testing.T, seed uint64) {
 	c.left = 1 + rng.IntN(400)
 	c.mu.Unlock()
 	x := j.Roller(Own)
-	var recs []*record.Record
+	written := 0
 	for at := ledger.Instant(0); at < within+2*24*ledger.Hour; at += 3 * ledger.Hour {
 		for range 6 {
 			r := spread(rng, within)
-			recs = append(recs, r)
+			written++
 			commit(t, j, r)
 			c.waited(r.ID)
 		}
 		rollAt(t, x, midnight+at)
 	}
-	check := func(j *Journal, what string) {
+	check := func(j *Journal, what string, whole bool) {
 		var left []*record.Record
 		for r, err := range j.Records(t.Context(), Query{Range: Always}) {
 			if err != nil {
@@ -385,6 +385,9 @@ func crashRolling(t *testing.T, seed uint64) {
 			own := *r
 			own.Dims.Tags, own.Savings = slices.Clone(r.Dims.Tags), slices.Clone(r.Savings)
 			left = append(left, &own)
+		}
+		if whole && len(left) != written {
+			t.Fatalf("seed %d, %s: %d records of %d", seed, what, len(left), written)
 		}
 		customer, _ := ParseField("customer")
 		q := TotalsQuery{Range: Range{midnight, midnight + within}, By: []Field{customer}, Interval: ledger.Window{Kind: ledger.PerDay}}
@@ -396,7 +399,7 @@ func crashRolling(t *testing.T, seed uint64) {
 			t.Fatalf("seed %d, %s: %v", seed, what, err)
 		}
 	}
-	check(j, "without a crash")
+	check(j, "without a crash", true)
 	if err := errors.Join(j.Close(), s.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -405,9 +408,9 @@ func crashRolling(t *testing.T, seed uint64) {
 	}
 	s, _ = openStore(t, c.after, "data")
 	j = journalOn(t, s, eager())
-	check(j, "after the crash")
+	check(j, "after the crash", false)
 	rollAt(t, j.Roller(Own), midnight+within+2*24*ledger.Hour)
-	check(j, "after the crash and another pass")
+	check(j, "after the crash and another pass", false)
 	if err := errors.Join(j.Close(), s.Close()); err != nil {
 		t.Error(err)
 	}

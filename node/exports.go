@@ -71,18 +71,18 @@ type exportRun struct {
 	last     exports.Result
 }
 
-// openExports makes room for files that are being made, and forgets those that were.
-func (n *Node) openExports() error {
-	temp := filepath.Join(n.cfg.Node.DataDir, "exports.tmp")
-	if err := errors.Join(os.RemoveAll(temp), os.MkdirAll(temp, 0o700)); err != nil {
-		return fmt.Errorf("the folder of exports under way: %w", err)
+func (n *Node) openExports() {
+	c := &n.cfg.Exports
+	temp := "" // the system's
+	if c.Dir != "" {
+		// Where files go there is room for them; the data directory must not fill up.
+		temp = filepath.Join(c.Dir, ".under-way-"+n.cfg.Node.ID)
 	}
 	n.exporting = newExporting(exportSeams{
-		node: n.cfg.Node.ID, config: &n.cfg.Exports, temp: temp, leads: func() bool { return n.raft.Leader() }, confirm: n.confirmLeader,
+		node: n.cfg.Node.ID, config: c, temp: temp, leads: func() bool { return n.raft.Leader() }, confirm: n.confirmLeader,
 		kept: func() ([]governance.KeptExport, []error) { return governance.Exports(n.fsm.Directory()) }, version: func() uint64 { return n.fsm.Versions().Objects },
 		records: whileLeading{n}, rates: func() focus.Rates { return n.prices }, raise: n.alerts.Raise, log: n.log,
 	})
-	return nil
 }
 
 func newExporting(s exportSeams) *exporting {
@@ -212,6 +212,12 @@ func (x *exporting) once(ctx context.Context, e *governance.KeptExport, until, s
 	place, err := x.place(&e.Says.To)
 	if err != nil {
 		return res, err
+	}
+	if x.temp != "" {
+		// What a process left that was killed is forgotten.
+		if err := errors.Join(os.RemoveAll(x.temp), os.MkdirAll(x.temp, 0o700)); err != nil {
+			return res, fmt.Errorf("the folder of files under way: %w", err)
+		}
 	}
 	made := time.Unix(0, int64(e.Created)).UTC()
 	from := time.Date(made.Year(), made.Month(), 1, 0, 0, 0, 0, time.UTC)

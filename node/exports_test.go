@@ -200,18 +200,17 @@ func TestRangesOfExports(t *testing.T) {
 	}
 }
 
-func TestExportsUnderWayAreForgottenAtTheStart(t *testing.T) {
-	n, _ := loneNode(t)
-	n.cfg.Node.DataDir = t.TempDir()
-	left := filepath.Join(n.cfg.Node.DataDir, "exports.tmp", "purser-export-1")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(left), 0o700), os.WriteFile(left, []byte("x"), 0o600)); err != nil {
+func TestExportsUnderWayAreForgotten(t *testing.T) {
+	w := exportsOf(t, `{"format":"focus","from":"2026-11-25","to":{"dir":"finance"}}`)
+	w.temp = filepath.Join(w.dir, ".under-way-n1")
+	left := filepath.Join(w.temp, "purser-export-1")
+	if err := errors.Join(os.MkdirAll(w.temp, 0o700), os.WriteFile(left, []byte("x"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	n.alerts = &alerts{n: n}
-	if err := n.openExports(); err != nil {
-		t.Fatal(err)
+	if s := w.tick(0); s.State != "written" || s.Days != 1 {
+		t.Fatalf("%+v", s)
 	}
-	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("what a node left is still there: %v", err)
+	if list, err := os.ReadDir(w.temp); err != nil || len(list) > 0 {
+		t.Errorf("%v is left, %v", list, err)
 	}
 }

@@ -147,9 +147,7 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	n.openAlerts()
-	if err := n.openExports(); err != nil {
-		return err
-	}
+	n.openExports()
 	n.metrics = telemetry.New(telemetry.Gauges{
 		Holds:   func() float64 { return float64(n.purse.Outstanding()) },
 		Ready:   n.readiness,

@@ -93,16 +93,18 @@ func (j *Job) day(ctx context.Context, m *Manifest, day Day, until time.Time, re
 	switch {
 	case !there && known.Records == 0:
 		return false, nil
-	case there && known.Records < before.Records:
+	case there && known.Records < before.Known.Records:
 		res.Gone++
 		return false, nil
-	case there && known.Records == before.Records && known.Cost == before.Cost && known.List == before.List && known.Saved == before.Saved:
+	case there && known == before.Known:
 		return false, nil
 	}
 	after, err := j.write(ctx, m.Path(day), day)
 	if err != nil {
 		return false, err
 	}
+	// What came while the file was written is in it and not in known: it is written again.
+	after.Known = known
 	res.Written++
 	m.Put(after)
 	if m.Closed {

@@ -57,6 +57,7 @@ type File struct {
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
 	Sums
+	Known Sums `json:"known,omitzero"` // what the day came to when it was written
 }
 
 // Change is a file that was replaced after its month was over.

@@ -9,7 +9,7 @@ import (
 	"purser/ledger"
 )
 
-// questions are over all thirty days.
+// questions are over all days.
 var questions = []struct {
 	what     string
 	by       []string
@@ -30,9 +30,9 @@ var questions = []struct {
 
 // ask measures questions and look-ups, and compares what they say with what was written.
 func ask(ctx context.Context, j *usage.Journal, w *written, rounds int) error {
-	fmt.Println("thirty days, grouped by:")
+	fmt.Printf("%d days, grouped by:\n", over)
 	for _, q := range questions {
-		query := usage.TotalsQuery{Range: usage.Range{From: begin, To: begin + span}, Interval: ledger.Window{Kind: q.interval}, Limit: 50}
+		query := usage.TotalsQuery{Range: usage.Range{From: begin, To: begin + span()}, Interval: ledger.Window{Kind: q.interval}, Limit: 50}
 		if q.interval == ledger.PerHour {
 			query.Limit = 40
 		}

@@ -22,7 +22,8 @@ import (
 )
 
 func main() {
-	n := flag.Int("records", 200_000, "how many, spread over thirty days")
+	n := flag.Int("records", 200_000, "how many")
+	flag.IntVar(&over, "days", 30, "over how many days they are spread")
 	dir := flag.String("dir", "", "where to put the store (default: a temporary directory)")
 	rounds := flag.Int("rounds", 20, "measurements of each question")
 	profile := flag.String("profile", "", "a file for a CPU profile of the questions")
@@ -33,10 +34,12 @@ func main() {
 	}
 }
 
-const (
-	begin = ledger.Instant(1_788_220_800_000_000_000) // a midnight
-	span  = 30 * 24 * ledger.Hour
-)
+const begin = ledger.Instant(1_788_220_800_000_000_000) // a midnight
+
+var over int // days
+
+// span is the time that the records are of.
+func span() ledger.Instant { return ledger.Instant(over) * 24 * ledger.Hour }
 
 func run(n int, dir string, rounds int, profile string) (err error) {
 	if dir, err = os.MkdirTemp(dir, "purser-bench-usage-"); err != nil {
@@ -52,7 +55,7 @@ func run(n int, dir string, rounds int, profile string) (err error) {
 		return errors.Join(err, s.Close())
 	}
 	ctx := context.Background()
-	fmt.Printf("%d records over thirty days; %d cores\n", n, runtime.GOMAXPROCS(0))
+	fmt.Printf("%d records over %d days; %d cores\n", n, over, runtime.GOMAXPROCS(0))
 	w, err := write(ctx, j, n)
 	if err == nil {
 		err = settle(ctx, j)
@@ -85,11 +88,11 @@ func profiled(file string, f func() error) error {
 
 // settle rolls up what is left.
 func settle(ctx context.Context, j *usage.Journal) error {
-	began := time.Now()
-	if err := j.Roller(usage.Own).Roll(ctx, begin+span+24*ledger.Hour); err != nil {
+	began, busy := time.Now(), processor()
+	if err := j.Roller(usage.Own).Roll(ctx, begin+span()+24*ledger.Hour); err != nil {
 		return err
 	}
-	fmt.Printf("rolled up the rest in %v\n", time.Since(began).Round(time.Millisecond))
+	fmt.Printf("rolled up the rest in %v, processor %v\n", time.Since(began).Round(time.Millisecond), (processor() - busy).Round(time.Millisecond))
 	return nil
 }
 

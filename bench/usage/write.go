@@ -46,7 +46,7 @@ func write(ctx context.Context, j *usage.Journal, n int) (*written, error) {
 		}
 		began := time.Now()
 		for i := part * n / parts; i < (part+1)*n/parts; i++ {
-			at = begin + ledger.Instant(i)*(span/ledger.Instant(n))
+			at = begin + ledger.Instant(i)*(span()/ledger.Instant(n))
 			r := w.record(at)
 			out.cost += r.Cost
 			out.requests++

@@ -14,7 +14,7 @@ import (
 // their length:
 //
 //	version(1) flags(1) rows entries
-//	columns: name given(1) values [kind(1) indexes]   of which those all of whose rows have no value are left out
+//	columns: name given(1) count(values) values [kind(1) indexes]   of which those all of whose rows have no value are left out
 //	measures: number kind(1) values                   of which those that are 0 in all rows are left out
 //	spans of total, spans of first byte
 //
@@ -32,11 +32,31 @@ type block struct {
 }
 
 type blockColumn struct {
-	field  Field
-	given  bool // rarer values were given up, and are "other"
-	values []string
-	kind   byte
-	data   []byte
+	field Field
+	given bool // rarer values were given up, and are "other"
+	count int  // of values
+	texts []byte
+	kind  byte
+	data  []byte
+
+	read []string // the values, when they were asked for
+}
+
+// values are those that indexes stand for.
+func (c *blockColumn) values() ([]string, error) {
+	if c.read != nil {
+		return c.read, nil
+	}
+	r := read{b: c.texts}
+	list := make([]string, c.count)
+	for i := range list {
+		list[i] = string(r.bytes())
+	}
+	if r.err != nil || len(r.b) > 0 {
+		return nil, errBlock
+	}
+	c.read = list
+	return list, nil
 }
 
 type blockMeasure struct {
@@ -126,15 +146,15 @@ func openBlock(b []byte) (*block, error) {
 		c := &k.columns[i]
 		name := string(r.bytes())
 		c.given = r.byte() != 0
-		c.values = make([]string, r.count())
-		for v := range c.values {
-			c.values[v] = string(r.bytes())
+		c.count = r.count()
+		if c.texts = r.bytes(); c.count > len(c.texts) {
+			r.fail()
 		}
-		if len(c.values) > 1 {
+		if c.count > 1 {
 			c.kind, c.data = r.byte(), r.bytes()
 		}
 		var ok bool
-		if c.field, ok = ParseField(name); r.err == nil && (!ok || len(c.values) == 0) {
+		if c.field, ok = ParseField(name); r.err == nil && (!ok || c.count == 0) {
 			return nil, fmt.Errorf("the column %q: %w", name, errBlock)
 		}
 	}
@@ -164,7 +184,7 @@ func (k *block) column(f Field) *blockColumn {
 
 // indexes decodes those of the rows into a slice that it may use; nil where all are 0.
 func (c *blockColumn) indexes(rows int, into []uint16) ([]uint16, error) {
-	if len(c.values) == 1 {
+	if c.count == 1 {
 		return nil, nil
 	}
 	if cap(into) < rows {
@@ -200,7 +220,7 @@ func (c *blockColumn) indexes(rows int, into []uint16) ([]uint16, error) {
 		return nil, errBlock
 	}
 	for _, v := range into {
-		if int(v) >= len(c.values) {
+		if int(v) >= c.count {
 			return nil, errBlock
 		}
 	}

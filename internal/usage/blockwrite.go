@@ -116,9 +116,11 @@ func (b *bucket) appendColumn(out []byte, column int, rows []numbered, first boo
 	}
 	out = append(out, given)
 	out = binary.AppendUvarint(out, uint64(len(values)))
+	var texts []byte
 	for _, v := range values {
-		out = appendText(out, v)
+		texts = appendText(texts, v)
 	}
+	out = appendText(out, texts)
 	if len(values) == 1 {
 		return out
 	}

@@ -115,9 +115,9 @@ func (b *bucket) row() *Row {
 	return r
 }
 
-// relieve makes room when there are twice as many rows as there may be.
+// relieve makes room when there are a quarter more rows than there may be.
 func (b *bucket) relieve() {
-	if len(b.rows) >= 2*b.most {
+	if len(b.rows) >= b.most+b.most/4+1 {
 		b.shrink()
 	}
 }
@@ -158,80 +158,145 @@ func (b *bucket) finish() {
 // shrink gives values up until there are no more rows than there may be.
 func (b *bucket) shrink() {
 	for len(b.rows) > b.most {
-		column, keep := b.cheapest()
+		columns := b.cheapest()
 		switch {
-		case column < 0:
+		case columns == nil && !b.giveUpNone():
 			return // one row is left
-		case keep == nil:
-			b.giveUpAll(column)
+		case len(columns) == 1:
+			b.thin(columns[0])
 		default:
-			b.giveUp(column, func(n uint32) bool { return keep[n] })
+			for _, i := range columns {
+				b.giveUp(i, func(uint32) bool { return false })
+			}
 		}
 	}
 }
 
-// steps are how many values a column is cut down to, one after the other.
-var steps = [...]int{512, 64, 8, 0}
+// hashed are the rows as sums of a hash for each column, so that one without a column is
+// had by a subtraction.
+type hashed struct {
+	width   int
+	numbers []uint32 // of all rows, one after the other
+	sums    []uint64
+	weights [][]int64 // by column and number: what is behind a value
+}
 
-// cheapest is the column to give values up in, and those that stay; nil when no column has
-// more than "other" and what has none. It is the one without which the most rows become
-// one, weighed by [Field.cheap]; where columns follow from each other none does alone, and
-// the one with the most values is.
-func (b *bucket) cheapest() (column int, keep map[uint32]bool) {
-	weights := make([][]int64, len(b.fields))
-	for i := range weights {
-		weights[i] = make([]int64, len(b.dicts[i].values))
+func (b *bucket) hashed() *hashed {
+	h := &hashed{width: len(b.fields), weights: make([][]int64, len(b.fields))}
+	for i := range h.weights {
+		h.weights[i] = make([]int64, len(b.dicts[i].values))
 	}
-	numbers := make([]uint32, 0, len(b.rows)*len(b.fields))
-	hashes := make([]uint64, 0, len(b.rows))
 	for key, r := range b.rows {
-		hash := uint64(0)
+		sum := uint64(0)
 		for i, n := range b.numbersOf(key) {
 			// Of what cost nothing, the more frequent stays.
-			weights[i][n] += max(int64(r.Cost), 0) + r.Records + 1
-			numbers = append(numbers, n)
-			hash += mixed(i, n)
+			h.weights[i][n] += max(int64(r.Cost), 0) + r.Records + 1
+			h.numbers = append(h.numbers, n)
+			sum += mixed(i, n)
 		}
-		hashes = append(hashes, hash)
+		h.sums = append(h.sums, sum)
 	}
-	column = -1
-	best, named, last := 0, 0, -1
-	left := make(map[uint64]struct{}, len(hashes))
-	for i, f := range b.fields {
-		if used(weights[i]) < 2 {
-			continue
-		}
-		last = i
-		n := 0
-		for v, w := range weights[i] {
-			if w > 0 && v != 0 && b.dicts[i].values[v] != otherValue {
-				n++
-			} else {
-				weights[i][v] = 0
+	return h
+}
+
+// without is how many rows there are without some columns, but for the values of the first
+// that are to be kept.
+func (h *hashed) without(columns []int, keep map[uint32]bool) int {
+	left := make(map[uint64]struct{}, len(h.sums))
+	for row, sum := range h.sums {
+		for _, i := range columns {
+			if n := h.numbers[row*h.width+i]; !keep[n] {
+				sum -= mixed(i, n)
 			}
 		}
-		if n == 0 {
+		left[sum] = struct{}{}
+	}
+	return len(left)
+}
+
+// named is how many values a column has beside "other" and none, which stay; of these it
+// forgets the weights.
+func (b *bucket) named(h *hashed, column int) (n int) {
+	for v, w := range h.weights[column] {
+		if w > 0 && v != 0 && b.dicts[column].values[v] != otherValue {
+			n++
+		} else {
+			h.weights[column][v] = 0
+		}
+	}
+	return n
+}
+
+// cheapest are the columns to give values up in: those without which the most rows become
+// one, weighed by [Field.cheap]. Where columns follow from each other none does alone, and
+// the one with the most values is it. Nil when no column has a value that has a name.
+func (b *bucket) cheapest() (columns []int) {
+	h := b.hashed()
+	best := 0
+	for _, set := range b.sets() {
+		names := 0
+		for _, i := range set {
+			names += b.named(h, i)
+		}
+		if names == 0 {
 			continue
 		}
-		clear(left)
-		for row, hash := range hashes {
-			left[hash-mixed(i, numbers[row*len(b.fields)+i])] = struct{}{}
-		}
-		if score := ((len(hashes)-len(left))*64 + n) * f.cheap(); score > best {
-			column, best, named = i, score, n
+		saved := len(h.sums) - h.without(set, nil)
+		if score := (saved*64 + names) * b.fields[set[0]].cheap(); score > best {
+			best, columns = score, set
 		}
 	}
-	if column < 0 {
-		return last, nil
-	}
-	to := 0
-	for _, s := range steps {
-		if s < named {
-			to = s
-			break
+	return columns
+}
+
+// sets are the columns that are given up together: those of how a call ended, which mostly
+// follow from each other, and each of the others alone.
+func (b *bucket) sets() (list [][]int) {
+	list = append(list, nil)
+	for i, f := range b.fields {
+		if f.ending() {
+			list[0] = append(list[0], i)
+		} else {
+			list = append(list, []int{i})
 		}
 	}
-	return column, top(weights[column], to)
+	return list
+}
+
+// thin gives up the values of a column with the least behind them: as few as will do, or
+// all.
+func (b *bucket) thin(column int) {
+	h := b.hashed()
+	low, high := 0, b.named(h, column) // keeping low will do, or is all that is left; high will not
+	for low+1 < high {
+		middle := (low + high) / 2
+		if h.without([]int{column}, top(h.weights[column], middle)) <= b.most {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	keep := top(h.weights[column], low)
+	b.giveUp(column, func(n uint32) bool { return keep[n] })
+}
+
+// giveUpNone makes "other" also of what has no value in a column that has both; false where
+// there is none such.
+func (b *bucket) giveUpNone() bool {
+	h := b.hashed()
+	for i := range b.fields {
+		both := 0
+		for _, w := range h.weights[i] {
+			if w > 0 {
+				both++
+			}
+		}
+		if both > 1 {
+			b.giveUpAll(i)
+			return true
+		}
+	}
+	return false
 }
 
 // mixed is a hash of a column's value; those of a row are added up.
@@ -242,15 +307,6 @@ func mixed(column int, n uint32) uint64 {
 	h ^= h >> 29
 	h *= 0xbf58476d1ce4e5b9
 	return h ^ h>>32
-}
-
-func used(weights []int64) (n int) {
-	for _, w := range weights {
-		if w > 0 {
-			n++
-		}
-	}
-	return n
 }
 
 // giveUpAll makes "other" of all of a column.
@@ -317,8 +373,12 @@ func (b *bucket) merge(k *block) error {
 		} else if at, ok := b.tag(c.field.dim); ok {
 			places[i] = at
 		}
+		named, err := c.values()
+		if err != nil {
+			return err
+		}
 		if at := places[i]; at >= 0 && c.given && k.first {
-			b.restrict(at, c.values)
+			b.restrict(at, named)
 		}
 	}
 	if k.moreTags && k.first {
@@ -328,7 +388,7 @@ func (b *bucket) merge(k *block) error {
 		b.numbers = append(b.numbers[:0], make([]uint32, len(b.fields))...)
 		for i, n := range numbers {
 			if at := places[i]; at >= 0 {
-				b.set(at, k.columns[i].values[n])
+				b.set(at, k.columns[i].read[n])
 			}
 		}
 		b.row().merge(r)

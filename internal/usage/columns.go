@@ -55,12 +55,20 @@ func (f Field) cheap() int {
 		default:
 			return 1
 		}
-	case outcome, errorClass, cache, kind:
-		return 2
-	case step, client, credential, code, rate, promptVersion:
+	case step, client, credential, rate, promptVersion:
 		return 16
 	default:
-		return 8
+		return 4
+	}
+}
+
+// ending says whether the field is about how a call ended; see sets.
+func (f Field) ending() bool {
+	switch f.kind {
+	case outcome, status, code, errorClass, cache, semantic, basis, bound, compression:
+		return true
+	default:
+		return false
 	}
 }
 

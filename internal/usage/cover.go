@@ -29,8 +29,8 @@ type cover struct {
 	db    pebble.Reader // one moment of the store
 	shelf Shelf
 	q     *TotalsQuery
-	tally *tally
-	fold  fold
+	tally *tally // of records; that of blocks is added to it in the end
+	folds *folding
 
 	progress progress
 	marked   marked
@@ -50,7 +50,7 @@ func (r *Reader) Part(ctx context.Context, q TotalsQuery) (rep *Report, err erro
 	}
 	moment := r.db.NewSnapshot()
 	defer func() { err = errors.Join(err, moment.Close()) }()
-	c := &cover{ctx: ctx, db: moment, shelf: r.shelf, q: &q, tally: t, fold: fold{q: &q, t: t}, coarsest: days, given: map[Field]bool{}}
+	c := &cover{ctx: ctx, db: moment, shelf: r.shelf, q: &q, tally: t, coarsest: days, given: map[Field]bool{}}
 	if c.progress, err = progressOf(moment, r.shelf); err != nil {
 		return nil, err
 	}
@@ -67,15 +67,32 @@ func (r *Reader) Part(ctx context.Context, q TotalsQuery) (rep *Report, err erro
 	if q.Worth != nil { // reports are of single requests, and come later
 		c.coarsest = records
 	}
-	if err := c.cover(c.coarsest, in); err != nil {
-		return nil, err
-	}
-	if err := c.flush(); err != nil {
+	if err := c.answer(in); err != nil {
 		return nil, err
 	}
 	rep = t.part()
 	rep.Given = c.given
 	return rep, nil
+}
+
+// answer adds up the whole range.
+func (c *cover) answer(in Range) error {
+	blocks, err := newTally(c.q)
+	if err != nil {
+		return err
+	}
+	if c.folds, err = beginFolding(c.q, blocks); err != nil {
+		return err
+	}
+	err = c.cover(c.coarsest, in)
+	if err == nil {
+		err = c.flush()
+	}
+	if err = errors.Join(err, c.folds.end()); err != nil {
+		return err
+	}
+	c.tally.add(blocks)
+	return nil
 }
 
 // cover answers a range from buckets of a level, and its ends from finer ones.
@@ -180,7 +197,7 @@ func (c *cover) bucket(l level, start ledger.Instant, it *pebble.Iterator) (more
 		if err != nil {
 			return false, fmt.Errorf("read rollups of usage: %w", err)
 		}
-		k, err := openBlock(v)
+		k, err := openBlock(own(v))
 		if err != nil {
 			return false, fmt.Errorf("read the usage of the %s at %s: %w", l, timeOf(start), err)
 		}
@@ -195,9 +212,7 @@ func (c *cover) bucket(l level, start ledger.Instant, it *pebble.Iterator) (more
 				return skip(c.records(in))
 			}
 		}
-		if err := c.fold.block(w, c.tally.interval(start)); err != nil {
-			return false, fmt.Errorf("read the usage of the %s at %s: %w", l, timeOf(start), err)
-		}
+		c.folds.add(w, l, c.tally.interval(start))
 		if more = it.Next(); !more || len(it.Key()) < 10 || bucketStart(it.Key()) != start {
 			break
 		}
@@ -224,9 +239,9 @@ const (
 
 // doubt decides that where the bucket may not tell what the query asks for.
 func (c *cover) doubt(l level, in Range, w *view) (ask, error) {
-	filter, group := w.doubt(c.q)
-	if filter == nil && group == nil {
-		return askBucket, nil
+	filter, group, err := w.doubt(c.q)
+	if err != nil || filter == nil && group == nil {
+		return askBucket, err
 	}
 	to, cost := askFiner, w.entries/32 // as many are in a row, or nearly
 	field := filter

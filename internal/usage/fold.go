@@ -2,6 +2,7 @@ package usage
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"purser/ledger"
@@ -15,6 +16,15 @@ type fold struct {
 	groups []int32 // by row, -1 for one that is not selected
 	sums   []int64 // by group
 	rows   []*Row  // by group
+	dense  []int32
+	seen   map[string]int32
+	key    []byte
+	values []string
+
+	interned []map[string]uint32 // by field of the query
+	found    map[known4]*Row
+
+	left histogram // of rows that are not selected; nobody looks
 }
 
 // block adds the rows that the query selects to their groups.
@@ -38,10 +48,10 @@ func (f *fold) block(w *view, interval int) error {
 			return err
 		}
 	}
-	if err := f.spans(w, 0, func(r *Row) *histogram { return &r.total }); err != nil {
+	if err := f.spans(w.block.spans[0], func(r *Row) *histogram { return &r.total }); err != nil {
 		return err
 	}
-	return f.spans(w, 1, func(r *Row) *histogram { return &r.firstByte })
+	return f.spans(w.block.spans[1], func(r *Row) *histogram { return &r.firstByte })
 }
 
 // choose leaves out the rows that the query does not select.
@@ -101,16 +111,13 @@ func (f *fold) group(w *view, interval int) error {
 			return err
 		}
 	}
-	values := make([]string, len(by))
-	number := func(row int) int32 {
-		for i, v := range by {
-			values[i] = v.at(row)
-		}
-		f.rows = append(f.rows, f.t.row(values, interval))
-		return int32(len(f.rows) - 1)
+	if f.seen == nil {
+		f.seen = map[string]int32{}
 	}
-	if cells := combinations(by); cells <= maxDense {
-		dense := make([]int32, cells) // 0: not seen
+	numbers := f.intern(by)
+	if combinations(by) <= maxDense {
+		f.dense = slices.Grow(f.dense[:0], maxDense)[:combinations(by)]
+		clear(f.dense) // 0: not seen
 		for row, g := range f.groups {
 			if g < 0 {
 				continue
@@ -119,41 +126,106 @@ func (f *fold) group(w *view, interval int) error {
 			for _, v := range by {
 				at = at*len(v.values) + v.index(row)
 			}
-			if dense[at] == 0 {
-				dense[at] = number(row) + 1
+			if f.dense[at] == 0 {
+				f.dense[at] = f.number(by, numbers, row, interval) + 1
 			}
-			f.groups[row] = dense[at] - 1
+			f.groups[row] = f.dense[at] - 1
 		}
 		return nil
 	}
-	seen := map[string]int32{}
-	var key []byte
+	clear(f.seen)
 	for row, g := range f.groups {
 		if g < 0 {
 			continue
 		}
-		key = key[:0]
+		f.key = f.key[:0]
 		for _, v := range by {
-			key = binary.LittleEndian.AppendUint16(key, uint16(v.index(row)))
+			f.key = binary.LittleEndian.AppendUint16(f.key, uint16(v.index(row)))
 		}
-		n, ok := seen[string(key)]
+		n, ok := f.seen[string(f.key)]
 		if !ok {
-			n = number(row)
-			seen[string(key)] = n
+			n = f.number(by, numbers, row, interval)
+			f.seen[string(f.key)] = n
 		}
 		f.groups[row] = n
 	}
 	return nil
 }
 
-// maxDense bounds a table of all combinations of a block's values: 256 KiB.
-const maxDense = 1 << 16
+// number makes a group of a row's, and gives it the next number of the block.
+func (f *fold) number(by []*vector, numbers [][]uint32, row, interval int) int32 {
+	f.rows = append(f.rows, f.find(by, numbers, row, interval))
+	return int32(len(f.rows) - 1)
+}
+
+// find is the tally's row of the group that a row is in. Those of a few fields are
+// remembered by the numbers of their values.
+func (f *fold) find(by []*vector, numbers [][]uint32, row, interval int) *Row {
+	var k known4
+	for i, list := range numbers {
+		k.numbers[i] = list[by[i].index(row)]
+	}
+	k.interval = interval
+	if r := f.found[k]; r != nil && numbers != nil {
+		return r
+	}
+	f.values = f.values[:0]
+	for _, v := range by {
+		f.values = append(f.values, v.at(row))
+	}
+	r := f.t.row(f.values, interval)
+	if numbers != nil && len(f.found) < foundMost {
+		f.found[k] = r
+	}
+	return r
+}
+
+// known4 is a group of up to four fields.
+type known4 struct {
+	numbers  [4]uint32
+	interval int
+}
+
+// foundMost bounds the groups that are remembered: 6 MB.
+const foundMost = 1 << 17
+
+// intern numbers the values of a block's vectors as those of all blocks before; nil where
+// there are too many fields.
+func (f *fold) intern(by []*vector) [][]uint32 {
+	if len(by) > len(known4{}.numbers) {
+		return nil
+	}
+	if f.interned == nil {
+		f.interned = make([]map[string]uint32, len(by))
+		for i := range f.interned {
+			f.interned[i] = map[string]uint32{}
+		}
+		f.found = map[known4]*Row{}
+	}
+	numbers := make([][]uint32, len(by))
+	for i, v := range by {
+		of := f.interned[i]
+		numbers[i] = make([]uint32, len(v.values))
+		for k, value := range v.values {
+			n, ok := of[value]
+			if !ok {
+				n = uint32(len(of))
+				of[value] = n
+			}
+			numbers[i][k] = n
+		}
+	}
+	return numbers
+}
+
+// maxDense bounds a table of all combinations of a block's values: 512 KiB.
+const maxDense = 1 << 17
 
 func combinations(by []*vector) int {
 	n := 1
 	for _, v := range by {
 		if n *= len(v.values); n > maxDense {
-			return n
+			return maxDense + 1
 		}
 	}
 	return n
@@ -195,17 +267,41 @@ func (f *fold) measure(w *view, m *blockMeasure) error {
 	return nil
 }
 
-// spans adds one histogram of all rows.
-func (f *fold) spans(w *view, which int, of func(*Row) *histogram) error {
-	last, h := -1, (*histogram)(nil) // of the row looked at last
-	return eachSpan(w.block.spans[which], w.rows, func(row, bucket int, n int64) {
-		if row != last {
-			if last, h = row, nil; f.groups[row] >= 0 {
-				h = of(f.rows[f.groups[row]])
+// spans adds one histogram of all rows. It is [eachSpan] with the inner loop written out:
+// half of a query's time goes here.
+func (f *fold) spans(b []byte, of func(*Row) *histogram) error {
+	if len(b) == 0 {
+		return nil
+	}
+	next := 0
+	for _, g := range f.groups {
+		var n uint64
+		if n, next = uvarint(b, next); n > numBuckets {
+			return errBlock
+		}
+		h := &f.left
+		if g >= 0 {
+			h = of(f.rows[g])
+		}
+		at := -1
+		for range n {
+			var gap, count uint64
+			if next+1 < len(b) && b[next]|b[next+1] < 0x80 {
+				gap, count = uint64(b[next]), uint64(b[next+1])
+				next += 2
+			} else {
+				gap, next = uvarint(b, next)
+				count, next = uvarint(b, next)
 			}
+			if gap == 0 || gap >= uint64(numBuckets-at) || count == 0 || count > math.MaxInt64 {
+				return errBlock
+			}
+			at += int(gap)
+			h.count(at, int64(count))
 		}
-		if h != nil {
-			h.count(bucket, n)
-		}
-	})
+	}
+	if next != len(b) {
+		return errBlock
+	}
+	return nil
 }

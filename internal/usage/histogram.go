@@ -33,10 +33,10 @@ func (h *histogram) count(bucket int, n int64) {
 	h.buckets[bucket-h.first] += n
 }
 
-// reach makes room for a bucket, and some beside it: spans of one group are near
-// each other.
+// reach makes room for a bucket, and some beside it, an eighth and eight times as much:
+// spans of one group are near each other.
 func (h *histogram) reach(bucket int) {
-	low, high := max(bucket-8, 0), min(bucket+9, numBuckets)
+	low, high := max(bucket-24, 0), min(bucket+25, numBuckets)
 	if len(h.buckets) > 0 {
 		low, high = min(low, h.first), max(high, h.first+len(h.buckets))
 	}

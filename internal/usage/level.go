@@ -29,10 +29,9 @@ func (l level) String() string {
 	return [numLevels]string{"record", "minute", "hour", "day"}[l]
 }
 
-// rowsMost bounds the rows of a bucket. A minute has as many at 8,000 requests of which no
-// two are alike; thirty days of full buckets are read within a third of a second.
+// rowsMost bounds the rows of a bucket. One of a day takes up to 100 MB while it is made.
 func (l level) rowsMost() int {
-	return [numLevels]int{0, 1 << 13, 1 << 14, 1 << 15}[l]
+	return [numLevels]int{0, 1 << 13, 1 << 14, 1 << 16}[l]
 }
 
 // down is the start of the bucket that an instant is in.

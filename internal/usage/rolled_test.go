@@ -202,7 +202,7 @@ func TestRollupsAnswerAsRecordsDo(t *testing.T) {
 					putOn(t, j, shelf, list...)
 				}
 			}
-			put(400)
+			put(200)
 			for _, at := range []ledger.Instant{ledger.Hour, 30 * ledger.Hour, 31 * ledger.Hour, within, within + 24*ledger.Hour} {
 				rollAt(t, x, midnight+at)
 				put(40) // late, and not marked days yet
@@ -305,7 +305,10 @@ func TestFullBucketsAddUp(t *testing.T) {
 				}
 				w := newView(k, hours.down(midnight), nil)
 				if k.first {
-					_, group := w.doubt(&q)
+					_, group, err := w.doubt(&q)
+					if err != nil {
+						t.Fatal(err)
+					}
 					told = group == nil
 				}
 				fold := fold{q: &q, t: tally}

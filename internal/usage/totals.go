@@ -174,6 +174,20 @@ func (t *tally) merge(r *Row) {
 	}
 }
 
+// add adds what another tally of the same query has, which is no more used.
+func (t *tally) add(o *tally) {
+	if len(t.values) == 0 && len(t.others) == 0 {
+		t.groups, t.values, t.cells, t.others = o.groups, o.values, o.cells, o.others
+		return
+	}
+	for _, r := range o.cells {
+		t.merge(r)
+	}
+	for interval, r := range o.others {
+		t.rest(interval).merge(r)
+	}
+}
+
 // cell is where the row of the values in an interval is, or may be; false when there are
 // too many.
 func (t *tally) cell(values []string, interval int) (cell, bool) {

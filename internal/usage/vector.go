@@ -49,7 +49,10 @@ func (w *view) stored(f Field) (*vector, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.values, v.indexes = c.values, indexes
+		if v.values, err = c.values(); err != nil {
+			return nil, err
+		}
+		v.indexes = indexes
 	} else if w.unknownTag(f) {
 		v.values[0] = otherValue
 	}
@@ -113,39 +116,48 @@ func (w *view) mappedVector(f Field) (*vector, error) {
 
 // doubt is the first of the fields whose value the bucket, of which the block is the first, does not tell apart, though the
 // query asks for it; whether a row is selected, or else which group it is in.
-func (w *view) doubt(q *TotalsQuery) (filter, group *Field) {
+func (w *view) doubt(q *TotalsQuery) (filter, group *Field, err error) {
 	for i := range q.Where {
-		if c := &q.Where[i]; !w.tells(c.Field, c.Values, w.mapping.sets(c.Field)) {
-			return &c.Field, nil
+		c := &q.Where[i]
+		if told, err := w.tells(c.Field, c.Values, w.mapping.sets(c.Field)); !told || err != nil {
+			return &c.Field, nil, err
 		}
 	}
 	for i := range q.Within {
-		if c := &q.Within[i]; !w.tells(c.Field, c.Values, false) {
-			return &c.Field, nil
+		c := &q.Within[i]
+		if told, err := w.tells(c.Field, c.Values, false); !told || err != nil {
+			return &c.Field, nil, err
 		}
 	}
 	for i := range q.By {
-		if !w.tells(q.By[i], nil, w.mapping.sets(q.By[i])) {
-			return nil, &q.By[i]
+		if told, err := w.tells(q.By[i], nil, w.mapping.sets(q.By[i])); !told || err != nil {
+			return nil, &q.By[i], err
 		}
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 // tells says whether the block has all that is of the values of a field, under their names;
 // without values, of any.
-func (w *view) tells(f Field, values []string, mapped bool) bool {
+func (w *view) tells(f Field, values []string, mapped bool) (bool, error) {
 	if mapped {
-		return !slices.ContainsFunc(w.mapping.fields(), func(g Field) bool { return !w.tells(g, nil, false) })
+		return !slices.ContainsFunc(w.mapping.fields(), w.givenUp), nil
 	}
-	if w.unknownTag(f) {
-		return false
+	if !w.givenUp(f) {
+		return true, nil
 	}
 	c := w.column(f)
-	if c == nil || !c.given {
-		return true
+	if c == nil || values == nil {
+		return false, nil
 	}
-	return values != nil && !slices.ContainsFunc(values, func(v string) bool {
-		return v == otherValue || !slices.Contains(c.values, v)
-	})
+	named, err := c.values()
+	return err == nil && !slices.ContainsFunc(values, func(v string) bool {
+		return v == otherValue || !slices.Contains(named, v)
+	}), err
+}
+
+// givenUp says whether the block has "other" for some values of a field.
+func (w *view) givenUp(f Field) bool {
+	c := w.column(f)
+	return w.unknownTag(f) || c != nil && c.given
 }

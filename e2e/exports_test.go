@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"purser/api/admin"
 	"purser/internal/focus"
@@ -138,6 +139,39 @@ func TestExportsAddUp(t *testing.T) {
 		}
 	}
 	x.limits(t)
+	x.adjusted(t)
+}
+
+// adjusted: what is known later, and re-tagging, are in the next file.
+func (x *exporter) adjusted(t *testing.T) {
+	t.Helper()
+	ctx := context.Background()
+	if _, err := x.admin.PostAdjustment(ctx, admin.NewAdjustment{ID: "invoice-1", At: time.Now().Format(time.RFC3339), Amount: "-0.000000123", Dimensions: map[string]string{"customer": "customer-1"}, Note: "=the invoice says less"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.admin.PutObject(ctx, "mappings", "merge", nil, json.RawMessage(`{"rules":[{"when":{"customer":["customer-*"]},"set":{"customer":"everyone"}}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(x.dir, "adjusted.csv")
+	if out, err := x.purser("export", "focus", "--out", file); err != nil {
+		t.Fatal(out)
+	}
+	out, err := x.purser("export", "validate", "--json", file)
+	var r focus.Report
+	if err != nil || json.Unmarshal([]byte(out), &r) != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := focus.Decimal{Units: big.NewInt(x.billed - 123), Scale: 9}
+	if got, err := focus.ParseDecimal(r.Sums["BilledCost"]); err != nil || got.Cmp(want) != 0 {
+		t.Errorf("adjusted by -123 it comes to %s, want %s", r.Sums["BilledCost"], want)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil || !bytes.Contains(b, []byte("Adjustment,,'=the invoice says less,One-Time")) || bytes.Contains(b, []byte("customer-1")) || !bytes.Contains(b, []byte(",everyone,")) {
+		t.Errorf("the adjustment, or the rule of tags, is not in the file: %v", err)
+	}
+	if raw, err := x.purser("export", "focus", "--raw"); err != nil || !strings.Contains(raw, "customer-1") {
+		t.Errorf("raw rows follow the rule of tags: %v", err)
+	}
 }
 
 // limits: whoever reaches a part has that part in their files, and what cannot be

@@ -78,7 +78,7 @@ func serve(t *testing.T) (*reports, string) {
 	t.Helper()
 	r := &reports{}
 	own, err := admin.New(token, admin.Parts{
-		Budgets: budgets{}, Objects: objects{}, Reports: r, Requests: struct{ admin.Requests }{}, Keys: struct{ admin.Keys }{}, Cluster: struct{ admin.Cluster }{},
+		Budgets: budgets{}, Objects: objects{}, Reports: r, Requests: struct{ admin.Requests }{}, Exports: struct{ admin.Exports }{}, Keys: struct{ admin.Keys }{}, Cluster: struct{ admin.Cluster }{},
 		Tokens: none{}, Hierarchy: struct{ admin.Hierarchy }{}, Attempts: &attempts.Table{},
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {

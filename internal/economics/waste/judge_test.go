@@ -308,7 +308,7 @@ func BenchmarkEfficiencyMemory(b *testing.B) {
 				t.Gist, t.Fingerprint, t.Prefix = h, h, h&^0xfff|15<<7
 				t.OutputCap = int64(i%2) * 200
 				t.Dims.Values[ledger.DimRun], t.Dims.Values[ledger.DimAgent] = fmt.Sprint(i), fmt.Sprint(i%5000)
-				t.Evidence = economics.Evidence{Successes: 1}
+				t.Evidence = economics.Evidence{Outcomes: 1, Successes: 1}
 			})
 		}
 		before := heap()

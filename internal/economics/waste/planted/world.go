@@ -232,9 +232,9 @@ func (p *Planted) charged(a ledger.Amount) ledger.Amount {
 // report has somebody say whether the answer was of use.
 func (p *Planted) report(success bool) {
 	if success {
-		p.Evidence = economics.Evidence{Successes: 1}
+		p.Evidence = economics.Evidence{Outcomes: 1, Successes: 1}
 	} else {
-		p.Evidence = economics.Evidence{Failures: 1}
+		p.Evidence = economics.Evidence{Outcomes: 1, Failures: 1}
 	}
 }
 

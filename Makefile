@@ -65,7 +65,7 @@ race: ## Run the tests with the race detector.
 	$(GO) test -race $(UNIT)
 
 e2e: clients chromium ## Test the binary from outside: clients, caps, kills, saturation, hang-ups, bad input (short; a seed and the command to repeat are printed on failure).
-	$(GO) test -count 1 -skip '^TestClients$$' ./e2e -install
+	$(GO) test -count 1 -timeout 25m -skip '^TestClients$$' ./e2e -install
 
 e2e-long: clients chromium ## The same with 200 kills, 60 s of saturation and 1,000 disconnects.
 	$(GO) test -count 1 -v -timeout 60m -skip '^TestClients$$' ./e2e -install -kills 200 -saturate 60s -trials 1000

@@ -32,6 +32,7 @@ func (n *Node) openCopies() {
 		Self: n.cfg.Node.ID, Store: n.store,
 		Parts: append([]copies.Part{n.copiedRecords(), n.copiedLossesOf(), n.copiedNamesOf()}, n.copiedOutcomes()...),
 		Nodes: n.copyNodes, Push: n.pushCopies, Flush: n.usage.Flush, Now: now, Log: n.log,
+		Incarnation: func() uint32 { return n.purse.Incarnation() }, // when it stops, which is after it has begun
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"purser/api/admin"
 	"purser/internal/copies"
-	"purser/internal/gather"
 	"purser/internal/outcomes"
 	"purser/internal/store"
 	"purser/internal/usage"
@@ -113,7 +112,7 @@ func (n *Node) gatherItems(ctx context.Context, from ledger.Instant, topic strin
 		return nil, err
 	}
 	for _, a := range away {
-		if keepers := gather.Keepers(a.node, held); len(keepers) > 0 {
+		if keepers := n.keepers(a.node, held); len(keepers) > 0 {
 			nodes = append(nodes, admin.NodeAnswer{Node: a.node, By: keepers[0].Node, MayLack: !keepers[0].Held.Sealed})
 		} else if answer, missed := a.unanswered(noCopies); missed {
 			nodes = append(nodes, answer)

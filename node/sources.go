@@ -94,6 +94,13 @@ func (a absent) unanswered(why string) (admin.NodeAnswer, bool) {
 	return admin.NodeAnswer{Node: a.node, Err: a.why + ", and " + why}, !a.long
 }
 
+// keepers are the nodes that have copies of an origin, the most whole first.
+func (n *Node) keepers(origin string, held map[string][]copies.Held) []gather.Keeper {
+	// A gateway knows no incarnations: there, a seal is what the keepers know of.
+	known, _ := n.fsm.Ledger().Node(ledger.NodeID(origin))
+	return gather.Keepers(origin, known.Incarnation, held)
+}
+
 const noCopies = "no node that answers has copies of its records"
 
 // origin is where records are read: a shelf of a node.
@@ -132,7 +139,7 @@ func (n *Node) sources(ctx context.Context, span usage.Range) (list []origin, no
 		return nil, nil, err
 	}
 	for _, a := range away {
-		keepers := gather.Keepers(a.node, held)
+		keepers := n.keepers(a.node, held)
 		if len(keepers) == 0 {
 			if answer, missed := a.unanswered(noCopies); missed {
 				nodes = append(nodes, answer)

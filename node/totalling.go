@@ -9,7 +9,6 @@ import (
 
 	"purser/api/admin"
 	"purser/internal/copies"
-	"purser/internal/gather"
 	"purser/internal/usage"
 	"purser/ledger"
 )
@@ -77,7 +76,7 @@ func (t *totalling) run(ctx context.Context) (nodes []admin.NodeAnswer, err erro
 // is nothing to tell.
 func (t *totalling) copies(ctx context.Context, a absent) (answer admin.NodeAnswer, missed bool) {
 	answer, missed = a.unanswered(noCopies)
-	for _, k := range gather.Keepers(a.node, t.held) {
+	for _, k := range t.n.keepers(a.node, t.held) {
 		var err error
 		if k.Node == t.n.cfg.Node.ID {
 			err = t.here(ctx, usage.Shelf(a.node))

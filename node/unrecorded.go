@@ -11,7 +11,6 @@ import (
 
 	"purser/api/admin"
 	"purser/internal/copies"
-	"purser/internal/gather"
 	"purser/internal/record"
 	"purser/internal/usage"
 	"purser/ledger"
@@ -86,7 +85,7 @@ func (d *doubtful) list(state *ledger.State) []ledger.AccountView {
 // addLoss adds what a fenced node may have spent without a record.
 func (n *Node) addLoss(ctx context.Context, l *loss, held map[string][]copies.Held, of func(ledger.AccountKey) *admin.Unrecorded) error {
 	var charged []ledger.Amount
-	for _, k := range gather.Keepers(l.Node, held) {
+	for _, k := range n.keepers(l.Node, held) {
 		sums, err := n.chargedBy(ctx, k.Node, l)
 		if err != nil {
 			n.log.Warn("what the copies of a fenced node's records show as spent is not known", "of", l.Node, "by", k.Node, "error", err)

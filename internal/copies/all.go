@@ -111,7 +111,7 @@ func (c *Copies) passOn(ctx context.Context, nodes []Node) (time.Duration, error
 		if !gone[h.Origin] || peer == "" {
 			continue
 		}
-		whole := state{complete: h.Complete, sealed: h.Sealed, upto: h.Upto}
+		whole := state{complete: h.Complete, sealed: h.Sealed, upto: h.Upto, incarnation: h.Incarnation}
 		co, err := c.to(ctx, h.Origin, peer, whole)
 		if err != nil {
 			return lookEvery, err

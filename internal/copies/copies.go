@@ -43,6 +43,8 @@ type Config struct {
 	Nodes func() []Node
 	// Push takes a message to another node's [Copies.Receive], and returns its answer.
 	Push func(ctx context.Context, node string, body []byte) ([]byte, error)
+	// Incarnation is this node's, by which it is known when copies are sealed.
+	Incarnation func() uint32
 	// Flush returns when everything that was written before can be read.
 	Flush func(context.Context) error
 	Now   func() ledger.Instant
@@ -133,8 +135,10 @@ type Held struct {
 	// Complete says that everything that the origin had written before Upto is there.
 	Complete bool           `json:"complete"`
 	Upto     ledger.Instant `json:"upto"`
-	// Sealed says that the origin has stopped in order, and nothing is missing.
-	Sealed bool `json:"sealed"`
+	// Sealed says that the origin has stopped in order, and nothing is missing of what this
+	// incarnation of it and those before have written.
+	Sealed      bool   `json:"sealed"`
+	Incarnation uint32 `json:"incarnation,omitempty"` // 0 of what is not sealed
 }
 
 // Better says that copies are more to be relied on than others of the same origin.
@@ -166,7 +170,7 @@ func (c *Copies) Held() (list []Held, err error) {
 		if err != nil || !known {
 			return nil, fmt.Errorf("the copies under %x: %w", it.Key(), errors.Join(err, store.ErrCorrupt))
 		}
-		h := Held{Origin: origin, Complete: m.state.complete, Sealed: m.state.sealed, Upto: m.state.upto}
+		h := Held{Origin: origin, Complete: m.state.complete, Sealed: m.state.sealed, Upto: m.state.upto, Incarnation: m.state.incarnation}
 		switch n := len(list); {
 		case n == 0 || list[n-1].Origin != origin:
 			list = append(list, h)

@@ -54,7 +54,7 @@ func (w *world) add(id string, fs vfs.FS) *Copies {
 	c := New(Config{
 		Self: id, Store: s, Now: func() ledger.Instant { return w.clock }, Log: slog.New(slog.DiscardHandler),
 		Nodes: func() []Node { return w.list },
-		Flush: func(context.Context) error { return nil },
+		Flush: func(context.Context) error { return nil }, Incarnation: func() uint32 { return 5 },
 		Parts: []Part{{Own: []byte{own}, Shelf: keptUnder, Keep: func(origin string, items []Item) error {
 			b := s.NewBatch()
 			for _, it := range items {
@@ -333,12 +333,12 @@ func TestANodeThatStopsInOrderSealsItsCopies(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.want("b", "a", "last")
-	if h := w.held("b", "a"); !h.Sealed {
+	if h := w.held("b", "a"); !h.Sealed || h.Incarnation != 5 {
 		t.Errorf("b knows %+v", h)
 	}
 	a.sender.greeted = time.Time{} // as after a start
 	w.turn("a")
-	if h := w.held("b", "a"); h.Sealed {
+	if h := w.held("b", "a"); h.Sealed || h.Incarnation != 0 {
 		t.Errorf("when it is back, b knows %+v", h)
 	}
 }

@@ -32,6 +32,9 @@ type state struct {
 	complete bool           // everything from before the course began is there
 	sealed   bool           // the origin has stopped, and everything is there
 	upto     ledger.Instant // everything that was written before is there, if complete
+	// incarnation is the origin's that has stopped; 0 of what is not sealed. A later one
+	// may have written more.
+	incarnation uint32
 }
 
 const (
@@ -57,8 +60,19 @@ func (s state) bits() (b byte) {
 	return b
 }
 
-func stateOf(bits byte, upto uint64) state {
-	return state{complete: bits&bitComplete != 0, sealed: bits&bitSealed != 0, upto: ledger.Instant(upto)}
+// stateLen is the length of what appendState writes.
+const stateLen = 8 + 4
+
+func appendState(b []byte, s state) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(b, uint64(s.upto)), s.incarnation)
+}
+
+// stateOf is the state of some bits and of what appendState wrote.
+func stateOf(bits byte, b []byte) state {
+	return state{
+		complete: bits&bitComplete != 0, sealed: bits&bitSealed != 0,
+		upto: ledger.Instant(binary.BigEndian.Uint64(b)), incarnation: binary.BigEndian.Uint32(b[8:]),
+	}
 }
 
 func appendPush(b []byte, p *push) []byte {
@@ -68,7 +82,7 @@ func appendPush(b []byte, p *push) []byte {
 	}
 	b = append(b, form, bits)
 	b = append(b, p.token[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(p.state.upto))
+	b = appendState(b, p.state)
 	b = appendString(b, p.origin)
 	for _, it := range p.items {
 		b = appendString(appendString(b, it.Key), it.Value)
@@ -78,13 +92,13 @@ func appendPush(b []byte, p *push) []byte {
 
 // decodePush reads a push, whose items are parts of b.
 func decodePush(b []byte) (p push, err error) {
-	const head = 2 + len(p.token) + 8
+	const head = 2 + len(p.token) + stateLen
 	if len(b) < head || b[0] != form {
 		return p, fmt.Errorf("read copies: %w", errForm)
 	}
 	p.begin = b[1]&bitBegin != 0
 	copy(p.token[:], b[2:])
-	p.state = stateOf(b[1], binary.BigEndian.Uint64(b[head-8:]))
+	p.state = stateOf(b[1], b[head-stateLen:])
 	origin, b, ok := cut(b[head:])
 	p.origin = string(origin)
 	for ok && len(b) > 0 {
@@ -109,16 +123,16 @@ type mark struct {
 func appendMark(b []byte, m *mark) []byte {
 	b = append(b, form, m.state.bits())
 	b = append(b, m.token[:]...)
-	return binary.BigEndian.AppendUint64(b, uint64(m.state.upto))
+	return appendState(b, m.state)
 }
 
 func decodeMark(b []byte) (m mark, err error) {
-	const size = 2 + len(m.token) + 8
+	const size = 2 + len(m.token) + stateLen
 	if len(b) != size || b[0] != form {
 		return m, fmt.Errorf("read what is known of copies: %w", errForm)
 	}
 	copy(m.token[:], b[2:])
-	m.state = stateOf(b[1], binary.BigEndian.Uint64(b[size-8:]))
+	m.state = stateOf(b[1], b[size-stateLen:])
 	return m, nil
 }
 

@@ -12,7 +12,7 @@ import (
 // TestCompatForm compares what is stored and sent with the bytes of form 1.
 func TestCompatForm(t *testing.T) {
 	tok := token{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
-	p := push{origin: "node-a", token: tok, begin: true, state: state{complete: true, sealed: true, upto: 1_700_000_000_000_000_000}, items: []Item{{[]byte("rkey"), []byte("value")}}}
+	p := push{origin: "node-a", token: tok, begin: true, state: state{complete: true, sealed: true, upto: 1_700_000_000_000_000_000, incarnation: 3}, items: []Item{{[]byte("rkey"), []byte("value")}}}
 	m := mark{tok, state{complete: true, upto: 7}}
 	co := course{peer: "node-b", token: tok, begun: true, next: []byte("rnext")}
 	lines := []string{

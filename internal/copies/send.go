@@ -351,7 +351,11 @@ func (c *Copies) seal(ctx context.Context) error {
 		return err
 	}
 	// Where not everything was sent yet, the rest of it waits for this node to come back.
-	return c.tell(ctx, co, &push{origin: c.cfg.Self, state: state{complete: co.done, sealed: co.done, upto: c.cfg.Now()}})
+	s := state{complete: co.done, upto: c.cfg.Now()}
+	if co.done {
+		s.sealed, s.incarnation = true, c.cfg.Incarnation()
+	}
+	return c.tell(ctx, co, &push{origin: c.cfg.Self, state: s})
 }
 
 // told is what a log says of copies.

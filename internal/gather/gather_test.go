@@ -105,17 +105,40 @@ func TestTheMostWholeCopiesAnswer(t *testing.T) {
 		"a": {{Origin: "a", Sealed: true}},
 	}
 	var order []string
-	for _, k := range Keepers("a", held) {
+	for _, k := range Keepers("a", 4, held) {
 		order = append(order, k.Node)
 	}
 	if fmt.Sprint(order) != "[d e c b]" {
 		t.Errorf("they answer in the order %v", order)
 	}
-	held["b"][0].Sealed = true
-	if k := Keepers("a", held); k[0].Node != "b" {
+	held["b"][0].Sealed, held["b"][0].Incarnation = true, 4
+	if k := Keepers("a", 4, held); k[0].Node != "b" || !k[0].Held.Sealed {
 		t.Errorf("sealed copies come after %s", k[0].Node)
 	}
-	if k := Keepers("y", held); k != nil {
+	if k := Keepers("y", 0, held); k != nil {
 		t.Errorf("of a node that nobody has copies of: %v", k)
+	}
+}
+
+// A node that has stopped in order, and was back since, may have written what the copies
+// lack that were sealed then: they are not the whole, and not preferred.
+func TestASealEndsWhenTheOriginIsBack(t *testing.T) {
+	sealed := copies.Held{Origin: "a", Complete: true, Sealed: true, Upto: 50, Incarnation: 4}
+	held := map[string][]copies.Held{
+		"b": {sealed},
+		"c": {{Origin: "a", Complete: true, Upto: 60}}, // its peer is another one since
+	}
+	if k := Keepers("a", 4, held); k[0].Node != "c" || k[0].Held.Sealed || k[1].Held.Sealed {
+		t.Errorf("when its new peer is heard of: %+v", k)
+	}
+	delete(held, "c")
+	if k := Keepers("a", 5, held); k[0].Held.Sealed {
+		t.Errorf("when it was registered again: %+v", k)
+	}
+	if k := Keepers("a", 4, held); !k[0].Held.Sealed {
+		t.Errorf("when it was not: %+v", k)
+	}
+	if held["b"][0] != sealed {
+		t.Errorf("what b has is %+v", held["b"][0])
 	}
 }

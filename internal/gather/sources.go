@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"purser/internal/copies"
+	"purser/ledger"
 )
 
 // Keeper is a node that has copies of an origin's records.
@@ -14,13 +15,22 @@ type Keeper struct {
 }
 
 // Keepers are the nodes that have copies of an origin, the most whole first; held is what
-// each node that was heard of has.
-func Keepers(origin string, held map[string][]copies.Held) (list []Keeper) {
+// each node that was heard of has, and incarnation the latest of the origin that is known, 0
+// for none. Copies are not sealed any more when the origin has been back since: of a later
+// incarnation, or heard of by another keeper, it may have written what they lack.
+func Keepers(origin string, incarnation uint32, held map[string][]copies.Held) (list []Keeper) {
+	var latest ledger.Instant
 	for node, all := range held {
 		for _, h := range all {
 			if h.Origin == origin && node != origin {
 				list = append(list, Keeper{node, h})
+				latest = max(latest, h.Upto)
 			}
+		}
+	}
+	for i := range list {
+		if h := &list[i].Held; h.Sealed && (h.Upto < latest || h.Incarnation < incarnation) {
+			h.Sealed = false
 		}
 	}
 	slices.SortFunc(list, func(a, b Keeper) int {

@@ -173,7 +173,7 @@ var rooms = map[string]room{
 		why: "what is kept on a peer is keys and values; how a peer is reached is behind a seam",
 	},
 	"internal/gather": {
-		module: []string{"internal/copies", "internal/record"}, banned: []string{"os", "net", "net/http", "time", "sync"},
+		module: []string{"internal/copies", "internal/record", "ledger"}, banned: []string{"os", "net", "net/http", "time", "sync"},
 		why: "who answers for whom follows from who has what alone",
 	},
 	"internal/outcomes": {

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"purser/api/admin"
 	"purser/internal/access"
+	"purser/internal/directory"
 	"purser/internal/record"
 	"purser/internal/usage"
 	"purser/ledger"
@@ -23,7 +25,12 @@ func (c control) Request(ctx context.Context, id string, reach access.Reach) (ad
 	}
 	// What corrects a request has an id of the same time.
 	query := usage.Query{Range: usage.Range{From: parsed.At(), To: parsed.At() + 1}, Within: within(reach)}
-	for r, err := range c.n.records(ctx, query) {
+	list, nodes, err := c.n.recordsOf(ctx, query)
+	if err != nil {
+		return out, err
+	}
+	out.Answered = admin.AnsweredBy(nodes)
+	for r, err := range list {
 		if err != nil {
 			return out, err
 		}
@@ -37,9 +44,25 @@ func (c control) Request(ctx context.Context, id string, reach access.Reach) (ad
 		out.Records = append(out.Records, b)
 	}
 	if len(out.Records) == 0 {
-		return out, admin.NotFound("no record of the request " + id + ", or none that you may see; it may have been dropped by its age")
+		return out, c.n.notFound(nodes, "no record of the request "+id+", or none that you may see; it may have been dropped by its age")
 	}
 	return out, nil
+}
+
+// notFound says that something is not there, or that it cannot be said as long as nodes do
+// not answer that may have it.
+func (n *Node) notFound(nodes []admin.NodeAnswer, what string) error {
+	var silent []string
+	for _, a := range nodes {
+		d, known := n.fsm.Directory().Node(ledger.NodeID(a.Node))
+		if (a.Err != "" || a.MayLack) && known && d.State != directory.NodeRemoved {
+			silent = append(silent, a.Node)
+		}
+	}
+	if len(silent) > 0 {
+		return admin.Undecided(what + "; and these nodes do not answer, which may have it: " + strings.Join(silent, ", "))
+	}
+	return admin.NotFound(what)
 }
 
 // runMost bounds the calls of a run that is shown.
@@ -68,16 +91,21 @@ func (c control) Run(ctx context.Context, run string, q admin.UsageQuery) (admin
 		most = runMost
 	}
 	tree := usage.NewRun(most)
-	for r, err := range c.n.records(ctx, query) {
+	list, nodes, err := c.n.recordsOf(ctx, query)
+	if err != nil {
+		return admin.RunTree{}, err
+	}
+	answered := admin.AnsweredBy(nodes)
+	for r, err := range list {
 		if err != nil {
 			return admin.RunTree{}, err
 		}
 		tree.Add(r)
 	}
 	if len(tree.Calls) == 0 {
-		return admin.RunTree{}, admin.NotFound(fmt.Sprintf("no request of the run %q from %s to %s, or none that you may see", run, timeText(span.From), timeText(span.To)))
+		return admin.RunTree{}, c.n.notFound(nodes, fmt.Sprintf("no request of the run %q from %s to %s, or none that you may see", run, timeText(span.From), timeText(span.To)))
 	}
-	out := admin.RunTree{Run: run, From: timeText(span.From), To: timeText(span.To), Cost: int64(tree.Cost), Calls: len(tree.Calls), More: tree.More}
+	out := admin.RunTree{Run: run, From: timeText(span.From), To: timeText(span.To), Cost: int64(tree.Cost), Calls: len(tree.Calls), More: tree.More, Answered: answered}
 	out.Roots = branches(tree)
 	return out, nil
 }

@@ -22,6 +22,7 @@ type Requests interface {
 type RequestRecords struct {
 	ID      string            `json:"id"`
 	Records []json.RawMessage `json:"records"`
+	Answered
 }
 
 // RunTree is an agent's run. Each call is under the one it was made for.
@@ -33,6 +34,7 @@ type RunTree struct {
 	Calls int       `json:"calls"`        // shown
 	More  bool      `json:"more"`         // there are more than are shown
 	Roots []RunCall `json:"roots"`
+	Answered
 }
 
 // RunCall is one request of a run.

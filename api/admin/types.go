@@ -266,6 +266,15 @@ type NodeAnswer struct {
 	MayLack bool `json:"may_lack,omitempty"`
 }
 
+// Answered says whose records an answer was made of.
+type Answered struct {
+	Nodes    []NodeAnswer `json:"nodes"`
+	Complete bool         `json:"complete"` // no record of them is known to be missing
+}
+
+// AnsweredBy is what is said of these nodes.
+func AnsweredBy(nodes []NodeAnswer) Answered { return Answered{nodes, Complete(nodes)} }
+
 // Status is a node at a glance.
 type Status struct {
 	Node        string           `json:"node"`

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -78,15 +79,23 @@ func (c *usageShowCmd) Run(ctx context.Context) error {
 	for _, name := range report.Collapsed {
 		fmt.Fprintf(os.Stderr, "purser: rarer values of %s are in \"other\": of so long a time they are kept no more, or too many\n", name)
 	}
-	for _, n := range report.Nodes {
-		if n.Err != "" {
-			fmt.Fprintf(os.Stderr, "purser: the records of node %s are missing: %s\n", n.Node, n.Err)
-		}
-	}
+	sayMissing(os.Stderr, report.Nodes)
 	if c.CSV {
 		return report.WriteCSV(os.Stdout, &q)
 	}
 	return c.print(report, func(w *tabwriter.Writer) { c.table(w, &report) })
+}
+
+// sayMissing says whose records an answer lacks, or may lack.
+func sayMissing(w io.Writer, nodes []admin.NodeAnswer) {
+	for _, n := range nodes {
+		switch {
+		case n.Err != "":
+			fmt.Fprintf(w, "purser: the records of node %s are missing: %s\n", n.Node, n.Err)
+		case n.MayLack:
+			fmt.Fprintf(w, "purser: node %s answers for node %s, and may lack its last records\n", n.By, n.Node)
+		}
+	}
 }
 
 func (c *usageShowCmd) table(w *tabwriter.Writer, report *admin.UsageReport) {
@@ -148,6 +157,7 @@ func (c *usageRequestCmd) Run(ctx context.Context) error {
 		return err
 	}
 	c.JSON = true
+	sayMissing(os.Stderr, out.Nodes)
 	return c.print(out, nil)
 }
 
@@ -169,6 +179,7 @@ func (c *usageRunCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sayMissing(os.Stderr, tree.Nodes)
 	return c.print(tree, func(w *tabwriter.Writer) {
 		fmt.Fprintln(w, "STEP\tAT\tAGENT\tMODEL\tOUTCOME\tTOKENS\tCOST\tTOOK\tREQUEST")
 		var show func(list []admin.RunCall, depth int)

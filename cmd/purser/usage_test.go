@@ -124,3 +124,11 @@ func TestTheScreenOfTopFits(t *testing.T) {
 		t.Errorf("an error: %q", text)
 	}
 }
+
+func TestWhatAnAnswerLacksIsSaid(t *testing.T) {
+	var out strings.Builder
+	sayMissing(&out, []admin.NodeAnswer{{Node: "a", By: "a"}, {Node: "b", By: "c"}, {Node: "d", By: "c", MayLack: true}, {Node: "e", Err: "it is away"}})
+	if got, want := out.String(), "purser: node c answers for node d, and may lack its last records\npurser: the records of node e are missing: it is away\n"; got != want {
+		t.Errorf("it says %q", got)
+	}
+}

@@ -83,7 +83,11 @@ func (n *Node) tellTotals(ctx context.Context, _ string, body []byte, say func([
 		q.Worth = n.worth()
 	}
 	part, err := n.part(ctx, in.Shelf, q)
-	if err != nil {
+	var refused usage.QueryError
+	switch {
+	case errors.As(err, &refused):
+		return t.say(pieceRefused, []byte(refused))
+	case err != nil:
 		return err
 	}
 	if names := part.GivenNames(); len(names) > 0 {

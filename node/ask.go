@@ -21,6 +21,7 @@ const (
 	pieceLive                // records as they end, as live.AppendBatch writes them
 	pieceGiven               // JSON: names of fields of which rollups have given up values
 	pieceItems               // outcomes or payments, as the question has them
+	pieceRefused             // why the question cannot be answered of what is kept: a usage.QueryError
 )
 
 // answerBytes is how large a piece may grow before it is sent.

@@ -15,12 +15,13 @@ type colleagues struct {
 	peers   *peers
 	clients *peer.Clients // of their own: what is about money does not queue behind them
 	slots   chan struct{} // bounds the questions under way
-	// gathering bounds those about the whole cluster.
-	gathering chan struct{}
+	// gathering bounds those about the whole cluster, and streaming those of them that last
+	// as long as somebody reads.
+	gathering, streaming chan struct{}
 }
 
 func newColleagues(p *peers) *colleagues {
-	return &colleagues{peers: p, clients: peer.NewClients(p.proof), slots: make(chan struct{}, maxAsked), gathering: make(chan struct{}, maxGathering)}
+	return &colleagues{peers: p, clients: peer.NewClients(p.proof), slots: make(chan struct{}, maxAsked), gathering: make(chan struct{}, maxGathering), streaming: make(chan struct{}, maxGathering)}
 }
 
 func (p *colleagues) close() {

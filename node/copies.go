@@ -8,7 +8,6 @@ import (
 
 	"purser/internal/copies"
 	"purser/internal/directory"
-	"purser/internal/record"
 	"purser/internal/store"
 	"purser/internal/usage"
 	"purser/ledger"
@@ -42,30 +41,16 @@ func (n *Node) copiedRecords() copies.Part {
 		Own:   []byte{store.PrefixRecord},
 		Shelf: func(origin string) []byte { return usage.Shelf(origin).Prefix() },
 		Keep: func(origin string, items []copies.Item) error {
-			shelf := usage.Shelf(origin)
-			kept, err := n.usage.Shelf(shelf).Kept()
-			if err != nil {
-				return err
-			}
-			b := n.store.NewBatch()
-			c := n.usage.Copying(shelf, b)
-			for _, it := range items {
-				if before(it.Key, kept) {
-					continue // it is rolled up, and is kept no more as it was
+			return n.usage.Copy(usage.Shelf(origin), store.Buffered, func(c *usage.Copying) error {
+				for _, it := range items {
+					if err := c.PutKey(it.Key, it.Value); err != nil {
+						return err
+					}
 				}
-				if err := c.PutKey(it.Key, it.Value); err != nil {
-					return errors.Join(err, b.Close())
-				}
-			}
-			return c.Apply(store.Buffered)
+				return nil
+			})
 		},
 	}
-}
-
-// before says that a record's key, without its first byte, is of an earlier instant.
-func before(key []byte, t ledger.Instant) bool {
-	var id record.ID
-	return copy(id[:], key) == len(id) && id.At() < t
 }
 
 // copyNodes are the nodes of the directory, as copying sees them.

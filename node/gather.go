@@ -45,7 +45,7 @@ func (n *Node) totalsOf(ctx context.Context, q usage.TotalsQuery, unrecorded boo
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("put a question to the other nodes: %w", err)
 	}
-	leave, err := n.colleagues.enter(ctx)
+	leave, err := enter(ctx, n.colleagues.gathering)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -94,7 +94,7 @@ func (n *Node) recordsOf(ctx context.Context, q usage.Query) (iter.Seq2[*record.
 		return nil, nil, err
 	}
 	return func(yield func(*record.Record, error) bool) {
-		leave, err := n.colleagues.enter(ctx)
+		leave, err := enter(ctx, n.colleagues.streaming)
 		if err != nil {
 			yield(nil, err)
 			return

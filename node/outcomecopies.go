@@ -63,7 +63,7 @@ func (n *Node) gatherItems(ctx context.Context, from ledger.Instant, topic strin
 	if n.colleagues == nil {
 		return []admin.NodeAnswer{n.answersItself()}, nil
 	}
-	leave, err := n.colleagues.enter(ctx)
+	leave, err := enter(ctx, n.colleagues.gathering)
 	if err != nil {
 		return nil, err
 	}

@@ -44,17 +44,17 @@ func (c control) Request(ctx context.Context, id string, reach access.Reach) (ad
 		out.Records = append(out.Records, b)
 	}
 	if len(out.Records) == 0 {
-		return out, c.n.notFound(nodes, "no record of the request "+id+", or none that you may see; it may have been dropped by its age")
+		return out, notFound(c.n.fsm.Directory(), nodes, "no record of the request "+id+", or none that you may see; it may have been dropped by its age")
 	}
 	return out, nil
 }
 
 // notFound says that something is not there, or that it cannot be said as long as nodes do
 // not answer that may have it.
-func (n *Node) notFound(nodes []admin.NodeAnswer, what string) error {
+func notFound(in *directory.State, nodes []admin.NodeAnswer, what string) error {
 	var silent []string
 	for _, a := range nodes {
-		d, known := n.fsm.Directory().Node(ledger.NodeID(a.Node))
+		d, known := in.Node(ledger.NodeID(a.Node))
 		if (a.Err != "" || a.MayLack) && known && d.State != directory.NodeRemoved {
 			silent = append(silent, a.Node)
 		}
@@ -103,7 +103,7 @@ func (c control) Run(ctx context.Context, run string, q admin.UsageQuery) (admin
 		tree.Add(r)
 	}
 	if len(tree.Calls) == 0 {
-		return admin.RunTree{}, c.n.notFound(nodes, fmt.Sprintf("no request of the run %q from %s to %s, or none that you may see", run, timeText(span.From), timeText(span.To)))
+		return admin.RunTree{}, notFound(c.n.fsm.Directory(), nodes, fmt.Sprintf("no request of the run %q from %s to %s, or none that you may see", run, timeText(span.From), timeText(span.To)))
 	}
 	out := admin.RunTree{Run: run, From: timeText(span.From), To: timeText(span.To), Cost: int64(tree.Cost), Calls: len(tree.Calls), More: tree.More, Answered: answered}
 	out.Roots = branches(tree)

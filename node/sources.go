@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"purser/api/admin"
 	"purser/internal/copies"
@@ -18,8 +19,11 @@ import (
 
 const (
 	// maxGathering bounds the questions about the whole cluster that this node has under
-	// way: each may take some megabytes for each node.
+	// way: each may take some megabytes for each node. It bounds the streams of records, too,
+	// which have places of their own: who reads slowly keeps no report waiting.
 	maxGathering = 8
+	// placeWait is how long a question waits for its place.
+	placeWait = 30 * time.Second
 	// maxPart bounds what one node answers to one question, in bytes.
 	maxPart = 64 << 20
 	// clockSkew is how far the clocks of two nodes may be apart when it is decided whether
@@ -27,11 +31,15 @@ const (
 	clockSkew = ledger.Hour
 )
 
-// enter waits for a place among the questions under way.
-func (p *colleagues) enter(ctx context.Context) (leave func(), err error) {
+// enter waits for a place among the questions under way, or among the streams.
+func enter(ctx context.Context, places chan struct{}) (leave func(), err error) {
+	late := time.NewTimer(placeWait)
+	defer late.Stop()
 	select {
-	case p.gathering <- struct{}{}:
-		return func() { <-p.gathering }, nil
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	case <-late.C:
+		return nil, admin.Undecided(fmt.Sprintf("this node has %d such questions about the whole cluster under way, as many as it may; ask again when one is done, or another node", cap(places)))
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -41,6 +41,12 @@ func (t *totalling) run(ctx context.Context) (nodes []admin.NodeAnswer, err erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	for node, err := range faults {
+		// What one node keeps no more is missed in the sum, whatever the others have.
+		if refused, ok := errors.AsType[usage.QueryError](err); ok {
+			return nil, usage.QueryError(fmt.Sprintf("%s (says node %s)", string(refused), node))
+		}
+	}
 	h, err := n.has(t.since)
 	if err != nil {
 		return nil, err
@@ -87,7 +93,11 @@ func (t *totalling) copies(ctx context.Context, a absent) (answer admin.NodeAnsw
 			return admin.NodeAnswer{Node: a.node, By: k.Node, MayLack: !k.Held.Sealed}, true
 		}
 		t.n.log.Warn("copies of a node's usage records could not be read", "of", a.node, "by", k.Node, "error", err)
-		answer, missed = a.unanswered("node " + k.Node + " cannot read its copies")
+		why := "node " + k.Node + " cannot read its copies"
+		if refused, ok := errors.AsType[usage.QueryError](err); ok {
+			why = "of its copies, node " + k.Node + " says: " + string(refused)
+		}
+		answer, missed = a.unanswered(why)
 	}
 	return answer, missed
 }
@@ -110,42 +120,51 @@ func (t *totalling) there(ctx context.Context, node string, s usage.Shelf) error
 	if err != nil {
 		return err
 	}
-	var rows, rest []byte
-	var h has
-	var given []string
-	err = t.n.colleagues.listen(ctx, node, totalsTopic, body, func(kind byte, piece []byte) (err error) {
-		switch kind {
-		case pieceRows, pieceRest:
-			if err := usage.CheckRows(piece); err != nil {
-				return err
-			}
-			if len(rows)+len(rest)+len(piece) > maxPart {
-				return fmt.Errorf("node %s answers with more than %d bytes", node, maxPart)
-			}
-			if kind == pieceRows {
-				rows = append(rows, piece...)
-			} else {
-				rest = append(rest, piece...)
-			}
-		case pieceGiven:
-			err = json.Unmarshal(piece, &given)
-		default:
-			h, err = hasOf(kind, piece)
-		}
-		return err
-	})
-	if err != nil {
+	var p toldTotals
+	if err := t.n.colleagues.listen(ctx, node, totalsTopic, body, p.take); err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s == usage.Own {
-		t.held[node], t.losses = h.Copies, append(t.losses, h.Losses...)
+		t.held[node], t.losses = p.has.Copies, append(t.losses, p.has.Losses...)
 	}
-	if err := errors.Join(t.sum.Give(given), t.sum.AddRows(rows, false)); err != nil {
+	if err := errors.Join(t.sum.Give(p.given), t.sum.AddRows(p.rows, false)); err != nil {
 		return err
 	}
-	return t.sum.AddRows(rest, true)
+	return t.sum.AddRows(p.rest, true)
+}
+
+// toldTotals is what another node has told of its part, of which nothing is added up before
+// it has told all.
+type toldTotals struct {
+	rows, rest []byte
+	has        has
+	given      []string
+}
+
+func (p *toldTotals) take(kind byte, piece []byte) (err error) {
+	switch kind {
+	case pieceRows, pieceRest:
+		if err := usage.CheckRows(piece); err != nil {
+			return err
+		}
+		if len(p.rows)+len(p.rest)+len(piece) > maxPart {
+			return fmt.Errorf("an answer of more than %d bytes", maxPart)
+		}
+		if kind == pieceRows {
+			p.rows = append(p.rows, piece...)
+		} else {
+			p.rest = append(p.rest, piece...)
+		}
+	case pieceGiven:
+		err = json.Unmarshal(piece, &p.given)
+	case pieceRefused:
+		err = usage.QueryError(piece)
+	default:
+		p.has, err = hasOf(kind, piece)
+	}
+	return err
 }
 
 // questionOn is a query about one shelf, and about nodes that were fenced since an instant.

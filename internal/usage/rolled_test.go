@@ -237,15 +237,46 @@ func putOn(t testing.TB, j *Journal, shelf Shelf, recs ...*record.Record) {
 		commit(t, j, recs...)
 		return
 	}
-	c := j.Copying(shelf, j.store.NewBatch())
-	for _, r := range recs {
-		id, _ := record.ParseID(r.ID)
-		if err := c.Put(id, r.Attempt, record.Append(nil, r)); err != nil {
+	err := j.Copy(shelf, store.Synced, func(c *Copying) error {
+		for _, r := range recs {
+			id, _ := record.ParseID(r.ID)
+			if err := c.Put(id, r.Attempt, record.Append(nil, r)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Copies that come again after their day was dropped are in its sums already.
+func TestCopiesOfADroppedDayCountOnce(t *testing.T) {
+	const shelf, day = Shelf("node-2"), 24 * ledger.Hour
+	j := openJournal(t, eager())
+	rng := rand.New(rand.NewPCG(seed(t), 1))
+	var recs []*record.Record
+	for range 50 {
+		recs = append(recs, spread(rng, 2*day))
+	}
+	putOn(t, j, shelf, recs...)
+	x := j.Roller(shelf)
+	keep := Retention{Records: day, Minutes: day, Hours: day, Days: 100 * day}
+	if err := x.Retain(t.Context(), keep, midnight+2*day+ledger.Hour); err != nil {
+		t.Fatal(err)
+	}
+	putOn(t, j, shelf, recs...)
+	q := TotalsQuery{Range: Range{midnight, midnight + 2*day}}
+	for range 2 { // before it is rolled up, and after
+		got, err := j.Shelf(shelf).Totals(t.Context(), q)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := c.Apply(store.Synced); err != nil {
-		t.Fatal(err)
+		if err := sameTotals(got, asScanned(t, inOrder(recs), q)); err != nil {
+			t.Error(err)
+		}
+		rollAt(t, x, midnight+2*day+ledger.Hour)
 	}
 }
 

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"errors"
 	"fmt"
 
 	"purser/internal/record"
@@ -52,36 +53,41 @@ func (s Shelf) recordBounds(r Range) *pebble.IterOptions {
 	}
 }
 
-// Copying puts copies of another node's records into one batch; [Journal.Copying] makes
-// one. It is used by one goroutine.
+// Copying puts copies of another node's records into one batch; [Journal.Copy] makes one.
 type Copying struct {
-	journal *Journal
-	shelf   Shelf
-	batch   *pebble.Batch
-	number  uint64
-	marked  ledger.Instant // the minute marked last; -1 for none
+	shelf  Shelf
+	batch  *pebble.Batch
+	number uint64
+	kept   ledger.Instant // what is from before was dropped
+	marked ledger.Instant // the minute marked last; -1 for none
 }
 
-// Copying begins to put copies of a shelf that is not [Own] into a batch, which the caller
-// may put other things in, and which [Copying.Apply] applies.
-func (j *Journal) Copying(s Shelf, b *pebble.Batch) *Copying {
+// Copy writes the copies of a shelf that is not [Own] that put puts, together. Nothing of
+// the shelf is dropped meanwhile.
+func (j *Journal) Copy(s Shelf, d store.Durability, put func(*Copying) error) error {
 	if s == Own {
 		panic("usage: a node keeps no copies of its own records")
 	}
-	return &Copying{journal: j, shelf: s, batch: b, number: j.marks.Add(1), marked: -1}
-}
-
-// Apply writes the batch, as [store.Store.Apply] does.
-func (c *Copying) Apply(d store.Durability) error {
-	c.journal.writes.RLock()
-	defer c.journal.writes.RUnlock()
-	return c.journal.store.Apply(c.batch, d)
+	j.writes.RLock()
+	defer j.writes.RUnlock()
+	p, err := progressOf(j.db, s)
+	if err != nil {
+		return err
+	}
+	c := &Copying{shelf: s, batch: j.store.NewBatch(), number: j.marks.Add(1), kept: p.kept[records], marked: -1}
+	if err := put(c); err != nil {
+		return errors.Join(err, c.batch.Close())
+	}
+	return j.store.Apply(c.batch, d)
 }
 
 // Put adds a copy, in the form of [record.Append], and notes that what was rolled up of
-// its minute lacks it. A copy that is there already is replaced; one from before what
-// [Reader.Kept] says would be counted twice and must not be put.
+// its minute lacks it. A copy that is there already is replaced. One of a day that was
+// dropped is left out: it is rolled up, and would be counted twice.
 func (c *Copying) Put(id record.ID, attempt int, encoded []byte) error {
+	if id.At() < c.kept {
+		return nil
+	}
 	if err := c.batch.Set(c.shelf.recordKey(id, attempt), encoded, nil); err != nil {
 		return fmt.Errorf("add a copy of record %s: %w", id, err)
 	}

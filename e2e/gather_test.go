@@ -158,8 +158,37 @@ func TestNodesAnswerForEachOther(t *testing.T) {
 	if err != nil || !stopped.Complete || stopped.Total.Cost != got.Total.Cost {
 		t.Errorf("after %s has stopped: %+v, %v", third.id, stopped, err)
 	}
-	if i := slices.IndexFunc(stopped.Nodes, func(a admin.NodeAnswer) bool { return a.Node == third.id }); i < 0 || stopped.Nodes[i].By == third.id || stopped.Nodes[i].MayLack {
-		t.Errorf("who answers for it: %+v", stopped.Nodes)
+	i := slices.IndexFunc(stopped.Nodes, func(a admin.NodeAnswer) bool { return a.Node == third.id })
+	if i < 0 || stopped.Nodes[i].By == third.id || stopped.Nodes[i].MayLack {
+		t.Fatalf("who answers for it: %+v", stopped.Nodes)
+	}
+
+	// It is back, and dies while its peer hears nothing: what the peer has is not the whole.
+	keeper := c.peers[slices.IndexFunc(c.peers, func(p *peer) bool { return p.id == stopped.Nodes[i].By })]
+	c.freeze(keeper)
+	c.launch(third)
+	c.eventually("it serves again", func() error {
+		if s := c.askAt(third.url, c.key.Secret, "while nobody takes copies"); s != http.StatusOK {
+			return fmt.Errorf("status %d", s)
+		}
+		return nil
+	})
+	c.kill(third)
+	c.thaw(keeper)
+	c.eventually("its peer answers for it, and may lack something", func() error {
+		u, err := hung.admin.Usage(ctx, admin.UsageQuery{})
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(u.Nodes, func(a admin.NodeAnswer) bool { return a.Node == third.id })
+		if u.Complete || i < 0 || u.Nodes[i].By != keeper.id || !u.Nodes[i].MayLack {
+			return fmt.Errorf("complete %v: %+v", u.Complete, u.Nodes)
+		}
+		return nil
+	})
+	var fault *admin.Fault
+	if _, err := leader.admin.Run(ctx, "no such run", admin.UsageQuery{}); !errors.As(err, &fault) || fault.Status != http.StatusServiceUnavailable || !strings.Contains(fault.Message, third.id) {
+		t.Errorf("a run that the dead node may have had: %v", err)
 	}
 }
 

@@ -226,7 +226,7 @@ func (x *exporting) once(ctx context.Context, e *governance.KeptExport, until, s
 			return res, fmt.Errorf("from: %w", err)
 		}
 	}
-	job := exports.Job{Form: form, From: from, Place: place, Records: x.records, Rates: x.rates(), Temp: x.temp}
+	job := exports.Job{Form: form, From: from, Place: place, Records: x.records, Rates: x.rates(), Temp: x.temp, Still: x.confirm}
 	return job.Run(ctx, until, since)
 }
 

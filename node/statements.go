@@ -33,6 +33,9 @@ func (c control) Statements(ctx context.Context, q admin.StatementQuery) (out ad
 		return out, fault
 	}
 	query := usage.TotalsQuery{Within: within(q.Reach), Limit: usage.MaxGroups}
+	if query.Mapping, err = c.n.mapping(); err != nil {
+		return out, admin.Undecided("whose usage it is cannot be said: " + err.Error())
+	}
 	if h.Period, query.Range, err = periodOf(&q); err != nil {
 		return out, err
 	}
@@ -68,6 +71,11 @@ func (c control) Statements(ctx context.Context, q admin.StatementQuery) (out ad
 		if a.Err != "" {
 			out.Complete = false
 			h.Missing = append(h.Missing, a.Node)
+		}
+	}
+	for _, f := range query.By {
+		if report.Given[f] {
+			h.Collapsed = append(h.Collapsed, f.String())
 		}
 	}
 	all := statement.Make(used(report.Rows), h.Terms)

@@ -24,6 +24,7 @@ type Heading struct {
 	Terms     Terms
 	Issuer    string   // the cluster or node
 	Missing   []string // nodes whose records are not in it
+	Collapsed []string // of Dimension and By, those whose rarer values are one by the name of other
 }
 
 // Dollars is an amount as a decimal number of dollars, exact: "12.345".

@@ -66,10 +66,9 @@ func (c control) Statements(ctx context.Context, q admin.StatementQuery) (out ad
 	case len(report.Others) > 0:
 		return out, admin.Invalid(fmt.Sprintf("there would be more than %d lines: divide them by less, or ask for a shorter time", usage.MaxGroups))
 	}
-	out.Complete = true
+	out.Complete = admin.Complete(nodes)
 	for _, a := range nodes {
 		if a.Err != "" {
-			out.Complete = false
 			h.Missing = append(h.Missing, a.Node)
 		}
 	}

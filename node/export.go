@@ -35,6 +35,11 @@ func (c control) PrepareExport(q admin.ExportQuery) (admin.Export, error) {
 	}
 	query := usage.Query{Range: span, Within: within(q.Reach)}
 	return admin.Export{MediaType: form.MediaType(), Name: form.Base() + "." + form.File, Write: func(ctx context.Context, tell func([]admin.NodeAnswer), w io.Writer) error {
+		leave, err := c.n.exporting.enter(ctx)
+		if err != nil {
+			return err
+		}
+		defer leave()
 		records, nodes, err := c.n.exported(ctx, query, where, form.Raw)
 		if err != nil {
 			return err
@@ -43,6 +48,20 @@ func (c control) PrepareExport(q admin.ExportQuery) (admin.Export, error) {
 		_, err = exports.Write(form, w, records, c.n.prices)
 		return err
 	}}, nil
+}
+
+// maxExportFiles is how many files a node makes at once for those who ask; each may have
+// [focus.MaxOpen] rows in memory.
+const maxExportFiles = 2
+
+// enter waits until one more file may be made.
+func (x *exporting) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case x.files <- struct{}{}:
+		return func() { <-x.files }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // exported are the records that an export is made of: whose they are follows from the

@@ -41,8 +41,9 @@ const (
 // exporting keeps exports up as long as this node leads.
 type exporting struct {
 	exportSeams
-	mu   sync.Mutex
-	runs map[string]*exportRun // by id; empty while another node leads
+	files chan struct{} // that are made for those who ask
+	mu    sync.Mutex
+	runs  map[string]*exportRun // by id; empty while another node leads
 }
 
 // exportSeams are what exporting asks and tells.
@@ -86,7 +87,7 @@ func (n *Node) openExports() {
 }
 
 func newExporting(s exportSeams) *exporting {
-	return &exporting{exportSeams: s, runs: map[string]*exportRun{}}
+	return &exporting{exportSeams: s, files: make(chan struct{}, maxExportFiles), runs: map[string]*exportRun{}}
 }
 
 // run looks what is due. It returns when ctx is done.
@@ -226,7 +227,7 @@ func (x *exporting) once(ctx context.Context, e *governance.KeptExport, until, s
 			return res, fmt.Errorf("from: %w", err)
 		}
 	}
-	job := exports.Job{Form: form, From: from, Place: place, Records: x.records, Rates: x.rates(), Temp: x.temp}
+	job := exports.Job{Form: form, From: from, Place: place, Records: x.records, Rates: x.rates(), Temp: x.temp, Still: x.confirm}
 	return job.Run(ctx, until, since)
 }
 

@@ -214,3 +214,24 @@ func TestExportsUnderWayAreForgotten(t *testing.T) {
 		t.Errorf("%v is left, %v", list, err)
 	}
 }
+
+// TestFilesAreMadeAFewAtATime: each takes memory, and who asks for more waits for their turn.
+func TestFilesAreMadeAFewAtATime(t *testing.T) {
+	x := exportsOf(t).exporting
+	var leave func()
+	for range maxExportFiles {
+		var err error
+		if leave, err = x.enter(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := x.enter(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("one more is made: %v", err)
+	}
+	leave()
+	if _, err := x.enter(context.Background()); err != nil {
+		t.Error(err)
+	}
+}

@@ -24,6 +24,9 @@ func (c control) Project(ctx context.Context, q admin.ProjectionQuery) (out []ad
 	at := now()
 	from, to := window.Bounds(at)
 	spent := usage.TotalsQuery{Range: usage.Range{From: from, To: at}, Within: within(q.Reach), Limit: q.Limit}
+	if spent.Mapping, err = c.n.mapping(); err != nil {
+		return nil, admin.Undecided("whose spending it is cannot be said: " + err.Error())
+	}
 	p := admin.Projection{Window: window.Kind.String(), From: timeText(from), To: timeText(to)}
 	if q.Group != "" {
 		f, err := fieldOf(q.Group, "group")
@@ -38,17 +41,17 @@ func (c control) Project(ctx context.Context, q admin.ProjectionQuery) (out []ad
 	}
 	if q.Group == "" {
 		p.Spent = int64(report.Total.Cost)
-		err := c.project(ctx, &p, nil, spent.Within, at, to)
+		err := c.project(ctx, &p, usage.TotalsQuery{Within: spent.Within}, at, to)
 		return []admin.Projection{p}, err
 	}
 	for _, row := range report.Rows {
 		p := p
 		p.Value, p.Spent = row.Values[0], int64(row.Cost)
-		where := []usage.Condition{{Field: spent.By[0], Values: row.Values}}
+		of := usage.TotalsQuery{Where: []usage.Condition{{Field: spent.By[0], Values: row.Values}}, Within: spent.Within, Mapping: spent.Mapping}
 		if p.Value == "" {
 			p.Value = admin.Unallocated
 		}
-		if err := c.project(ctx, &p, where, spent.Within, at, to); err != nil {
+		if err := c.project(ctx, &p, of, at, to); err != nil {
 			return nil, err
 		}
 		out = append(out, p)
@@ -91,16 +94,16 @@ func (c control) ProjectAccount(ctx context.Context, b admin.Budget, a admin.Acc
 		}
 		where = append(where, usage.Condition{Field: f, Values: []string{value}})
 	}
-	return p, c.project(ctx, &p, where, within(access.Reach{All: true}), now(), to)
+	// Budgets match what was recorded, whatever the rules of tags make of it.
+	return p, c.project(ctx, &p, usage.TotalsQuery{Where: where, Within: within(access.Reach{All: true})}, now(), to)
 }
 
-// project completes a projection by what was spent in the hours before.
-func (c control) project(ctx context.Context, p *admin.Projection, where, reach []usage.Condition, at, until ledger.Instant) error {
+// project completes a projection by what was spent in the hours before, of what is asked for.
+func (c control) project(ctx context.Context, p *admin.Projection, of usage.TotalsQuery, at, until ledger.Instant) error {
 	end := at / ledger.Hour * ledger.Hour
 	begin := end - projectedHours*ledger.Hour
-	report, _, err := c.n.totals(ctx, usage.TotalsQuery{
-		Range: usage.Range{From: begin, To: end}, Where: where, Within: reach, Interval: ledger.Window{Kind: ledger.PerHour},
-	})
+	of.Range, of.Interval = usage.Range{From: begin, To: end}, ledger.Window{Kind: ledger.PerHour}
+	report, _, err := c.n.totals(ctx, of)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ func (c control) Statements(ctx context.Context, q admin.StatementQuery) (out ad
 		return out, fault
 	}
 	query := usage.TotalsQuery{Within: within(q.Reach), Limit: usage.MaxGroups}
+	if query.Mapping, err = c.n.mapping(); err != nil {
+		return out, admin.Undecided("whose usage it is cannot be said: " + err.Error())
+	}
 	if h.Period, query.Range, err = periodOf(&q); err != nil {
 		return out, err
 	}
@@ -63,11 +66,15 @@ func (c control) Statements(ctx context.Context, q admin.StatementQuery) (out ad
 	case len(report.Others) > 0:
 		return out, admin.Invalid(fmt.Sprintf("there would be more than %d lines: divide them by less, or ask for a shorter time", usage.MaxGroups))
 	}
-	out.Complete = true
+	out.Complete = admin.Complete(nodes)
 	for _, a := range nodes {
 		if a.Err != "" {
-			out.Complete = false
 			h.Missing = append(h.Missing, a.Node)
+		}
+	}
+	for _, f := range query.By {
+		if report.Given[f] {
+			h.Collapsed = append(h.Collapsed, f.String())
 		}
 	}
 	all := statement.Make(used(report.Rows), h.Terms)

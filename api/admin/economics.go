@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"purser/internal/access"
+	"purser/internal/sheet"
 )
 
 // Economics says what was had for the money.
@@ -160,7 +161,7 @@ func (u *UnitsReport) WriteCSV(to io.Writer, q *UnitsQuery) error {
 	w := csv.NewWriter(to)
 	var head []string
 	for _, g := range q.Group {
-		head = append(head, Cell(g))
+		head = append(head, sheet.Text(g))
 	}
 	if q.Interval != "" {
 		head = append(head, "start")
@@ -173,7 +174,7 @@ func (u *UnitsReport) WriteCSV(to io.Writer, q *UnitsQuery) error {
 	line := func(row *UnitsRow, start string, of *Units) {
 		cells := make([]string, 0, len(head))
 		for _, g := range q.Group {
-			cells = append(cells, Cell(row.Group[g]))
+			cells = append(cells, sheet.Text(row.Group[g]))
 		}
 		if q.Interval != "" {
 			cells = append(cells, start)

@@ -51,6 +51,9 @@ func (spendings) ProjectAccount(_ context.Context, b Budget, a Account) (Project
 
 func (spendings) Statements(_ context.Context, q StatementQuery) (out StatementReport, err error) {
 	out.Heading = statement.Heading{Dimension: "customer", By: []string{"model"}, Period: "2026-11"}
+	if out.Complete = q.Month != "2026-10"; !out.Complete {
+		out.Heading.Missing, out.Heading.Collapsed = []string{"n2"}, []string{"model"}
+	}
 	used := []statement.Used{{Owner: "<b>", Of: []string{"=1"}, Cost: 7}}
 	for _, id := range within(q.Reach) {
 		used = append(used, statement.Used{Owner: id, Of: []string{""}, Cost: 1})
@@ -63,13 +66,16 @@ func (spendings) Statements(_ context.Context, q StatementQuery) (out StatementR
 func TestStatementsInEachForm(t *testing.T) {
 	h := newAPI(t, &node{}, nil).Handler()
 	for query, want := range map[string]struct{ status, typ, text string }{
-		"":                     {"200", "application/json", `"owner":"<b>"`},
-		"?format=json":         {"200", "application/json", `"cost_nanousd":7`},
-		"?format=csv":          {"200", "text/csv", "'=1"},
-		"?format=html":         {"200", "text/html", "&lt;b&gt;"},
-		"?format=pdf":          {"400", "application/json", "none of json, csv and html"},
-		"?montth=2026-11":      {"400", "application/json", "unknown parameter"},
-		"?month=2026-11&by=a&": {"200", "application/json", "2026-11"},
+		"":                           {"200", "application/json", `"owner":"<b>"`},
+		"?format=json":               {"200", "application/json", `"cost_nanousd":7`},
+		"?format=csv":                {"200", "text/csv", "'=1"},
+		"?format=html":               {"200", "text/html", "&lt;b&gt;"},
+		"?format=csv&month=2026-10":  {"503", "application/json", "records of these nodes are missing: n2"},
+		"?format=json&month=2026-10": {"200", "application/json", `"missing":["n2"],"collapsed":["model"],"complete":false`},
+		"?format=html&month=2026-10": {"200", "text/html", "does not tell every model apart"},
+		"?format=pdf":                {"400", "application/json", "none of json, csv and html"},
+		"?montth=2026-11":            {"400", "application/json", "unknown parameter"},
+		"?month=2026-11&by=a&":       {"200", "application/json", "2026-11"},
 	} {
 		w := send(t, h, http.MethodGet, "/admin/v1/statements"+query, "", map[string]string{"Authorization": "Bearer " + token})
 		text := strings.ReplaceAll(strings.ReplaceAll(w.body.String(), `\u003c`, "<"), `\u003e`, ">")

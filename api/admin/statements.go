@@ -61,6 +61,11 @@ func (a *API) statements(w http.ResponseWriter, r *http.Request, reach access.Re
 	var b bytes.Buffer
 	switch form {
 	case "csv":
+		// Its rows have no place to say so, and they are charged for.
+		if len(out.Heading.Missing) > 0 {
+			a.fail(w, r, Undecided("the records of these nodes are missing: "+strings.Join(out.Heading.Missing, ", ")+"; format=json and format=html have what is known"))
+			return
+		}
 		err = statement.CSV(&b, &out.Heading, out.All)
 	case "html":
 		err = statement.HTML(&b, &out.Heading, out.All)
@@ -134,7 +139,8 @@ type statementsDocument struct {
 	List      []statementDocument `json:"statements"`
 	Unshared  Money               `json:"unshared_nanousd"`
 	Cost      Money               `json:"cost_nanousd"`
-	Missing   []string            `json:"missing,omitempty"` // nodes whose records are not in it
+	Missing   []string            `json:"missing,omitempty"`   // nodes whose records are not in it
+	Collapsed []string            `json:"collapsed,omitempty"` // fields whose rarer values are one, "other"
 	Complete  bool                `json:"complete"`
 }
 
@@ -165,7 +171,7 @@ func documentOf(r *StatementReport) statementsDocument {
 	h := &r.Heading
 	d := statementsDocument{
 		Dimension: h.Dimension, Period: h.Period, From: h.From, To: h.To, Shared: string(h.Terms.Sharing), Markup: h.Terms.Markup,
-		List: []statementDocument{}, Unshared: r.Unshared, Cost: r.Cost, Missing: h.Missing, Complete: r.Complete,
+		List: []statementDocument{}, Unshared: r.Unshared, Cost: r.Cost, Missing: h.Missing, Collapsed: h.Collapsed, Complete: r.Complete,
 	}
 	for _, s := range r.All {
 		x := statementDocument{Owner: s.Owner, Own: Money(s.Own.Cost), Shared: Money(s.Shared), Cost: Money(s.Cost), Markup: Money(s.Markup), Charge: Money(s.Charge)}

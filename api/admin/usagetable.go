@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"purser/internal/sheet"
 )
 
 // form is how a report is written.
@@ -91,7 +93,7 @@ func (u *UsageReport) WriteCSV(out io.Writer, q *UsageQuery) error {
 	w := csv.NewWriter(out)
 	line := make([]string, len(columns))
 	for i, c := range columns {
-		line[i] = Cell(c.name)
+		line[i] = sheet.Text(c.name)
 	}
 	err := w.Write(line)
 	for i := range u.Rows {
@@ -118,7 +120,7 @@ func (u *UsageReport) columns(q *UsageQuery) []column {
 		list = append(list, column{"start", func(r *UsageRow) string { return r.Start }})
 	}
 	for _, g := range q.Group {
-		list = append(list, column{g, func(r *UsageRow) string { return Cell(r.Group[g]) }})
+		list = append(list, column{g, func(r *UsageRow) string { return sheet.Text(r.Group[g]) }})
 	}
 	number := func(name string, of func(*UsageRow) int64) {
 		list = append(list, column{name, func(r *UsageRow) string { return strconv.FormatInt(of(r), 10) }})
@@ -161,13 +163,4 @@ func (u *UsageReport) names(of func(*UsageRow) map[string]int64) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(all))
-}
-
-// Cell is a text for a cell of a table that spreadsheets read. One that they would take for
-// a formula is preceded by an apostrophe (CWE-1236).
-func Cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }

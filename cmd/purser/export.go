@@ -65,6 +65,7 @@ func (c *exportUsageCmd) Run(ctx context.Context) error {
 }
 
 func (c *exportFile) write(ctx context.Context, form focus.Form) error {
+	form.Raw = c.Raw
 	form, err := form.Complete()
 	if err != nil {
 		return err
@@ -246,9 +247,9 @@ func (c *exportStateListCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return c.print(list, func(w *tabwriter.Writer) {
-		fmt.Fprintln(w, "EXPORT\tSTATE\tWRITTEN\tNEXT\tDAYS\tFAILURES\tERROR")
+		fmt.Fprintln(w, "EXPORT\tSTATE\tWRITTEN\tNEXT\tDAYS\tGONE\tFAILURES\tERROR")
 		for _, e := range list {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", e.ID, e.State, dash(e.Written), dash(e.Next), e.Days, e.Failures, dash(printable(e.Error)))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", e.ID, e.State, dash(e.Written), dash(e.Next), e.Days, e.Gone, e.Failures, dash(printable(e.Error)))
 		}
 	})
 }

@@ -137,6 +137,11 @@ func (c *reconcileImportCmd) recorded(ctx context.Context, report *reconcile.Rep
 			return nil, false, err
 		}
 		complete = complete && answer.Complete
+		for _, name := range answer.Collapsed {
+			if name == "model" || name == "model_served" || name == "credential" {
+				return nil, false, errors.New("what is kept of " + day.Format(time.DateOnly) + " does not tell every " + name + " apart any more (docs/usage.md, how long what is kept); read a report of later days")
+			}
+		}
 		for i := range answer.Rows {
 			row := &answer.Rows[i]
 			if row.Group["model"] == "other" && row.Group["basis"] == "other" {
@@ -147,7 +152,7 @@ func (c *reconcileImportCmd) recorded(ctx context.Context, report *reconcile.Rep
 			}
 			out = append(out, reconcile.Recorded{
 				Day: day.Format(time.DateOnly), Model: cmp.Or(named(row, "model_served"), named(row, "model")), Key: named(row, "credential"), Basis: named(row, "basis"), Tier: named(row, "tier"),
-				Requests: row.Requests, Cost: ledger.Amount(row.Cost), Presumed: ledger.Amount(row.Presumed), Adjusted: ledger.Amount(row.Adjusted), Overrun: ledger.Amount(row.Overrun),
+				Requests: row.Requests, Retries: row.Retries, Cost: ledger.Amount(row.Cost), Presumed: ledger.Amount(row.Presumed), Adjusted: ledger.Amount(row.Adjusted),
 			})
 		}
 	}

@@ -78,3 +78,14 @@ func TestTooManyGroupsAreNotGuessed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestModelsThatAreNotToldApartAreNotGuessed(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(admin.UsageReport{Complete: true, Collapsed: []string{"model_served"}, Rows: []admin.UsageRow{{Group: group("other", "reported"), Requests: 1, Cost: 1}}})
+	}))
+	defer server.Close()
+	cmd := reconcileImportCmd{remote: remote{URL: server.URL, Token: "t"}, File: "../../internal/reconcile/testdata/openai.json", Provider: "openai"}
+	if _, err := printed(t, func() error { return cmd.Run(t.Context()) }); err == nil || !strings.Contains(err.Error(), "model_served apart") {
+		t.Error(err)
+	}
+}

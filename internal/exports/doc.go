@@ -16,8 +16,9 @@
 //     day, and the next run writes that day again.
 //   - A file is whole or not there: directories get it by a rename after it was synced,
 //     buckets by one PUT.
-//   - A day is written again only if more is known of it than before. Records that are
-//     gone, by retention or with a node that does not answer, change nothing.
+//   - A day is written again only if more is known of it than before, or if its file is
+//     not there as it was written. Records that are gone, by retention or with a node that
+//     does not answer, change nothing: a file that would lack some is not put there.
 //   - A file that is replaced after its month was over is listed in the manifest, with
 //     what it was before.
 //

@@ -33,12 +33,15 @@ type Job struct {
 	Records Records
 	Rates   focus.Rates
 	Temp    string // a directory for a file that is being made; "" for the system's
+	// Still is asked before anything is put at the place, which may be long after the run
+	// began: an error says that another goes on with it. Nil: nobody else does.
+	Still func(context.Context) error
 }
 
 // Result is what a run did.
 type Result struct {
 	Written int // days
-	Gone    int // days of which less is known than was written: they stay as they are
+	Gone    int // days of which records are gone: they stay as they are, written or not
 }
 
 // Run brings the place up to a time: each day whose file is not there, or lacks something
@@ -64,7 +67,7 @@ func (j *Job) month(ctx context.Context, month Month, until, since time.Time, re
 	// What was written before something failed is in the manifest.
 	defer func() {
 		if changed {
-			err = errors.Join(err, m.Save(ctx, j.Place))
+			err = errors.Join(err, j.still(ctx, func() error { return m.Save(ctx, j.Place) }))
 		}
 	}()
 	for _, day := range month.Days {
@@ -97,9 +100,20 @@ func (j *Job) day(ctx context.Context, m *Manifest, day Day, until time.Time, re
 		res.Gone++
 		return false, nil
 	case there && known == before.Known:
+		// Somebody may have taken the file away, or another leader put an older one there.
+		n, err := j.Place.Size(ctx, m.Path(day))
+		if err == nil && n == before.Bytes {
+			return false, nil
+		}
+		if err != nil && !errors.Is(err, ErrNotThere) {
+			return false, err
+		}
+	}
+	after, err := j.write(ctx, m.Path(day), day, known)
+	if errors.Is(err, errGone) {
+		res.Gone++
 		return false, nil
 	}
-	after, err := j.write(ctx, m.Path(day), day)
 	if err != nil {
 		return false, err
 	}
@@ -113,8 +127,21 @@ func (j *Job) day(ctx context.Context, m *Manifest, day Day, until time.Time, re
 	return true, nil
 }
 
-// write makes a day's file beside, and then puts it at its place.
-func (j *Job) write(ctx context.Context, path string, day Day) (f File, err error) {
+// still puts something at the place, if this job may.
+func (j *Job) still(ctx context.Context, put func() error) error {
+	if j.Still != nil {
+		if err := j.Still(ctx); err != nil {
+			return err
+		}
+	}
+	return put()
+}
+
+// errGone is a day whose records are not kept any more, though what they came to is.
+var errGone = errors.New("records of the day are gone")
+
+// write makes a day's file beside, and then puts it at its place, if it has what is known.
+func (j *Job) write(ctx context.Context, path string, day Day, known Sums) (f File, err error) {
 	spool, err := os.CreateTemp(j.Temp, "purser-export-*")
 	if err != nil {
 		return f, err
@@ -129,6 +156,9 @@ func (j *Job) write(ctx context.Context, path string, day Day) (f File, err erro
 	if err != nil {
 		return f, err
 	}
+	if sums.Records < known.Records {
+		return f, errGone
+	}
 	size, err := spool.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return f, err
@@ -136,7 +166,7 @@ func (j *Job) write(ctx context.Context, path string, day Day) (f File, err erro
 	if _, err := spool.Seek(0, io.SeekStart); err != nil {
 		return f, err
 	}
-	if err := j.Place.Put(ctx, path, spool, size); err != nil {
+	if err := j.still(ctx, func() error { return j.Place.Put(ctx, path, spool, size) }); err != nil {
 		return f, err
 	}
 	return File{Name: pathpkg.Base(path), Day: day.Name, Bytes: size, SHA256: hex.EncodeToString(sum.Sum(nil)), Sums: sums}, nil

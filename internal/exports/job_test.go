@@ -25,6 +25,7 @@ type past struct {
 	away    error            // a node does not answer
 	asked   int              // days that were looked at
 	read    int              // days whose records were read
+	kept    time.Time        // records before are gone, but not what they came to
 }
 
 func (p *past) within(from, to time.Time) (list []*record.Record) {
@@ -48,12 +49,19 @@ func (p *past) Known(_ context.Context, from, to time.Time) (s Sums, err error) 
 func (p *past) Each(_ context.Context, from, to time.Time, _ bool) (iter.Seq2[*record.Record, error], error) {
 	p.read++
 	return func(yield func(*record.Record, error) bool) {
-		for _, r := range p.within(from, to) {
+		for _, r := range p.within(later(from, p.kept), to) {
 			if !yield(r, nil) {
 				return
 			}
 		}
 	}, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // spend adds a record of some nano-dollars.
@@ -197,6 +205,87 @@ func TestWhatIsGoneStaysWritten(t *testing.T) {
 	p.spend(day(30, 1), 100, record.KindRequest)
 	if _, err := j.Run(context.Background(), day(31, 0), time.Time{}); !errors.Is(err, p.away) {
 		t.Errorf("a part is taken for the whole: %v", err)
+	}
+}
+
+// TestRecordsThatAreGoneOverwriteNothing: sums are kept longer than records. A day whose
+// records are gone is not made anew of those that are left, and not begun with nothing.
+func TestRecordsThatAreGoneOverwriteNothing(t *testing.T) {
+	p := &past{}
+	p.spend(day(29, 1), 100, record.KindRequest)
+	p.spend(day(29, 20), 100, record.KindRequest)
+	place := places(t)["directory"]
+	j := jobAt(t, p, place)
+	run(t, j, day(30, 0))
+	p.kept = day(29, 12)
+	p.spend(day(29, 21), -50, record.KindCorrection)
+	p.spend(day(28, 1), 7, record.KindRequest)
+	j.From = day(28, 0)
+	for range 2 {
+		if got := run(t, j, day(30, 0)); got.Written != 0 || got.Gone != 2 {
+			t.Errorf("%+v", got)
+		}
+	}
+	if m := kept(t, place, j, "2026-10"); m.Total.Cost != 200 || len(m.Files) != 1 {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestFilesThatAreNotAsTheyWereAreWrittenAgain: one that was taken away, and one that
+// another leader put there late.
+func TestFilesThatAreNotAsTheyWereAreWrittenAgain(t *testing.T) {
+	for name, place := range places(t) {
+		p := &past{}
+		p.spend(day(29, 1), 100, record.KindRequest)
+		j := jobAt(t, p, place)
+		run(t, j, day(30, 0))
+		m := kept(t, place, j, "2026-10")
+		path := m.Path(Day{Name: "2026-10-29"})
+		if err := place.Put(context.Background(), path, strings.NewReader("older"), 5); err != nil {
+			t.Fatal(err)
+		}
+		if got := run(t, j, day(30, 0)); got.Written != 1 {
+			t.Errorf("%s, over another file: %+v", name, got)
+		}
+		kept(t, place, j, "2026-10")
+		if d, ok := place.(*Dir); ok {
+			if err := os.Remove(d.Local(path)); err != nil {
+				t.Fatal(err)
+			}
+			if got := run(t, j, day(30, 0)); got.Written != 1 {
+				t.Errorf("a file that is gone: %+v", got)
+			}
+		}
+		if got := run(t, j, day(30, 0)); got.Written != 0 {
+			t.Errorf("%s, without news: %+v", name, got)
+		}
+		if _, err := place.Size(context.Background(), "nothing"); !errors.Is(err, ErrNotThere) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestWhoLeadsNoMorePutsNothing: making a file takes long, and another may lead by then.
+func TestWhoLeadsNoMorePutsNothing(t *testing.T) {
+	p := &past{}
+	p.spend(day(29, 1), 100, record.KindRequest)
+	place := places(t)["directory"]
+	j := jobAt(t, p, place)
+	lost := errors.New("another leads")
+	j.Still = func(context.Context) error {
+		if p.read > 0 {
+			return lost
+		}
+		return nil
+	}
+	if _, err := j.Run(context.Background(), day(30, 0), time.Time{}); !errors.Is(err, lost) {
+		t.Errorf("%v", err)
+	}
+	if m := kept(t, place, j, "2026-10"); len(m.Files) != 0 {
+		t.Errorf("%+v", m)
+	}
+	if list, err := os.ReadDir(place.(*Dir).root); err != nil || len(list) > 0 {
+		t.Errorf("%v is there, %v", list, err)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 type Place interface {
 	// Get reads a file of at most limit bytes. It is [ErrNotThere] if there is none.
 	Get(ctx context.Context, path string, limit int64) ([]byte, error)
+	// Size is how many bytes a file has. It is [ErrNotThere] if there is none.
+	Size(ctx context.Context, path string) (int64, error)
 	// Put writes a file of a size over what was there, whole or not at all.
 	Put(ctx context.Context, path string, body io.ReadSeeker, size int64) error
 }
@@ -49,6 +51,18 @@ func (d *Dir) Get(_ context.Context, path string, limit int64) ([]byte, error) {
 		err = fmt.Errorf("%s is larger than %d bytes", path, limit)
 	}
 	return b, err
+}
+
+// Size implements Place.
+func (d *Dir) Size(_ context.Context, path string) (int64, error) {
+	info, err := os.Stat(d.Local(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, ErrNotThere
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
 // Put implements Place.

@@ -111,10 +111,28 @@ func (s *S3) send(ctx context.Context, method, path string, body io.Reader, size
 	return s.client.Do(r)
 }
 
+// noBody is the digest of a request without one.
+var noBody = func() string { d := sha256.Sum256(nil); return hex.EncodeToString(d[:]) }()
+
+// Size implements Place.
+func (s *S3) Size(ctx context.Context, path string) (n int64, err error) {
+	res, err := s.send(ctx, http.MethodHead, path, nil, 0, noBody)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, res.Body.Close()) }()
+	switch res.StatusCode {
+	case http.StatusOK:
+		return res.ContentLength, nil
+	case http.StatusNotFound:
+		return 0, ErrNotThere
+	}
+	return 0, refusal(path, res)
+}
+
 // Get implements Place.
 func (s *S3) Get(ctx context.Context, path string, limit int64) (b []byte, err error) {
-	empty := sha256.Sum256(nil)
-	res, err := s.send(ctx, http.MethodGet, path, nil, 0, hex.EncodeToString(empty[:]))
+	res, err := s.send(ctx, http.MethodGet, path, nil, 0, noBody)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,13 @@ func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch key := r.URL.Path; r.Method {
 	case http.MethodPut:
 		b.objects[key] = body
+	case http.MethodHead:
+		o, ok := b.objects[key]
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(o)))
 	case http.MethodGet:
 		o, ok := b.objects[key]
 		if !ok {

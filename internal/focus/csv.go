@@ -7,13 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/sheet"
 	"purser/ledger"
 )
 
 // CSV writes a table as RFC 4180 has it: lines end with CR LF, null is an empty field.
 //
-// A text that a spreadsheet would take for a formula, which begins with =, +, -, @, a tab
-// or a carriage return, gets an apostrophe before it. Numbers and times are never
+// A text that a spreadsheet would take for a formula gets an apostrophe before it
+// ([sheet.Text]). Numbers and times are never
 // changed: they are no text.
 type CSV struct {
 	w       *csv.Writer
@@ -54,7 +55,7 @@ func cellText(t Type, c *Cell) string {
 	case !c.Set:
 		return ""
 	case t == Text || t == JSON:
-		return Harmless(strings.ToValidUTF8(c.Text, "\uFFFD"))
+		return sheet.Text(strings.ToValidUTF8(c.Text, "\uFFFD"))
 	case t == Time:
 		return time.Unix(0, int64(c.At)).UTC().Format(TimeFormat)
 	}
@@ -63,14 +64,6 @@ func cellText(t Type, c *Cell) string {
 		n += ".0" // or readers would take a column of whole numbers for one of integers
 	}
 	return n
-}
-
-// Harmless is a text that no spreadsheet takes for a formula.
-func Harmless(s string) string {
-	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
-		return "'" + s
-	}
-	return s
 }
 
 // Source hands out the rows of a table that somebody wrote. Next returns [io.EOF] after

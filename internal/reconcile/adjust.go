@@ -10,7 +10,7 @@ import (
 
 // Adjustment makes the records of a row say what was billed.
 type Adjustment struct {
-	ID       string        `json:"id"` // of the row and what was billed: the same of the same report
+	ID       string        `json:"id"` // of the row, what was billed and what was adjusted before
 	Day      string        `json:"day"`
 	Provider string        `json:"provider"`
 	Model    string        `json:"model,omitempty"`
@@ -44,14 +44,17 @@ func (c *Comparison) Adjustments() []Adjustment {
 	return out
 }
 
-// id names a row and what was billed for it.
+// id names a row, what was billed for it and what was adjusted before: so the same
+// adjustment has one name however often it is posted, and one that is due after another, as
+// when records came late or a report was taken back, has a name of its own.
 func (row *Row) id(provider string) string {
-	b := []byte("purser reconciliation 1")
-	for _, part := range []string{provider, row.Day, row.Model, row.Key, row.Item} {
+	b := []byte("purser reconciliation 2")
+	for _, part := range []string{provider, row.Day, row.Model, row.Key} {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
 	}
 	b = binary.AppendVarint(b, int64(row.Billed))
+	b = binary.AppendVarint(b, int64(row.basis.adjusted))
 	sum := sha256.Sum256(b)
 	return "rec_" + hex.EncodeToString(sum[:13])
 }

@@ -17,6 +17,7 @@ const (
 	Estimated   CauseKind = "estimated"       // usage was counted from what passed through
 	UnknownTier CauseKind = "unknown_tier"    // the provider did not say which tier it served
 	Presumed    CauseKind = "presumed"        // what a lost node may have spent
+	Retries     CauseKind = "retries"         // calls were tried again, and what came to nothing was charged nothing
 	Outside     CauseKind = "outside"         // nothing of it went through the gateway
 	NotReported CauseKind = "not_reported"    // the report has nothing of it
 	MissingDay  CauseKind = "missing_day"     // the report has nothing of the day
@@ -37,7 +38,11 @@ type Cause struct {
 func (row *Row) judge(places int, dayThere, complete bool) {
 	size := max(row.Drift, -row.Drift)
 	rounding := halfUnit(places) * ledger.Amount(row.Lines)
-	row.Within = row.Drift == 0 || row.Lines > 0 && size <= rounding
+	own := ledger.Amount(row.Lines+1) / 2 // lines are read to the nearest nano-dollar
+	if row.Drift < 0 {
+		own += ledger.Amount(row.Requests) // and records are rounded up to whole ones
+	}
+	row.Within = row.Drift == 0 || row.Lines > 0 && size <= rounding+own
 	if row.Drift == 0 {
 		return
 	}
@@ -45,8 +50,8 @@ func (row *Row) judge(places int, dayThere, complete bool) {
 		row.Causes = append(row.Causes, Cause{kind, min(most, size), why})
 	}
 	t, over := &row.basis, row.Drift < 0 // more was recorded than was billed
-	if rounding > 0 && row.Lines > 0 {
-		add(Rounding, rounding, "each line of the report may be off by half of its last decimal")
+	if row.Lines > 0 && (rounding > 0 || row.Within) {
+		add(Rounding, rounding+own, "each line of the report may be off by half of its last decimal, and each record is rounded up to a nano-dollar")
 	}
 	if !complete {
 		add(Incomplete, 0, "records of nodes that did not answer are missing")
@@ -73,7 +78,10 @@ func (row *Row) judge(places int, dayThere, complete bool) {
 	if over && t.untiered > 0 && row.Lines > 0 {
 		add(UnknownTier, t.untiered, "the provider did not say which tier it served; the dearest that could apply was charged")
 	}
-	if row.Lines > 0 && row.Requests > 0 && size > rounding {
+	if !over && row.retries > 0 {
+		add(Retries, 0, "calls were tried again; one whose upstream reported no usage may be charged nothing here, and be billed")
+	}
+	if row.Lines > 0 && row.Requests > 0 && !row.Within {
 		add(Prices, size, "what remains: prices that differ from the catalogue's, discounts, free allowances, taxes, or calls without the gateway")
 	}
 	slices.SortStableFunc(row.Causes, func(a, b Cause) int {

@@ -3,7 +3,9 @@ package reconcile
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"purser/ledger"
 )
@@ -17,10 +19,10 @@ type Recorded struct {
 	Basis    string // reported, reported_cost, estimated, full_hold
 	Tier     string // as billed; "" where the provider did not say
 	Requests int64
+	Retries  int64 // calls of them beyond the first
 
 	Cost               ledger.Amount
 	Presumed, Adjusted ledger.Amount // of Cost
-	Overrun            ledger.Amount
 }
 
 // Options say how to compare.
@@ -37,7 +39,7 @@ type Row struct {
 	Day   string `json:"day"`
 	Model string `json:"model,omitempty"` // without the date of its version
 	Key   string `json:"key,omitempty"`   // the credential, or what the report calls a key that has none
-	Item  string `json:"item,omitempty"`  // what is billed, of lines that are of no model
+	Item  string `json:"item,omitempty"`  // what is billed, where the row is of no model: the first few of the report's words for it
 
 	Billed   ledger.Amount `json:"billed_nanousd"`
 	Recorded ledger.Amount `json:"recorded_nanousd"`
@@ -48,11 +50,13 @@ type Row struct {
 	Lines    int           `json:"lines"`            // of the report
 	Causes   []Cause       `json:"causes,omitempty"` // likely ones, the largest first
 	basis    tally         // of what was recorded
+	retries  int64
+	items    []string // of lines of no model, each once
 }
 
 // tally is what in the records speaks for a cause.
 type tally struct {
-	fullHold, estimated, untiered, presumed, adjusted, overrun ledger.Amount
+	fullHold, estimated, untiered, presumed, adjusted ledger.Amount
 }
 
 // Comparison is the whole.
@@ -71,8 +75,9 @@ type Comparison struct {
 	Left     []Left        `json:"left_out,omitempty"` // lines that are not compared
 }
 
-// spot is what a row is of.
-type spot struct{ day, model, key, item string }
+// spot is what a row is of. What is of no model is one row, whatever it is: an adjustment of
+// it has no model either, and has to be found in the same row again.
+type spot struct{ day, model, key string }
 
 // Compare puts a report beside what was recorded on its days.
 func Compare(r *Report, recorded []Recorded, o Options) *Comparison {
@@ -87,7 +92,7 @@ func Compare(r *Report, recorded []Recorded, o Options) *Comparison {
 	rows := map[spot]*Row{}
 	at := func(s spot) *Row {
 		if rows[s] == nil {
-			rows[s] = &Row{Day: s.day, Model: s.model, Key: s.key, Item: s.item}
+			rows[s] = &Row{Day: s.day, Model: s.model, Key: s.key}
 		}
 		return rows[s]
 	}
@@ -95,9 +100,7 @@ func Compare(r *Report, recorded []Recorded, o Options) *Comparison {
 		l := &r.Lines[i]
 		s := spot{day: l.Day}
 		if c.ByModel {
-			if s.model = Canonical(l.Model); s.model == "" {
-				s.item = l.Item
-			}
+			s.model = Canonical(l.Model)
 		}
 		if c.ByKey {
 			s.key = cmp.Or(o.Keys[l.Key], l.Key)
@@ -105,6 +108,9 @@ func Compare(r *Report, recorded []Recorded, o Options) *Comparison {
 		row := at(s)
 		row.Billed += l.Amount
 		row.Lines++
+		if c.ByModel && s.model == "" && l.Item != "" && !slices.Contains(row.items, l.Item) && len(row.items) <= maxItems {
+			row.items = append(row.items, l.Item)
+		}
 		days[l.Day] = true
 	}
 	for i := range recorded {
@@ -122,6 +128,7 @@ func Compare(r *Report, recorded []Recorded, o Options) *Comparison {
 		at(s).count(x)
 	}
 	for _, row := range rows {
+		row.Item = itemsText(row.items)
 		row.Drift = row.Billed - row.Recorded
 		row.Relative = ratio(row.Drift, row.Billed)
 		row.judge(r.Places, days[row.Day], o.Complete)
@@ -132,7 +139,7 @@ func Compare(r *Report, recorded []Recorded, o Options) *Comparison {
 	c.Drift = c.Billed - c.Recorded
 	c.Relative = ratio(c.Drift, c.Billed)
 	slices.SortFunc(c.Rows, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Model, b.Model), cmp.Compare(a.Item, b.Item), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Model, b.Model), cmp.Compare(a.Key, b.Key))
 	})
 	if sorted := slices.Sorted(slices.Values(r.Days)); len(sorted) > 0 {
 		c.From, c.To = sorted[0], sorted[len(sorted)-1]
@@ -140,9 +147,36 @@ func Compare(r *Report, recorded []Recorded, o Options) *Comparison {
 	return c
 }
 
+// maxItems and maxItem bound what of a report's words a row repeats, and a note with it.
+const maxItems, maxItem = 3, 60
+
+// itemsText names what a row of no model is, so that a note may have it: short, and without
+// control characters.
+func itemsText(items []string) string {
+	short := make([]string, 0, maxItems)
+	for _, item := range items[:min(len(items), maxItems)] {
+		item = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return ' '
+			}
+			return r
+		}, strings.ToValidUTF8(item, "\uFFFD"))
+		if len(item) > maxItem {
+			item = strings.ToValidUTF8(item[:maxItem], "") + "…"
+		}
+		short = append(short, item)
+	}
+	text := strings.Join(short, ", ")
+	if len(items) > maxItems {
+		text += " and others"
+	}
+	return text
+}
+
 func (row *Row) count(x *Recorded) {
 	row.Recorded += x.Cost
 	row.Requests += x.Requests
+	row.retries += x.Retries
 	t := &row.basis
 	switch x.Basis {
 	case "full_hold":
@@ -156,7 +190,6 @@ func (row *Row) count(x *Recorded) {
 	}
 	t.presumed += x.Presumed
 	t.adjusted += x.Adjusted
-	t.overrun += x.Overrun
 }
 
 func ratio(part, whole ledger.Amount) *float64 {

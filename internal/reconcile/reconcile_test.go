@@ -218,9 +218,55 @@ func TestAdjustmentsAreIdempotent(t *testing.T) {
 	if left := Compare(report, posted, Options{Complete: true}).Adjustments(); len(left) != 0 {
 		t.Errorf("posted, and still %+v", left)
 	}
+	// The report is corrected, and that is taken back: each step has a name of its own.
 	corrected := Compare(bill(9, Line{Day: "2026-11-25", Model: "m", Amount: 125}), posted, Options{Complete: true}).Adjustments()
 	if len(corrected) != 1 || corrected[0].Amount != -5 || corrected[0].ID == first[0].ID {
 		t.Errorf("%+v", corrected)
+	}
+	posted = append(posted, Recorded{Day: corrected[0].Day, Model: corrected[0].Model, Cost: corrected[0].Amount, Adjusted: corrected[0].Amount})
+	back := Compare(report, posted, Options{Complete: true}).Adjustments()
+	if len(back) != 1 || back[0].Amount != 5 || back[0].ID == first[0].ID {
+		t.Errorf("%+v: a name that stands for %d already would be refused", back, first[0].Amount)
+	}
+}
+
+// TestWhatIsOfNoModelIsAdjustedOnce: what was posted for lines of no model is found again in
+// their row, so that a corrected report has what has changed and not the whole once more.
+func TestWhatIsOfNoModelIsAdjustedOnce(t *testing.T) {
+	const d = "2026-11-25"
+	recorded := []Recorded{{Day: d, Model: "m", Basis: "reported", Tier: "default", Requests: 1, Cost: 5}}
+	lines := func(search ledger.Amount) *Report {
+		return bill(9, Line{Day: d, Model: "m", Amount: 5}, Line{Day: d, Item: "web search", Amount: search}, Line{Day: d, Item: "file\tsearch", Amount: 1000})
+	}
+	for _, c := range []struct{ search, want ledger.Amount }{{4000, 5000}, {4000, 0}, {6000, 2000}, {4000, -2000}} {
+		got := Compare(lines(c.search), recorded, Options{Complete: true})
+		list := got.Adjustments()
+		if c.want == 0 {
+			if len(list) != 0 || got.Drift != 0 {
+				t.Errorf("the same report again: %+v, drift %d", list, got.Drift)
+			}
+			continue
+		}
+		if len(list) != 1 || list[0].Amount != c.want || list[0].Model != "" || !strings.HasSuffix(list[0].Note, ": web search, file search") {
+			t.Fatalf("%d: %+v, want %d", c.search, list, c.want)
+		}
+		recorded = append(recorded, Recorded{Day: d, Cost: list[0].Amount, Adjusted: list[0].Amount})
+	}
+}
+
+// TestRecordsAreRoundedUp: a nano-dollar of each record is no drift, in the one direction.
+func TestRecordsAreRoundedUp(t *testing.T) {
+	row := func(cost ledger.Amount) Row {
+		return Compare(bill(17, Line{Day: "2026-11-25", Model: "m", Amount: 1000}), []Recorded{{Day: "2026-11-25", Model: "m", Basis: "reported", Tier: "default", Requests: 10, Retries: 1, Cost: cost}}, Options{Complete: true}).Rows[0]
+	}
+	if r := row(1009); !r.Within || len(r.Causes) != 1 || r.Causes[0].Kind != Rounding {
+		t.Errorf("%+v", r)
+	}
+	if r := row(1012); r.Within {
+		t.Errorf("%+v", r)
+	}
+	if r := row(991); r.Within || r.Causes[0].Kind != Retries || r.Causes[1].Kind != Prices {
+		t.Errorf("%+v", r)
 	}
 }
 

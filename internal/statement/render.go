@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"purser/internal/sheet"
 	"purser/ledger"
 )
 
@@ -24,6 +25,7 @@ type Heading struct {
 	Terms     Terms
 	Issuer    string   // the cluster or node
 	Missing   []string // nodes whose records are not in it
+	Collapsed []string // of Dimension and By, those whose rarer values are one by the name of other
 }
 
 // Dollars is an amount as a decimal number of dollars, exact: "12.345".
@@ -44,15 +46,6 @@ func Percent(millionths int64) string {
 	return strconv.FormatFloat(float64(millionths)/10_000, 'f', -1, 64) + " %"
 }
 
-// Cell is a text as it stands in a CSV file: one that a spreadsheet would take for a
-// formula begins with an apostrophe (OWASP, CSV Injection).
-func Cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
-}
-
 // CSV writes statements as RFC 4180 has it, a row for each line; what is shared is a row
 // of its own. The columns charge_usd of all rows add up to what is charged.
 func CSV(w io.Writer, h *Heading, all []Statement) error {
@@ -62,9 +55,9 @@ func CSV(w io.Writer, h *Heading, all []Statement) error {
 	empty := make([]string, len(h.By))
 	for _, s := range all {
 		begin := func(kind string, of []string) []string {
-			row := []string{Cell(s.Owner), h.Period, kind}
+			row := []string{sheet.Text(s.Owner), h.Period, kind}
 			for _, v := range of {
-				row = append(row, Cell(v))
+				row = append(row, sheet.Text(v))
 			}
 			return row
 		}

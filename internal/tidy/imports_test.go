@@ -136,8 +136,12 @@ var rooms = map[string]room{
 		module: []string{"ledger"}, banned: []string{"os", "io", "net", "net/http", "log", "sync", "math/rand", "context"},
 		why: "what is unusual follows from what was seen and when; it reads no clock and asks nobody",
 	},
+	"internal/sheet": {
+		banned: []string{"time", "os", "net", "net/http", "log", "sync", "math/rand", "context"},
+		why:    "no text of a table is a formula, whoever writes the table",
+	},
 	"internal/statement": {
-		module: []string{"ledger"}, banned: []string{"time", "os", "net", "net/http", "log", "sync", "math/rand", "context"},
+		module: []string{"ledger", "internal/sheet"}, banned: []string{"time", "os", "net", "net/http", "log", "sync", "math/rand", "context"},
 		why: "a statement follows from what was used and the terms alone, and is written as bytes",
 	},
 	"internal/economics/waste": {
@@ -153,7 +157,7 @@ var rooms = map[string]room{
 		why: "what was had for the money follows from amounts, counts and outcomes alone",
 	},
 	"internal/focus": {
-		module: []string{"ledger", "internal/record", "proxy/price"}, banned: []string{"os", "net", "net/http", "log", "sync", "math/rand", "math/rand/v2", "context"},
+		module: []string{"ledger", "internal/record", "internal/sheet", "proxy/price"}, banned: []string{"os", "net", "net/http", "log", "sync", "math/rand", "math/rand/v2", "context"},
 		why: "what usage cost in the words of other tools follows from records and prices alone",
 	},
 	"internal/focus/columnar": {
@@ -378,7 +382,7 @@ var rooms = map[string]room{
 		why:    "the dashboard is a client of the admin API, and can ask for nothing else",
 	},
 	"api": {
-		module: []string{"proxy", "proxy/...", "ledger", "internal/access", "internal/directory", "internal/record", "internal/litellm", "internal/statement", "api/..."},
+		module: []string{"proxy", "proxy/...", "ledger", "internal/access", "internal/directory", "internal/record", "internal/litellm", "internal/sheet", "internal/statement", "api/..."},
 		owned:  []string{"github.com/valyala/fasthttp"},
 		why:    "the edge takes no decisions",
 	},

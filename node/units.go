@@ -133,7 +133,7 @@ func (c control) Units(ctx context.Context, q admin.UnitsQuery) (out admin.Units
 			return out, tooWide(err)
 		}
 	}
-	if err := p.unused(); err != nil {
+	if err := p.unused(ctx); err != nil {
 		return out, tooWide(err)
 	}
 	out.From, out.To, out.Hidden = timeText(p.span.From), timeText(p.span.To), !q.Revenue
@@ -234,11 +234,14 @@ func (p *unitsPass) payment(customer string, interval int) (gain int32, known bo
 }
 
 // unused enters what was paid by customers that made no request in an interval.
-func (p *unitsPass) unused() error {
+func (p *unitsPass) unused(ctx context.Context) error {
 	if p.revenue == nil {
 		return nil
 	}
 	for _, customer := range p.revenue.Customers() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		for interval := range p.start {
 			if _, met := p.paid[paidKey{customer, interval}]; met {
 				continue

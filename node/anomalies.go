@@ -77,6 +77,7 @@ type anomalies struct {
 
 	mu     sync.Mutex // guards what follows
 	recent anomaly.Recent
+	offset anomaly.Offset // of the clock of the node that leads
 }
 
 func newAnomalies(n *Node) (*anomalies, error) {
@@ -104,7 +105,7 @@ func (a *anomalies) see(r *record.Record) {
 	at := now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.recent.Add(at, r.Cost, keys)
+	a.recent.Add(at+a.offset.Ahead(), r.Cost, keys)
 }
 
 func (a *anomalies) counted(bin int64) []anomaly.Sample {
@@ -113,15 +114,23 @@ func (a *anomalies) counted(bin int64) []anomaly.Sample {
 	return a.recent.Of(bin)
 }
 
+// binQuestion asks for a bin, and says what the time is.
+func binQuestion(bin int64, at ledger.Instant) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(bin)), uint64(at))
+}
+
 // answerBin is what this node tells the one that leads: a bin's samples, as JSON.
 func (n *Node) answerBin(_ context.Context, _ string, body []byte, say func([]byte) error) error {
-	if len(body) != 8 {
-		return errors.New("a bin has a number of 8 bytes")
+	if len(body) != 16 {
+		return errors.New("a question about a bin has its number and the time, of 8 bytes each")
 	}
 	a := n.anomalies
 	if a == nil {
 		return nil
 	}
+	a.mu.Lock()
+	a.offset.Asked(ledger.Instant(binary.BigEndian.Uint64(body[8:])), now())
+	a.mu.Unlock()
 	b, err := json.Marshal(a.counted(int64(binary.BigEndian.Uint64(body))))
 	if err != nil {
 		return err
@@ -133,13 +142,23 @@ func (n *Node) answerBin(_ context.Context, _ string, body []byte, say func([]by
 func (a *anomalies) watch(ctx context.Context) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
+	// What is usual is read beside the judging: a node that is slow to say delays nothing.
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	seasons := make(chan map[anomaly.Key]*anomaly.Season, 1)
 	var d *anomaly.Detector
+	var telling *anomaly.Telling
 	var next int64
 	var seasoned time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case all := <-seasons:
+			if d != nil {
+				d.Seasons(all)
+			}
+			continue
 		case <-t.C:
 		}
 		if !a.n.raft.Leader() {
@@ -148,20 +167,36 @@ func (a *anomalies) watch(ctx context.Context) {
 		}
 		last := anomaly.BinOf(now()-ledger.Instant(binLag)) - 1
 		if d == nil {
-			d, next, seasoned = anomaly.New(a.cfg), last+1, time.Time{}
-			a.learn(ctx, d, next)
+			a.leads()
+			open := a.open(ctx)
+			d, telling, next, seasoned = anomaly.New(a.cfg), anomaly.NewTelling(open), last+1, time.Time{}
+			a.learn(ctx, d, next, open)
 			continue
 		}
 		if time.Since(seasoned) >= seasonEvery {
 			seasoned = time.Now()
-			a.season(ctx, d)
+			reading.Go(func() {
+				select {
+				case seasons <- a.season(ctx):
+				case <-ctx.Done():
+				}
+			})
 		}
 		for ; next <= last; next++ {
-			for _, e := range d.Bin(next, a.gather(ctx, next)) {
-				a.tell(ctx, e)
+			tell, untold := telling.News(next, d.Bin(next, a.gather(ctx, next)))
+			if untold > 0 {
+				a.n.log.Warn("more is spent than usual of more than is told at once", "told", anomaly.MaxTold, "untold", untold)
 			}
+			a.tell(ctx, tell)
 		}
 	}
+}
+
+// leads has this node's clock be the one that counts.
+func (a *anomalies) leads() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.offset = anomaly.Offset{}
 }
 
 // gather adds up what all nodes counted in a bin. What a node that does not answer has
@@ -179,7 +214,7 @@ func (a *anomalies) gather(ctx context.Context, bin int64) []anomaly.Sample {
 	add(a.counted(bin))
 	ctx, cancel := context.WithTimeout(ctx, binWait)
 	defer cancel()
-	faults := a.n.colleagues.ask(ctx, topicBin, binary.BigEndian.AppendUint64(nil, uint64(bin)), func(_ string, piece []byte) error {
+	faults := a.n.colleagues.ask(ctx, topicBin, binQuestion(bin, now()), func(_ string, piece []byte) error {
 		var list []anomaly.Sample
 		if err := json.Unmarshal(piece, &list); err != nil {
 			return err
@@ -197,97 +232,20 @@ func (a *anomalies) gather(ctx context.Context, bin int64) []anomaly.Sample {
 	return out
 }
 
-// fields are what is read of the past: everything, and each dimension that is watched.
-func (a *anomalies) fields() (list [][]usage.Field) {
-	list = append(list, nil)
-	for _, d := range watchedDims {
-		list = append(list, []usage.Field{usage.DimField(ledger.DimRef{Dim: d})})
-	}
-	return list
-}
-
-// past reads what was spent by interval, and calls each with what one key spent, by the
-// begin of the interval.
-func (a *anomalies) past(ctx context.Context, r usage.Range, kind ledger.WindowKind, each func(anomaly.Key, map[ledger.Instant]usage.Row)) {
-	ctx, cancel := context.WithTimeout(ctx, learnWait)
-	defer cancel()
-	for _, by := range a.fields() {
-		report, _, err := a.n.totals(ctx, usage.TotalsQuery{Range: r, By: by, Interval: ledger.Window{Kind: kind}, Limit: learnedValues})
-		if err != nil {
-			if ctx.Err() == nil {
-				a.n.log.Warn("what is usually spent could not be read; anomalies are judged by what is seen from now on", "error", err)
-			}
-			return
-		}
-		of := map[anomaly.Key]map[ledger.Instant]usage.Row{}
-		for _, row := range report.Rows {
-			var k anomaly.Key
-			if len(by) > 0 {
-				k = anomaly.Key{Dim: by[0].String(), Value: row.Values[0]}
-			}
-			if k.Dim != "" && k.Value == "" {
-				continue
-			}
-			if of[k] == nil {
-				of[k] = map[ledger.Instant]usage.Row{}
-			}
-			of[k][row.Start] = row
-		}
-		for k, rows := range of {
-			each(k, rows)
-		}
-	}
-}
-
-// learn gives a detector the last two hours.
-func (a *anomalies) learn(ctx context.Context, d *anomaly.Detector, next int64) {
-	to := ledger.Instant(next) * anomaly.Bin / ledger.Minute * ledger.Minute
-	from := to - 2*ledger.Hour
-	a.past(ctx, usage.Range{From: from, To: to}, ledger.PerMinute, func(k anomaly.Key, rows map[ledger.Instant]usage.Row) {
-		var minutes []anomaly.Sum
-		for at := from; at < to; at += ledger.Minute {
-			row, ok := rows[at]
-			if !ok && len(minutes) == 0 {
-				continue // it is known from where it first spent
-			}
-			s := anomaly.Sum{Cost: float64(row.Cost), Requests: row.Requests}
-			if row.Requests > 0 { // as though they had cost the same
-				s.Squares = s.Cost * s.Cost / float64(row.Requests)
-			}
-			minutes = append(minutes, s)
-		}
-		d.Learn(k, minutes, next)
-	})
-}
-
-// season gives a detector the weeks before.
-func (a *anomalies) season(ctx context.Context, d *anomaly.Detector) {
-	to := now() / ledger.Hour * ledger.Hour
-	from := to - seasonSpan
-	all := map[anomaly.Key]*anomaly.Season{}
-	first := to
-	a.past(ctx, usage.Range{From: from, To: to}, ledger.PerHour, func(k anomaly.Key, rows map[ledger.Instant]usage.Row) {
-		hours := map[int64]float64{}
-		for at, row := range rows {
-			hours[int64(at/ledger.Hour)] = float64(row.Cost)
-			if k == (anomaly.Key{}) {
-				first = min(first, at)
-			}
-		}
-		// Everything comes first: before it began nothing is known of anybody.
-		all[k] = anomaly.SeasonOf(hours, int64(first/ledger.Hour), int64(to/ledger.Hour))
-	})
-	d.Seasons(all)
-}
-
 // tellRequests is how many requests an alert names.
 const tellRequests = 3
 
-// tell raises what began or ended, unless a narrower key explains it.
-func (a *anomalies) tell(ctx context.Context, e *anomaly.Event) {
-	if e.By != (anomaly.Key{}) {
-		return
+// tell raises what began and what ended. The requests that made it are in the alerts as far as
+// they are found in time: judging waits for it.
+func (a *anomalies) tell(ctx context.Context, list []anomaly.Event) {
+	ctx, cancel := context.WithTimeout(ctx, binWait)
+	defer cancel()
+	for i := range list {
+		a.raise(ctx, &list[i])
 	}
+}
+
+func (a *anomalies) raise(ctx context.Context, e *anomaly.Event) {
 	subject := "everything"
 	detail := map[string]string{"began": timeText(e.Began)}
 	if e.Dim != "" {
@@ -305,8 +263,6 @@ func (a *anomalies) tell(ctx context.Context, e *anomaly.Event) {
 	if e.New {
 		detail["compared_with"] = "others of its dimension"
 	}
-	ctx, cancel := context.WithTimeout(ctx, binWait)
-	defer cancel()
 	dearest, err := a.n.dearest(ctx, e.Key, usage.Range{From: e.Began - ledger.Minute, To: e.Flagged}, tellRequests)
 	if err != nil {
 		a.n.log.Info("the requests of an anomaly are not in its alert", "error", err)

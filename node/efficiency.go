@@ -48,6 +48,8 @@ type efficiencyOf struct {
 	query    usage.Query       // of what is judged
 	where    []usage.Condition // what of it is added up
 	by       []waste.By
+	shown    mapped // what where and by are of
+	nodes    []admin.NodeAnswer
 	evidence func(*record.Record) (economics.Evidence, error)
 	tell     func(admin.EfficiencyProgress) error
 	options  waste.Options
@@ -67,15 +69,14 @@ func (c control) Efficiency(ctx context.Context, q admin.EfficiencyQuery, tell f
 	default:
 		return out, admin.Undecided("this node is making another report on efficiency; ask again when that is done, or another node")
 	}
-	var nodes []admin.NodeAnswer
-	if e.evidence, nodes, err = c.n.reported(ctx, e.query.Range, q.Reach); err != nil {
+	if e.evidence, e.nodes, err = c.n.reported(ctx, e.query.Range, q.Reach); err != nil {
 		return out, err
 	}
 	survey, tally, err := e.run(ctx)
 	if err != nil {
 		return out, err
 	}
-	return e.report(survey, tally, nodes), nil
+	return e.report(survey, tally), nil
 }
 
 // efficiencyOf reads a query.
@@ -108,14 +109,19 @@ func (n *Node) efficiencyOf(q admin.EfficiencyQuery, tell func(admin.EfficiencyP
 		return nil, admin.Invalid("from is not before to")
 	}
 	e.query.Within = within(q.Reach)
+	if !q.Raw {
+		if e.shown.rules, err = n.mapping(); err != nil {
+			return nil, admin.Undecided("reports cannot be mapped: " + err.Error())
+		}
+	}
 	if e.where, err = conditions(&admin.UsageQuery{Filter: q.Filter, AnyOf: q.AnyOf}); err != nil {
 		return nil, err
 	}
 	for _, d := range ranked {
-		e.by = append(e.by, waste.By{Name: d.String(), Of: func(r *record.Record) string { return r.Dims.Values[d] }})
+		e.by = append(e.by, waste.By{Name: d.String(), Of: usage.DimField(ledger.DimRef{Dim: d}).Of})
 	}
 	if len(q.Group) > 0 {
-		by, err := together(q.Group)
+		by, err := together(q.Group, q.Raw)
 		if err != nil {
 			return nil, err
 		}
@@ -124,20 +130,23 @@ func (n *Node) efficiencyOf(q admin.EfficiencyQuery, tell func(admin.EfficiencyP
 	return e, nil
 }
 
-// together groups by several fields at once.
-func together(names []string) (waste.By, error) {
+// together groups by several fields at once. Of a dimension or tag, what has none is
+// unallocated, unless it is to be raw.
+func together(names []string, raw bool) (waste.By, error) {
 	var fields []usage.Field
 	for _, name := range names {
-		f, ok := usage.ParseField(name)
-		if !ok {
-			return waste.By{}, admin.Invalid(fmt.Sprintf("cannot group by %q: it is no dimension, tag:<name> or field of a record", name))
+		f, err := fieldOf(name, "group")
+		if err != nil {
+			return waste.By{}, err
 		}
 		fields = append(fields, f)
 	}
 	return waste.By{Name: strings.Join(names, ","), Of: func(r *record.Record) string {
 		values := make([]string, len(fields))
 		for i, f := range fields {
-			values[i] = f.Of(r)
+			if values[i] = f.Of(r); values[i] == "" && !raw && f.Attribution() {
+				values[i] = admin.Unallocated
+			}
 		}
 		if !slices.ContainsFunc(values, func(v string) bool { return v != "" }) {
 			return ""
@@ -161,8 +170,8 @@ func (e *efficiencyOf) run(ctx context.Context) (*waste.Survey, *waste.Tally, er
 	judge, tally := waste.NewJudge(survey), waste.NewTally(e.by, e.options.Limits.Groups, examples)
 	err = e.pass(ctx, 2, func(r *record.Record, known economics.Evidence) {
 		v := judge.Decide(r, known)
-		if e.counts(r) {
-			tally.Add(r, &v)
+		if shown := e.shown.of(r); e.counts(shown) {
+			tally.Add(shown, &v)
 		}
 		if r.ID == e.q.Request || e.q.Request != "" && r.Corrects == e.q.Request {
 			e.verdicts = append(e.verdicts, verdictOf(r, &v))
@@ -173,7 +182,7 @@ func (e *efficiencyOf) run(ctx context.Context) (*waste.Survey, *waste.Tally, er
 
 func (e *efficiencyOf) counts(r *record.Record) bool {
 	for i := range e.where {
-		if !slices.Contains(e.where[i].Values, e.where[i].Field.Of(r)) {
+		if !e.where[i].Holds(r) {
 			return false
 		}
 	}
@@ -181,8 +190,13 @@ func (e *efficiencyOf) counts(r *record.Record) bool {
 }
 
 func (e *efficiencyOf) pass(ctx context.Context, pass int, take func(*record.Record, economics.Evidence)) error {
+	list, nodes, err := e.n.recordsOf(ctx, e.query)
+	if err != nil {
+		return err
+	}
+	e.nodes = worst(e.nodes, nodes)
 	seen := int64(0)
-	for r, err := range e.n.records(ctx, e.query) {
+	for r, err := range list {
 		if err != nil {
 			return err
 		}

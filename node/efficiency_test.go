@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"purser/ledger"
 	"purser/proxy"
 	"purser/proxy/price"
+	"purser/raftfsm"
 )
 
 // recorded is a node with the records of a workload in its journal.
@@ -24,6 +26,7 @@ func recorded(t testing.TB, list []*planted.Planted) *Node {
 	n := &Node{cfg: Default(), log: slog.New(slog.DiscardHandler), prices: price.Embedded(), efficiency: make(chan struct{}, 1),
 		upstreams: []*proxy.Upstream{{Name: "openai", Provider: "openai"}, {Name: "anthropic", Provider: "anthropic"}}}
 	n.cfg.Node.ID = "n1"
+	n.fsm = raftfsm.New()
 	s, err := store.Open(store.Options{Dir: t.TempDir(), CacheBytes: 64 << 20, Fatal: func(err error) { t.Error(err) }, Log: n.log})
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +120,54 @@ func TestEfficiencyIsOfTheRecords(t *testing.T) {
 	}
 	if own := efficiency(t, n, admin.EfficiencyQuery{Reach: access.Reach{Orgs: []string{"acme"}}}); own.Sum.Total != int64(acme) {
 		t.Errorf("who reaches acme sees %d, want %d", own.Sum.Total, acme)
+	}
+}
+
+// TestEfficiencyIsMappedAsUsageIs: groups and filters are of what mappings make of records,
+// and everything is allocated; what is judged, and what one reaches, is what was recorded.
+func TestEfficiencyIsMappedAsUsageIs(t *testing.T) {
+	list := planted.Make(1, 1, price.Embedded())
+	n := recorded(t, list)
+	org, team := ledger.DimRef{Dim: ledger.DimOrg}, ledger.DimRef{Dim: ledger.DimTeam}
+	n.mappings.read, n.mappings.version = true, n.fsm.Versions().Objects
+	n.mappings.rules = &usage.Mapping{Rules: []usage.MappingRule{{
+		When: []usage.MappingMatch{{Dim: org, Values: []string{"acme", "globex"}}},
+		Set:  []usage.MappingValue{{Dim: org, Value: "umbrella"}, {Dim: team, Value: "both"}},
+	}}}
+	var total, both ledger.Amount
+	for _, p := range list {
+		total += p.Record.Cost
+		if o := p.Record.Dims.Values[ledger.DimOrg]; o == "acme" || o == "globex" {
+			both += p.Record.Cost
+		}
+	}
+	rows := func(q admin.EfficiencyQuery) map[string]int64 {
+		q.Group = []string{"team"}
+		out := map[string]int64{}
+		r := efficiency(t, n, q)
+		for _, row := range r.Ranks[len(r.Ranks)-1].Rows {
+			out[row.Value] = row.Total
+		}
+		return out
+	}
+	if got := rows(admin.EfficiencyQuery{}); got["both"] != int64(both) || got[admin.Unallocated] != int64(total-both) || len(got) != 2 {
+		t.Errorf("by team %v, want both %d and the rest %d", got, both, total-both)
+	}
+	if got := efficiency(t, n, admin.EfficiencyQuery{Filter: map[string]string{"org": "umbrella"}}); got.Sum.Total != int64(both) {
+		t.Errorf("of umbrella %d, want %d", got.Sum.Total, both)
+	}
+	if got := efficiency(t, n, admin.EfficiencyQuery{Filter: map[string]string{"team": admin.Unallocated}}); got.Sum.Total != int64(total-both) {
+		t.Errorf("of no team %d, want %d", got.Sum.Total, total-both)
+	}
+	plain := efficiency(t, n, admin.EfficiencyQuery{Raw: true, Group: []string{"team"}, Filter: map[string]string{"org": "umbrella"}})
+	if plain.Sum.Total != 0 {
+		t.Errorf("raw, of umbrella %d, want nothing", plain.Sum.Total)
+	}
+	if own := efficiency(t, n, admin.EfficiencyQuery{Reach: access.Reach{Orgs: []string{"umbrella"}}}); own.Sum.Total != 0 {
+		t.Errorf("who reaches umbrella sees %d of what others did", own.Sum.Total)
+	}
+	if raw := efficiency(t, n, admin.EfficiencyQuery{Raw: true}); !reflect.DeepEqual(raw.Sum, efficiency(t, n, admin.EfficiencyQuery{}).Sum) {
+		t.Error("what is mapped is judged otherwise")
 	}
 }
 

@@ -14,13 +14,10 @@ import (
 )
 
 // report writes what was found.
-func (e *efficiencyOf) report(survey *waste.Survey, tally *waste.Tally, nodes []admin.NodeAnswer) admin.EfficiencyReport {
+func (e *efficiencyOf) report(survey *waste.Survey, tally *waste.Tally) admin.EfficiencyReport {
 	out := admin.EfficiencyReport{
 		From: timeText(e.query.Range.From), To: timeText(e.query.Range.To), Sum: efficiencySum(&tally.Sum),
-		Findings: []admin.EfficiencyFinding{}, Request: e.verdicts, Nodes: nodes, Complete: true,
-	}
-	for _, a := range nodes {
-		out.Complete = out.Complete && a.Err == ""
+		Findings: []admin.EfficiencyFinding{}, Request: e.verdicts, Nodes: e.nodes, Complete: admin.Complete(e.nodes),
 	}
 	for _, f := range tally.Findings() {
 		if e.q.Class == "" || f.Class.String() == e.q.Class {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"purser/internal/governance"
+	"purser/internal/record"
 	"purser/internal/usage"
 	"purser/ledger"
 )
@@ -31,6 +32,27 @@ func (n *Node) mapping() (*usage.Mapping, error) {
 		m.read, m.version = true, version
 	}
 	return m.rules, m.err
+}
+
+// mapped shows records as a mapping has them, one at a time.
+type mapped struct {
+	rules *usage.Mapping // nil: as they were recorded
+	r     record.Record  // scratch
+}
+
+// of is the record as it is mapped, valid until the next; r stays as it is.
+func (m *mapped) of(r *record.Record) *record.Record {
+	if m.rules == nil {
+		return r
+	}
+	tags := append(m.r.Dims.Tags[:0], r.Dims.Tags...)
+	m.r = *r
+	m.r.Dims.Tags = tags
+	if m.r.Dims.Values[ledger.DimModel] == "" {
+		m.r.Dims.Values[ledger.DimModel] = r.Model // as its field is
+	}
+	m.rules.Apply(&m.r.Dims)
+	return &m.r
 }
 
 func readMapping(rules []governance.MappingRule, err error) (*usage.Mapping, error) {

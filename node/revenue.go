@@ -54,12 +54,7 @@ func (n *Node) listRevenue(ctx context.Context, asked revenueAsked, each func(ec
 	kits, err := j.kits()
 	for _, k := range kits {
 		if err == nil {
-			err = k.Payments.From(ctx, asked.From, func(p economics.Payment) error {
-				if p.From >= asked.To {
-					return nil
-				}
-				return each(p)
-			})
+			err = k.Payments.Concerning(ctx, asked.From, asked.To, each)
 		}
 	}
 	return err

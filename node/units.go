@@ -60,7 +60,7 @@ type unitsPass struct {
 	start []ledger.Instant
 	by    []unitField
 	where []usage.Condition
-	maps  *usage.Mapping // nil: groups and filters are of records as they are
+	shown mapped // what groups and filters are of
 
 	index   *outcomes.Index
 	revenue *economics.Revenue // nil: who asks may not read it
@@ -72,8 +72,7 @@ type unitsPass struct {
 	of     []cellKey // by cell
 	paid   map[paidKey]int32
 
-	request string        // the last one that was met
-	mapped  record.Record // scratch: a record as it is mapped
+	request string // the last one that was met
 	key     []byte
 	mine    []string
 	joined  []int32
@@ -96,7 +95,7 @@ func (c control) Units(ctx context.Context, q admin.UnitsQuery) (out admin.Units
 		return out, err
 	}
 	if !q.Raw {
-		if p.maps, err = n.mapping(); err != nil {
+		if p.shown.rules, err = n.mapping(); err != nil {
 			return out, admin.Undecided("reports cannot be mapped: " + err.Error())
 		}
 	}
@@ -134,7 +133,7 @@ func (c control) Units(ctx context.Context, q admin.UnitsQuery) (out admin.Units
 			return out, tooWide(err)
 		}
 	}
-	if err := p.unused(); err != nil {
+	if err := p.unused(ctx); err != nil {
 		return out, tooWide(err)
 	}
 	out.From, out.To, out.Hidden = timeText(p.span.From), timeText(p.span.To), !q.Revenue
@@ -181,13 +180,7 @@ func (p *unitsPass) enter(r *record.Record) error {
 	interval := p.interval(at)
 	p.joined = p.index.Of(r, p.joined[:0])
 	within := reaches(p.q.Reach, &r.Dims)
-	if p.maps != nil {
-		tags := append(p.mapped.Dims.Tags[:0], r.Dims.Tags...)
-		p.mapped = *r
-		p.mapped.Dims.Tags = tags
-		p.maps.Apply(&p.mapped.Dims)
-		r = &p.mapped
-	}
+	r = p.shown.of(r)
 	customer := r.Dims.Values[ledger.DimCustomer]
 	if gain, known := p.payment(customer, interval); known {
 		p.joined = append(p.joined, gain)
@@ -241,11 +234,14 @@ func (p *unitsPass) payment(customer string, interval int) (gain int32, known bo
 }
 
 // unused enters what was paid by customers that made no request in an interval.
-func (p *unitsPass) unused() error {
+func (p *unitsPass) unused(ctx context.Context) error {
 	if p.revenue == nil {
 		return nil
 	}
 	for _, customer := range p.revenue.Customers() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		for interval := range p.start {
 			if _, met := p.paid[paidKey{customer, interval}]; met {
 				continue

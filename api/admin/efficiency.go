@@ -29,6 +29,7 @@ type EfficiencyQuery struct {
 	Filter map[string]string   // what is added up; what is judged is everything within the reach
 	AnyOf  map[string][]string // the same, of several values of a dimension
 	Limit  int                 // most rows of a rank; 0: 10
+	Raw    bool                // groups and filters are of what was recorded: no mapping, no "unallocated"
 
 	Class   string // findings of this class alone, with more requests
 	Request string // the id of a request that is explained
@@ -165,9 +166,9 @@ func parseEfficiency(r *http.Request) (q EfficiencyQuery, watched bool, fault *F
 	v := r.URL.Query()
 	for name := range v {
 		switch name {
-		case "from", "to", "group", "filter", "limit", "class", "request", "progress":
+		case "from", "to", "group", "filter", "limit", "raw", "class", "request", "progress":
 		default:
-			return q, false, Invalid("unknown parameter " + strconv.Quote(name) + "; known are from, to, group, filter, limit, class, request, progress")
+			return q, false, Invalid("unknown parameter " + strconv.Quote(name) + "; known are from, to, group, filter, limit, raw, class, request, progress")
 		}
 	}
 	switch s := v.Get("progress"); s {
@@ -182,14 +183,14 @@ func parseEfficiency(r *http.Request) (q EfficiencyQuery, watched bool, fault *F
 		v.Del(own)
 	}
 	u, fault := parseUsageQuery(v)
-	q.From, q.To, q.Group, q.Filter, q.AnyOf, q.Limit = u.From, u.To, u.Group, u.Filter, u.AnyOf, u.Limit
+	q.From, q.To, q.Group, q.Filter, q.AnyOf, q.Limit, q.Raw = u.From, u.To, u.Group, u.Filter, u.AnyOf, u.Limit, u.Raw
 	return q, watched, fault
 }
 
 // Efficiency asks whether what was spent was justified. progress is told how far the node
 // is; nil: nobody is.
 func (c *Client) Efficiency(ctx context.Context, q EfficiencyQuery, progress func(EfficiencyProgress)) (out EfficiencyReport, err error) {
-	u := UsageQuery{From: q.From, To: q.To, Group: q.Group, Filter: q.Filter, AnyOf: q.AnyOf, Limit: q.Limit}
+	u := UsageQuery{From: q.From, To: q.To, Group: q.Group, Filter: q.Filter, AnyOf: q.AnyOf, Limit: q.Limit, Raw: q.Raw}
 	v, err := url.ParseQuery(u.encode())
 	if err != nil {
 		return out, err

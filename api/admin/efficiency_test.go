@@ -25,7 +25,7 @@ func (n *node) Efficiency(_ context.Context, q EfficiencyQuery, tell func(Effici
 func TestEfficiencyTellsItsProgressAndThenTheReport(t *testing.T) {
 	n, url := serve(t)
 	c := &Client{URL: url, Token: token}
-	q := EfficiencyQuery{From: "2026-01-01T00:00:00Z", Group: []string{"org", "tag:plan"}, Filter: map[string]string{"tag:plan": "a:b"}, Limit: 7, Class: "failed", Request: "req_1"}
+	q := EfficiencyQuery{From: "2026-01-01T00:00:00Z", Group: []string{"org", "tag:plan"}, Filter: map[string]string{"tag:plan": "a:b"}, Limit: 7, Raw: true, Class: "failed", Request: "req_1"}
 	var told []string
 	r, err := c.Efficiency(context.Background(), q, func(p EfficiencyProgress) { told = append(told, fmt.Sprint(p.Pass, p.Records)) })
 	if err != nil || r.Sum.Total != 5 || r.Sum.Score != nil || fmt.Sprint(told) != "[1 65536 2 65536]" {
@@ -61,7 +61,7 @@ func TestEfficiencyWithoutProgressIsOneDocument(t *testing.T) {
 	if status, body := get(""); status != 200 || !strings.HasPrefix(body, `{"from":""`) || !strings.Contains(body, `"score":null`) {
 		t.Errorf("%d %s", status, body)
 	}
-	for _, query := range []string{"?form=x", "?progress=maybe", "?filter=team", "?limit=0"} {
+	for _, query := range []string{"?form=x", "?progress=maybe", "?filter=team", "?limit=0", "?raw=1"} {
 		if status, body := get(query); status != 400 {
 			t.Errorf("%s: %d %s", query, status, body)
 		}

@@ -23,10 +23,11 @@ type economicsQuery struct {
 	To     string            `help:"Until when, RFC 3339 (default now)."`
 	Filter map[string]string `help:"Only requests with this value are added up: --filter team=search. What repeats what is looked for among all that you reach."`
 	Limit  int               `help:"Most rows of each ranking." default:"5"`
+	Raw    bool              `help:"Whose it is as it was recorded, without the rules of tags."`
 }
 
 func (c *economicsQuery) query() admin.EfficiencyQuery {
-	return admin.EfficiencyQuery{From: c.From, To: c.To, Filter: c.Filter, Limit: c.Limit}
+	return admin.EfficiencyQuery{From: c.From, To: c.To, Filter: c.Filter, Limit: c.Limit, Raw: c.Raw}
 }
 
 // ask asks, and says on standard error how far the node is.

@@ -265,7 +265,7 @@ func TestTheDetectorIsBounded(t *testing.T) {
 	d := New(DefaultConfig())
 	var samples []Sample
 	for i := range MaxSeries + 100 {
-		samples = append(samples, Sample{Key{"run", string(rune(i + 1000))}, Sum{1, 1, 1}})
+		samples = append(samples, Sample{Key{string(rune('a' + i%5)), string(rune(i + 1000))}, Sum{1, 1, 1}})
 	}
 	d.Bin(1000, samples)
 	if len(d.series) != MaxSeries {

@@ -9,8 +9,12 @@ import (
 	"purser/ledger"
 )
 
-// MaxSeries bounds the keys that are followed.
-const MaxSeries = 8192
+// MaxSeries bounds the keys that are followed, and maxOfDim those of one dimension, so that
+// customers without number leave room for teams and models.
+const (
+	MaxSeries = 8192
+	maxOfDim  = MaxSeries / 4
+)
 
 // Config says what is worth telling.
 type Config struct {
@@ -65,6 +69,7 @@ func (e *Event) Score() float64 {
 type Detector struct {
 	cfg     Config
 	series  map[Key]*series
+	dims    map[string]int    // series by dimension
 	peers   map[string]*peers // minutes of all values of a dimension, in which anything was spent
 	seasons map[Key]*Season
 	began   int64 // the first bin
@@ -82,7 +87,10 @@ type peers struct {
 
 // New follows nothing yet.
 func New(cfg Config) *Detector {
-	return &Detector{cfg: cfg, series: map[Key]*series{}, peers: map[string]*peers{}, seasons: map[Key]*Season{}}
+	return &Detector{
+		cfg: cfg, series: map[Key]*series{}, dims: map[string]int{}, peers: map[string]*peers{}, seasons: map[Key]*Season{},
+		scratch: make([]float64, 0, maxPeers),
+	}
 }
 
 // Seasons gives what is usual by hour of the week, for the keys of which that is known.
@@ -169,9 +177,10 @@ func (d *Detector) Bin(number int64, samples []Sample) (news []*Event) {
 
 func (d *Detector) of(k Key) *series {
 	s := d.series[k]
-	if s == nil && len(d.series) < MaxSeries {
+	if s == nil && len(d.series) < MaxSeries && d.dims[k.Dim] < maxOfDim {
 		s = &series{season: d.seasons[k]}
 		d.series[k] = s
+		d.dims[k.Dim]++
 	}
 	return s
 }
@@ -181,6 +190,7 @@ func (d *Detector) endMinute(n int64) {
 	for k, s := range d.series {
 		if s.event == nil && n-s.active > forgetAfter {
 			delete(d.series, k)
+			d.dims[k.Dim]--
 			continue
 		}
 		if u, known := s.usual(d.hour(), d.scratch); s.event != nil || known && s.current.Cost-u.Median >= farFrom*d.bound(u) {

@@ -23,13 +23,19 @@
 // # When something is flagged
 //
 // When the excess is beyond [Config.Score] scales and [Config.Material] an hour, in two
-// bins in a row, and spread over three requests at least: a single dear one is no spike. So 20 seconds after it has come that far. Minutes that come half as far
-// teach nothing for half an hour; what lasts longer is what is usual from then on. An anomaly
-// that is mostly that of a narrower key names it: the alert is of the agent, not also of
-// its team and of everything.
+// bins in a row, and spread over three requests at least: a single dear one is no spike. So
+// 20 seconds after it has come that far. Minutes that come half as far teach nothing for half
+// an hour; what lasts longer is what is usual from then on. An anomaly that is mostly that of a
+// narrower key names it: the alert is of the agent, not also of its team and of everything.
+// [Telling] says what of it is told.
+//
+// # Clocks
+//
+// Bins are those of the clock of the node that judges. The others learn from its questions how
+// far it is from theirs ([Offset]): what they count is not in bins that are over for it.
 //
 // # Limits
 //
-// At most [MaxSeries] keys are followed; those idle for two hours are forgotten, and others
+// At most [MaxSeries] keys are followed, a quarter of them of one dimension; those idle for two hours are forgotten, and others
 // have no estimate. Spending that rises slowly is the forecast's matter.
 package anomaly

@@ -2,6 +2,7 @@ package outcomes
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"purser/internal/record"
@@ -49,5 +50,34 @@ func BenchmarkEvidence(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		x.Evidence(&records[i%len(records)])
+	}
+}
+
+// BenchmarkGathered says what a question holds in memory with as many outcomes as one takes
+// into account.
+func BenchmarkGathered(b *testing.B) {
+	var before, after runtime.MemStats
+	for b.Loop() {
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		g := NewGathered(0, 100*day, "")
+		for i := range MaxGathered {
+			if err := g.Add(report(fmt.Sprint("outcome-", i), func(r *Report) { r.Join.Name = fmt.Sprint("run-of-some-agent-", i) })); err != nil {
+				b.Fatal(err)
+			}
+		}
+		x, err := g.Index()
+		if err != nil {
+			b.Fatal(err)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB-with-reports")
+		runtime.KeepAlive(g)
+		g = nil
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB-index")
+		runtime.KeepAlive(x)
 	}
 }

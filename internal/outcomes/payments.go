@@ -225,10 +225,13 @@ func (s *Payments) Revise(list []economics.Payment) (kept []economics.Payment, e
 // From visits the payments for times that end after an instant, in the order of their
 // ends, until each fails.
 func (s *Payments) From(ctx context.Context, from ledger.Instant, each func(economics.Payment) error) error {
-	err := s.shelf.from(ctx, from, func(value []byte) (bool, error) {
+	err := s.shelf.from(ctx, from, func(until ledger.Instant, mark, value []byte) (bool, error) {
 		p, err := decodePayment(value)
 		if err != nil {
 			return false, err
+		}
+		if is, err := s.shelf.current(until, mark); !is || err != nil {
+			return true, err
 		}
 		return true, each(p)
 	})
@@ -236,6 +239,19 @@ func (s *Payments) From(ctx context.Context, from ledger.Instant, each func(econ
 		return fmt.Errorf("read revenue: %w", err)
 	}
 	return nil
+}
+
+// Concerning visits what a question about [from, to) has to know, until each fails: the
+// payments for times that overlap it, and corrections for other times, of which another node
+// may have an earlier revision for this one. A correction that ends more than [MaxPeriod]
+// before is not found.
+func (s *Payments) Concerning(ctx context.Context, from, to ledger.Instant, each func(economics.Payment) error) error {
+	return s.From(ctx, max(from, MaxPeriod)-MaxPeriod, func(p economics.Payment) error {
+		if p.Revision == 1 && (p.From >= to || p.To <= from) {
+			return nil
+		}
+		return each(p)
+	})
 }
 
 // DropBefore deletes the payments for times that ended by an instant.

@@ -85,6 +85,44 @@ func TestTheHighestRevisionCounts(t *testing.T) {
 	}
 }
 
+// TestACorrectionForAnotherTimeCountsOnce: what was corrected to another month is not in the
+// first one, too, be it that a peer's copy of the first revision is still there, or that
+// another node, which was away, has it as its own.
+func TestACorrectionForAnotherTimeCountsOnce(t *testing.T) {
+	first := payment("a", func(p *economics.Payment) { p.From, p.To = 400*day, 430*day })
+	for _, move := range []ledger.Instant{-30 * day, 45 * day} {
+		store := open(t).store
+		moved := payment("a", func(p *economics.Payment) { p.Revision, p.From, p.To = 2, first.From+move, first.To+move })
+		copied, other := Copied(store, "n2").Payments, OpenPayments(store, nil)
+		paid(t, copied, first)
+		key := copied.shelf.key(first.To, paymentMark("a"))
+		stale, err := copied.shelf.read(key)
+		if err != nil || stale == nil {
+			t.Fatal(err)
+		}
+		paid(t, copied, moved)
+		if err := store.DB().Set(key, stale, nil); err != nil { // copies are not deleted
+			t.Fatal(err)
+		}
+		if list := allPaid(t, copied); len(list) != 1 || list[0] != moved {
+			t.Errorf("moved by %d: the copies are %+v", move/day, list)
+		}
+		paid(t, other, first)
+		for _, span := range [][2]ledger.Instant{{400 * day, 430 * day}, {370 * day, 400 * day}, {445 * day, 475 * day}, {0, 1000 * day}} {
+			l := NewLedger(span[0], span[1])
+			for _, s := range []*Payments{other, copied} {
+				if err := s.Concerning(context.Background(), span[0], span[1], l.Add); err != nil {
+					t.Fatal(err)
+				}
+			}
+			overlaps := moved.From < span[1] && moved.To > span[0]
+			if list := l.Payments(); len(list) > 1 || (len(list) == 1) != overlaps || overlaps && list[0] != moved {
+				t.Errorf("moved by %d, of %d: %+v", move/day, span[0]/day, list)
+			}
+		}
+	}
+}
+
 // TestNodesAgreeWhateverTheOrder in which they tell of payments.
 func TestNodesAgreeWhateverTheOrder(t *testing.T) {
 	all := []economics.Payment{

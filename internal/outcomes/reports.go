@@ -118,7 +118,7 @@ func (s *Reports) Named(id string) (list []Report, err error) {
 // From visits the reports that can be of requests from an instant on, in the order of
 // [Report.Until], until it is told to stop.
 func (s *Reports) From(ctx context.Context, from ledger.Instant, each func(r *Report) (bool, error)) error {
-	err := s.shelf.from(ctx, from, func(value []byte) (bool, error) {
+	err := s.shelf.from(ctx, from, func(_ ledger.Instant, _, value []byte) (bool, error) {
 		r, err := decodeReport(value)
 		if err != nil {
 			return false, err

@@ -77,6 +77,13 @@ func (s *shelf) set(b *pebble.Batch, until ledger.Instant, mark, value []byte) e
 	return err
 }
 
+// current says whether a value that ends at an instant is the one under its mark. Copies of
+// values that another has taken the place of stay until their time is over.
+func (s *shelf) current(until ledger.Instant, mark []byte) (bool, error) {
+	at, err := s.read(s.markKey(mark))
+	return len(at) == 8 && ledger.Instant(binary.BigEndian.Uint64(at)) == until, err
+}
+
 // get gives the value under a mark; nil where there is none.
 func (s *shelf) get(mark []byte) ([]byte, error) {
 	at, err := s.read(s.markKey(mark))
@@ -104,8 +111,8 @@ func (s *shelf) read(key []byte) ([]byte, error) {
 const checkEvery = 1024
 
 // from visits the values that end after an instant, in the order of their ends, until it is
-// told to stop. The value is valid until the next.
-func (s *shelf) from(ctx context.Context, at ledger.Instant, each func(value []byte) (bool, error)) error {
+// told to stop. Mark and value are valid until the next.
+func (s *shelf) from(ctx context.Context, at ledger.Instant, each func(until ledger.Instant, mark, value []byte) (bool, error)) error {
 	it, err := s.store.DB().NewIter(&pebble.IterOptions{LowerBound: s.key(at+1, nil), UpperBound: s.room(roomValues + 1)})
 	if err != nil {
 		return err
@@ -118,8 +125,13 @@ func (s *shelf) from(ctx context.Context, at ledger.Instant, each func(value []b
 			}
 		}
 		var value []byte
-		if value, err = it.ValueAndErr(); err == nil {
-			more, err = each(value)
+		head := len(s.prefix) + 1
+		if value, err = it.ValueAndErr(); err == nil && len(it.Key()) < head+8 {
+			err = ErrMalformed
+		}
+		if err == nil {
+			until := ledger.Instant(binary.BigEndian.Uint64(it.Key()[head:]))
+			more, err = each(until, it.Key()[head+8:], value)
 		}
 	}
 	return errors.Join(err, it.Error(), it.Close())

@@ -62,6 +62,16 @@ func (t Teller) report(r *outcomes.Report) *Error {
 	if field, err := r.Check(); err != nil {
 		return bad(field, "%v", err)
 	}
+	switch r.Join.Kind { // what is of a time far ahead would be kept for good
+	case outcomes.OfRequest:
+		if r.Until() > t.Now+early {
+			return bad("join", "join.request_id is of a request that is yet to come")
+		}
+	case outcomes.OfWhere:
+		if r.Join.From > t.Now+outcomes.Ahead {
+			return bad("join", "join.from is more than 7 days ahead")
+		}
+	}
 	if r.Until() <= t.Oldest {
 		return bad("join", "what it is of, %s, is older than records are kept here", r.Join.String())
 	}

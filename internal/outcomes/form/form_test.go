@@ -46,6 +46,23 @@ func TestMoneyIsExactOrRefused(t *testing.T) {
 	})
 }
 
+// TestWhatIsOfAFarTimeIsRefused: it would be kept for good, as it goes when its requests do.
+func TestWhatIsOfAFarTimeIsRefused(t *testing.T) {
+	at := func(of ledger.Instant) string { return time.Unix(0, int64(of)).UTC().Format(time.RFC3339) }
+	for join, says := range map[string]string{
+		fmt.Sprintf(`{"request_id":%q}`, record.NewID(teller.Now+ledger.Minute)):                                   "",
+		fmt.Sprintf(`{"request_id":%q}`, record.NewID(teller.Now+ledger.Hour)):                                     "yet to come",
+		fmt.Sprintf(`{"dimensions":{"team":"x"},"from":%q,"to":%q}`, at(teller.Now+6*day), at(teller.Now+300*day)): "",
+		fmt.Sprintf(`{"dimensions":{"team":"x"},"from":%q,"to":%q}`, at(teller.Now+8*day), at(teller.Now+9*day)):   "days ahead",
+		`{"dimensions":{"team":"x"},"from":"2190-01-01T00:00:00Z","to":"2190-02-01T00:00:00Z"}`:                    "days ahead",
+	} {
+		_, _, fault := JSON(fmt.Appendf(nil, `{"id":"a","name":"n","join":%s}`, join), teller)
+		if (fault == nil) != (says == "") || fault != nil && !strings.Contains(fault.Message, says) {
+			t.Errorf("%s: %v, want %q", join, fault, says)
+		}
+	}
+}
+
 // TestOutcomesAreReadFromJSON, one or a list, strictly.
 func TestOutcomesAreReadFromJSON(t *testing.T) {
 	request := record.NewID(950 * day)

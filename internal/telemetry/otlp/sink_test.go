@@ -571,3 +571,21 @@ func TestNodesMakeOneTree(t *testing.T) {
 		t.Errorf("%v, %d spans of %d", err, len(spans), len(r.Spans()))
 	}
 }
+
+// TestWhatIsNoUTF8SpoilsNoBatch: the protocol has no other texts, and a message with one
+// cannot be written, with all that is in it.
+func TestWhatIsNoUTF8SpoilsNoBatch(t *testing.T) {
+	r := receive(t, nil)
+	s := open(t, to(r.HTTP), nil)
+	bad := served("req_bad", "run-\xff", "step\xff")
+	bad.Model, bad.Served, bad.UpstreamID, bad.Tier = "m\xff", "s\xff", "id\xff", "t\xff"
+	bad.Dims.Tags = []ledger.Tag{{Name: "n\xff", Value: "v\xff"}}
+	c := course(bad)
+	c.Finish = "stop\xff"
+	s.Ended(bad, c)
+	end(s, served("req_good", "run-1", "plan"))
+	shut(t, s)
+	if st := s.Stats(); st.SpansFailed > 0 || st.MetricsFailed > 0 || len(r.Spans()) == 0 {
+		t.Errorf("%+v, %d spans arrived", st, len(r.Spans()))
+	}
+}

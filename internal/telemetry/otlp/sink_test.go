@@ -402,7 +402,7 @@ func TestADeadReceiverIsToldOnce(t *testing.T) {
 	end(s, served("req_1", "", ""))
 	until("the first failure", func(st Stats) bool { return st.SpansFailed == 5 })
 	end(s, served("req_2", "", ""))
-	until("the second", func(st Stats) bool { return st.SpansFailed == 8 })
+	until("the second", func(st Stats) bool { return st.SpansFailed == 10 })
 	if got := s.Stats(); got.TracesFailed != maxTries+1 {
 		t.Errorf("%+v", got)
 	}
@@ -410,8 +410,12 @@ func TestADeadReceiverIsToldOnce(t *testing.T) {
 	down = false
 	mu.Unlock()
 	end(s, served("req_3", "", ""))
-	until("what comes after", func(st Stats) bool { return st.SpansSent == 3 })
+	until("what comes after", func(st Stats) bool { return st.SpansSent == 5 })
 	shut(t, s)
+	// What was lost with the others is told again.
+	if root, err := receiver.Tree(r.Spans(), ""); err != nil || shape(root) != "session(invoke_agent bot(chat gpt-4o-mini(call up call up)))" {
+		t.Error(root, err)
+	}
 	if got := log.String(); strings.Count(got, "cannot be sent") != 1 || strings.Count(got, "sent again") != 1 || strings.Contains(got, "page of text") {
 		t.Error(got)
 	}

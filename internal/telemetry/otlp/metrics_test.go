@@ -145,7 +145,7 @@ func TestRefusedModelsTakeNoRoom(t *testing.T) {
 	for i := range 2 * maxModels {
 		rec := served(fmt.Sprint("req_", i), "", "")
 		rec.Outcome, rec.Code, rec.Attempt, rec.Model, rec.Served = record.Denied, "model_not_found", 0, fmt.Sprint("none-", i), ""
-		end(s, rec)
+		s.Ended(rec, &trace.Course{Place: trace.Of(rec)})
 	}
 	end(s, served("req_good", "", ""))
 	shut(t, s)

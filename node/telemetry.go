@@ -84,7 +84,8 @@ const (
 )
 
 // budgetAmounts are the accounts of budgets of money in their present windows that are
-// split by what operators name alone: what clients may name has no bound. all says that
+// split by what operators name: what clients name at will makes a series for each name. A
+// key that is bound to no team lets its client name one, too, so there is a bound. all says that
 // they are all of these. On a gateway, which has no accounts, there are none.
 func (n *Node) budgetAmounts() (list []telemetry.BudgetAmount, all bool) {
 	if n.follower != nil {
@@ -116,7 +117,7 @@ func (n *Node) budgetAmounts() (list []telemetry.BudgetAmount, all bool) {
 	return list, all
 }
 
-// shownDims are the dimensions that operators name.
+// shownDims are the dimensions whose values operators name, and keys are bound to.
 var shownDims = map[ledger.Dim]bool{ledger.DimOrg: true, ledger.DimTeam: true, ledger.DimProject: true, ledger.DimMember: true, ledger.DimKey: true}
 
 func shownSplit(b *ledger.Budget) bool {

@@ -167,10 +167,18 @@ func checkDim(ref ledger.DimRef, value, name string) *dialect.Error {
 	if len(value) > ledger.MaxDimValue {
 		return dialect.NewError(dialect.CodeInvalidDim, "", "the value of %s is longer than %d bytes", name, ledger.MaxDimValue)
 	}
-	if !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+	if !isText(ref.Tag) {
+		return dialect.NewError(dialect.CodeInvalidDim, "", "a tag's name has control characters or is not UTF-8")
+	}
+	if !isText(value) {
 		return dialect.NewError(dialect.CodeInvalidDim, "", "the value of %s has control characters or is not UTF-8", name)
 	}
 	return nil
+}
+
+// isText says whether s can be shown and written wherever records go: spans, exports, pages.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
 }
 
 // attributeBaggage takes what nothing better has said. What it cannot read it

@@ -126,3 +126,17 @@ func FuzzAttributeHeaders(f *testing.F) {
 		}
 	})
 }
+
+// TestTagNamesAreText: they are names of attributes of spans, and stand in exports.
+func TestTagNamesAreText(t *testing.T) {
+	w := newWorld(t, answerJSON, func(c *Config) { c.Baggage = true })
+	if a, _ := w.ask(question, "baggage", "purser.tag.n\xff=v,purser.tag.ok=v"); a.Status != 200 {
+		t.Fatal(a.Status)
+	}
+	if tags := w.last().Dims.Tags; len(tags) != 1 || tags[0].Name != "ok" {
+		t.Errorf("%q", tags)
+	}
+	if a, _ := w.ask(question, "x-purser-tag-a\x01", "v"); a.Status != 400 {
+		t.Errorf("a control character in a tag's name: %d", a.Status)
+	}
+}

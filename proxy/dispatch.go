@@ -308,6 +308,7 @@ func (x *exchange) commitAttempt(o record.Outcome) {
 	x.earlier += x.rec.Cost
 	x.rec.Cost, x.rec.List, x.rec.Priced, x.rec.Hold, x.rec.Overrun, x.rec.Attempt = 0, 0, 0, 0, 0, 0
 	x.rec.Made, x.rec.Delivered = 0, 0
+	x.rec.Credential, x.rec.OutputCap = "", 0 // of the next call, if there is one
 	x.rec.Outcome, x.rec.Basis, x.rec.Bound = 0, 0, record.BoundNone
 }
 

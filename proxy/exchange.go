@@ -185,10 +185,14 @@ func (x *exchange) decode() *dialect.Error {
 	if e := x.wire().Decode(&x.call, x.target(), x.veil.body); e != nil {
 		return e
 	}
-	x.rec.Model, x.rec.Stream = x.call.Model, x.call.Stream
+	x.rec.Stream = x.call.Stream
 	if len(x.call.Model) > ledger.MaxDimValue {
 		return dialect.NewError(dialect.CodeInvalidValue, "model", "the model's name is longer than %d bytes", ledger.MaxDimValue)
 	}
+	if !isText(x.call.Model) { // as a path may have it
+		return dialect.NewError(dialect.CodeInvalidValue, "model", "the model's name has control characters or is not UTF-8")
+	}
+	x.rec.Model = x.call.Model
 	return nil
 }
 

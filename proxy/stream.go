@@ -282,6 +282,9 @@ func (x *exchange) settleStream() {
 	s := &x.stream
 	report := s.meter.Report()
 	ended := s.over && s.err == nil && (report.Done || report.Choices > 0 && report.Finished == report.Choices)
+	if !ended && s.over && !x.attempt.sliced.cut {
+		x.callBroke()
+	}
 	if c := &x.attempt.sliced; c.on && !errors.Is(s.err, errBroke) && (c.cut || !ended || report.State != dialect.UsageReported) {
 		x.settleCounted(report, ended)
 		return
@@ -292,7 +295,6 @@ func (x *exchange) settleStream() {
 		return
 	}
 	// Usage that came before the end is a running count, not the bill.
-	x.callBroke()
 	if s.over { // else whoever stopped reading has said so
 		x.g.log.Warn("upstream stream broke off; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name, "error", s.end())
 	}

@@ -162,3 +162,53 @@ func TestEveryCallIsTold(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 }
+
+// TestACallThatBreaksOffSaysSo, sliced or not; one that we stopped reading does not.
+func TestACallThatBreaksOffSaysSo(t *testing.T) {
+	breaks := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: {\"id\":\"c1\",\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"abc\"}}]}\n\n")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	for name, w := range map[string]*world{"whole holds": newWorld(t, breaks, nil), "sliced": slicing(t, breaks, small)} {
+		h := traced(w)
+		a := w.start(longStream)
+		for {
+			if _, err := a.Stream.Next(); err != nil {
+				break
+			}
+		}
+		a.Stream.Close()
+		w.gateway.Wait()
+		if r := w.last(); r.Outcome != record.Truncated || len(h.courses) != 1 || h.courses[0].Calls[0].Fault != "broken_off" {
+			t.Errorf("%s: %v, %+v", name, r.Outcome, h.courses)
+		}
+	}
+}
+
+// TestWhatACallWasSentWithIsOfThatCall: a request that was billed for a call that failed,
+// and then refused, has a last record without one.
+func TestWhatACallWasSentWithIsOfThatCall(t *testing.T) {
+	var w *world
+	w = newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+		w.purse.free = 0
+		rw.WriteHeader(504)
+	}, nil)
+	w.ask(question)
+	records := w.journal.records
+	if len(records) != 2 || records[0].OutputCap == 0 || records[1].Outcome != record.Refused || records[1].Credential != "" || records[1].OutputCap != 0 {
+		t.Errorf("%+v", records)
+	}
+}
+
+// TestModelsInPathsAreText: their names become labels of metrics and attributes of spans.
+func TestModelsInPathsAreText(t *testing.T) {
+	w := newWorld(t, answerJSON, nil)
+	if a, body := w.send("POST", "/openai/deployments/m%ff/chat/completions", question); a.Status != 400 || !strings.Contains(body, "model") {
+		t.Errorf("%d %s", a.Status, body)
+	}
+	if r := w.last(); r.Model != "" {
+		t.Errorf("%q is recorded", r.Model)
+	}
+}

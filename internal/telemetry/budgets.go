@@ -1,6 +1,10 @@
 package telemetry
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // BudgetAmount is an account of a budget of money in its present window, as the ledger
 // has it. Amounts are dollars.
@@ -42,11 +46,15 @@ func (b budgets) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(descBudgetsCut, prometheus.GaugeValue, cut)
 	for i := range list {
 		a := &list[i]
+		labels := []string{a.Budget, a.Window, a.Org, a.Team, a.Project, a.Member, a.Key}
+		for j, v := range labels {
+			labels[j] = strings.ToValidUTF8(v, "\ufffd") // of others the library panics
+		}
 		for _, v := range [...]struct {
 			desc *prometheus.Desc
 			usd  float64
 		}{{descBudgetLimit, a.Limit}, {descBudgetSpent, a.Spent}, {descBudgetOutstanding, a.Outstanding}, {descBudgetPresumed, a.Presumed}} {
-			ch <- prometheus.MustNewConstMetric(v.desc, prometheus.GaugeValue, v.usd, a.Budget, a.Window, a.Org, a.Team, a.Project, a.Member, a.Key)
+			ch <- prometheus.MustNewConstMetric(v.desc, prometheus.GaugeValue, v.usd, labels...)
 		}
 	}
 }

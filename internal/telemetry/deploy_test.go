@@ -97,7 +97,7 @@ var (
 
 // words of PromQL that are no metrics: operators, and functions that are used here.
 var words = []string{
-	"and", "or", "unless", "sum", "max", "min", "topk", "bottomk", "rate", "increase", "histogram_quantile", "predict_linear", "label_replace", "label_values",
+	"and", "or", "unless", "sum", "max", "min", "topk", "bottomk", "rate", "increase", "histogram_quantile", "predict_linear", "label_replace", "label_values", "vector",
 }
 
 // parse is not PromQL's grammar: it finds what is asked for, and checks brackets.
@@ -181,11 +181,20 @@ func TestRulesAskForWhatThereIs(t *testing.T) {
 	in := known(t)
 	in.records(t)
 	for _, name := range []string{
-		"litellm_spend_metric", "litellm_total_tokens_metric", "litellm_input_tokens_metric", "litellm_output_tokens_metric", "litellm_requests_metric",
+		"litellm_spend_metric_total", "litellm_total_tokens_metric_total", "litellm_input_tokens_metric_total", "litellm_output_tokens_metric_total", "litellm_requests_metric_total",
+		"litellm_proxy_total_requests_metric_total", "litellm_proxy_failed_requests_metric_total",
 		"litellm_remaining_team_budget_metric", "litellm_team_max_budget_metric", "litellm_remaining_api_key_budget_metric", "litellm_api_key_max_budget_metric",
 	} {
 		if in[name] == nil {
 			t.Errorf("LiteLLM's name %s is not recorded", name)
+		}
+	}
+	for _, g := range readRules(t, "recording-rules.yaml").Groups {
+		for _, r := range g.Rules {
+			// A sum of counters over nodes falls when one starts again.
+			if q, _ := parse(r.Expr); strings.HasSuffix(r.Record, "_total") && !slices.Contains(q.grouped, "instance") {
+				t.Errorf("%s is a counter that is not kept apart by instance", r.Record)
+			}
 		}
 	}
 	seen := map[string]bool{}
@@ -273,6 +282,11 @@ func TestDashboardsAskForWhatThereIs(t *testing.T) {
 			}
 			ids[p.ID] = true
 			for _, q := range p.Targets {
+				// Counters have no series before the first of what they count: what nobody
+				// lost would else hide what was saved.
+				if strings.Contains(q.Expr, " - sum(") {
+					t.Errorf("%s, %s: a difference is nothing where a side has no series: %s", d.Title, p.Title, q.Expr)
+				}
 				if err := in.check(q.Expr); err != nil {
 					t.Errorf("%s, %s: %v", d.Title, p.Title, err)
 				}

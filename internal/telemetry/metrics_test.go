@@ -149,3 +149,14 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestABudgetsNamesEndNoScrape, and with it the node.
+func TestABudgetsNamesEndNoScrape(t *testing.T) {
+	g := zeroGauges()
+	g.Budgets = func() ([]BudgetAmount, bool) {
+		return []BudgetAmount{{Budget: "b\xff", Team: "t\xff\"\n", Limit: 1}}, true
+	}
+	if got := scrape(t, New(g)); !strings.Contains(got, "purser_budget_limit_usd{budget=\"b\ufffd\"") {
+		t.Error("the budget is not shown")
+	}
+}

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 )
 
@@ -35,8 +36,11 @@ const (
 	// maxMembers bounds the members of a tracestate, as the recommendation does.
 	maxMembers = 32
 	// maxState is what must be handed on at least of a tracestate (3.3.1.5), and here at
-	// most: a longer one is dropped whole.
-	maxState = 512
+	// most. Members longer than longMember give way first.
+	maxState   = 512
+	longMember = 128
+	// maxStates bounds a tracestate that is read: one of maxMembers of the longest.
+	maxStates = maxMembers * (256 + 1 + 256 + 1)
 )
 
 // Parse reads a request's headers: every value of traceparent and of tracestate, in
@@ -50,8 +54,8 @@ func Parse(parents, states []string) Context {
 	if !ok {
 		return Context{}
 	}
-	if state := strings.Join(states, ","); validState(state) {
-		c.State = state
+	if list, ok := members(strings.Join(states, ",")); ok {
+		c.State = short(list)
 	}
 	return c
 }
@@ -84,11 +88,12 @@ func lowerHex(to []byte, s string) bool {
 	return err == nil
 }
 
-// validState checks a list of members key=value (3.3.1). Empty members are allowed, and
-// a key may be there once.
-func validState(s string) bool {
-	if s == "" || len(s) > maxState {
-		return false
+// members reads a list of members key=value (3.3.1), as they are to be handed on. Empty
+// ones are allowed and left out, and a key may be there once; ok is false where the list
+// is malformed.
+func members(s string) (list []string, ok bool) {
+	if len(s) > maxStates {
+		return nil, false
 	}
 	seen := map[string]bool{}
 	for member := range strings.SplitSeq(s, ",") {
@@ -98,32 +103,42 @@ func validState(s string) bool {
 		}
 		key, value, ok := strings.Cut(member, "=")
 		if !ok || seen[key] || len(seen) == maxMembers || !validKey(key) || !validValue(value) {
-			return false
+			return nil, false
 		}
 		seen[key] = true
+		list = append(list, member)
 	}
-	return len(seen) > 0
+	return list, true
 }
 
-// validKey checks a key: a name, or tenant@system.
+// short joins members to at most maxState bytes: of more, long ones go first, and then
+// those at the end (3.3.1.5).
+func short(list []string) string {
+	size := len(list) - 1
+	for _, m := range list {
+		size += len(m)
+	}
+	for _, least := range [...]int{longMember + 1, 0} {
+		for i := len(list) - 1; i >= 0 && size > maxState; i-- {
+			if len(list[i]) >= least {
+				size -= len(list[i]) + 1
+				list = slices.Delete(list, i, i+1)
+			}
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+// validKey checks a key (3.3.1.3.1).
 func validKey(key string) bool {
-	tenant, system, multi := strings.Cut(key, "@")
-	if multi {
-		return simpleKey(tenant, 241, true) && simpleKey(system, 14, false)
-	}
-	return simpleKey(key, 256, true)
-}
-
-func simpleKey(s string, most int, digitFirst bool) bool {
-	if s == "" || len(s) > most {
+	if key == "" || len(key) > 256 {
 		return false
 	}
-	for i := range len(s) {
-		c := s[i]
-		letter, digit := 'a' <= c && c <= 'z', '0' <= c && c <= '9'
+	for i := range len(key) {
+		c := key[i]
 		switch {
-		case letter, digit && (i > 0 || digitFirst):
-		case i > 0 && strings.IndexByte("_-*/", c) >= 0:
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		case i > 0 && strings.IndexByte("_-*/@", c) >= 0:
 		default:
 			return false
 		}

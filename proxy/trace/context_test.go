@@ -44,17 +44,21 @@ func TestParseFollowsTheRecommendation(t *testing.T) {
 		"state":                          {[]string{good}, []string{"rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"}, true, 1, "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"},
 		"state in two headers":           {[]string{good}, []string{"a=1", "b=2"}, true, 1, "a=1,b=2"},
 		"state of a tenant":              {[]string{good}, []string{"fw529a3039@dt=FfI"}, true, 1, "fw529a3039@dt=FfI"},
-		"empty members":                  {[]string{good}, []string{"a=1,,\t,b=2"}, true, 1, "a=1,,\t,b=2"},
+		"empty members":                  {[]string{good}, []string{"a=1,,\t,b=2"}, true, 1, "a=1,b=2"},
 		"state without a parent":         {nil, []string{"a=1"}, false, 0, ""},
 		"state with a bad parent":        {[]string{"00-1-2-01"}, []string{"a=1"}, false, 0, ""},
 		"a key twice":                    {[]string{good}, []string{"a=1,a=2"}, true, 1, ""},
 		"a key in capitals":              {[]string{good}, []string{"A=1"}, true, 1, ""},
-		"a system beginning with digits": {[]string{good}, []string{"a@1x=1"}, true, 1, ""},
+		"a system beginning with digits": {[]string{good}, []string{"a@1x=1"}, true, 1, "a@1x=1"},
+		"several at signs":               {[]string{good}, []string{"a@b@c=1"}, true, 1, "a@b@c=1"},
+		"an at sign first":               {[]string{good}, []string{"@a=1"}, true, 1, ""},
 		"no value":                       {[]string{good}, []string{"a="}, true, 1, ""},
 		"no equals sign":                 {[]string{good}, []string{"a"}, true, 1, ""},
 		"equals in a value":              {[]string{good}, []string{"a=b=c"}, true, 1, ""},
 		"33 members":                     {[]string{good}, []string{long}, true, 1, ""},
-		"too long":                       {[]string{good}, []string{"a=" + strings.Repeat("b", 250) + ",c=" + strings.Repeat("d", 250) + ",e=" + strings.Repeat("f", 50)}, true, 1, ""},
+		"long members give way":          {[]string{good}, []string{"a=" + strings.Repeat("b", 250) + ",c=" + strings.Repeat("d", 250) + ",e=" + strings.Repeat("f", 50)}, true, 1, "a=" + strings.Repeat("b", 250) + ",e=" + strings.Repeat("f", 50)},
+		"then those at the end":          {[]string{good}, []string{hundreds(7)}, true, 1, hundreds(5)},
+		"far too long":                   {[]string{good}, []string{strings.Repeat("a=1, ", maxStates)}, true, 1, ""},
 		"a line break":                   {[]string{good}, []string{"a=b\r\nx: y"}, true, 1, ""},
 		"only commas":                    {[]string{good}, []string{",,"}, true, 1, ""},
 	} {
@@ -66,6 +70,15 @@ func TestParseFollowsTheRecommendation(t *testing.T) {
 			t.Errorf("%s: what is invalid left something: %+v", name, got)
 		}
 	}
+}
+
+// hundreds are so many members of 100 bytes.
+func hundreds(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, string(rune('a'+i))+"="+strings.Repeat("v", 98))
+	}
+	return strings.Join(list, ",")
 }
 
 func TestParentIsReadAgain(t *testing.T) {

@@ -20,9 +20,13 @@ func (a attributes) add(kv attribute.KeyValue) { *a.list = append(*a.list, kv) }
 
 func (a attributes) text(key, v string) {
 	if v != "" {
-		a.add(attribute.String(key, v))
+		a.add(attribute.String(key, valid(v)))
 	}
 }
+
+// valid is s without what is no UTF-8: the protocol has no such texts, and a message with
+// one cannot be written, nor anything else that is in it.
+func valid(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 
 func (a attributes) count(key string, v int64) {
 	if v > 0 {
@@ -116,7 +120,7 @@ func (v vocabulary) request(a attributes, e *event, at server) {
 	a.text("gen_ai.response.id", r.UpstreamID)
 	a.text("gen_ai.response.model", r.Served)
 	if e.course.Finish != "" {
-		a.add(attribute.StringSlice("gen_ai.response.finish_reasons", []string{e.course.Finish}))
+		a.add(attribute.StringSlice("gen_ai.response.finish_reasons", []string{valid(e.course.Finish)}))
 	}
 	a.text("gen_ai.conversation.id", r.Dims.Values[ledger.DimSession])
 	a.text("gen_ai.agent.id", r.Dims.Values[ledger.DimAgent])
@@ -184,7 +188,7 @@ func own(a attributes, e *event) {
 		a.text("purser."+ledger.DimRef{Dim: d}.String(), r.Dims.Values[d])
 	}
 	for _, t := range r.Dims.Tags {
-		a.text("purser.tag."+t.Name, t.Value)
+		a.text("purser.tag."+valid(t.Name), t.Value)
 	}
 	a.text("purser.step", r.Step)
 	a.text("purser.parent", r.Parent)

@@ -18,8 +18,11 @@ var (
 	perBounds      = []float64{.01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5}
 )
 
-// maxModels bounds the models that metrics are kept apart for: others are "other".
-const maxModels = 200
+// maxModels bounds the models that metrics are kept apart for: others are otherModel.
+const (
+	maxModels  = 200
+	otherModel = "other"
+)
 
 // meters are the instruments. Those of gen_ai.client are of upstream calls, those of
 // gen_ai.server of requests, as this gateway serves them; instruments that the chosen
@@ -103,8 +106,11 @@ func (m *meters) observe(e *event) {
 	for i := range e.course.Calls {
 		m.call(e, i)
 	}
-	fault := e.failure()
-	with := m.labelled(facets{e.rec.Endpoint, e.provider(), e.rec.Model, e.rec.Served, e.rec.Upstream, fault}).plain
+	fault, model := e.failure(), e.rec.Model
+	if fault != "" && len(e.course.Calls) == 0 && model != "" && !m.models[model] {
+		model = otherModel // the name is the client's word alone: names of none would use up the room
+	}
+	with := m.labelled(facets{e.rec.Endpoint, e.provider(), model, e.rec.Served, e.rec.Upstream, fault}).plain
 	ctx := context.Background()
 	m.served.Record(ctx, seconds(e.rec.Total), with)
 	if fault != "" || e.rec.FirstByte == 0 {
@@ -158,9 +164,9 @@ func (m *meters) labelled(f facets) *labels {
 
 // model bounds how many there are.
 func (m *meters) model(name string) string {
-	if name != "" && !m.models[name] {
+	if name != "" && name != otherModel && !m.models[name] {
 		if len(m.models) >= maxModels {
-			return "other"
+			return otherModel
 		}
 		m.models[name] = true
 	}

@@ -138,6 +138,26 @@ func TestModelsOfMetricsAreBounded(t *testing.T) {
 	}
 }
 
+// TestRefusedModelsTakeNoRoom: whoever has a key may ask for models that there are not.
+func TestRefusedModelsTakeNoRoom(t *testing.T) {
+	r := receive(t, nil)
+	s := open(t, to(r.HTTP), nil)
+	for i := range 2 * maxModels {
+		rec := served(fmt.Sprint("req_", i), "", "")
+		rec.Outcome, rec.Code, rec.Attempt, rec.Model, rec.Served = record.Denied, "model_not_found", 0, fmt.Sprint("none-", i), ""
+		s.Ended(rec, &trace.Course{Place: trace.Of(rec)})
+	}
+	end(s, served("req_good", "", ""))
+	shut(t, s)
+	models := map[any]int{}
+	for _, p := range r.Metrics()["gen_ai.server.request.duration"].GetHistogram().GetDataPoints() {
+		models[receiver.Attribute(p.Attributes, "gen_ai.request.model")]++
+	}
+	if len(models) != 2 || models["gpt-4o-mini"] != 1 || models[otherModel] != 1 {
+		t.Errorf("%v", models)
+	}
+}
+
 func TestOperations(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		"/v1/chat/completions": "chat", "/v1/messages": "chat", "/v1/responses": "chat", "/openai/deployments/{model}/chat/completions": "chat",

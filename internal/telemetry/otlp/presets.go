@@ -68,7 +68,7 @@ func tagsOf(e *event) []string {
 	var out []string
 	for _, d := range []ledger.Dim{ledger.DimTeam, ledger.DimFeature, ledger.DimCustomer} {
 		if v := e.rec.Dims.Values[d]; v != "" {
-			out = append(out, ledger.DimRef{Dim: d}.String()+":"+v)
+			out = append(out, ledger.DimRef{Dim: d}.String()+":"+valid(v))
 		}
 	}
 	return out

@@ -200,6 +200,7 @@ func (s *Sink) export() {
 		s.counts.spansSent.Add(uint64(len(batch)))
 	} else {
 		s.counts.spansFailed.Add(uint64(len(batch)))
+		s.maker.told = newTold(maxTold) // scopes were lost: they are told again, or trees have no root
 	}
 	s.health.tell(err)
 	s.probe = time.Now().Add(s.pace.probe)

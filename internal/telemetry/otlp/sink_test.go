@@ -402,7 +402,7 @@ func TestADeadReceiverIsToldOnce(t *testing.T) {
 	end(s, served("req_1", "", ""))
 	until("the first failure", func(st Stats) bool { return st.SpansFailed == 5 })
 	end(s, served("req_2", "", ""))
-	until("the second", func(st Stats) bool { return st.SpansFailed == 8 })
+	until("the second", func(st Stats) bool { return st.SpansFailed == 10 })
 	if got := s.Stats(); got.TracesFailed != maxTries+1 {
 		t.Errorf("%+v", got)
 	}
@@ -410,8 +410,12 @@ func TestADeadReceiverIsToldOnce(t *testing.T) {
 	down = false
 	mu.Unlock()
 	end(s, served("req_3", "", ""))
-	until("what comes after", func(st Stats) bool { return st.SpansSent == 3 })
+	until("what comes after", func(st Stats) bool { return st.SpansSent == 5 })
 	shut(t, s)
+	// What was lost with the others is told again.
+	if root, err := receiver.Tree(r.Spans(), ""); err != nil || shape(root) != "session(invoke_agent bot(chat gpt-4o-mini(call up call up)))" {
+		t.Error(root, err)
+	}
 	if got := log.String(); strings.Count(got, "cannot be sent") != 1 || strings.Count(got, "sent again") != 1 || strings.Contains(got, "page of text") {
 		t.Error(got)
 	}
@@ -569,5 +573,23 @@ func TestNodesMakeOneTree(t *testing.T) {
 	root, err := receiver.Tree(spans, "")
 	if err != nil || shape(root) != "run(invoke_agent bot(step plan("+chat+" "+chat+")))" || len(r.Spans()) != len(spans)+3 {
 		t.Errorf("%v, %d spans of %d", err, len(spans), len(r.Spans()))
+	}
+}
+
+// TestWhatIsNoUTF8SpoilsNoBatch: the protocol has no other texts, and a message with one
+// cannot be written, with all that is in it.
+func TestWhatIsNoUTF8SpoilsNoBatch(t *testing.T) {
+	r := receive(t, nil)
+	s := open(t, to(r.HTTP), nil)
+	bad := served("req_bad", "run-\xff", "step\xff")
+	bad.Model, bad.Served, bad.UpstreamID, bad.Tier = "m\xff", "s\xff", "id\xff", "t\xff"
+	bad.Dims.Tags = []ledger.Tag{{Name: "n\xff", Value: "v\xff"}}
+	c := course(bad)
+	c.Finish = "stop\xff"
+	s.Ended(bad, c)
+	end(s, served("req_good", "run-1", "plan"))
+	shut(t, s)
+	if st := s.Stats(); st.SpansFailed > 0 || st.MetricsFailed > 0 || len(r.Spans()) == 0 {
+		t.Errorf("%+v, %d spans arrived", st, len(r.Spans()))
 	}
 }

@@ -133,7 +133,7 @@ func (m *maker) make(e *event, s made) {
 		ctx = oteltrace.ContextWithRemoteSpanContext(ctx, oteltrace.NewSpanContext(parent))
 	}
 	m.ids.trace, m.ids.span = e.course.Place.Trace, s.span
-	_, span := m.tracer.Start(ctx, s.name, oteltrace.WithSpanKind(s.kind), oteltrace.WithTimestamp(s.began), oteltrace.WithAttributes(m.list...))
+	_, span := m.tracer.Start(ctx, valid(s.name), oteltrace.WithSpanKind(s.kind), oteltrace.WithTimestamp(s.began), oteltrace.WithAttributes(m.list...))
 	if s.fault != "" {
 		span.SetStatus(codes.Error, s.fault)
 	}

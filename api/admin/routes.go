@@ -89,7 +89,6 @@ func (a *API) routes() []route {
 		{"GET", "/admin/v1/exportstates", access.ExportsRead, whole(a.exportStates)},
 		{"GET", "/admin/v1/usage/requests/{id}", access.UsageRead, own(a.request)},
 		{"GET", "/admin/v1/usage/runs/{run}", access.UsageRead, own(a.run)},
-		{"GET", "/admin/v1/usage/live", access.UsageRead, own(a.live)},
 		{"GET", "/admin/v1/forecasts", access.UsageRead, own(a.forecasts)},
 		{"GET", "/admin/v1/statements", access.UsageRead, own(a.statements)},
 		{"GET", "/admin/v1/anomalies", access.UsageRead, own(a.listAnomalies)},

@@ -76,7 +76,7 @@ func (s *browserSuite) furnish(t *testing.T) map[string]string {
 		s.ask(key.Secret, fmt.Sprintf(`{"purser_template":{"id":"support@%d","variables":{"question":"why %d"}},"messages":[],"max_tokens":40}`, i%2+1, i))
 	}
 	return map[string]string{
-		"overview": "/ui/", "explorer": "/ui/explorer?by=customer,model", "requests": "/ui/requests", "request": "/ui/requests/" + id, "run": "/ui/runs/run-4", "economics": "/ui/economics",
+		"overview": "/ui/", "explorer": "/ui/explorer?by=customer,model", "requests": "/ui/requests", "request": "/ui/requests/" + id, "run": "/ui/runs/run-4", "economics": "/ui/economics", "anomalies": "/ui/anomalies", "statements": "/ui/statements", "statement": "/ui/statement?by=customer",
 		"budgets": "/ui/budgets", "budget-new": "/ui/budgets?new", "budget": "/ui/budgets/company", "budget-each": "/ui/budgets/per-customer", "keys": "/ui/keys", "key-new": "/ui/keys?new", "key": "/ui/keys/" + key.ID,
 		"policies": "/ui/policies", "policy-new": "/ui/policies?new", "policy": "/ui/policies/trial", "routes": "/ui/routes", "route": "/ui/routes/smart", "prompts": "/ui/prompts", "prompt": "/ui/prompts/support",
 		"cluster": "/ui/cluster", "alerts": "/ui/webhooks", "audit": "/ui/audit",
@@ -145,7 +145,7 @@ func (s *browserSuite) infest(t *testing.T) []visit {
 		{"/ui/explorer?filter=customer:" + in, all}, {"/ui/explorer?by=" + in, nil}, {"/ui/requests", all}, {"/ui/requests/" + id, all}, {"/ui/runs/" + url.PathEscape(payload), all},
 		{"/ui/budgets", all}, {"/ui/budgets?find=" + in, all}, {"/ui/budgets/infested", all}, {"/ui/budgets/infested?find=" + in, all}, {"/ui/budgets/" + url.PathEscape(payload), nil},
 		{"/ui/keys", all}, {"/ui/keys/" + key.ID, all}, {"/ui/policies", all}, {"/ui/policies/infested", all}, {"/ui/routes", all}, {"/ui/routes/infested", all},
-		{"/ui/prompts", all}, {"/ui/prompts/infested", all}, {"/ui/prompts/infested?version=" + in, all}, {"/ui/audit", nil}, {"/ui/audit?actor=" + in, all}, {"/ui/audit?from=" + in, all}, {"/ui/cluster", nil}, {"/ui/webhooks", nil},
+		{"/ui/prompts", all}, {"/ui/prompts/infested", all}, {"/ui/prompts/infested?version=" + in, all}, {"/ui/audit", nil}, {"/ui/audit?actor=" + in, all}, {"/ui/audit?from=" + in, all}, {"/ui/economics?by=agent", all}, {"/ui/economics?filter=customer:" + in, all}, {"/ui/anomalies", nil}, {"/ui/anomalies/" + url.PathEscape(payload), nil}, {"/ui/statements?by=" + in, all}, {"/ui/statement?by=customer", all}, {"/ui/statement?by=" + in, nil}, {"/ui/cluster", nil}, {"/ui/webhooks", nil},
 		{"/ui/login?to=" + in, nil}, {"/ui/" + url.PathEscape(payload), nil},
 	}
 }

@@ -165,3 +165,65 @@ func TestTheDashboardShowsWhatItsReaderMaySee(t *testing.T) {
 	}
 	r.stopNode()
 }
+
+// TestTheDashboardShowsWhatANodeKnows: the parts that others work out, units, efficiency,
+// forecasts, anomalies, statements, are on the pages as a real node answers them, and of a
+// member only their own.
+func TestTheDashboardShowsWhatANodeKnows(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	ctx := context.Background()
+	r.budget(usd("everything", "10"))
+	member, err := r.admin.CreateAdminToken(ctx, admin.NewAdminToken{Name: "ann", Role: "member", Member: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := ""
+	for i, name := range []string{"ann", "bob"} { // what they cost differs
+		key := r.key(admin.NewKey{Name: name, Bound: map[string]string{"member": name}})
+		status, answer, header := r.ask(key.Secret, body("gpt-4o-mini", strings.Repeat("I am "+name+". ", i*20+1)), "x-purser-customer", name+"s-customer")
+		if status != http.StatusOK {
+			t.Fatalf("%d %s", status, answer)
+		}
+		id = header.Get("x-purser-request-id")
+		if status, answer, _ := r.post("/v1/outcomes", key.Secret, fmt.Sprintf(`{"id":%q,"name":"ticket","join":{"request_id":%q},"success":true,"quality":0.75}`, name, id)); status != http.StatusOK {
+			t.Fatalf("%d %s", status, answer)
+		}
+	}
+	units, err := r.admin.Units(ctx, admin.UnitsQuery{})
+	if err != nil || units.Total.PerSuccess == nil || units.Total.Outcomes == nil || *units.Total.Outcomes != 2 {
+		t.Fatalf("%+v %v", units.Total, err)
+	}
+	if list, err := r.admin.Forecasts(ctx, admin.ProjectionQuery{}, ""); err != nil || len(list) == 0 {
+		t.Fatalf("%v %v", list, err)
+	}
+
+	owner, reader := r.browser(), r.browser()
+	owner.login(adminToken)
+	reader.login(member.Secret)
+	each := fmt.Sprintf(`<data class="num" value="%d"`, *units.Total.PerSuccess)
+	for path, says := range map[string][]string{
+		"/ui/": {"everything", "statements"}, "/ui/units": {"<dt>Outcomes</dt><dd>2 ", each, "75%"}, "/ui/score": {"100%", "$0 of waste"}, "/ui/anomalies": {"Nothing unusual."},
+		"/ui/economics": {each, "anns-customer", "bobs-customer", "Confirmed"}, "/ui/requests/" + id + "/verdict": {"a success or a value was reported"},
+		"/ui/statements": {"Markup"}, "/ui/statement?by=customer": {"anns-customer", "bobs-customer"}, "/ui/download/statements?by=customer&format=csv": {"anns-customer", "bobs-customer"},
+		"/ui/download/economics/units?group=customer&format=csv": {"anns-customer", "bobs-customer"}, "/ui/download/export/focus": {"BilledCost", "anns-customer", "bobs-customer"},
+	} {
+		status, page := owner.get(path)
+		for _, text := range says {
+			if status != http.StatusOK || !strings.Contains(page, text) || strings.Contains(page, "cannot be had") {
+				t.Errorf("%s: %d, without %q:\n%s", path, status, text, page)
+			}
+		}
+		if strings.HasSuffix(path, "/verdict") {
+			continue
+		}
+		if status, own := reader.get(path); status != http.StatusOK || strings.Contains(own, "bobs-") || strings.Contains(own, each) {
+			t.Errorf("%s shows a member, with %d, what is another's:\n%s", path, status, own)
+		}
+	}
+	if _, page := reader.get("/ui/units"); !strings.Contains(page, "<dt>Outcomes</dt><dd>1 ") {
+		t.Errorf("a member's outcomes are %s", page)
+	}
+	if _, page := reader.get("/ui/requests/" + id + "/verdict"); strings.Contains(page, "reported") {
+		t.Errorf("a member is shown what became of another's request: %s", page)
+	}
+}

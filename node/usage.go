@@ -201,6 +201,9 @@ func (c control) Records(ctx context.Context, q admin.UsageQuery, tell func([]ad
 		return err
 	}
 	query := usage.Query{Range: span, Limit: q.Limit, Within: within(q.Reach)}
+	if q.Newest {
+		query.Order = usage.NewestFirst
+	}
 	if query.Where, err = conditions(&q); err != nil {
 		return err
 	}

@@ -27,8 +27,8 @@ type Keys interface {
 // Reports answer questions about what was used and how the node is.
 type Reports interface {
 	Usage(context.Context, UsageQuery) (UsageReport, error)
-	// Records writes the records that a query selects, one JSON object a line, the
-	// oldest first. Before the first of them it tells whose they are.
+	// Records writes the records that a query selects, one JSON object a line, in the
+	// order that it says. Before the first of them it tells whose they are.
 	Records(ctx context.Context, q UsageQuery, tell func([]NodeAnswer), w io.Writer) error
 	Status(ctx context.Context, how Read) (Status, Age, error)
 	// Backup writes the whole replicated state.

@@ -171,12 +171,8 @@ func parseEfficiency(r *http.Request) (q EfficiencyQuery, watched bool, fault *F
 			return q, false, Invalid("unknown parameter " + strconv.Quote(name) + "; known are from, to, group, filter, limit, raw, class, request, progress")
 		}
 	}
-	switch s := v.Get("progress"); s {
-	case "", "false":
-	case "true":
-		watched = true
-	default:
-		return q, false, Invalid("progress " + strconv.Quote(s) + " is neither true nor false")
+	if fault := readSwitch(v, "progress", &watched); fault != nil {
+		return q, false, fault
 	}
 	q.Class, q.Request = v.Get("class"), v.Get("request")
 	for _, own := range [...]string{"class", "request", "progress"} {

@@ -16,7 +16,13 @@ import (
 
 // records streams usage records as lines of JSON.
 func (a *API) records(w http.ResponseWriter, r *http.Request, reach access.Reach) {
-	q, fault := parseUsageQuery(r.URL.Query())
+	v, newest := r.URL.Query(), false
+	fault := readSwitch(v, "newest", &newest)
+	v.Del("newest")
+	var q UsageQuery
+	if fault == nil {
+		q, fault = parseUsageQuery(v)
+	}
 	if fault == nil && len(q.Group) > 0 {
 		fault = Invalid("records are not grouped; GET /admin/v1/usage is")
 	}
@@ -24,7 +30,7 @@ func (a *API) records(w http.ResponseWriter, r *http.Request, reach access.Reach
 		a.fail(w, r, fault)
 		return
 	}
-	q.Reach = reach
+	q.Reach, q.Newest = reach, newest
 	a.lines(w, r, "application/x-ndjson", "usage records", func(out io.Writer) error {
 		return a.Reports.Records(r.Context(), q, func(nodes []NodeAnswer) { tellNodes(w.Header(), nodes) }, out)
 	})
@@ -81,7 +87,7 @@ func (a *API) lines(w http.ResponseWriter, r *http.Request, mediaType, of string
 }
 
 // Records has read called with the usage records of the cluster, one JSON object a line, the
-// oldest first.
+// oldest first unless the query says otherwise.
 func (c *Client) Records(ctx context.Context, q UsageQuery, read func(io.Reader) error) error {
 	return c.stream(ctx, "/usage/records?"+q.encode(), read)
 }

@@ -182,6 +182,7 @@ type UsageQuery struct {
 	Interval string // minute, hour, day, week or month: a row for each, and each group; empty: none
 	Zone     string // IANA name of the zone whose days, weeks and months those are; empty: UTC
 	Raw      bool   // groups as they were recorded: without mappings, and "" for what has none
+	Newest   bool   // records alone: the newest first
 
 	// Reach is whose requests are counted, whatever the filter says. The zero Reach
 	// is nobody's. It is the caller's and not sent.

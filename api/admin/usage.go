@@ -57,15 +57,23 @@ func parseUsageQuery(v url.Values) (UsageQuery, *Fault) {
 		q.Limit = n
 	}
 	for name, to := range map[string]*bool{"worth": &q.Worth, "raw": &q.Raw} {
-		switch s := v.Get(name); s {
-		case "", "false":
-		case "true":
-			*to = true
-		default:
-			return q, Invalid(name + " " + strconv.Quote(s) + " is neither true nor false")
+		if fault := readSwitch(v, name, to); fault != nil {
+			return q, fault
 		}
 	}
 	return q, nil
+}
+
+// readSwitch reads a parameter that is true or false, which it is if it is not there.
+func readSwitch(v url.Values, name string, to *bool) *Fault {
+	switch s := v.Get(name); s {
+	case "", "false":
+	case "true":
+		*to = true
+	default:
+		return Invalid(name + " " + strconv.Quote(s) + " is neither true nor false")
+	}
+	return nil
 }
 
 // filters reads <dimension>:<value>, or tag:<name>:<value>. Of a dimension that is there
@@ -129,6 +137,9 @@ func (q *UsageQuery) encode() string {
 	}
 	if q.Raw {
 		v.Set("raw", "true")
+	}
+	if q.Newest {
+		v.Set("newest", "true")
 	}
 	return v.Encode()
 }

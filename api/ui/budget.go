@@ -20,8 +20,6 @@ const (
 	shownRefusals = 10
 	// refusalSpan is how far back a page looks for refusals.
 	refusalSpan = time.Hour
-	// readRefusals bounds the records that are read for them.
-	readRefusals = 2000
 )
 
 // whyRow is why requests are refused: a breaker that is not closed.
@@ -186,10 +184,10 @@ func holdersOf(b *admin.BudgetDetail) (list []holderRow) {
 
 // addRefusals reads the last requests that a budget refused, of those this one covers.
 func (v *budgetView) addRefusals(c *Call, b *admin.BudgetDetail) error {
-	q := url.Values{"filter": {"outcome:refused"}, "from": {c.Now.Add(-refusalSpan).UTC().Format(time.RFC3339)}, "limit": {strconv.Itoa(readRefusals)}}
+	q := url.Values{"filter": {"outcome:refused"}, "from": {c.Now.Add(-refusalSpan).UTC().Format(time.RFC3339)}, "newest": {"true"}, "limit": {strconv.Itoa(shownRefusals)}}
 	for _, dim := range sortedKeys(b.Match) {
-		if values := b.Match[dim]; len(values) == 1 {
-			q["filter"] = append(q["filter"], dim+":"+values[0])
+		for _, value := range b.Match[dim] {
+			q["filter"] = append(q["filter"], dim+":"+value)
 		}
 	}
 	err := c.Lines("/usage/records", q, func(line json.RawMessage) error {
@@ -203,8 +201,6 @@ func (v *budgetView) addRefusals(c *Call, b *admin.BudgetDetail) error {
 	if v.Unread = absent(err); v.Unread {
 		err = nil
 	}
-	slices.Reverse(v.Refusals)
-	v.Refusals = v.Refusals[:min(len(v.Refusals), shownRefusals)]
 	return err
 }
 

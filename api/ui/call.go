@@ -10,12 +10,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"purser/api/admin"
 )
 
-// Call is one request for a page, of somebody known. It is used by one goroutine.
+// Call is one request for a page, of somebody known. It is used by one goroutine, which may
+// have several ask the API.
 type Call struct {
 	W   http.ResponseWriter
 	R   *http.Request
@@ -150,6 +153,31 @@ func (c *Call) Do(method, path string, in, out any) error {
 // DoIf is Do with headers, such as If-Match.
 func (c *Call) DoIf(method, path string, header http.Header, in, out any) error {
 	return c.u.ask(c.R, method, path, header, in, out)
+}
+
+// atOnce bounds the questions of one page that are under way.
+const atOnce = 4
+
+// together asks several things at once, and says of each what went wrong. Each must write
+// to places of its own.
+func (c *Call) together(asks ...func(*Call) error) []error {
+	errs := make([]error, len(asks))
+	slots := make(chan struct{}, atOnce)
+	var asking sync.WaitGroup
+	for i, ask := range asks {
+		slots <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-slots }()
+			defer func() {
+				if v := recover(); v != nil {
+					errs[i] = fmt.Errorf("a question of a page panicked: %v\n%s", v, debug.Stack())
+				}
+			}()
+			errs[i] = ask(c)
+		})
+	}
+	asking.Wait()
+	return errs
 }
 
 // Lines asks the API for a stream of JSON lines, and has each read.

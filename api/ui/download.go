@@ -11,7 +11,7 @@ type export struct{ Name, Link, What string }
 
 // mayDownload says which answers of the API can be had as files.
 func mayDownload(path string) bool {
-	return path == "usage" || path == "usage/records" || path == "economics/units" || strings.HasPrefix(path, "export/") && !strings.Contains(path[len("export/"):], "/")
+	return path == "usage" || path == "usage/records" || path == "economics/units" || path == "statements" || strings.HasPrefix(path, "export/") && !strings.Contains(path[len("export/"):], "/")
 }
 
 // exports are the files about a selection.
@@ -66,7 +66,7 @@ type handedOn struct {
 
 // endings of the files, by the beginning of their media type.
 var endings = []struct{ kind, ending string }{
-	{"text/csv", ".csv"}, {"application/x-ndjson", ".jsonl"}, {"application/json", ".json"}, {"application/vnd.apache.parquet", ".parquet"}, {"application/zip", ".zip"},
+	{"text/csv", ".csv"}, {"text/html", ".html"}, {"application/x-ndjson", ".jsonl"}, {"application/json", ".json"}, {"application/vnd.apache.parquet", ".parquet"}, {"application/zip", ".zip"},
 }
 
 // Header implements http.ResponseWriter.

@@ -5,88 +5,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"purser/api/admin"
 )
-
-// efficiencySum is what some records come to, in nano-dollars.
-type efficiencySum struct {
-	Records   int64    `json:"records"`
-	Wasteful  int64    `json:"wasteful"`
-	Total     int64    `json:"total_nanousd"`
-	Justified int64    `json:"justified_nanousd"`
-	Confirmed int64    `json:"confirmed_nanousd"`
-	Fruitless int64    `json:"fruitless_nanousd"`
-	Unjudged  int64    `json:"unjudged_nanousd"`
-	Wasted    int64    `json:"wasted_nanousd"`
-	Score     *float64 `json:"score"` // nil: nothing was spent
-}
-
-// efficiency is what a page reads of the API's report: of every dollar, was it justified.
-type efficiency struct {
-	Sum      efficiencySum `json:"sum"`
-	Findings []struct {
-		Class    string     `json:"class"`
-		Lever    string     `json:"lever"`
-		Wasted   int64      `json:"wasted_nanousd"`
-		Records  int64      `json:"records"`
-		Saving   *int64     `json:"saving_nanousd"`
-		Requests []evidence `json:"requests"`
-	} `json:"findings"`
-	Ranks []struct {
-		By   string `json:"by"`
-		Rows []struct {
-			Value string `json:"value"`
-			efficiencySum
-		} `json:"rows"`
-	} `json:"ranks"`
-	Request []struct {
-		ID        string     `json:"id"`
-		Cost      int64      `json:"cost_nanousd"`
-		Justified int64      `json:"justified_nanousd"`
-		Standing  string     `json:"standing"`
-		Parts     []evidence `json:"parts"`
-	} `json:"request"`
-	Notes []string `json:"notes"`
-}
-
-// evidence is what one class of waste takes of one request, and why.
-type evidence struct {
-	ID      string `json:"id"`
-	At      string `json:"at"`
-	Class   string `json:"class"`
-	Lever   string `json:"lever"`
-	Wasted  int64  `json:"wasted_nanousd"`
-	Cost    int64  `json:"cost_nanousd"`
-	Repeats string `json:"repeats"`
-	Why     string `json:"why"`
-}
-
-// unitsRow is what was had for the money of one group. What is not known is nil.
-type unitsRow struct {
-	Group      map[string]string `json:"group"`
-	Rest       bool              `json:"rest"`
-	Requests   int64             `json:"requests"`
-	Cost       int64             `json:"cost_nanousd"`
-	Outcomes   *float64          `json:"outcomes"`
-	Successes  *float64          `json:"successes"`
-	Quality    *float64          `json:"quality"`
-	PerOutcome *int64            `json:"cost_per_outcome_nanousd"`
-	PerSuccess *int64            `json:"cost_per_success_nanousd"`
-	Value      *int64            `json:"value_nanousd"`
-	Revenue    *int64            `json:"revenue_nanousd"`
-	Margin     *float64          `json:"gross_margin"`
-	Profit     *int64            `json:"gross_profit_nanousd"`
-	BreakEven  *int64            `json:"break_even_price_nanousd"`
-	Coverage   struct {
-		Outcomes *float64 `json:"outcomes"`
-	} `json:"coverage"`
-}
-
-// unitsReport is the API's report of units.
-type unitsReport struct {
-	Rows   []unitsRow `json:"rows"`
-	Total  unitsRow   `json:"total"`
-	Hidden bool       `json:"revenue_hidden"`
-}
 
 // economicsView is what the page shows; nil is what this API has not, or not for the reader.
 type economicsView struct {
@@ -96,11 +17,12 @@ type economicsView struct {
 	Groups     []tab
 	Class      string
 	Names      []string
-	Efficiency *efficiency
+	Efficiency *admin.EfficiencyReport
 	Standings  []standing
 	Saving     int64 // of the findings whose saving is known
-	Units      *unitsReport
+	Units      *admin.UnitsReport
 	Exports    []export
+	Lacking    *admin.UsageReport // what is missing of either
 }
 
 // standing is a part of what was spent.
@@ -127,7 +49,7 @@ func economics(c *Call) error {
 	if err := v.judge(c); err != nil && !absent(err) {
 		return err
 	}
-	var u unitsReport
+	var u admin.UnitsReport
 	q := v.values()
 	q.Set("group", strings.Join(v.By, ","))
 	q.Set("limit", strconv.Itoa(maxGroups))
@@ -136,6 +58,11 @@ func economics(c *Call) error {
 		v.Units = &u
 	case !absent(err):
 		return err
+	}
+	if e, u := v.Efficiency, v.Units; u != nil && !u.Complete {
+		v.Lacking = &admin.UsageReport{Nodes: u.Nodes}
+	} else if e != nil && !e.Complete {
+		v.Lacking = &admin.UsageReport{Nodes: e.Nodes}
 	}
 	v.links()
 	return c.Render("economics", "Economics", &v)
@@ -204,7 +131,7 @@ func (v *economicsView) Down(by, value string) string {
 }
 
 // Named is the group of a row.
-func (v *economicsView) Named(r unitsRow) string {
+func (v *economicsView) Named(r admin.UnitsRow) string {
 	names := make([]string, len(v.By))
 	for i, f := range v.By {
 		names[i] = cmp.Or(r.Group[f], none)

@@ -3,9 +3,7 @@ package ui
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 )
@@ -33,30 +31,35 @@ func (u *UI) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), liveTime)
+	defer cancel()
 	r = r.WithContext(ctx)
-	now, err := u.pulse(r)
+	reach, err := u.watches(r)
 	if err != nil {
-		cancel()
 		http.Error(w, "There are no live values for this reader.", http.StatusForbidden)
 		return
 	}
-	watch := u.watch(r)
-	defer func() { cancel(); <-watch.over }()
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no")
+	p := u.join(reach, r)
+	defer u.leave(reach, p)
 	out := http.NewResponseController(w)
 	tick := time.NewTicker(liveEvery)
 	defer tick.Stop()
 	before, said := "", time.Time{}
 	for {
+		now, changed := p.read()
 		text := ""
 		switch {
 		case now != before:
+			// Whoever may no longer see it is told nothing more.
+			if may, err := u.watches(r); err != nil || may != reach {
+				return
+			}
 			text = "event: pulse\ndata: " + now + "\n\n"
-		case u.Now().Sub(said) >= aliveEvery:
+		case before != "" && u.Now().Sub(said) >= aliveEvery:
 			text = ": alive\n\n"
 		}
 		if text != "" {
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.Header().Set("X-Accel-Buffering", "no")
 			if _, err := fmt.Fprint(w, text); err != nil {
 				return
 			}
@@ -68,21 +71,30 @@ func (u *UI) live(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-watch.over:
+		case <-p.over:
+			if before == "" {
+				http.Error(w, "There are no live values at present.", http.StatusServiceUnavailable)
+			}
 			return // and the browser begins again, if it may
+		case <-changed:
 		case <-tick.C:
 		}
 		if u.Ending() {
 			return
 		}
-		select {
-		case <-watch.news:
-			if now, err = u.pulse(r); err != nil {
-				return // the session may have ended; the next stream says so
-			}
-		default:
-		}
 	}
+}
+
+// watches writes down whose requests a reader may watch.
+func (u *UI) watches(r *http.Request) (string, error) {
+	c := &Call{R: r, u: u}
+	if err := c.Get("/whoami", nil, &c.Who); err != nil {
+		return "", err
+	}
+	if !c.Can("usage:read") {
+		return "", &fault{status: http.StatusForbidden, message: "usage:read is not among the permissions"}
+	}
+	return c.reach("usage:read")
 }
 
 // watch listens to the API's live records, on a goroutine of its own that ends with the
@@ -96,11 +108,7 @@ func (u *UI) watch(r *http.Request) *tap {
 	u.lend(req, r)
 	go func() {
 		defer close(t.over)
-		defer func() {
-			if v := recover(); v != nil && v != http.ErrAbortHandler {
-				u.Log.Error("live values of the dashboard were broken off", slog.Any("panic", v))
-			}
-		}()
+		defer u.survive()
 		u.API.ServeHTTP(t, req)
 	}()
 	return t
@@ -133,18 +141,3 @@ func (t *tap) Write(p []byte) (int, error) {
 
 // Flush implements http.Flusher.
 func (t *tap) Flush() {}
-
-// pulse is what was spent and asked today, as JSON: texts by the names of the places
-// that show them, and a mark that changes with them.
-func (u *UI) pulse(r *http.Request) (string, error) {
-	c := &Call{R: r, Now: u.Now(), u: u}
-	today, err := c.today()
-	if err != nil {
-		return "", err
-	}
-	text, err := json.Marshal(map[string]string{
-		"mark": fmt.Sprintf("%d %d", today.Total.Requests, today.Total.Cost), "spent": money(today.Total.Cost), "requests": grouped(today.Total.Requests),
-		"saved": money(today.Total.Saved), "tokens": count(tokensOf(&today.Total)),
-	})
-	return string(text), err
-}

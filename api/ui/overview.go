@@ -2,7 +2,9 @@ package ui
 
 import (
 	"cmp"
+	"errors"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -25,12 +27,13 @@ type overviewView struct {
 	Levers         []lever
 	Top            []ranking
 	Alerts         []admin.Alert
-	Anomalies      []anomaly
-	Projection     *projection // of this month
+	Anomalies      []admin.Anomaly
+	Projection     *admin.Projection // of this month
 	Nodes          []admin.Member
 	Status         *admin.Status
 	Latest         []*request
-	Budgets, Usage bool // that the reader may ask about them
+	Budgets, Usage bool     // that the reader may ask about them
+	Faults         []string // what could not be had, and why
 }
 
 // capacity is one account of a budget, and how full it is.
@@ -64,14 +67,25 @@ const (
 	mostRanks  = 5
 )
 
-// overview shows where the money goes at this moment.
+// overview shows where the money goes at this moment. What cannot be had at present is said,
+// and the rest is shown: it is looked at when something is wrong.
 func overview(c *Call) error {
 	var v overviewView
-	for _, ask := range []func(*Call) error{v.spending, v.tops, v.caps, v.projected, v.alerts, v.unusual, v.nodes, v.latest} {
-		if err := ask(c); err != nil && !absent(err) {
+	asks := []func(*Call) error{v.spending, v.caps, v.alerts, v.unusual, v.nodes, v.latest}
+	errs := c.together(append(asks, v.tops()...)...)
+	for _, err := range errs {
+		var f *fault
+		switch {
+		case err == nil || absent(err):
+		case errors.As(err, &f) && f.status == http.StatusUnauthorized:
 			return err
+		default:
+			if text := c.u.told(c.R, err).message; !slices.Contains(v.Faults, text) {
+				v.Faults = append(v.Faults, text)
+			}
 		}
 	}
+	v.Top = slices.DeleteFunc(v.Top, func(r ranking) bool { return len(r.Rows) == 0 })
 	return c.Render("overview", "Overview", &v)
 }
 
@@ -102,19 +116,22 @@ func (v *overviewView) spending(c *Call) error {
 	if until.After(month) {
 		until = month // the month before was shorter
 	}
-	for _, ask := range []struct {
-		from, to time.Time
-		into     func(admin.UsageRow)
-	}{
-		{day.Add(-24 * time.Hour), c.Now.Add(-24 * time.Hour), func(r admin.UsageRow) { v.Before = r.Cost }},
-		{month, c.Now, func(r admin.UsageRow) { v.Month = r }},
-		{last, until, func(r admin.UsageRow) { v.LastMonth = r.Cost }},
-	} {
-		r, err := c.between(ask.from, ask.to)
-		if err != nil {
+	between := func(from, to time.Time, into func(admin.UsageRow)) func(*Call) error {
+		return func(c *Call) error {
+			r, err := c.between(from, to)
+			if err == nil {
+				into(r.Total)
+			}
 			return err
 		}
-		ask.into(r.Total)
+	}
+	err = errors.Join(c.together(
+		between(day.Add(-24*time.Hour), c.Now.Add(-24*time.Hour), func(r admin.UsageRow) { v.Before = r.Cost }),
+		between(month, c.Now, func(r admin.UsageRow) { v.Month = r }),
+		between(last, until, func(r admin.UsageRow) { v.LastMonth = r.Cost }),
+	)...)
+	if err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Month.Savings)) {
 		v.Levers = append(v.Levers, lever{name, v.Month.Savings[name], share(v.Month.Savings[name], v.Month.Baseline)})
@@ -124,46 +141,60 @@ func (v *overviewView) spending(c *Call) error {
 }
 
 // tops are who and what cost the most in the last day, and the chart of it.
-func (v *overviewView) tops(c *Call) error {
+func (v *overviewView) tops() (asks []func(*Call) error) {
+	by := []string{"model", "customer", "team"}
+	v.Top = make([]ranking, len(by))
+	for i, name := range by {
+		asks = append(asks, func(c *Call) error { return v.top(c, &v.Top[i], name) })
+	}
+	return asks
+}
+
+func (v *overviewView) top(c *Call, top *ranking, by string) error {
 	day, err := spanOf(url.Values{}, c.Now)
 	if err != nil {
 		return err
 	}
 	s := selection{Span: day}
-	for _, by := range []string{"model", "customer", "team"} {
-		r, err := c.usage(&s, []string{by}, url.Values{"limit": {strconv.Itoa(maxSeries)}})
-		if err != nil {
-			return err
+	r, err := c.usage(&s, []string{by}, url.Values{"limit": {strconv.Itoa(maxSeries)}})
+	if err != nil {
+		return err
+	}
+	here := selection{Span: day, By: []string{by}}
+	top.By, top.Link = by, here.link("/ui/explorer")
+	var names []string
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		if row.Rest || row.Cost <= 0 {
+			continue
 		}
-		here := selection{Span: day, By: []string{by}}
-		top := ranking{By: by, Link: here.link("/ui/explorer")}
-		var names []string
-		for i := range r.Rows {
-			row := &r.Rows[i]
-			if row.Rest || row.Cost <= 0 {
-				continue
-			}
-			names = append(names, group(row, []string{by}))
-			if len(top.Rows) < mostRanks {
-				down := here.narrowed(filter{by, row.Group[by]})
-				down.By = down.next(here.By)
-				top.Rows = append(top.Rows, rank{group(row, []string{by}), down.link("/ui/explorer"), row.Cost, share(row.Cost, r.Total.Cost)})
-			}
-		}
-		v.Top = append(v.Top, top)
-		if by == "model" {
-			rows, err := c.overTime(&s, []string{by})
-			if err != nil {
-				return err
-			}
-			v.Chart = drawn("Cost by model, the last 24 hours", rows, []string{by}, names, &day, metricOf("cost"))
+		names = append(names, group(row, []string{by}))
+		if len(top.Rows) < mostRanks {
+			down := here.narrowed(filter{by, row.Group[by]})
+			down.By = down.next(here.By)
+			top.Rows = append(top.Rows, rank{group(row, []string{by}), down.link("/ui/explorer"), row.Cost, share(row.Cost, r.Total.Cost)})
 		}
 	}
+	if by != "model" {
+		return nil
+	}
+	rows, err := c.overTime(&s, []string{by})
+	if err != nil {
+		return err
+	}
+	v.Chart = drawn("Cost by model, the last 24 hours", rows, []string{by}, names, &day, metricOf("cost"))
 	return nil
 }
 
-// caps are the fullest accounts of the budgets.
+// caps are the fullest accounts of the budgets, and what their windows will come to.
 func (v *overviewView) caps(c *Call) error {
+	if err := v.fullest(c); err != nil && !absent(err) {
+		return err
+	}
+	return v.projected(c)
+}
+
+func (v *overviewView) fullest(c *Call) error {
 	var out struct{ Budgets []admin.BudgetDetail }
 	if err := c.Get("/budgets", url.Values{"stale": {"ok"}}, &out); err != nil {
 		return err
@@ -212,7 +243,7 @@ func amount(unit string, n int64) string {
 
 // projected says what this month, and the windows of the accounts that are shown, will come to.
 func (v *overviewView) projected(c *Call) error {
-	list, err := c.projections()
+	list, err := c.projections(mostCaps)
 	if err != nil {
 		return err
 	}

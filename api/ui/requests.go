@@ -3,7 +3,6 @@ package ui
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,12 +15,6 @@ import (
 const (
 	// pageOfRequests is how many requests a page lists.
 	pageOfRequests = 50
-	// mostRead is how many records one look reads: the API gives the oldest first, and the newest are wanted.
-	mostRead = 2000
-	// mostLooks bounds the looks for one page.
-	mostLooks = 12
-	// firstLook is how much time the first of them is about.
-	firstLook = 2 * time.Minute
 )
 
 // request is one record of the API.
@@ -125,6 +118,16 @@ func (r *request) Saved() (n int64) {
 // When is when it came, as the API writes moments.
 func (r *request) When() string { return r.At.UTC().Format(time.RFC3339Nano) }
 
+// Period is when it counts, and what lists are ordered by: of an adjustment that is not when
+// it came.
+func (r *request) Period() string {
+	id, ok := record.ParseID(r.ID)
+	if !ok {
+		return r.When()
+	}
+	return time.Unix(0, int64(id.At())).UTC().Format(time.RFC3339Nano)
+}
+
 // Tokens are those of all meters.
 func (r *request) Tokens() (n int64) {
 	for name, v := range r.Usage {
@@ -138,19 +141,13 @@ func (r *request) Tokens() (n int64) {
 // Called is what it asked for: the model that answered, or else the one that was named.
 func (r *request) Called() string { return cmp.Or(r.Served, r.Dimensions["model"], r.Model) }
 
-// errEnough ends reading.
-var errEnough = errors.New("enough was read")
-
-// records reads the records of a selection between two moments, the oldest first, at most most.
-func (c *Call) records(s *selection, from, to time.Time, most int) (list []*request, err error) {
+// latest are the newest records of a selection, the newest first, and whether there are
+// older ones.
+func (c *Call) latest(s *selection, most int) (list []*request, more bool, err error) {
 	v := s.values()
-	v.Set("from", from.Format(time.RFC3339Nano))
-	v.Set("to", to.Format(time.RFC3339Nano))
-	v.Set("limit", strconv.Itoa(most))
+	v.Set("newest", "true")
+	v.Set("limit", strconv.Itoa(most+1))
 	err = c.Lines("/usage/records", v, func(line json.RawMessage) error {
-		if len(list) >= most {
-			return errEnough
-		}
 		r := &request{Raw: string(line)}
 		if err := json.Unmarshal(line, r); err != nil {
 			return err
@@ -158,42 +155,10 @@ func (c *Call) records(s *selection, from, to time.Time, most int) (list []*requ
 		list = append(list, r)
 		return nil
 	})
-	if errors.Is(err, errEnough) {
-		err = nil
+	if len(list) > most {
+		return list[:most], true, err
 	}
-	return list, err
-}
-
-// latest are the newest records of a selection, the newest first, and whether there may
-// be older ones. It looks back over more and more time, and over less where that holds
-// more than one look reads.
-func (c *Call) latest(s *selection, most int) (list []*request, more bool, err error) {
-	look, to := firstLook, s.Span.To
-	for range mostLooks {
-		from := to.Add(-look)
-		if from.Before(s.Span.From) {
-			from = s.Span.From
-		}
-		got, err := c.records(s, from, to, mostRead)
-		if err != nil {
-			return nil, false, err
-		}
-		if len(got) == mostRead && look > time.Millisecond {
-			look /= 8
-			continue
-		}
-		slices.Reverse(got)
-		list = append(list, got...)
-		to = from
-		if len(list) > most {
-			return list[:most], true, nil
-		}
-		if !from.After(s.Span.From) {
-			return list, false, nil
-		}
-		look *= 8
-	}
-	return list, true, nil
+	return list, false, err
 }
 
 // requestsView is what the list of requests shows.
@@ -228,7 +193,7 @@ func requests(c *Call) error {
 	}
 	v.Span = whole
 	if n := len(v.Requests); more && n > 0 {
-		v.Pager.Next = v.link("/ui/requests", "before", v.Requests[n-1].When())
+		v.Pager.Next = v.link("/ui/requests", "before", v.Requests[n-1].Period())
 	}
 	if c.Q.Get("before") != "" {
 		v.Pager.Prev = v.link("/ui/requests")

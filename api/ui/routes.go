@@ -26,6 +26,9 @@ var readRoutes = []route{
 	{"GET /ui/runs/{run}", run},
 	{"GET /ui/economics", economics},
 	{"GET /ui/score", scorePart},
+	{"GET /ui/units", unitsPart},
+	{"GET /ui/statements", statementsPage},
+	{"GET /ui/statement", statement},
 	{"GET /ui/download/{path...}", download},
 }
 
@@ -40,6 +43,7 @@ type place struct {
 var places = []place{
 	{"/ui/", "Overview", "gauge", "usage:read", false},
 	{"/ui/explorer", "Explorer", "search", "usage:read", false},
+	{"/ui/anomalies", "Anomalies", "warn", "usage:read", false},
 	{"/ui/economics", "Economics", "scale", "usage:read", false},
 	{"/ui/budgets", "Budgets", "wallet", "budgets:read", false},
 	{"/ui/keys", "Keys", "key", "keys:read", false},

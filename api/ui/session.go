@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -218,6 +219,10 @@ func (u *UI) setTheme(w http.ResponseWriter, r *http.Request) {
 func ownPath(to string) bool {
 	const most = 2048
 	odd := func(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' }
+	u, err := url.Parse(to)
+	if err != nil || slices.Contains(strings.Split(u.Path, "/"), "..") { // %2e%2e is .. for a browser, too
+		return false
+	}
 	return (to == "/ui" || strings.HasPrefix(to, "/ui/") || strings.HasPrefix(to, "/ui?")) && len(to) <= most && !strings.ContainsFunc(to, odd)
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"purser/api/admin"
 )
 
 // Config is what a dashboard needs. It does not change while it is used.
@@ -33,7 +35,9 @@ type UI struct {
 	assets  map[string]*asset
 	pages   map[string]*template.Template
 	streams chan struct{} // a slot for each live stream
-	scores  scores
+	pulses  pulses
+	scores  lately[admin.EfficiencySum]
+	units   lately[admin.Units]
 }
 
 // New makes a dashboard. It fails where a template cannot be read.

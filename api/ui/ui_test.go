@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"purser/api/admin"
 )
 
 // shown are the pages, with the ids that their paths need.
@@ -17,7 +19,7 @@ func shown(t *testing.T, w *world) []string {
 	list := []string{"/ui/login", "/ui/nowhere"}
 	for _, r := range w.ui.routes() {
 		path, ok := strings.CutPrefix(r.pattern, "GET ")
-		if !ok || strings.Contains(path, "{path...}") {
+		if !ok || strings.Contains(path, "{path...}") || path == "/ui/statement" { // the API's own page
 			continue
 		}
 		path = strings.NewReplacer("{$}", "", "/requests/{id}", "/requests/"+requestID, "{run}", "a%20run%2Fof", "{id}", "x", "{name}", "x").Replace(path)
@@ -43,7 +45,7 @@ func TestNothingThatIsShownIsMarkup(t *testing.T) {
 		if strings.Contains(body, "<script>") || strings.Contains(body, "<img") {
 			t.Errorf("%s: a name became markup:\n%s", path, around(body, "<script>", "<img"))
 		}
-		if !strings.Contains(body, "&lt;script&gt;alert") && path != "/ui/login" && path != "/ui/score" {
+		if !strings.Contains(body, "&lt;script&gt;alert") && path != "/ui/login" && path != "/ui/score" && path != "/ui/units" { // which are numbers
 			t.Errorf("%s shows nothing hostile, and so proves nothing", path)
 		}
 		for _, s := range script.FindAllString(body, -1) {
@@ -106,7 +108,7 @@ func TestLoginNeedsATokenOfTheAPI(t *testing.T) {
 
 // A login leads back to a page of the dashboard and nowhere else.
 func TestLoginLeadsNowhereElse(t *testing.T) {
-	for _, to := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "/ui/\\evil", "/ui/\n", "/admin/v1/backup", "/uix", "javascript:alert(1)", "/ui/" + strings.Repeat("x", 3000)} {
+	for _, to := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "/ui/\\evil", "/ui/\n", "/admin/v1/backup", "/ui/../admin/v1/backup", "/ui/%2e%2e/admin/v1/backup", "/ui/.%2E//evil.example", "/uix", "javascript:alert(1)", "/ui/" + strings.Repeat("x", 3000)} {
 		w := newWorld(t)
 		if out := w.ask("POST", "/ui/login", url.Values{"token": {ownerToken}, "to": {to}}); out.Header().Get("Location") != "/ui/" {
 			t.Errorf("%.30q leads to %s", to, out.Header().Get("Location"))
@@ -273,6 +275,58 @@ func TestAssetsAreKeptByBrowsers(t *testing.T) {
 	}
 }
 
+// Whoever looks when something is wrong sees what can be had, and what cannot.
+func TestTheOverviewShowsWhatThereIs(t *testing.T) {
+	w := newWorld(t)
+	w.login(ownerToken)
+	if body := w.page("/ui/"); strings.Contains(body, "cannot be had") {
+		t.Fatal("something is missing already")
+	}
+	for _, path := range []string{"/usage", "/budgets", "/forecasts", "/anomalies", "/alerts", "/status", "/usage/records"} {
+		w.api.refuse = func(r *http.Request) bool { return r.URL.Path == "/admin/v1"+path }
+		body := w.page("/ui/")
+		if strings.Count(body, "cannot be had at present") != 1 || strings.Count(body, "this node is making another report") != 1 {
+			t.Errorf("without %s it is not said once what is missing", path)
+		}
+		if rest := map[bool]string{true: "Spent today", false: "Caps"}[path == "/budgets"]; !strings.Contains(body, rest) {
+			t.Errorf("without %s there is no %q", path, rest)
+		}
+	}
+}
+
+// The requests that are shown as the last ones are the last ones, of all values that a budget covers.
+func TestTheNewestAreAskedFor(t *testing.T) {
+	w := newWorld(t)
+	w.login(ownerToken)
+	w.api.answers["/budgets/x"] = admin.BudgetDetail{Budget: admin.Budget{ID: "x", Unit: "usd", Match: map[string][]string{"agent": {"a", "b"}}}}
+	for _, path := range []string{"/ui/", "/ui/requests", "/ui/budgets/x"} {
+		w.page(path)
+		q := w.api.last("/usage/records").URL.Query()
+		if q.Get("newest") != "true" || q.Get("limit") == "" {
+			t.Errorf("%s asks for %v", path, q)
+		}
+		if got := strings.Join(q["filter"], " "); path == "/ui/budgets/x" && got != "outcome:refused agent:a agent:b" {
+			t.Errorf("the refusals are those of %s", got)
+		}
+	}
+}
+
+// A statement is the API's own page, under the policy that the API gives it, or its file.
+func TestStatements(t *testing.T) {
+	w := newWorld(t)
+	w.login(ownerToken)
+	if body := w.page("/ui/statements"); !strings.Contains(body, `value="2026-03"`) {
+		t.Error("the month is not proposed")
+	}
+	out := w.ask("GET", "/ui/statement?by=team", nil)
+	if out.Code != http.StatusOK || out.Body.String() != "a statement" || out.Header().Get("Content-Security-Policy") != statementPolicy || out.Header().Get("Content-Disposition") != "" {
+		t.Errorf("%d %v", out.Code, out.Header())
+	}
+	if q := w.api.last("/statements").URL.Query(); q.Get("format") != "html" || q.Get("by") != "team" {
+		t.Errorf("the API was asked for %v", q)
+	}
+}
+
 // The overview's score is worked out once for each reach, and waits for others' reports.
 func TestScoresAreWorkedOutOnceForEachReach(t *testing.T) {
 	w := newWorld(t)
@@ -308,7 +362,7 @@ func TestScoresAreWorkedOutOnceForEachReach(t *testing.T) {
 	}
 	w.cookies = map[string]*http.Cookie{}
 	w.login(ownerToken)
-	w.now = w.now.Add(scoreFor)
+	w.now = w.now.Add(keptFor)
 	w.page("/ui/score")
 	if n := asked(); n != 4 { // the member's is refused
 		t.Errorf("after a while the API was asked %d times", n)

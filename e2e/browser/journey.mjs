@@ -89,7 +89,7 @@ await step('and in the explorer, which can be used within a second', async () =>
   await page.goto('/ui/explorer?by=feature', { waitUntil: 'load' });
   const ready = await page.evaluate(() => Math.round(performance.getEntriesByType('navigation')[0].domInteractive));
   told('note', 'explorer interactive', { why: `${ready} ms after the navigation began` });
-  must(ready < 5000, `it took ${ready} ms`);
+  must(ready < 1000, `it took ${ready} ms`);
   clean();
 });
 
@@ -195,8 +195,6 @@ await step('a version of a prompt is promoted, compared and rolled back', async 
 });
 
 await step('charges are exported as FOCUS', async () => {
-  const there = await fetch(task.url + '/admin/v1/export/focus', { headers: { authorization: 'Bearer ' + task.token } });
-  if (there.status === 404) return told('note', 'FOCUS', { why: 'this build has no export' });
   await page.goto('/ui/explorer');
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'FOCUS' }).click()]);
   const text = readFileSync(await download.path(), 'utf8');
@@ -250,7 +248,7 @@ await step('who may only read sees no button that is not theirs, and is told why
 await step('without JavaScript every page can be read', async () => {
   const plain = await browser.newContext({ baseURL: task.url, javaScriptEnabled: false, storageState: await context.storageState() });
   const p = await plain.newPage();
-  for (const path of ['/ui/', '/ui/explorer', '/ui/budgets', '/ui/keys', '/ui/policies', '/ui/audit']) {
+  for (const path of ['/ui/', '/ui/explorer', '/ui/budgets', '/ui/keys', '/ui/policies', '/ui/audit', '/ui/economics', '/ui/anomalies', '/ui/statements']) {
     must((await p.goto(path)).status() === 200, path);
     must((await p.locator('main h1').innerText()).length > 0, path);
   }

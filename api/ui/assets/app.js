@@ -5,9 +5,8 @@
   const places = () => document.querySelectorAll('[data-live]');
   const listen = () => {
     if (!places().length && !document.querySelector('[data-refresh]')) return;
-    let mark = null;
-    const source = new EventSource('/ui/live');
-    source.addEventListener('pulse', (event) => {
+    let mark = null, source = null, later = 0;
+    const show = (event) => {
       const now = JSON.parse(event.data);
       for (const place of places()) {
         const text = now[place.dataset.live];
@@ -19,8 +18,24 @@
       }
       if (mark !== null && mark !== now.mark) document.body.dispatchEvent(new CustomEvent('purser:changed'));
       mark = now.mark;
-    });
-    addEventListener('pagehide', () => source.close());
+    };
+    // Browsers hold few connections to one host: a page that nobody sees gives its own back.
+    const close = () => { clearTimeout(later); source?.close(); source = null; };
+    const open = () => {
+      if (source || document.hidden) return;
+      clearTimeout(later);
+      const stream = source = new EventSource('/ui/live');
+      stream.addEventListener('pulse', show);
+      stream.addEventListener('error', () => {
+        if (stream !== source || stream.readyState !== EventSource.CLOSED) return; // else it tries again by itself
+        close();
+        later = setTimeout(open, 30_000);
+      });
+    };
+    document.addEventListener('visibilitychange', () => document.hidden ? close() : open());
+    addEventListener('pagehide', close);
+    addEventListener('pageshow', open);
+    open();
   };
 
   // Charts: pointing reads a column out, dragging chooses the time between two.

@@ -43,7 +43,7 @@ func editForm(path string, b *admin.BudgetDetail) *form {
 	}
 	var match, alerts []string
 	for _, dim := range sortedKeys(b.Match) {
-		match = append(match, dim+"="+strings.Join(b.Match[dim], ", "))
+		match = append(match, dim+"="+listed(b.Match[dim]))
 	}
 	for _, a := range b.Alerts {
 		alerts = append(alerts, strconv.Itoa(a))
@@ -52,7 +52,7 @@ func editForm(path string, b *admin.BudgetDetail) *form {
 		doing("edit"), {Name: "version", Kind: "hidden", Value: strconv.FormatUint(b.Version, 10)},
 		{Name: "limit", Label: "Limit", Kind: "number", Required: true, Value: b.Limit.String(), Hint: unitHint(b.Unit)},
 		{Name: "alerts", Label: "Alerts at", Value: strings.Join(alerts, ", "), Words: []string{"alert"}, Hint: "Percent of the limit"},
-		{Name: "match", Label: "Covers", Kind: "area", Wide: true, Value: strings.Join(match, "\n"), Hint: "One dimension=value to a line; several values by commas. Empty: every request"},
+		{Name: "match", Label: "Covers", Kind: "area", Wide: true, Value: strings.Join(match, "\n"), Hint: "One dimension=value to a line; several values by commas, one with a comma in it in quotes. Empty: every request"},
 		{Name: "soft", Label: "Count, and never refuse", Kind: "check", Value: mark(b.Soft)},
 	}, More: []field{
 		{Name: "rate_times", Label: "Trip at this many times the usual rate", Kind: "number", Value: unlessZero(k.RateTimes), Hint: "2 or more; empty: never"},

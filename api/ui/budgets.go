@@ -194,11 +194,16 @@ func budgetFrom(v url.Values) (b admin.Budget, err error) {
 		return b, err
 	}
 	match, err := pairs("match", v.Get("match"))
+	if err != nil {
+		return b, err
+	}
 	for dim, values := range match {
 		if b.Match == nil {
 			b.Match = map[string][]string{}
 		}
-		b.Match[dim] = textList(values)
+		if b.Match[dim], err = valueList(values); err != nil {
+			return b, err
+		}
 	}
-	return b, err
+	return b, nil
 }

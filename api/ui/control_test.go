@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -342,5 +343,29 @@ func TestSourcesAreReadable(t *testing.T) {
 	var again map[string]string
 	if err := json.Unmarshal([]byte(shown), &again); err != nil || again["cel"] != text {
 		t.Errorf("%s is %q, %v; want %q", shown, again["cel"], err, text)
+	}
+}
+
+// What a form has not changed is as it was: a customer with a comma in its name is one
+// customer after the limit was edited.
+func TestAnEditKeepsWhatABudgetCovers(t *testing.T) {
+	match := map[string][]string{"customer": {"Acme, Inc", `"quoted"`, "plain", "", " spaced ", "a\nb", "=", `<b>&"`}, "agent": {"coder", "a b"}}
+	var lines []string
+	for _, dim := range sortedKeys(match) {
+		lines = append(lines, dim+"="+listed(match[dim]))
+	}
+	b, err := budgetFrom(url.Values{"id": {"x"}, "limit": {"5"}, "match": {strings.Join(lines, "\r\n")}})
+	if err != nil || !reflect.DeepEqual(b.Match, match) {
+		t.Errorf("%q %v", b.Match, err)
+	}
+	for text, want := range map[string][]string{"": nil, "a, b": {"a", "b"}, " ,a,, b ,": {"a", "b"}, `a, "b, c",d`: {"a", "b, c", "d"}} {
+		if got, err := valueList(text); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q is %q %v", text, got, err)
+		}
+	}
+	for _, text := range []string{`"a`, `"a" b`, `a, "b`} {
+		if got, err := valueList(text); err == nil {
+			t.Errorf("%q is %q", text, got)
+		}
 	}
 }

@@ -154,6 +154,49 @@ func textList(s string) (list []string) {
 	return list
 }
 
+// listed writes values as valueList reads them.
+func listed(values []string) string {
+	list := make([]string, len(values))
+	for i, v := range values {
+		list[i] = v
+		if v == "" || v != strings.TrimSpace(v) || v[0] == '"' || strings.ContainsFunc(v, func(c rune) bool { return c == ',' || c < ' ' }) {
+			list[i] = asJSON(v)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func asJSON(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // every text has a form in JSON
+	}
+	return string(text)
+}
+
+// valueList reads `a, "b, c"`: values by commas, those with a comma or nothing in them as
+// texts of JSON.
+func valueList(s string) (list []string, err error) {
+	for s = strings.TrimSpace(s); s != ""; s = strings.TrimSpace(s) {
+		value, rest, _ := strings.Cut(s, ",")
+		if s[0] == '"' {
+			d := json.NewDecoder(strings.NewReader(s))
+			if err := d.Decode(&value); err != nil {
+				return nil, invalid("match: " + inQuotes(s) + " begins with a quote that has no end")
+			}
+			if rest = strings.TrimSpace(s[d.InputOffset():]); rest != "" && rest[0] != ',' {
+				return nil, invalid("match: there is no comma before " + inQuotes(rest))
+			}
+			rest = strings.TrimPrefix(rest, ",")
+		} else if value = strings.TrimSpace(value); value == "" {
+			s = rest
+			continue
+		}
+		list, s = append(list, value), rest
+	}
+	return list, nil
+}
+
 // pairs reads "name=value", one to a line.
 func pairs(what, s string) (map[string]string, error) {
 	var out map[string]string

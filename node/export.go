@@ -35,7 +35,7 @@ func (c control) PrepareExport(q admin.ExportQuery) (admin.Export, error) {
 	}
 	query := usage.Query{Range: span, Within: within(q.Reach)}
 	return admin.Export{MediaType: form.MediaType(), Name: form.Base() + "." + form.File, Write: func(ctx context.Context, tell func([]admin.NodeAnswer), w io.Writer) error {
-		leave, err := c.n.exporting.enter(ctx)
+		leave, err := enter(ctx, c.n.exporting.files)
 		if err != nil {
 			return err
 		}
@@ -53,16 +53,6 @@ func (c control) PrepareExport(q admin.ExportQuery) (admin.Export, error) {
 // maxExportFiles is how many files a node makes at once for those who ask; each may have
 // [focus.MaxOpen] rows in memory.
 const maxExportFiles = 2
-
-// enter waits until one more file may be made.
-func (x *exporting) enter(ctx context.Context) (leave func(), err error) {
-	select {
-	case x.files <- struct{}{}:
-		return func() { <-x.files }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // exported are the records that an export is made of: whose they are follows from the
 // rules of tags, unless they are to be raw, and where asks for what those make of them. It

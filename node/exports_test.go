@@ -221,17 +221,17 @@ func TestFilesAreMadeAFewAtATime(t *testing.T) {
 	var leave func()
 	for range maxExportFiles {
 		var err error
-		if leave, err = x.enter(context.Background()); err != nil {
+		if leave, err = enter(context.Background(), x.files); err != nil {
 			t.Fatal(err)
 		}
 	}
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := x.enter(gone); !errors.Is(err, context.Canceled) {
+	if _, err := enter(gone, x.files); !errors.Is(err, context.Canceled) {
 		t.Errorf("one more is made: %v", err)
 	}
 	leave()
-	if _, err := x.enter(context.Background()); err != nil {
+	if _, err := enter(context.Background(), x.files); err != nil {
 		t.Error(err)
 	}
 }

@@ -220,6 +220,12 @@ func TestTheDashboardShowsWhatANodeKnows(t *testing.T) {
 			t.Errorf("%s shows a member, with %d, what is another's:\n%s", path, status, own)
 		}
 	}
+	if _, page := owner.get("/ui/requests"); strings.Index(page, "anns-customer") < strings.Index(page, "bobs-customer") {
+		t.Errorf("the newest request is not the first:\n%s", page)
+	}
+	if _, one := owner.get("/ui/download/usage/records?newest=true&limit=1"); strings.Count(one, "\n") != 1 || !strings.Contains(one, "bobs-customer") {
+		t.Errorf("the newest record is %s", one)
+	}
 	if _, page := reader.get("/ui/units"); !strings.Contains(page, "<dt>Outcomes</dt><dd>1 ") {
 		t.Errorf("a member's outcomes are %s", page)
 	}

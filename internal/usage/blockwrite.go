@@ -25,8 +25,8 @@ type numbered struct {
 	row     *Row
 }
 
-// sorted are the rows in an order that leaves long runs: by the columns with the fewest
-// values first.
+// sorted are the rows by the columns with the most values first: a question that has many
+// groups finds those of one near each other.
 func (b *bucket) sorted() []numbered {
 	rows := make([]numbered, 0, len(b.rows))
 	for key, r := range b.rows {
@@ -38,7 +38,7 @@ func (b *bucket) sorted() []numbered {
 			order = append(order, i)
 		}
 	}
-	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(len(b.dicts[x].values), len(b.dicts[y].values)) })
+	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(len(b.dicts[y].values), len(b.dicts[x].values)) })
 	slices.SortFunc(rows, func(x, y numbered) int {
 		for _, i := range order {
 			if c := cmp.Compare(x.numbers[i], y.numbers[i]); c != 0 {

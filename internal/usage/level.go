@@ -29,9 +29,9 @@ func (l level) String() string {
 	return [numLevels]string{"record", "minute", "hour", "day"}[l]
 }
 
-// rowsMost bounds the rows of a bucket. One of a day takes up to 100 MB while it is made.
+// rowsMost bounds the rows of a bucket. One of a day takes up to 75 MB while it is made.
 func (l level) rowsMost() int {
-	return [numLevels]int{0, 1 << 13, 1 << 14, 1 << 16}[l]
+	return [numLevels]int{0, 1 << 13, 1 << 14, 3 << 14}[l]
 }
 
 // down is the start of the bucket that an instant is in.

@@ -131,6 +131,8 @@ Look at it:
   purser budget show dev
   purser usage --by customer
 
+or in a browser at %[1]s/ui, where the login takes that token.
+
 Any OpenAI client works with  OPENAI_BASE_URL=%[1]s/v1  OPENAI_API_KEY=%[2]s
 `, addr, key.Secret, token)
 }

@@ -71,7 +71,7 @@ func (r *Reader) Part(ctx context.Context, q TotalsQuery) (rep *Report, err erro
 		return nil, err
 	}
 	rep = t.part()
-	rep.Given = c.given
+	rep.Given, rep.made = c.given, t
 	return rep, nil
 }
 

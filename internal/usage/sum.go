@@ -25,6 +25,10 @@ func NewSum(q TotalsQuery) (*Sum, error) {
 // Add adds a part, which it changes.
 func (s *Sum) Add(p *Report) {
 	maps.Copy(s.given, p.Given)
+	if p.made != nil {
+		s.t.add(p.made)
+		return
+	}
 	for i := range p.Rows {
 		s.t.merge(&p.Rows[i])
 	}

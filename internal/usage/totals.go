@@ -101,6 +101,8 @@ type Report struct {
 	// Given are the fields of By of which rollups have given up rarer values: what is of
 	// these is in a row whose value is "other".
 	Given map[Field]bool
+
+	made *tally // what the rows are of, where that is known: it is added at once
 }
 
 // tally is a query under way.

@@ -138,7 +138,7 @@ func (r *rig) forecasts() {
 			r.t.Fatal(err)
 		}
 		want := p.Spent + int64(time.Until(end).Minutes()*200_000)
-		if p.Expected == nil {
+		if p.Expected == nil || !p.Complete {
 			r.t.Fatalf("%+v", p)
 		}
 		if *p.Expected < want*98/100 || *p.Expected > want*102/100 || *p.Low > *p.Expected || *p.High < *p.Expected {

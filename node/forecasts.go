@@ -35,10 +35,11 @@ func (c control) Project(ctx context.Context, q admin.ProjectionQuery) (out []ad
 		}
 		spent.By, p.Dimension = []usage.Field{f}, f.String()
 	}
-	report, _, err := c.n.totals(ctx, spent)
+	report, nodes, err := c.n.totals(ctx, spent)
 	if err != nil {
 		return nil, err
 	}
+	p.Complete = admin.Complete(nodes)
 	if q.Group == "" {
 		p.Spent = int64(report.Total.Cost)
 		err := c.project(ctx, &p, usage.TotalsQuery{Within: spent.Within}, at, to)
@@ -74,7 +75,7 @@ func calendarWindow(name, zone string) (w ledger.Window, err error) {
 // ProjectAccount implements admin.Forecasts.
 func (c control) ProjectAccount(ctx context.Context, b admin.Budget, a admin.Account) (admin.Projection, error) {
 	limit := a.Limit
-	p := admin.Projection{Budget: b.ID, Split: a.Split, Window: b.Window, From: a.WindowStart, To: a.WindowEnd, Spent: a.Spent + a.WrittenOff, Limit: &limit}
+	p := admin.Projection{Budget: b.ID, Split: a.Split, Window: b.Window, From: a.WindowStart, To: a.WindowEnd, Spent: a.Spent + a.WrittenOff, Limit: &limit, Complete: true}
 	to, err := instantOf(a.WindowEnd, 0)
 	if err != nil {
 		return p, err
@@ -103,10 +104,11 @@ func (c control) project(ctx context.Context, p *admin.Projection, of usage.Tota
 	end := at / ledger.Hour * ledger.Hour
 	begin := end - projectedHours*ledger.Hour
 	of.Range, of.Interval = usage.Range{From: begin, To: end}, ledger.Window{Kind: ledger.PerHour}
-	report, _, err := c.n.totals(ctx, of)
+	report, nodes, err := c.n.totals(ctx, of)
 	if err != nil {
 		return err
 	}
+	p.Complete = p.Complete && admin.Complete(nodes)
 	h := history(report.Rows, begin, end)
 	p.Hours = len(h.Amounts)
 	got, ok := forecast.Project(h, at, until)

@@ -50,6 +50,9 @@ type Projection struct {
 	Shape string `json:"shape,omitempty"` // hour_of_week, hour_of_day or recent_hours
 	Hours int    `json:"hours"`           // of history that it goes by
 	Why   string `json:"why,omitempty"`   // nothing can be said
+
+	// Complete says that no record is known to be missing of what it goes by.
+	Complete bool `json:"complete"`
 }
 
 const (

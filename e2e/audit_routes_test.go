@@ -113,6 +113,7 @@ func probes(tomorrow string) (list []probed) {
 		"redaction": {`{"detectors":["CREDIT_CARD"],"action":"block"}`, `{"detectors":["CREDIT_CARD"],"action":"mask"}`},
 		"policy":    {`{"rules":[{"id":"r","outcome":"warn"}]}`, `{"rules":[{"id":"s","outcome":"warn"}]}`},
 		"lever":     {`{"cache":{"ttl":"1m"}}`, `{"cache":{"ttl":"2m"}}`},
+		"export":    {`{"format":"focus","disabled":true,"to":{"dir":"x"}}`, `{"format":"focus","disabled":true,"every":"hour","to":{"dir":"x"}}`},
 		"mapping":   {`{"rules":[{"when":{"team":["a"]},"set":{"team":"b"}}]}`, `{"rules":[{"when":{"team":["a"]},"set":{"team":"c"}}]}`},
 		"prompt":    {`{"description":"a"}`, `{"description":"b"}`},
 		"router": {

@@ -157,11 +157,12 @@ func TestForgedCookies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range map[string]string{"cut": good[:len(good)-2], "of another use": flash, "empty": "", "no base64": "%%%", "changed": "A" + good[1:]} {
+	changed := "A" + good[1:]
+	if changed == good {
+		changed = "B" + good[1:]
+	}
+	for name, value := range map[string]string{"cut": good[:len(good)-2], "of another use": flash, "empty": "", "no base64": "%%%", "changed": changed} {
 		w.cookies = map[string]*http.Cookie{"purser-ui": {Name: "purser-ui", Value: value}}
-		if value == good {
-			t.Fatal("the same cookie")
-		}
 		if out := w.ask("GET", "/ui/", nil); out.Code != http.StatusUnauthorized {
 			t.Errorf("a cookie %s is good for %d", name, out.Code)
 		}

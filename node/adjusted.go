@@ -15,8 +15,8 @@ import (
 	"purser/ledger"
 )
 
-// adjustedTopic asks for the record of an adjustment by its name.
-const adjustedTopic = "usage.adjusted"
+// topicUsageAdjusted asks for the record of an adjustment by its name.
+const topicUsageAdjusted = "usage.adjusted"
 
 // The rooms of the names of adjustments under [store.PrefixQueue]; see package store.
 var (
@@ -97,11 +97,11 @@ func (n *Node) adjusted(ctx context.Context, name string) (r *record.Record, sil
 	if err != nil || r != nil || n.colleagues == nil {
 		return r, nil, err
 	}
-	list, silent := n.askRecords(ctx, adjustedTopic, []byte(name))
+	list, silent := n.askRecords(ctx, topicUsageAdjusted, []byte(name))
 	return last(list), silent, nil
 }
 
-// tellAdjusted answers adjustedTopic.
+// tellAdjusted answers topicUsageAdjusted.
 func (n *Node) tellAdjusted(ctx context.Context, _ string, body []byte, say func([]byte) error) error {
 	t := n.answering(ctx, say)
 	defer t.end()

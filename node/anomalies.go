@@ -66,8 +66,8 @@ const (
 	seasonEvery = time.Hour
 	seasonSpan  = 28 * 24 * ledger.Hour
 	// learned bounds the values of a dimension of which the past is read, by cost.
-	learnedValues = 50
-	topicBin      = "anomaly.bin"
+	learnedValues   = 50
+	topicAnomalyBin = "anomaly.bin"
 )
 
 // anomalies watch what is spent. Every node counts; the one that leads judges.
@@ -119,8 +119,8 @@ func binQuestion(bin int64, at ledger.Instant) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(bin)), uint64(at))
 }
 
-// answerBin is what this node tells the one that leads: a bin's samples, as JSON.
-func (n *Node) answerBin(_ context.Context, _ string, body []byte, say func([]byte) error) error {
+// tellBin answers topicAnomalyBin: what this node tells the one that leads: a bin's samples, as JSON.
+func (n *Node) tellBin(_ context.Context, _ string, body []byte, say func([]byte) error) error {
 	if len(body) != 16 {
 		return errors.New("a question about a bin has its number and the time, of 8 bytes each")
 	}
@@ -214,7 +214,7 @@ func (a *anomalies) gather(ctx context.Context, bin int64) []anomaly.Sample {
 	add(a.counted(bin))
 	ctx, cancel := context.WithTimeout(ctx, binWait)
 	defer cancel()
-	faults := a.n.colleagues.ask(ctx, topicBin, binQuestion(bin, now()), func(_ string, piece []byte) error {
+	faults := a.n.colleagues.ask(ctx, topicAnomalyBin, binQuestion(bin, now()), func(_ string, piece []byte) error {
 		var list []anomaly.Sample
 		if err := json.Unmarshal(piece, &list); err != nil {
 			return err

@@ -15,10 +15,10 @@ import (
 
 // The topics about records.
 const (
-	heldTopic    = "usage.held"    // whose copies are there
-	totalsTopic  = "usage.totals"  // what records add up to
-	recordsTopic = "usage.records" // the records
-	findTopic    = "usage.find"    // those of one request
+	topicUsageHeld    = "usage.held"    // whose copies are there
+	topicUsageTotals  = "usage.totals"  // what records add up to
+	topicUsageRecords = "usage.records" // the records
+	topicUsageFind    = "usage.find"    // those of one request
 )
 
 // asked is a question about the records of one shelf.
@@ -35,7 +35,7 @@ type has struct {
 	Losses []loss        `json:"losses,omitempty"`
 }
 
-// tellHeld answers heldTopic.
+// tellHeld answers topicUsageHeld.
 func (n *Node) tellHeld(ctx context.Context, _ string, _ []byte, say func([]byte) error) error {
 	t := n.answering(ctx, say)
 	defer t.end()
@@ -62,7 +62,7 @@ func (n *Node) sayHeld(t *answerer, since ledger.Instant) error {
 	return t.say(pieceHeld, b)
 }
 
-// tellTotals answers totalsTopic.
+// tellTotals answers topicUsageTotals.
 func (n *Node) tellTotals(ctx context.Context, _ string, body []byte, say func([]byte) error) error {
 	var in asked
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -147,7 +147,7 @@ func (n *Node) worth() func(record.ID) (int64, bool, error) {
 	return j.worth
 }
 
-// tellRecords answers recordsTopic.
+// tellRecords answers topicUsageRecords.
 func (n *Node) tellRecords(ctx context.Context, _ string, body []byte, say func([]byte) error) error {
 	var in asked
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -184,7 +184,7 @@ func (n *Node) tellRecords(ctx context.Context, _ string, body []byte, say func(
 	return t.say(pieceRecords, b)
 }
 
-// tellFound answers findTopic: the records of a request that are here, the node's own or
+// tellFound answers topicUsageFind: the records of a request that are here, the node's own or
 // copies.
 func (n *Node) tellFound(ctx context.Context, _ string, body []byte, say func([]byte) error) error {
 	t := n.answering(ctx, say)

@@ -12,8 +12,8 @@ import (
 	"purser/ledger"
 )
 
-// chargedTopic asks what the copies of a fenced node's records show as spent.
-const chargedTopic = "usage.charged"
+// topicUsageCharged asks what the copies of a fenced node's records show as spent.
+const topicUsageCharged = "usage.charged"
 
 // charges counts what copies show as spent, beside everything else: a shelf may have
 // millions of records. What was counted is kept until the question is another.
@@ -122,7 +122,7 @@ func (n *Node) count(ctx context.Context, question string) ([]ledger.Amount, err
 	return sums, nil
 }
 
-// tellCharged answers chargedTopic: with nothing until it is counted.
+// tellCharged answers topicUsageCharged: with nothing until it is counted.
 func (n *Node) tellCharged(_ context.Context, _ string, body []byte, say func([]byte) error) error {
 	var in wantedCharges
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -153,7 +153,7 @@ func (n *Node) chargedBy(ctx context.Context, keeper string, l *loss) ([]ledger.
 	ctx, cancel := context.WithTimeout(ctx, chargedWait)
 	defer cancel()
 	var sums []ledger.Amount
-	err = n.colleagues.listen(ctx, keeper, chargedTopic, question, func(kind byte, piece []byte) error {
+	err = n.colleagues.listen(ctx, keeper, topicUsageCharged, question, func(kind byte, piece []byte) error {
 		if kind != pieceCharges {
 			return fmt.Errorf("a piece of kind %d: %w", kind, usage.ErrForm)
 		}

@@ -13,8 +13,8 @@ import (
 	"purser/ledger"
 )
 
-// copyTopic takes copies of a node's records to its peer.
-const copyTopic = "usage.copy"
+// topicUsageCopy takes copies of a node's records to its peer.
+const topicUsageCopy = "usage.copy"
 
 // sealTime is how long a node that stops tries to have everything on its peer.
 const sealTime = 3 * time.Second
@@ -67,7 +67,7 @@ func (n *Node) copyNodes() []copies.Node {
 
 // pushCopies implements copies.Config.Push.
 func (n *Node) pushCopies(ctx context.Context, node string, body []byte) (answer []byte, err error) {
-	err = n.colleagues.askOne(ctx, node, copyTopic, body, func(piece []byte) error {
+	err = n.colleagues.askOne(ctx, node, topicUsageCopy, body, func(piece []byte) error {
 		if answer != nil {
 			return errors.New("more than one answer")
 		}
@@ -77,7 +77,7 @@ func (n *Node) pushCopies(ctx context.Context, node string, body []byte) (answer
 	return answer, err
 }
 
-// takeCopies answers copyTopic.
+// takeCopies answers topicUsageCopy.
 func (n *Node) takeCopies(ctx context.Context, from string, body []byte, say func([]byte) error) error {
 	if n.copies == nil {
 		return errNotReady

@@ -7,11 +7,10 @@ import (
 	"fmt"
 
 	"purser/api/admin"
-	"purser/cluster/peer"
 )
 
 // topicCheckpoint asks a member for the last digest that it took of its state.
-const topicCheckpoint = "checkpoint"
+const topicCheckpoint = "ledger.checkpoint"
 
 // checkpointHere is the last digest that this replica took: each takes one at the same
 // entries of the log. false: it has not taken any yet.
@@ -20,18 +19,17 @@ func (n *Node) checkpointHere() (admin.Checkpoint, bool) {
 	return admin.Checkpoint{Entry: c.Index, Digest: hex.EncodeToString(c.Digest[:])}, c.Index > 0
 }
 
-func (n *Node) checkpointTopic() peer.Topic {
-	return func(_ context.Context, _ string, _ []byte, say func([]byte) error) error {
-		c, ok := n.checkpointHere()
-		if !ok {
-			return nil
-		}
-		answer, err := json.Marshal(c)
-		if err != nil {
-			return err
-		}
-		return say(answer)
+// tellCheckpoint answers topicCheckpoint.
+func (n *Node) tellCheckpoint(_ context.Context, _ string, _ []byte, say func([]byte) error) error {
+	c, ok := n.checkpointHere()
+	if !ok {
+		return nil
 	}
+	answer, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return say(answer)
 }
 
 // checkpoints are the last digests that members have taken, by node. Who is silent, or a

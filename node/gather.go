@@ -128,7 +128,7 @@ func (n *Node) find(ctx context.Context, id string) (list []record.Record, silen
 	if err != nil || len(list) > 0 || n.colleagues == nil {
 		return list, nil, err
 	}
-	list, silent = n.askRecords(ctx, findTopic, []byte(id))
+	list, silent = n.askRecords(ctx, topicUsageFind, []byte(id))
 	return list, silent, nil
 }
 

@@ -8,13 +8,12 @@ import (
 	"time"
 
 	"purser/api/admin"
-	"purser/cluster/peer"
 	"purser/internal/purse"
 	"purser/ledger"
 )
 
-// topicHeld asks a node what requests under way hold of a budget there.
-const topicHeld = "held"
+// topicBudgetHeld asks a node what requests under way hold of a budget there.
+const topicBudgetHeld = "budget.held"
 
 // heldWait bounds the wait for what other nodes hold: who looks at a budget gets the
 // ledger's word in any case.
@@ -32,19 +31,17 @@ type heldRow struct {
 
 var errNoPurse = errors.New("this node is not ready yet")
 
-// heldTopic answers for this node. The question is a budget's id.
-func (n *Node) heldTopic() peer.Topic {
-	return func(_ context.Context, _ string, body []byte, say func([]byte) error) error {
-		p := n.purseNow.Load()
-		if p == nil {
-			return errNoPurse
-		}
-		answer, err := json.Marshal(heldHere(p, ledger.BudgetID(body)))
-		if err != nil {
-			return err
-		}
-		return say(answer)
+// tellBudgetHeld answers topicBudgetHeld for this node. The question is a budget's id.
+func (n *Node) tellBudgetHeld(_ context.Context, _ string, body []byte, say func([]byte) error) error {
+	p := n.purseNow.Load()
+	if p == nil {
+		return errNoPurse
 	}
+	answer, err := json.Marshal(heldHere(p, ledger.BudgetID(body)))
+	if err != nil {
+		return err
+	}
+	return say(answer)
 }
 
 // heldHere is what requests under way on this node hold of a budget.
@@ -76,7 +73,7 @@ func (n *Node) holdings(ctx context.Context, id ledger.BudgetID) holdings {
 	defer cancel()
 	h := holdings{}
 	// Who is silent is not in h, and shown as not known.
-	_ = n.colleagues.ask(ctx, topicHeld, []byte(id), func(node string, piece []byte) error {
+	_ = n.colleagues.ask(ctx, topicBudgetHeld, []byte(id), func(node string, piece []byte) error {
 		var rows []heldRow
 		if err := json.Unmarshal(piece, &rows); err != nil {
 			return fmt.Errorf("what is held of a budget: %w", err)

@@ -95,7 +95,7 @@ func (w *watch) hear(ctx context.Context) {
 // listen puts what a node tells into the inbox, until ctx ends or the node is gone.
 func (w *watch) listen(ctx context.Context, node string) {
 	for ctx.Err() == nil {
-		err := w.n.colleagues.listenFor(ctx, liveSilence, node, liveTopic, w.question, func(kind byte, piece []byte) error {
+		err := w.n.colleagues.listenFor(ctx, liveSilence, node, topicUsageLive, w.question, func(kind byte, piece []byte) error {
 			if kind != pieceLive {
 				return fmt.Errorf("a piece of kind %d: %w", kind, usage.ErrForm)
 			}
@@ -188,10 +188,10 @@ func eventOf(b live.Batch) (e admin.LiveEvent) {
 	return e
 }
 
-// liveTopic tells another node, for who watches there, of this one's records as they end.
-const liveTopic = "usage.live"
+// topicUsageLive tells another node, for who watches there, of this one's records as they end.
+const topicUsageLive = "usage.live"
 
-// tellLive answers liveTopic, as long as it is listened to.
+// tellLive answers topicUsageLive, as long as it is listened to.
 func (n *Node) tellLive(ctx context.Context, _ string, body []byte, say func([]byte) error) error {
 	q, err := usage.UnmarshalQuery(body)
 	if err != nil {

@@ -189,43 +189,8 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openGateway(base); err != nil {
 		return err
 	}
-	n.background.Go(func() { n.keepHouse(base) })
-	n.background.Go(func() { n.rollUsage(base) })
-	n.background.Go(func() { n.current.watch(base) })
-	n.background.Go(func() { n.touchKeys(base) })
-	n.background.Go(func() { n.keepOwners(base) })
-	n.background.Go(func() { n.reportProbes(base) })
-	n.background.Go(func() { n.keepPace(base) })
-	n.background.Go(func() { n.outcomes.Load().watch(base) })
-	if n.anomalies != nil {
-		n.background.Go(func() { n.anomalies.watch(base) })
-	}
-	n.background.Go(func() { n.exporting.run(base) })
-	n.background.Go(func() { n.proposer.Sweep(base, tickEvery, n.raft.Leader) })
-	n.background.Go(func() { n.recorder.Run(base) })
-	if n.copies != nil {
-		n.copies.Start()
-		n.background.Go(func() { n.countCharges(base) })
-	}
-	if n.trail != nil {
-		n.background.Go(func() { n.keepTrail(base) })
-	}
-	for _, work := range append(n.duties(), n.alerts.work()...) {
-		n.background.Go(func() { work(base) })
-	}
+	n.work(base)
 	return n.openEdge()
-}
-
-// duties are what a node of a cluster does as long as it runs.
-func (n *Node) duties() []func(context.Context) {
-	switch m, f := n.member, n.follower; {
-	case m != nil:
-		return []func(context.Context){m.lead, m.nudge, m.renew, m.obey, m.compare}
-	case f != nil:
-		return []func(context.Context){f.renew, f.obey}
-	default:
-		return nil
-	}
 }
 
 func (n *Node) openStore() error {
@@ -417,65 +382,3 @@ func (n *Node) Close(ctx context.Context) error {
 
 // returnTime is how long a stopping node tries to return its leases.
 const returnTime = 10 * time.Second
-
-// close ends every part that was opened, in reverse order.
-func (n *Node) close() error {
-	n.stop()
-	n.background.Wait()
-	n.copies.Stop()
-	if n.alerts != nil {
-		n.alerts.close()
-	}
-	n.closeUpstreams()
-	errs := []error{n.closeTelemetry()}
-	if n.unsubscribe != nil {
-		n.unsubscribe()
-	}
-	if n.purse != nil {
-		n.purse.Close()
-	}
-	if n.proposer != nil {
-		n.proposer.Close()
-	}
-	if n.raft != nil {
-		errs = append(errs, n.raft.Close())
-	}
-	if n.cache != nil {
-		n.cache.fleet.Close() // before the others' calls are waited for
-	}
-	n.sharing.close()
-	n.colleagues.close()
-	if n.peers != nil {
-		errs = append(errs, n.peers.close())
-	}
-	n.redactor.close()
-	n.compressors.close()
-	if n.semantic != nil {
-		n.semantic.tier.Close()
-	}
-	errs = append(errs, n.closeShared())
-	if n.cache != nil {
-		n.cache.tier.Close()
-	}
-	if n.usage != nil {
-		errs = append(errs, n.usage.Close())
-	}
-	if n.store != nil {
-		errs = append(errs, n.store.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// closeUpstreams breaks off what still runs at the upstreams. The error of a
-// client that had to is no news: its requests have said so.
-func (n *Node) closeUpstreams() {
-	at := time.Now()
-	for _, u := range n.upstreams {
-		ctx, cancel := context.WithDeadline(context.Background(), at)
-		_ = u.Client.Close(ctx)
-		cancel()
-	}
-	for _, t := range n.tokens {
-		t.Close()
-	}
-}

@@ -123,7 +123,7 @@ func (n *Node) sources(ctx context.Context, span usage.Range) (list []origin, no
 	var mu sync.Mutex
 	others := n.otherNodes()
 	faults := n.colleagues.fan(ctx, others, func(ctx context.Context, node string) error {
-		return n.colleagues.listen(ctx, node, heldTopic, nil, func(kind byte, piece []byte) error {
+		return n.colleagues.listen(ctx, node, topicUsageHeld, nil, func(kind byte, piece []byte) error {
 			h, err := hasOf(kind, piece)
 			mu.Lock()
 			defer mu.Unlock()
@@ -191,7 +191,7 @@ func (n *Node) fetch(ctx context.Context, s origin, query []byte) *fetching {
 		if body, f.err = questionOn(s.shelf, query, 0); f.err != nil {
 			return
 		}
-		f.err = n.colleagues.listen(ctx, s.node, recordsTopic, body, func(kind byte, piece []byte) error {
+		f.err = n.colleagues.listen(ctx, s.node, topicUsageRecords, body, func(kind byte, piece []byte) error {
 			if kind != pieceRecords {
 				return fmt.Errorf("a piece of kind %d: %w", kind, usage.ErrForm)
 			}

@@ -121,7 +121,7 @@ func (t *totalling) there(ctx context.Context, node string, s usage.Shelf) error
 		return err
 	}
 	var p toldTotals
-	if err := t.n.colleagues.listen(ctx, node, totalsTopic, body, p.take); err != nil {
+	if err := t.n.colleagues.listen(ctx, node, topicUsageTotals, body, p.take); err != nil {
 		return err
 	}
 	t.mu.Lock()

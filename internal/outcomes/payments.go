@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"purser/internal/economics"
+	"purser/internal/packed"
 	"purser/internal/store"
 	"purser/ledger"
 
@@ -71,13 +72,13 @@ func decodePayment(value []byte) (p economics.Payment, err error) {
 	if value[0] != paymentVersion {
 		return p, fmt.Errorf("%w: %d", ErrVersion, value[0])
 	}
-	d := reader{b: value[1:]}
+	d := packed.Reader{Rest: value[1:]}
 	for _, s := range [...]*string{&p.ID, &p.Customer, &p.Plan, &p.Cohort} {
-		*s = d.text()
+		*s = d.Text()
 	}
-	p.Revision, p.From, p.To = d.varint(), ledger.Instant(d.varint()), ledger.Instant(d.varint())
-	p.Amount, p.Taken = ledger.Amount(d.varint()), ledger.Instant(d.varint())
-	if d.bad || len(d.b) > 0 {
+	p.Revision, p.From, p.To = d.Varint(), ledger.Instant(d.Varint()), ledger.Instant(d.Varint())
+	p.Amount, p.Taken = ledger.Amount(d.Varint()), ledger.Instant(d.Varint())
+	if !d.Whole() {
 		return p, ErrMalformed
 	}
 	if field, err := CheckPayment(&p); err != nil {

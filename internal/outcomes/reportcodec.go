@@ -3,7 +3,9 @@ package outcomes
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
+	"purser/internal/packed"
 	"purser/ledger"
 )
 
@@ -50,53 +52,6 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// reader takes a stored form apart; once it is bad, it stays so.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (d *reader) byte() byte {
-	if len(d.b) == 0 {
-		d.bad = true
-		return 0
-	}
-	c := d.b[0]
-	d.b = d.b[1:]
-	return c
-}
-
-func (d *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *reader) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *reader) text() string {
-	n := d.uvarint()
-	if n > uint64(len(d.b)) {
-		d.bad, d.b = true, nil
-		return ""
-	}
-	s := string(d.b[:n])
-	d.b = d.b[n:]
-	return s
-}
-
 // decodeReport reads a stored report.
 func decodeReport(value []byte) (r Report, err error) {
 	if len(value) == 0 {
@@ -105,24 +60,24 @@ func decodeReport(value []byte) (r Report, err error) {
 	if value[0] != reportVersion {
 		return r, fmt.Errorf("%w: %d", ErrVersion, value[0])
 	}
-	d := reader{b: value[1:]}
-	flags := d.byte()
+	d := packed.Reader{Rest: value[1:]}
+	flags := d.Byte()
 	r.Told, r.Judged, r.Valued = flags&flagTold != 0, flags&flagJudged != 0, flags&flagValued != 0
-	r.Source, r.Success, r.Join.Kind = Source(d.byte()), Verdict(d.byte()), JoinKind(d.byte())
+	r.Source, r.Success, r.Join.Kind = Source(d.Byte()), Verdict(d.Byte()), JoinKind(d.Byte())
 	for _, s := range [...]*string{&r.ID, &r.Name, &r.Key, &r.Org, &r.Join.Name} {
-		*s = d.text()
+		*s = d.Text()
 	}
-	r.At, r.Taken, r.Value = ledger.Instant(d.varint()), ledger.Instant(d.varint()), ledger.Amount(d.varint())
-	r.Join.From, r.Join.To = ledger.Instant(d.varint()), ledger.Instant(d.varint())
-	r.Count, r.Quality = int64(d.uvarint()), int64(d.uvarint())
-	n := d.uvarint()
+	r.At, r.Taken, r.Value = ledger.Instant(d.Varint()), ledger.Instant(d.Varint()), ledger.Amount(d.Varint())
+	r.Join.From, r.Join.To = ledger.Instant(d.Varint()), ledger.Instant(d.Varint())
+	r.Count, r.Quality = int64(d.Uvarint(math.MaxInt64)), int64(d.Uvarint(math.MaxInt64))
+	n := d.Uvarint(math.MaxInt64)
 	if n > MaxWhere {
 		return r, ErrMalformed
 	}
 	for range n {
-		r.Join.Where = append(r.Join.Where, Match{ledger.DimRef{Dim: ledger.Dim(d.byte()), Tag: d.text()}, d.text()})
+		r.Join.Where = append(r.Join.Where, Match{ledger.DimRef{Dim: ledger.Dim(d.Byte()), Tag: d.Text()}, d.Text()})
 	}
-	if d.bad || len(d.b) > 0 {
+	if !d.Whole() {
 		return r, ErrMalformed
 	}
 	for _, m := range r.Join.Where { // before Check: names of dimensions need one that there is

@@ -132,6 +132,10 @@ var rooms = map[string]room{
 		module: []string{"internal/vault"},
 		why:    "one key service, as two calls",
 	},
+	"internal/packed": {
+		module: []string{}, banned: []string{"time", "os", "io", "net", "net/http", "log", "sync", "math/rand", "context"},
+		why: "numbers and texts are taken out of bytes here, whatever they are of",
+	},
 	"internal/anomaly": {
 		module: []string{"ledger"}, banned: []string{"os", "io", "net", "net/http", "log", "sync", "math/rand", "context"},
 		why: "what is unusual follows from what was seen and when; it reads no clock and asks nobody",
@@ -181,7 +185,7 @@ var rooms = map[string]room{
 		why: "who answers for whom follows from who has what alone",
 	},
 	"internal/outcomes": {
-		module: []string{"internal/economics", "internal/record", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
+		module: []string{"internal/economics", "internal/packed", "internal/record", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"},
 		why: "it keeps what answers were worth; whose they are and what follows is decided elsewhere",
 	},
 	"internal/outcomes/form": {
@@ -228,7 +232,7 @@ var rooms = map[string]room{
 		why:   "one place opens the node's store and decides what a storage error means",
 	},
 	"internal/usage": {
-		module: []string{"ledger", "internal/record", "internal/store", "proxy/price"},
+		module: []string{"ledger", "internal/packed", "internal/record", "internal/store", "proxy/price"},
 		owned:  []string{"github.com/cockroachdb/pebble/v2"},
 		why:    "usage stores records; it decides nothing about requests",
 	},
@@ -251,7 +255,7 @@ var rooms = map[string]room{
 		why:   "it is for tests alone: the server's double must not share the client's code, or both would err alike",
 	},
 	"semcache/semantic": {
-		module: []string{"ledger", "internal/store", "semcache/decide", "semcache/index"},
+		module: []string{"ledger", "internal/packed", "internal/store", "semcache/decide", "semcache/index"},
 		owned:  []string{"github.com/cockroachdb/pebble/v2"},
 		banned: []string{"os", "net", "net/http"},
 		why:    "scopes come to it as hashes of bytes: it knows neither keys nor dialects, and waits for embedders and the shared tier behind seams",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"purser/internal/packed"
 	"purser/internal/store"
 )
 
@@ -47,12 +48,12 @@ func (c *blockColumn) values() ([]string, error) {
 	if c.read != nil {
 		return c.read, nil
 	}
-	r := read{b: c.texts}
+	r := packed.Reader{Rest: c.texts}
 	list := make([]string, c.count)
 	for i := range list {
-		list[i] = string(r.bytes())
+		list[i] = string(r.Bytes())
 	}
-	if r.err != nil || len(r.b) > 0 {
+	if !r.Whole() {
 		return nil, errBlock
 	}
 	c.read = list
@@ -82,92 +83,45 @@ const (
 
 var errBlock = fmt.Errorf("a block of a rollup: %w", store.ErrCorrupt)
 
-// read is a cursor over a block's bytes. The first fault stays.
-type read struct {
-	b   []byte
-	err error
-}
-
-func (r *read) fail() {
-	if r.err == nil {
-		r.err, r.b = errBlock, nil
-	}
-}
-
-func (r *read) byte() byte {
-	if len(r.b) == 0 {
-		r.fail()
-		return 0
-	}
-	v := r.b[0]
-	r.b = r.b[1:]
-	return v
-}
-
-// number reads one that is at most most.
-func (r *read) number(most uint64) uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > most {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *read) bytes() []byte {
-	n := r.number(math.MaxInt64)
-	if n > uint64(len(r.b)) {
-		r.fail()
-		return nil
-	}
-	v := r.b[:n:n]
-	r.b = r.b[n:]
-	return v
-}
-
-// count reads how many things follow, each of a byte or more.
-func (r *read) count() int { return int(r.number(uint64(len(r.b)))) }
-
 // openBlock reads what is needed to find one's way. The block refers to the bytes, but not
 // by its texts.
 func openBlock(b []byte) (*block, error) {
-	r := read{b: b}
-	if v := r.byte(); r.err == nil && v != blockVersion {
+	r := packed.Reader{Rest: b}
+	if v := r.Byte(); !r.Bad && v != blockVersion {
 		return nil, fmt.Errorf("version %d of a rollup: %w", v, store.ErrNewer)
 	}
 	k := &block{}
-	flags := r.byte()
+	flags := r.Byte()
 	k.moreTags, k.first = flags&flagMoreTags != 0, flags&flagFirst != 0
-	k.rows = int(r.number(blockRows))
-	k.entries = int64(r.number(math.MaxInt64))
-	k.columns = make([]blockColumn, r.count())
+	k.rows = int(r.Uvarint(blockRows))
+	k.entries = int64(r.Uvarint(math.MaxInt64))
+	k.columns = make([]blockColumn, r.Count())
 	for i := range k.columns {
 		c := &k.columns[i]
-		name := string(r.bytes())
-		c.given = r.byte() != 0
-		c.count = r.count()
-		if c.texts = r.bytes(); c.count > len(c.texts) {
-			r.fail()
+		name := string(r.Bytes())
+		c.given = r.Byte() != 0
+		c.count = r.Count()
+		if c.texts = r.Bytes(); c.count > len(c.texts) {
+			r.Fail()
 		}
 		if c.count > 1 {
-			c.kind, c.data = r.byte(), r.bytes()
+			c.kind, c.data = r.Byte(), r.Bytes()
 		}
 		var ok bool
-		if c.field, ok = ParseField(name); r.err == nil && (!ok || c.count == 0) {
+		if c.field, ok = ParseField(name); !r.Bad && (!ok || c.count == 0) {
 			return nil, fmt.Errorf("the column %q: %w", name, errBlock)
 		}
 	}
-	k.measures = make([]blockMeasure, r.count())
+	k.measures = make([]blockMeasure, r.Count())
 	for i := range k.measures {
-		k.measures[i] = blockMeasure{int(r.number(numMeasures - 1)), r.byte(), r.bytes()}
+		k.measures[i] = blockMeasure{int(r.Uvarint(numMeasures - 1)), r.Byte(), r.Bytes()}
 	}
-	k.spans[0], k.spans[1] = r.bytes(), r.bytes()
-	if r.err == nil && len(r.b) > 0 {
-		r.fail()
+	k.spans[0], k.spans[1] = r.Bytes(), r.Bytes()
+	if !r.Bad && len(r.Rest) > 0 {
+		r.Fail()
 	}
-	if r.err != nil {
-		return nil, r.err
+	if r.Bad {
+		return nil, errBlock
 	}
 	return k, nil
 }
@@ -201,10 +155,10 @@ func (c *blockColumn) indexes(rows int, into []uint16) ([]uint16, error) {
 			into[i] = binary.LittleEndian.Uint16(c.data[2*i:])
 		}
 	case c.kind == indexRuns:
-		r := read{b: c.data}
+		r := packed.Reader{Rest: c.data}
 		for at := 0; at < rows; {
-			v := uint16(r.number(math.MaxUint16))
-			n := int(r.number(uint64(rows - at)))
+			v := uint16(r.Uvarint(math.MaxUint16))
+			n := int(r.Uvarint(uint64(rows - at)))
 			if n == 0 {
 				return nil, errBlock
 			}
@@ -213,7 +167,7 @@ func (c *blockColumn) indexes(rows int, into []uint16) ([]uint16, error) {
 			}
 			at += n
 		}
-		if r.err != nil || len(r.b) > 0 {
+		if !r.Whole() {
 			return nil, errBlock
 		}
 	default:

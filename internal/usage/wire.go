@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 
+	"purser/internal/packed"
 	"purser/internal/record"
 	"purser/ledger"
 	"purser/proxy/price"
@@ -203,36 +204,34 @@ func (h *histogram) append(b []byte) []byte {
 
 // DecodeRow reads what AppendRow wrote, and returns what follows it.
 func DecodeRow(b []byte) (r Row, rest []byte, err error) {
-	d := rowReader{b: b}
+	d := packed.Reader{Rest: b}
 	if len(b) == 0 || b[0] != rowForm {
 		return r, nil, fmt.Errorf("a row of usage: %w", ErrForm)
 	}
-	d.b = b[1:]
-	for range d.length() {
-		n := d.length()
-		r.Values = append(r.Values, string(d.b[:n]))
-		d.b = d.b[n:]
+	d.Rest = b[1:]
+	for range d.Count() {
+		r.Values = append(r.Values, d.Text())
 	}
-	r.Start = ledger.Instant(d.varint())
+	r.Start = ledger.Instant(d.Varint())
 	scalars := r.scalars()
-	d.list(func(i int, v int64) {
+	list(&d, func(i int, v int64) {
 		if i < len(scalars) {
 			*scalars[i] = v
 		}
 	})
-	d.list(func(i int, v int64) {
+	list(&d, func(i int, v int64) {
 		if i < len(price.Usage{}) {
 			r.Usage[i] = v
 		}
 	})
-	d.list(func(i int, v int64) { r.Saved[known(record.Lever(i), record.MaxLever)] += ledger.Amount(v) })
-	d.list(func(i int, v int64) { r.Outcomes[known(record.Outcome(i), record.MaxOutcome)] += v })
-	d.histogram(&r.total)
-	d.histogram(&r.firstByte)
-	if d.bad {
+	list(&d, func(i int, v int64) { r.Saved[known(record.Lever(i), record.MaxLever)] += ledger.Amount(v) })
+	list(&d, func(i int, v int64) { r.Outcomes[known(record.Outcome(i), record.MaxOutcome)] += v })
+	r.total.read(&d)
+	r.firstByte.read(&d)
+	if d.Bad {
 		return Row{}, nil, fmt.Errorf("a row of usage is cut off: %w", ErrForm)
 	}
-	return r, d.b, nil
+	return r, d.Rest, nil
 }
 
 // CheckRows says whether AddRows can read rows.
@@ -243,55 +242,21 @@ func CheckRows(b []byte) (err error) {
 	return err
 }
 
-// rowReader reads numbers until one is not there.
-type rowReader struct {
-	b   []byte
-	bad bool
-}
-
-func (d *rowReader) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *rowReader) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-// length is one of what follows, of which each takes a byte or more.
-func (d *rowReader) length() int {
-	n := d.uvarint()
-	if n > uint64(len(d.b)) {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	return int(n)
-}
-
-func (d *rowReader) list(take func(int, int64)) {
-	for i := range d.length() {
-		take(i, d.varint())
+// list reads numbers behind how many they are.
+func list(d *packed.Reader, take func(int, int64)) {
+	for i := range d.Count() {
+		take(i, d.Varint())
 	}
 }
 
-func (d *rowReader) histogram(h *histogram) {
+// read reads a histogram: the steps from bucket to bucket, and their counts.
+func (h *histogram) read(d *packed.Reader) {
 	at := uint64(0)
-	for range d.length() {
-		at += d.uvarint()
-		c := d.uvarint()
+	for range d.Count() {
+		at += d.Uvarint(math.MaxInt64)
+		c := d.Uvarint(math.MaxInt64)
 		if at >= numBuckets || c > math.MaxInt64 {
-			d.bad, d.b = true, nil
+			d.Fail()
 			return
 		}
 		h.count(int(at), int64(c))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"purser/internal/packed"
 	"purser/internal/store"
 	"purser/semcache/decide"
 )
@@ -200,13 +201,13 @@ func decodeControl(b []byte) (k control, ok bool) {
 	k.delta = math.Float64frombits(binary.BigEndian.Uint64(b[1:]))
 	k.Level, k.Floor, k.Off = int8(b[9]), int8(b[10]), b[11] == 1
 	k.Bad, k.All = binary.BigEndian.Uint16(b[12:]), binary.BigEndian.Uint16(b[14:])
-	in := input{b: b[fixed:]}
-	k.unsure = in.uvarint()
+	in := packed.Reader{Rest: b[fixed:]}
+	k.unsure = in.Uvarint(math.MaxUint64)
 	for i := range k.Seen {
-		k.Seen[i] = decide.Marks{Good: uint32(in.length(decide.MaxTally)), Bad: uint32(in.length(decide.MaxTally))}
+		k.Seen[i] = decide.Marks{Good: uint32(in.Uvarint(decide.MaxTally)), Bad: uint32(in.Uvarint(decide.MaxTally))}
 	}
-	k.route = string(in.b)
-	if in.bad || !k.Sound() || !(k.delta > 0 && k.delta < 1) {
+	k.route = string(in.Rest)
+	if in.Bad || !k.Sound() || !(k.delta > 0 && k.delta < 1) {
 		return k, false
 	}
 	k.Measured = decide.Remember(k.Controller, k.Seen, k.delta)

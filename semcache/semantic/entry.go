@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math"
 
+	"purser/internal/packed"
 	"purser/ledger"
 )
 
@@ -101,66 +102,21 @@ func decodeEntry(b []byte, seal Sealer, bound []byte) (*entry, error) {
 			return nil, fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
-	in := input{b: payload}
-	e := &entry{created: ledger.Instant(in.varint()), expires: ledger.Instant(in.varint())}
-	copy(e.answer[:], in.take(len(e.answer)))
-	copy(e.space[:], in.take(len(e.space)))
-	if p := in.take(4); p != nil {
+	in := packed.Reader{Rest: payload}
+	e := &entry{created: ledger.Instant(in.Varint()), expires: ledger.Instant(in.Varint())}
+	copy(e.answer[:], in.Take(len(e.answer)))
+	copy(e.space[:], in.Take(len(e.space)))
+	if p := in.Take(4); p != nil {
 		e.scale = math.Float32frombits(binary.BigEndian.Uint32(p))
 	}
-	row := in.take(in.length(maxDim))
+	row := in.Take(int(in.Uvarint(maxDim)))
 	e.row = make([]int8, len(row))
 	for i, v := range row {
 		e.row[i] = int8(v)
 	}
-	e.text = string(in.take(in.length(maxText)))
-	if in.bad || len(in.b) != 0 || !(e.scale > 0 && e.scale <= 1) || len(e.row) == 0 || e.text == "" {
+	e.text = string(in.Take(int(in.Uvarint(maxText))))
+	if !in.Whole() || !(e.scale > 0 && e.scale <= 1) || len(e.row) == 0 || e.text == "" {
 		return nil, errDamaged
 	}
 	return e, nil
-}
-
-// input is what is left to decode. After the first fault it yields zeroes.
-type input struct {
-	b   []byte
-	bad bool
-}
-
-func (in *input) take(n int) []byte {
-	if n > len(in.b) {
-		in.bad, in.b = true, nil
-		return nil
-	}
-	p := in.b[:n]
-	in.b = in.b[n:]
-	return p
-}
-
-func (in *input) varint() int64 {
-	v, n := binary.Varint(in.b)
-	if n <= 0 {
-		in.bad, in.b = true, nil
-		return 0
-	}
-	in.b = in.b[n:]
-	return v
-}
-
-func (in *input) uvarint() uint64 {
-	v, n := binary.Uvarint(in.b)
-	if n <= 0 {
-		in.bad, in.b = true, nil
-		return 0
-	}
-	in.b = in.b[n:]
-	return v
-}
-
-func (in *input) length(most int) int {
-	n := in.uvarint()
-	if n > uint64(most) {
-		in.bad, in.b = true, nil
-		return 0
-	}
-	return int(n)
 }

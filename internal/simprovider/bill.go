@@ -30,6 +30,7 @@ const (
 type Row struct {
 	Call            string        // the provider's id: answers carry it as "chatcmpl-<call>" and x-request-id "req_<call>", Gemini's as responseId
 	ClientRequestID string        // x-client-request-id of the request, "" when absent
+	EndUser         string        // the request's `user`, or `metadata.user_id` as Anthropic has it, "" when absent
 	Key             string        // fingerprint of the key: 12 hex digits of its SHA-256
 	Endpoint        string        // "chat.completions", "embeddings", "generateContent", ...
 	Model           string        // as asked for, without a mode suffix
@@ -233,6 +234,10 @@ func (r *Row) appendJSON(b []byte) []byte {
 		b = append(b, `,"client_request_id":`...)
 		b = appendJSONString(b, r.ClientRequestID)
 	}
+	if r.EndUser != "" {
+		b = append(b, `,"end_user":`...)
+		b = appendJSONString(b, r.EndUser)
+	}
 	b = append(b, `,"key":"`...)
 	b = append(b, r.Key...)
 	b = append(b, `","endpoint":"`...)
@@ -292,6 +297,7 @@ func (r *Row) UnmarshalJSON(data []byte) error {
 	var s struct {
 		Call      string           `json:"call"`
 		Client    string           `json:"client_request_id"`
+		EndUser   string           `json:"end_user"`
 		Key       string           `json:"key"`
 		Endpoint  string           `json:"endpoint"`
 		Model     string           `json:"model"`
@@ -308,7 +314,7 @@ func (r *Row) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return err
 	}
-	*r = Row{Call: s.Call, ClientRequestID: s.Client, Key: s.Key, Endpoint: s.Endpoint, Model: s.Model, Tier: s.Tier,
+	*r = Row{Call: s.Call, ClientRequestID: s.Client, EndUser: s.EndUser, Key: s.Key, Endpoint: s.Endpoint, Model: s.Model, Tier: s.Tier,
 		Cap: s.Cap, Cost: s.Cost, Unpriced: s.Unpriced, At: s.At, Stream: s.Stream, Mode: s.Mode, Delivered: s.Delivered}
 	if r.Call == "" {
 		return errors.New("a row without a call")

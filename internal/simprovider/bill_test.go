@@ -23,7 +23,7 @@ import (
 )
 
 func TestRowReadsBackAsWritten(t *testing.T) {
-	full := Row{Call: "c1", ClientRequestID: "a \"b\"\n\x01é\xff", Key: "0123456789ab", Endpoint: "chat.completions", Model: "gpt-4o", Tier: "flex",
+	full := Row{Call: "c1", ClientRequestID: "a \"b\"\n\x01é\xff", EndUser: "op-1", Key: "0123456789ab", Endpoint: "chat.completions", Model: "gpt-4o", Tier: "flex",
 		Cap: 9, Cost: 123456789, Unpriced: true, At: time.Unix(1_800_000_000, 123456789).UTC(), Stream: true, Mode: "cut=3", Delivered: Cut}
 	for m := range full.Usage {
 		full.Usage[m] = int64(m + 1)

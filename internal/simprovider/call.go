@@ -219,13 +219,23 @@ func (x *call) charge(e *endpoint, delivered Delivery) {
 		shown, reasoning = x.sent, x.thought
 	}
 	row := Row{
-		Call: x.id, ClientRequestID: string(x.c.req.Header.Peek(clientRequestID)), Key: x.account.fingerprint,
+		Call: x.id, ClientRequestID: string(x.c.req.Header.Peek(clientRequestID)), EndUser: x.endUser(), Key: x.account.fingerprint,
 		Endpoint: e.name, Model: g.model.ID, Tier: g.tier, Usage: g.usage(shown, reasoning),
 		Cap: g.limit * int64(g.n), At: x.at.UTC(), Stream: g.stream, Mode: x.plan.text, Delivered: delivered,
 	}
 	cost, priced := x.cost(row.Usage)
 	row.Cost, row.Unpriced = cost, !priced
 	x.p.bill.append(&row)
+}
+
+// endUser is who the caller says that the request is for.
+func (x *call) endUser() string {
+	for _, field := range []string{"user", "metadata.user_id"} {
+		if v := gjson.GetBytes(x.c.req.Body(), field); v.Type == gjson.String {
+			return v.Str
+		}
+	}
+	return ""
 }
 
 // cost is what the call is billed for a usage, and whether there is a price.

@@ -1,0 +1,312 @@
+// Package history is what was seen of a cluster from outside: by its clients, by
+// those who administer it, by a prober, and by whoever made the faults. A run writes
+// it as JSON lines, one value of [Line] each, and judges it afterwards; the bill of the
+// provider, the other half of the evidence, is the provider's own file.
+//
+// Times are nanoseconds since the run began, on one monotonic clock, that of the
+// harness; a row of the bill is brought onto it by [History.At]. Amounts are nano-dollars,
+// or counts.
+package history
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"purser/api/admin"
+	"purser/internal/simprovider"
+)
+
+// Request is one request of a client, with all its tries at the one node.
+type Request struct {
+	ID       string   `json:"id"` // of the operation: the request's `user`, so that the bill names it. Repetitions of a request have its ID
+	Try      int      `json:"try,omitempty"`
+	Client   int      `json:"client"`
+	Workload string   `json:"workload"`
+	Node     string   `json:"node"`
+	Begun    int64    `json:"begun"`
+	Ended    int64    `json:"ended"`
+	Budgets  []string `json:"budgets,omitempty"` // that cover it, as "id" or "id[value]" of its split
+	Key      string   `json:"key"`               // name of the virtual key
+	Idem     string   `json:"idem,omitempty"`    // its Idempotency-Key
+	Stream   bool     `json:"stream,omitempty"`
+	Mode     string   `json:"mode,omitempty"` // of the provider, that it asked for
+
+	Status    int     `json:"status"` // 0: no answer, or none that was whole
+	Code      string  `json:"code,omitempty"`
+	Refusal   *Budget `json:"refusal,omitempty"`
+	RequestID string  `json:"request_id,omitempty"`
+	Cache     string  `json:"cache,omitempty"` // x-purser-cache
+	Replayed  bool    `json:"replayed,omitempty"`
+	Cost      int64   `json:"cost,omitempty"`   // x-purser-cost-nanousd, where it is known to be one
+	Costed    bool    `json:"costed,omitempty"` // Cost was given
+	Digest    string  `json:"digest,omitempty"` // of the whole body of a good answer
+	Left      bool    `json:"left,omitempty"`   // the client hung up by intent
+	Err       string  `json:"err,omitempty"`
+}
+
+// Budget is what a refusal says of the budget that refuses, see docs/errors.md.
+type Budget struct {
+	ID          string `json:"id"`
+	Account     string `json:"account"`
+	Unit        string `json:"unit"`
+	Window      string `json:"window"`
+	Limit       int64  `json:"limit"`
+	Spent       int64  `json:"spent"`
+	Held        int64  `json:"held"`
+	Unreachable int64  `json:"unreachable"`
+	Needed      int64  `json:"needed"`
+}
+
+// Change is one operation of an administrator.
+type Change struct {
+	ID      int    `json:"id"`
+	Session int    `json:"session"` // which does one thing at a time
+	Node    string `json:"node"`    // that was asked
+	Kind    string `json:"kind"`    // limit, delete, read, fence, revoke, release
+	Of      string `json:"of"`      // the budget, node or key
+	Limit   int64  `json:"limit,omitempty"`
+	Begun   int64  `json:"begun"`
+	Ended   int64  `json:"ended"`
+	// Known says that there was an answer: OK, or an error that excludes an effect.
+	Known    bool            `json:"known"`
+	OK       bool            `json:"ok"`
+	Accounts []admin.Account `json:"accounts,omitempty"` // of a read
+	Found    bool            `json:"found,omitempty"`    // of a read: there is such a budget
+	Err      string          `json:"err,omitempty"`
+}
+
+// Sample is what one node said of itself, without asking others.
+type Sample struct {
+	At          int64           `json:"at"`
+	Node        string          `json:"node"` // by its place in the cluster, which it keeps when it is replaced
+	Is          string          `json:"is"`   // its id
+	State       string          `json:"state,omitempty"`
+	Role        string          `json:"role,omitempty"`
+	Leader      string          `json:"leader,omitempty"`
+	Term        uint64          `json:"term,omitempty"`
+	Applied     uint64          `json:"applied,omitempty"`
+	Generation  uint32          `json:"generation,omitempty"`
+	Digest      string          `json:"digest,omitempty"`
+	Holds       int             `json:"holds"`
+	Incarnation uint32          `json:"incarnation,omitempty"`
+	Accounts    []admin.Account `json:"accounts,omitempty"`
+	RSS         int64           `json:"rss,omitempty"` // bytes
+	FDs         int             `json:"fds,omitempty"`
+	Goroutines  int             `json:"goroutines,omitempty"`
+	Down        bool            `json:"down,omitempty"` // not running, or it did not answer
+}
+
+// Fault is one fault that was made.
+type Fault struct {
+	Seq     int      `json:"seq"`
+	Name    string   `json:"name"`
+	Class   string   `json:"class"`
+	Targets []string `json:"targets,omitempty"` // nodes it is about, "" none in particular
+	Begun   int64    `json:"begun"`
+	Ended   int64    `json:"ended"` // healed
+	Bit     bool     `json:"bit"`   // it was seen to have an effect
+	Seen    string   `json:"seen,omitempty"`
+	Skipped string   `json:"skipped,omitempty"` // why it was not made
+	Err     string   `json:"err,omitempty"`     // what went wrong that must not
+}
+
+// Line is one line of the file: one of these.
+type Line struct {
+	Meta    *Meta    `json:"meta,omitempty"`
+	Request *Request `json:"request,omitempty"`
+	Change  *Change  `json:"change,omitempty"`
+	Sample  *Sample  `json:"sample,omitempty"`
+	Fault   *Fault   `json:"fault,omitempty"`
+}
+
+// Meta is what a run was.
+type Meta struct {
+	Version int       `json:"version"`
+	Seed    uint64    `json:"seed"`
+	Nodes   int       `json:"nodes"`
+	Began   time.Time `json:"began"` // wall clock of the run's zero
+	Network string    `json:"network"`
+	Build   string    `json:"build"`
+	Again   string    `json:"again"` // the command that repeats the run
+	// Budgets as they were made, by id; what was asked of them later are Changes.
+	Budgets []admin.Budget `json:"budgets,omitempty"`
+}
+
+const version = 1
+
+// History is a run as far as it has been seen. Its methods may be called by any
+// number of goroutines.
+type History struct {
+	Meta     Meta
+	Requests []Request
+	Changes  []Change
+	Samples  []Sample
+	Faults   []Fault
+
+	began time.Time
+	mu    sync.Mutex
+	file  *os.File
+	out   *bufio.Writer
+	err   error
+}
+
+// Begin starts a history whose time is now, written to a file as it goes.
+func Begin(file string, m Meta) (*History, error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, fmt.Errorf("making the history: %w", err)
+	}
+	began := time.Now()
+	m.Version, m.Began = version, began.Round(0).UTC()
+	h := &History{Meta: m, began: began, file: f, out: bufio.NewWriterSize(f, 1<<20)}
+	h.put(Line{Meta: &h.Meta})
+	return h, nil
+}
+
+// Now is the time of the run.
+func (h *History) Now() int64 { return int64(time.Since(h.began)) }
+
+// At brings a reading of the wall clock of this machine onto the time of the run.
+func (h *History) At(t time.Time) int64 { return int64(t.Sub(h.Meta.Began)) }
+
+// put writes a line; the first error is kept for Close.
+func (h *History) put(l Line) {
+	b, err := json.Marshal(l)
+	if err == nil {
+		_, err = h.out.Write(append(b, '\n'))
+	}
+	if err != nil && h.err == nil {
+		h.err = err
+	}
+}
+
+// Requested notes a request that has ended.
+func (h *History) Requested(r Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.Requests = append(h.Requests, r)
+	h.put(Line{Request: &r})
+}
+
+// Changed notes a change that has ended, and numbers it.
+func (h *History) Changed(c Change) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c.ID = len(h.Changes) + 1
+	h.Changes = append(h.Changes, c)
+	h.put(Line{Change: &c})
+}
+
+// Sampled notes what a node said.
+func (h *History) Sampled(s Sample) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.Samples = append(h.Samples, s)
+	h.put(Line{Sample: &s})
+}
+
+// Struck notes a fault that is over, or was skipped.
+func (h *History) Struck(f Fault) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.Faults = append(h.Faults, f)
+	h.put(Line{Fault: &f})
+}
+
+// Counts says how much there is, for progress.
+func (h *History) Counts() (requests, changes, faults int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.Requests), len(h.Changes), len(h.Faults)
+}
+
+// Close writes what is left. The history stays readable; nothing may be added.
+func (h *History) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.file == nil {
+		return nil
+	}
+	err := h.err
+	if e := h.out.Flush(); err == nil {
+		err = e
+	}
+	if e := h.file.Close(); err == nil {
+		err = e
+	}
+	h.file = nil
+	if err != nil {
+		return fmt.Errorf("writing the history: %w", err)
+	}
+	return nil
+}
+
+// Read reads the file of a run.
+func Read(r io.Reader) (*History, error) {
+	h := &History{}
+	for d := json.NewDecoder(r); ; {
+		var l Line
+		if err := d.Decode(&l); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("reading the history: %w", err)
+		}
+		switch {
+		case l.Meta != nil:
+			h.Meta = *l.Meta
+		case l.Request != nil:
+			h.Requests = append(h.Requests, *l.Request)
+		case l.Change != nil:
+			h.Changes = append(h.Changes, *l.Change)
+		case l.Sample != nil:
+			h.Samples = append(h.Samples, *l.Sample)
+		case l.Fault != nil:
+			h.Faults = append(h.Faults, *l.Fault)
+		}
+	}
+	if h.Meta.Version != version {
+		return nil, fmt.Errorf("a history of version %d, this reads %d", h.Meta.Version, version)
+	}
+	return h, nil
+}
+
+// End is what is there when everything is healed, the clients are gone and every
+// node has given back what it held.
+type End struct {
+	Healed  int64                  // when the last fault was healed
+	Drained time.Duration          // from when the clients were gone until nothing was outstanding; 0: it never was
+	Nodes   map[string]NodeEnd     // by place
+	Rows    []simprovider.Row      // the bill
+	Records map[string]RecordsEnd  // usage records of all nodes, by request id
+	Deleted map[string]bool        // budgets that are gone
+	Exits   map[string]string      // nodes that did not end well at their SIGTERM, and how
+	Audit   map[string]AuditChange // administrators' changes in the audit trail, by what they asked for
+}
+
+// NodeEnd is a node at the end.
+type NodeEnd struct {
+	Status  admin.Status
+	Budgets []admin.BudgetDetail
+}
+
+// RecordsEnd is what the usage records say of one request: the sum of its attempts.
+type RecordsEnd struct {
+	Cost     int64
+	Attempts map[string]int64 // cost by the call's id at the provider: "<request id>-<attempt>"
+	Twice    []string         // attempts that have more than one record
+	Presumed int64
+}
+
+// AuditChange is an entry of the audit trail.
+type AuditChange struct{ Entries int }
+
+// SortRequests brings the requests into the order in which they began.
+func (h *History) SortRequests() {
+	slices.SortStableFunc(h.Requests, func(a, b Request) int { return int(min(1, max(-1, a.Begun-b.Begun))) })
+}

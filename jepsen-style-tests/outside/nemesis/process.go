@@ -1,0 +1,109 @@
+package nemesis
+
+import (
+	"time"
+
+	"purser/jepsen-style-tests/outside/rig"
+)
+
+var processFaults = []Fault{
+	{Name: "kill-leader", Class: Process, What: "SIGKILL of the leader, started again after up to 3 s", Weight: 3, Strike: func(s *Strike) error {
+		n, release, err := s.Leader()
+		return s.killOne(n, release, err)
+	}},
+	{Name: "kill-follower", Class: Process, What: "SIGKILL of a follower", Weight: 3, Strike: func(s *Strike) error {
+		n, release, err := s.Follower()
+		return s.killOne(n, release, err)
+	}},
+	{Name: "kill-holder", Class: Process, What: "SIGKILL of the node with the most holds under way", Weight: 2, Strike: func(s *Strike) error {
+		n, release, err := s.Holder()
+		return s.killOne(n, release, err)
+	}},
+	{Name: "kill-twice", Class: Process, What: "SIGKILL of a node, and again as soon as it is started", Strike: func(s *Strike) error {
+		n, release, err := s.Any()
+		if err != nil {
+			return err
+		}
+		defer release()
+		for range 2 {
+			if err := s.kill(n); err != nil {
+				return err
+			}
+			if err := s.Revive(n); err != nil {
+				return err
+			}
+			s.Last(s.Between(0, 300*time.Millisecond))
+		}
+		return nil
+	}},
+	{Name: "kill-majority", Class: Process, What: "SIGKILL of a majority, the leader among them", Strike: func(s *Strike) error {
+		nodes, release, err := s.Some(len(s.Cluster.Nodes)/2 + 1)
+		return s.killSome(nodes, release, err)
+	}},
+	{Name: "kill-all", Class: Process, What: "SIGKILL of every node", Strike: func(s *Strike) error {
+		nodes, release, err := s.Some(len(s.Cluster.Nodes))
+		return s.killSome(nodes, release, err)
+	}},
+	{Name: "restart", Class: Process, What: "SIGTERM of a node, which must end well under load, and a start", Weight: 2, Strike: func(s *Strike) error {
+		n, release, err := s.Any()
+		if err != nil {
+			return err
+		}
+		defer release()
+		if err := n.Stop(); err != nil {
+			return err
+		}
+		s.Saw("%s ended in peace", n.Place)
+		s.Last(s.Between(0, time.Second))
+		return s.Revive(n)
+	}},
+}
+
+// Holder claims the node that says that it has the most holds under way.
+func (s *Strike) Holder() (*rig.Node, func(), error) {
+	var most *rig.Node
+	holds := -1
+	for _, n := range s.Cluster.Nodes {
+		if !n.Up() {
+			continue
+		}
+		if st, err := n.Here().Status(s); err == nil && st.Holds > holds {
+			most, holds = n, st.Holds
+		}
+	}
+	if most == nil {
+		return s.Any()
+	}
+	release, err := s.Take(Processes(most)...)
+	s.On(most)
+	return most, release, err
+}
+
+func (s *Strike) killOne(n *rig.Node, release func(), err error) error {
+	return s.killSome([]*rig.Node{n}, release, err)
+}
+
+func (s *Strike) killSome(nodes []*rig.Node, release func(), err error) error {
+	if err != nil {
+		return err
+	}
+	defer release()
+	for _, n := range nodes {
+		if err := s.kill(n); err != nil {
+			return err
+		}
+	}
+	s.Last(s.Between(100*time.Millisecond, 3*time.Second))
+	return s.Revive(nodes...)
+}
+
+func (s *Strike) kill(n *rig.Node) error {
+	pid := n.PID()
+	if err := n.Kill(); err != nil {
+		return err
+	}
+	if pid != 0 {
+		s.Saw("%s died as process %d", n.Place, pid)
+	}
+	return nil
+}

@@ -74,6 +74,7 @@ type Env struct {
 	Town    *workload.Town // budgets, keys and clients
 	Net     *Net
 	Older   string // binary of the older build, "" for none
+	Newer   string // that which the nodes run else
 
 	mu     sync.Mutex
 	claims map[string]bool

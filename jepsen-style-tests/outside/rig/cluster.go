@@ -17,15 +17,13 @@ import (
 
 	"purser/api/admin"
 	"purser/internal/simprovider"
+	"purser/jepsen-style-tests/builds/clock"
 	"purser/jepsen-style-tests/faultfs"
 	"purser/jepsen-style-tests/netlab"
 )
 
 // AdminToken is that of the cluster.
 const AdminToken = "outside-admin-token-of-one-run-v4m8x2"
-
-// ClockVariable names the file of the clock of a build that has one to set.
-const ClockVariable = "PURSER_FAULT_CLOCK"
 
 // patience bounds every wait for something that should come soon.
 const patience = 60 * time.Second
@@ -38,7 +36,7 @@ type Options struct {
 	Binary    string
 	Mode      netlab.Mode
 	Disks     bool                             // each node's directory is on a faultfs
-	NewClock  func(file string) (Clock, error) // of a build whose clock can be set
+	Clocks    bool                             // the binary's clock can be set
 	Config    string                           // more YAML for all nodes
 	Provider  []string                         // more flags of the provider
 	Authority time.Duration                    // purse.authority_ttl, default 10 s
@@ -135,22 +133,25 @@ func (c *Cluster) addNode(i int) error {
 	if n.Host, err = c.Lab.Host(n.Place); err != nil {
 		return err
 	}
+	dir := c.diskOf(n)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the directory of %s: %w", n.Place, err)
+	}
 	if c.o.Disks {
-		backing, dir := filepath.Join(c.Dir, n.Place+".backing"), filepath.Join(c.Dir, n.Place)
-		if err := errors.Join(os.MkdirAll(backing, 0o700), os.MkdirAll(dir, 0o700)); err != nil {
-			return err
+		backing := dir + ".backing"
+		if err := os.MkdirAll(backing, 0o700); err != nil {
+			return fmt.Errorf("making the disk of %s: %w", n.Place, err)
 		}
 		if n.Disk, err = faultfs.Mount(faultfs.Options{Backing: backing, Dir: dir, Seed: c.o.Seed + uint64(i), Log: c.o.Log}); err != nil {
 			return err
 		}
 	}
-	if c.o.NewClock != nil {
-		n.clockAt = filepath.Join(c.Dir, n.Place+".clock")
-		if n.Clock, err = c.o.NewClock(n.clockAt); err != nil {
+	if c.o.Clocks {
+		if n.Clock, err = clock.Create(filepath.Join(c.Dir, n.Place+".clock")); err != nil {
 			return err
 		}
 	}
-	n.dir = filepath.Join(c.diskOf(n), "data-"+n.is)
+	n.dir = filepath.Join(dir, "data-"+n.is)
 	n.port, n.gossip = n.Host.Address(clusterPort), n.Host.Address(gossipPort)
 	if c.Lab.Mode() != netlab.Namespaces {
 		n.gossip = "off" // a proxy for TCP carries none
@@ -360,6 +361,9 @@ func (c *Cluster) Close() error {
 	for _, n := range c.Nodes {
 		if n.Disk != nil {
 			errs = append(errs, n.Disk.Close())
+		}
+		if n.Clock != nil {
+			errs = append(errs, n.Clock.Close())
 		}
 	}
 	return errors.Join(append(errs, c.Lab.Close())...)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"purser/api/admin"
+	"purser/jepsen-style-tests/builds/clock"
 	"purser/jepsen-style-tests/faultfs"
 	"purser/jepsen-style-tests/netlab"
 )
@@ -21,33 +22,24 @@ import (
 type Node struct {
 	Place string // "n1" ..., which it keeps
 	Host  *netlab.Host
-	Disk  *faultfs.FS // nil: its directory is on the machine's disk
-	Clock Clock       // of its build; nil: it goes by the machine's
+	Disk  *faultfs.FS  // nil: its directory is on the machine's disk
+	Clock *clock.Clock // of its build; nil: it goes by the machine's
 
-	c       *Cluster
-	dir     string // its data
-	url     string
-	port    string // of the cluster, as it listens
-	gossip  string
-	told    string // where others reach its cluster's port
-	binary  string
-	first   bool // it began the cluster, from a configuration file
-	lives   int  // nodes that have been at this place
-	clockAt string
-
+	c        *Cluster
+	dir      string // its data
+	url      string
+	port     string // of the cluster, as it listens
+	gossip   string
+	told     string // where others reach its cluster's port
+	binary   string
+	first    bool   // it began the cluster, from a configuration file
+	lives    int    // nodes that have been at this place
 	listenAt string // of clients
 
 	mu     sync.Mutex
 	is     string // the node's id
 	proc   *process
 	paused bool
-}
-
-// Clock is a clock that the harness sets.
-type Clock interface {
-	Jump(time.Duration) error
-	Drift(ppm int64) error
-	Reset() error
 }
 
 // ID is the id of the node that is there.
@@ -195,8 +187,8 @@ func (n *Node) flags() []string {
 
 func (n *Node) launch(args []string) error {
 	var env []string
-	if n.clockAt != "" {
-		env = append(env, ClockVariable+"="+n.clockAt)
+	if n.Clock != nil {
+		env = append(env, n.Clock.Env())
 	}
 	p, _, err := start(n.Host, n.log(), "serves at ", patience, env, n.binary, args...)
 	if err != nil {
@@ -241,7 +233,7 @@ func (n *Node) Replace(ctx context.Context, wipe bool) error {
 	old := n.ID()
 	if err := n.c.eventuallyAt(ctx, n, "node "+old+" is fenced", func(a *admin.Client) error {
 		err := a.ChangeNode(ctx, old, admin.FenceNode)
-		if fault := (*admin.Error)(nil); errors.As(err, &fault) && fault.Status == http.StatusNotFound {
+		if fault := (*admin.Fault)(nil); errors.As(err, &fault) && fault.Status == http.StatusNotFound {
 			return nil // a try before was carried out
 		}
 		return err

@@ -1,0 +1,249 @@
+// Package outside breaks Purser from outside: clusters of real processes of the
+// shipped binary, real faults, and the provider's bill as judge. See
+// docs/cluster-tests.md.
+package outside
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"purser/jepsen-style-tests/builds"
+	"purser/jepsen-style-tests/netlab"
+	"purser/jepsen-style-tests/outside/history"
+	"purser/jepsen-style-tests/outside/nemesis"
+	"purser/jepsen-style-tests/outside/rig"
+	"purser/jepsen-style-tests/outside/verdict"
+	"purser/jepsen-style-tests/outside/workload"
+)
+
+// Options say what a run is. From the same options follow the same plan of faults and
+// the same questions; the scheduling of processes does not.
+type Options struct {
+	Seed     uint64
+	Nodes    int
+	Time     time.Duration // of the faults
+	Pace     time.Duration // a fault begins about so often
+	AtOnce   int           // faults under way at a time
+	Nemesis  string        // names and classes of faults, separated by commas; "" all
+	Rate     float64       // requests a second at each node
+	Workload string        // names of workloads; "" all
+	Trace    string        // recorded traffic to replay
+	Mode     netlab.Mode
+	Mutation *builds.Mutation // a known bug to put back
+	Builds   *builds.Builder
+	Dir      string // of everything that the run leaves
+	Again    string // the command that repeats it
+	Log      func(format string, args ...any)
+}
+
+// Result is a run and its judgement.
+type Result struct {
+	History  *history.History
+	End      *history.End
+	Findings []verdict.Finding
+	Missing  []string // faults that could not be made here, and why
+	Plan     []nemesis.Planned
+}
+
+// world is a run under way.
+type world struct {
+	o      Options
+	c      *rig.Cluster
+	h      *history.History
+	town   *workload.Town
+	env    *nemesis.Env
+	result *Result
+	older  string // tag of the older build
+}
+
+// Run makes one run. An error is the harness's; what Purser did wrong is in the
+// result.
+func Run(ctx context.Context, o Options) (_ *Result, err error) {
+	w := &world{o: o, result: &Result{}}
+	variant := builds.Variant{Clock: o.Seed%2 == 1, TinySnapshots: o.Seed%4 >= 2, Patch: o.Mutation}
+	table, err := w.table(ctx, variant)
+	if err != nil {
+		return nil, err
+	}
+	w.result.Plan = nemesis.Plan(o.Seed, table, o.Time, o.Pace)
+	if err := w.open(ctx, variant); err != nil {
+		return nil, err
+	}
+	defer func() {
+		err = errors.Join(err, w.h.Close(), w.c.Close())
+	}()
+	if err := w.town.Found(ctx); err != nil {
+		return nil, fmt.Errorf("founding the budgets and keys: %w", err)
+	}
+	if err := w.strikeUnderLoad(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.end(ctx); err != nil {
+		return nil, err
+	}
+	w.h.SortRequests()
+	w.result.History = w.h
+	w.result.Findings = append(w.result.Findings, verdict.Judge(w.h, w.result.End)...)
+	return w.result, nil
+}
+
+// table is the faults that can be made: of those that are asked for, with what there is.
+func (w *world) table(ctx context.Context, v builds.Variant) ([]nemesis.Fault, error) {
+	asked, err := nemesis.Choose(nemesis.Table(), w.o.Nemesis)
+	if err != nil {
+		return nil, err
+	}
+	older, noTag := w.o.Builds.LastTag(ctx)
+	w.older = older
+	var table []nemesis.Fault
+	for _, f := range asked {
+		why := ""
+		switch {
+		case f.Needs.Clocks && !v.Clock:
+			why = "this seed's build has the machine's clock"
+		case f.Needs.Tiny && !v.TinySnapshots:
+			why = "this seed's build takes snapshots of the usual size"
+		case f.Needs.Older && noTag != nil:
+			why = noTag.Error()
+		case f.Needs.Packets && w.o.Mode == netlab.Loopback:
+			why = "links on the loopback device lose no single packets"
+		}
+		if why != "" {
+			w.result.Missing = append(w.result.Missing, f.Name+": "+why)
+			continue
+		}
+		table = append(table, f)
+	}
+	if len(table) == 0 {
+		return nil, fmt.Errorf("no fault is left to be made: %v", w.result.Missing)
+	}
+	return table, nil
+}
+
+func (w *world) open(ctx context.Context, v builds.Variant) error {
+	if err := os.MkdirAll(w.o.Dir, 0o700); err != nil {
+		return fmt.Errorf("making the run's directory: %w", err)
+	}
+	binary, err := w.o.Builds.Build(ctx, v)
+	if err != nil {
+		return err
+	}
+	ro := rig.Options{Nodes: w.o.Nodes, Seed: w.o.Seed, Dir: w.o.Dir, Binary: binary, Clocks: v.Clock, Mode: w.o.Mode, Disks: w.wants(func(f nemesis.Fault) bool { return f.Needs.Disks }), Log: w.o.Log}
+	if w.c, err = rig.Open(ctx, ro); err != nil {
+		return fmt.Errorf("opening the cluster: %w", err)
+	}
+	network := w.c.Lab.Mode().String()
+	if why := w.c.Lab.Why(); why != "" {
+		network += " (" + why + ")"
+	}
+	w.h, err = history.Begin(filepath.Join(w.o.Dir, "history.jsonl"), history.Meta{Seed: w.o.Seed, Nodes: w.o.Nodes, Network: network, Build: v.String(), Again: w.o.Again})
+	if err != nil {
+		return errors.Join(err, w.c.Close())
+	}
+	w.town = workload.New(w.c, w.h, workload.Options{Seed: w.o.Seed, Rate: w.o.Rate, Only: w.o.Workload, Trace: w.o.Trace})
+	w.env = nemesis.NewEnv(w.c, w.h, w.town)
+	if w.wants(func(f nemesis.Fault) bool { return f.Needs.Older }) {
+		w.env.Newer = binary
+		w.env.Older, err = w.o.Builds.Build(ctx, builds.Variant{Revision: w.older, Clock: v.Clock})
+	}
+	return err
+}
+
+// wants says whether a fault of the plan needs something.
+func (w *world) wants(what func(nemesis.Fault) bool) bool {
+	return slices.ContainsFunc(w.result.Plan, func(p nemesis.Planned) bool { return what(p.Fault) })
+}
+
+// calm is how long the clients go on after the last fault is healed.
+const calm = 5 * time.Second
+
+// strikeUnderLoad is the run: clients and prober, and the plan of faults among them.
+func (w *world) strikeUnderLoad(ctx context.Context) error {
+	load, stopLoad := context.WithCancel(ctx)
+	defer stopLoad()
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	p := &prober{w: w}
+	busy.Go(func() { w.town.Run(load) })
+	looking, stopLooking := context.WithCancel(ctx)
+	defer stopLooking()
+	busy.Go(func() { p.run(looking) })
+	wait(ctx, calm/2)
+
+	striking, stopStriking := context.WithTimeout(ctx, w.o.Time)
+	defer stopStriking()
+	busy.Go(func() { w.progress(striking) })
+	w.env.Run(striking, w.result.Plan, w.o.AtOnce)
+	stopStriking()
+	if err := w.heal(ctx); err != nil {
+		return err
+	}
+	wait(ctx, calm)
+	stopLoad()
+	stopLooking()
+	busy.Wait()
+	return ctx.Err()
+}
+
+// heal leaves nothing broken, whatever the faults forgot. That a node does not come
+// back is a finding.
+func (w *world) heal(ctx context.Context) error {
+	w.c.Lab.Heal()
+	errs := []error{w.c.Mode(ctx, "")}
+	for _, n := range w.c.Nodes {
+		if n.Disk != nil {
+			n.Disk.Clear()
+		}
+		if n.Clock != nil {
+			n.Clock.Reset()
+		}
+		errs = append(errs, n.Resume())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("healing: %w", err)
+	}
+	for _, n := range w.c.Nodes {
+		if err := errors.Join(n.Start(ctx), n.Ready(ctx)); err != nil {
+			w.found("recovery", "%s did not come back after the heal: %v", n.Place, err)
+		}
+	}
+	if err := w.c.Vote(ctx); err != nil {
+		w.found("recovery", "%v", err)
+	}
+	return ctx.Err()
+}
+
+func (w *world) found(checker, format string, args ...any) {
+	w.result.Findings = append(w.result.Findings, verdict.Finding{Checker: checker, What: fmt.Sprintf(format, args...)})
+}
+
+// progress says how far a long run is.
+func (w *world) progress(ctx context.Context) {
+	const every = 30 * time.Second
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			requests, changes, faults := w.h.Counts()
+			w.o.Log("seed %d, %v of %v: %d requests, %d changes, %d of %d faults", w.o.Seed, time.Duration(w.h.Now()).Round(time.Second), w.o.Time, requests, changes, faults, len(w.result.Plan))
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

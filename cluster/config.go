@@ -99,13 +99,6 @@ const (
 	// maxAppendEntries is how many waiting entries share one sync.
 	maxAppendEntries = 256
 
-	// A snapshot is taken when this many entries have gathered since the last;
-	// replaying so many takes well under a second.
-	snapshotThreshold = 8192
-	snapshotInterval  = 30 * time.Second
-	// trailingLogs are kept behind a snapshot, so that the one before it still
-	// leads to the present.
-	trailingLogs = 2*snapshotThreshold + 2048
 	// snapshotsKept is the newest and one to fall back to.
 	snapshotsKept = 2
 

@@ -42,6 +42,17 @@ func (w *world) end(ctx context.Context) error {
 		return err
 	}
 	e.Exits = w.c.StopAll()
+	for _, d := range w.c.Deaths() {
+		w.found("crash", "%s", d)
+	}
+	for _, how := range e.Exits {
+		w.found("shutdown", "%s", how)
+	}
+	for _, f := range w.h.Faults {
+		if f.Err != "" {
+			w.found("fault", "%s (%d): %s", f.Name, f.Seq, f.Err)
+		}
+	}
 	if e.Rows, err = w.c.Rows(); err != nil {
 		return fmt.Errorf("reading the bill: %w", err)
 	}

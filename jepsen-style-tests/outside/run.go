@@ -209,7 +209,12 @@ func (w *world) heal(ctx context.Context) error {
 		return fmt.Errorf("healing: %w", err)
 	}
 	for _, n := range w.c.Nodes {
-		if err := errors.Join(n.Start(ctx), n.Ready(ctx)); err != nil {
+		if err := n.Start(); err != nil {
+			return err
+		}
+	}
+	for _, n := range w.c.Nodes {
+		if err := n.Ready(ctx); err != nil {
 			w.found("recovery", "%s did not come back after the heal: %v", n.Place, err)
 		}
 	}

@@ -217,6 +217,9 @@ func (h *History) Struck(f Fault) {
 	defer h.mu.Unlock()
 	h.Faults = append(h.Faults, f)
 	h.put(Line{Fault: &f})
+	if err := h.out.Flush(); err != nil && h.err == nil { // so that a run which is killed leaves what led to it
+		h.err = err
+	}
 }
 
 // Counts says how much there is, for progress.

@@ -223,14 +223,22 @@ func (s *Strike) healing() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(s), patience)
 }
 
-// Revive starts nodes that are down and waits until they are ready.
+// Revive starts nodes that are down, and waits a while until they are ready. Whether they
+// come to that may depend on others that other faults keep down: the end of the run
+// sees to it.
 func (s *Strike) Revive(nodes ...*rig.Node) error {
-	ctx, cancel := s.healing()
-	defer cancel()
 	for _, n := range nodes {
-		if err := n.Start(ctx); err != nil {
+		if err := n.Start(); err != nil {
 			return fmt.Errorf("starting %s again: %w", n.Place, err)
 		}
+	}
+	const while = 10 * time.Second
+	ctx, cancel := s.healing()
+	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, while)
+	defer stop()
+	for _, n := range nodes {
+		_ = n.Ready(ctx)
 	}
 	return nil
 }

@@ -15,17 +15,17 @@ type Net struct {
 	lab *netlab.Lab
 
 	mu     sync.Mutex
-	layers map[int]map[netlab.Pair]netlab.Rule
+	layers map[int]netlab.Rules
 	next   int
 }
 
 // NewNet has no rules.
 func NewNet(lab *netlab.Lab) *Net {
-	return &Net{lab: lab, layers: map[int]map[netlab.Pair]netlab.Rule{}}
+	return &Net{lab: lab, layers: map[int]netlab.Rules{}}
 }
 
 // Apply adds rules, and returns what takes them away again, once.
-func (n *Net) Apply(rules map[netlab.Pair]netlab.Rule) (undo func() error, err error) {
+func (n *Net) Apply(rules netlab.Rules) (undo func() error, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	id := n.next
@@ -45,8 +45,8 @@ func (n *Net) Apply(rules map[netlab.Pair]netlab.Rule) (undo func() error, err e
 }
 
 // set brings the links of these rules to what all layers say.
-func (n *Net) set(rules map[netlab.Pair]netlab.Rule) error {
-	var errs []error
+func (n *Net) set(rules netlab.Rules) error {
+	all := netlab.Rules{}
 	for pair := range rules {
 		var sum netlab.Rule
 		for _, layer := range n.layers {
@@ -54,9 +54,9 @@ func (n *Net) set(rules map[netlab.Pair]netlab.Rule) error {
 				sum = over(sum, r)
 			}
 		}
-		errs = append(errs, n.lab.Set(pair.From, pair.To, sum))
+		all[pair] = sum
 	}
-	return errors.Join(errs...)
+	return n.lab.Apply(all)
 }
 
 // over is two rules at a time.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"purser/jepsen-style-tests/netlab"
 	"purser/jepsen-style-tests/outside/rig"
 )
 
@@ -15,6 +16,20 @@ var pauseFaults = []Fault{
 	{Name: "pause-follower", Class: Pause, What: "SIGSTOP of a follower, 0.1 to 8 s", Weight: 2, Strike: func(s *Strike) error {
 		n, release, err := s.Follower()
 		return s.pause(n, release, err, s.Between(100*time.Millisecond, 8*time.Second))
+	}},
+	{Name: "pause-holder", Class: Pause, What: "SIGSTOP of a node between its holds and its sends: what it sends to the provider is kept back meanwhile", Weight: 3, Strike: func(s *Strike) error {
+		n, release, err := s.Holder()
+		if err != nil {
+			return err
+		}
+		undo, err := s.Net.Apply(netlab.Rules{{From: n.Place, To: rig.ProviderHost}: {Hold: true}})
+		if err != nil {
+			release()
+			return err
+		}
+		s.Last(s.Between(100*time.Millisecond, 400*time.Millisecond)) // holds gather
+		err = s.pause(n, release, nil, s.Between(100*time.Millisecond, 6*time.Second))
+		return errors.Join(err, undo())
 	}},
 	{Name: "pause-long", Class: Pause, What: "SIGSTOP of a node beyond authority_ttl, up to 120 s in long runs", Strike: func(s *Strike) error {
 		n, release, err := s.Any()

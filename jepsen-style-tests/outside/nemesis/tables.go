@@ -1,11 +1,7 @@
 package nemesis
 
 var (
-	networkFaults  []Fault
-	clockFaults    []Fault
 	diskFaults     []Fault
-	raftFaults     []Fault
-	upgradeFaults  []Fault
 	providerFaults []Fault
 	clientFaults   []Fault
 	budgetFaults   []Fault

@@ -12,7 +12,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"purser/api/admin"
@@ -55,6 +58,9 @@ type Cluster struct {
 	upstream string // the provider's address with /v1
 	control  string // the provider's, for the harness
 	http     *http.Client
+
+	mu     sync.Mutex
+	deaths []string
 }
 
 // Names of hosts that are no nodes.
@@ -111,11 +117,15 @@ func (c *Cluster) startProvider() error {
 	}
 	args := append([]string{"simprovider", "--listen", host.Address(providerPort), "--bill", c.Bill(), "--key", "sk-outside", "--request-modes",
 		"--seed", fmt.Sprint(c.o.Seed), "--tokens", "bytes4", "--output-max", "60", "--first-byte", "20ms"}, c.o.Provider...)
-	p, url, err := start(host, filepath.Join(c.Dir, "provider.log"), "provider at ", patience, nil, c.o.Binary, args...)
+	p, err := launch(host, filepath.Join(c.Dir, "provider.log"), "provider at ", nil, c.died, c.o.Binary, args...)
 	if err != nil {
 		return err
 	}
 	c.provider = p
+	url, err := p.await(patience)
+	if err != nil {
+		return err
+	}
 	at := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/v1")
 	told, err := host.Advertise(at)
 	if err != nil {
@@ -172,6 +182,20 @@ func (c *Cluster) addNode(i int) error {
 
 func (c *Cluster) diskOf(n *Node) string { return filepath.Join(c.Dir, n.Place) }
 
+// died notes a process that ended by itself.
+func (c *Cluster) died(p *process) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deaths = append(c.deaths, fmt.Sprintf("%s ended by itself: %v; the end of its log:\n%s", p.name, p.ended(), tail(p.log)))
+}
+
+// Deaths are the processes that ended by themselves and had no reason to.
+func (c *Cluster) Deaths() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.deaths)
+}
+
 // Bill is the provider's file.
 func (c *Cluster) Bill() string { return filepath.Join(c.Dir, "bill.jsonl") }
 
@@ -197,7 +221,7 @@ func (c *Cluster) found(ctx context.Context) error {
 	if out, err := exec.CommandContext(ctx, c.o.Binary, "cluster", "init", "--config", c.configFile(), "--name", "outside").CombinedOutput(); err != nil {
 		return fmt.Errorf("beginning the cluster: %w: %s", err, out)
 	}
-	if err := first.Start(ctx); err != nil {
+	if err := first.Start(); err != nil {
 		return err
 	}
 	if err := first.Ready(ctx); err != nil {
@@ -355,7 +379,7 @@ func (c *Cluster) Close() error {
 		errs = append(errs, n.Kill())
 	}
 	if c.provider != nil {
-		_ = c.provider.signal(15) // its end says nothing
+		_ = c.provider.signal(syscall.SIGTERM) // its end says nothing
 		c.provider.wait(patience)
 	}
 	for _, n := range c.Nodes {

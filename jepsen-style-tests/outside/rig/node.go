@@ -167,8 +167,19 @@ func (n *Node) Ended(within time.Duration) (bool, error) {
 
 func (n *Node) log() string { return filepath.Join(n.c.Dir, n.Place+".log") }
 
-// Start starts its process, if it does not run, and waits until it listens.
-func (n *Node) Start(ctx context.Context) error {
+// Expect says that the process of now may end by itself: what was done to it is a
+// reason to. Any other that does is among the cluster's Deaths.
+func (n *Node) Expect() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.proc != nil {
+		n.proc.expect()
+	}
+}
+
+// Start starts its process, if it does not run. It listens later, once it has caught
+// up with the others, for which it needs a majority of them.
+func (n *Node) Start() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.proc != nil && n.proc.running() {
@@ -190,7 +201,7 @@ func (n *Node) launch(args []string) error {
 	if n.Clock != nil {
 		env = append(env, n.Clock.Env())
 	}
-	p, _, err := start(n.Host, n.log(), "serves at ", patience, env, n.binary, args...)
+	p, err := launch(n.Host, n.log(), "serves at ", env, n.c.died, n.binary, args...)
 	if err != nil {
 		return err
 	}
@@ -208,6 +219,9 @@ func (n *Node) Use(binary string) {
 // Ready waits until the node says that it is.
 func (n *Node) Ready(ctx context.Context) error {
 	return Eventually(ctx, patience, n.Place+" is ready", func() error {
+		if n.PID() == 0 {
+			return fmt.Errorf("it does not run; its log:\n%s", tail(n.log()))
+		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url+"/readyz", nil)
 		if err != nil {
 			return err
@@ -232,11 +246,7 @@ func (n *Node) Replace(ctx context.Context, wipe bool) error {
 	}
 	old := n.ID()
 	if err := n.c.eventuallyAt(ctx, n, "node "+old+" is fenced", func(a *admin.Client) error {
-		err := a.ChangeNode(ctx, old, admin.FenceNode)
-		if fault := (*admin.Fault)(nil); errors.As(err, &fault) && fault.Status == http.StatusNotFound {
-			return nil // a try before was carried out
-		}
-		return err
+		return gone(a.ChangeNode(ctx, old, admin.FenceNode))
 	}); err != nil {
 		return err
 	}
@@ -248,12 +258,40 @@ func (n *Node) Replace(ctx context.Context, wipe bool) error {
 	return n.Join(ctx)
 }
 
+// Leave has the others let the node go for good, waits until it has gone, and empties its
+// disk.
+func (n *Node) Leave(ctx context.Context) error {
+	old := n.ID()
+	for _, change := range []admin.NodeChange{admin.DrainNode, admin.RemoveNode} {
+		err := n.c.eventuallyAt(ctx, n, old+" is to "+string(change), func(a *admin.Client) error { return gone(a.ChangeNode(ctx, old, change)) })
+		if err != nil {
+			return err
+		}
+	}
+	n.Expect()
+	if ended, _ := n.Ended(patience); !ended { // how it ends is not said: it is to go
+		if err := n.Kill(); err != nil {
+			return err
+		}
+	}
+	return n.Empty()
+}
+
+// gone takes it for done that there is no such node: a try before was carried out.
+func gone(err error) error {
+	if fault := (*admin.Fault)(nil); errors.As(err, &fault) && fault.Status == http.StatusNotFound {
+		return nil
+	}
+	return err
+}
+
 // Empty takes everything from its disk.
 func (n *Node) Empty() error {
 	if n.Disk != nil {
 		return n.Disk.Wipe()
 	}
-	return os.RemoveAll(n.dir)
+	disk := n.c.diskOf(n)
+	return errors.Join(os.RemoveAll(disk), os.MkdirAll(disk, 0o700))
 }
 
 // Join has a node with a new id join at this place, with a token and one command.
@@ -271,5 +309,9 @@ func (n *Node) Join(ctx context.Context) error {
 	n.lives++
 	n.is, n.first = fmt.Sprintf("%s-%d", n.Place, n.lives), false
 	n.dir = filepath.Join(n.c.diskOf(n), "data-"+n.is)
-	return n.launch(append([]string{"join", "--token", token}, n.flags()...))
+	if err := n.launch(append([]string{"join", "--token", token}, n.flags()...)); err != nil {
+		return err
+	}
+	_, err := n.proc.await(patience)
+	return err
 }

@@ -17,37 +17,41 @@ import (
 
 // process is one child on a host of the lab.
 type process struct {
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	mu   sync.Mutex
-	err  error // of its end
+	cmd     *exec.Cmd
+	name    string
+	log     string
+	address chan string   // where it listens, once it says so
+	done    chan struct{} // closed when it has ended
+
+	mu       sync.Mutex
+	expected bool  // it was told to end, or has been given a reason to
+	err      error // of its end
 }
 
-// start runs a binary; what follows marker in its output is its address. Its log is
-// appended to a file.
-func start(host *netlab.Host, log, marker string, within time.Duration, env []string, binary string, args ...string) (*process, string, error) {
-	p := &process{cmd: exec.Command(binary, args...), done: make(chan struct{})}
+// launch runs a binary; what follows marker in its output is its address. Its log is
+// appended to a file. Dead is called when it ends without having been told to.
+func launch(host *netlab.Host, log, marker string, env []string, dead func(*process), binary string, args ...string) (*process, error) {
+	p := &process{cmd: exec.Command(binary, args...), name: args[0] + " on " + host.Name(), log: log, address: make(chan string, 1), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, "", fmt.Errorf("opening a log: %w", err)
+		return nil, fmt.Errorf("opening a log: %w", err)
 	}
 	defer f.Close()
 	p.cmd.Stderr = f
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if err := host.Start(p.cmd); err != nil {
-		return nil, "", fmt.Errorf("starting %s on %s: %w", args[0], host.Name(), err)
+		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
-	address := make(chan string, 1)
 	go func() {
 		defer close(p.done)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			if _, at, ok := strings.Cut(lines.Text(), marker); ok {
-				address <- strings.TrimSpace(at)
+				p.address <- strings.TrimSpace(at)
 				break
 			}
 		}
@@ -55,20 +59,34 @@ func start(host *netlab.Host, log, marker string, within time.Duration, env []st
 		err := p.cmd.Wait()
 		p.mu.Lock()
 		p.err = err
+		expected := p.expected
 		p.mu.Unlock()
+		if !expected {
+			dead(p)
+		}
 	}()
+	return p, nil
+}
+
+// await waits until it listens, and returns where.
+func (p *process) await(within time.Duration) (string, error) {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {
-	case at := <-address:
-		return p, at, nil
+	case at := <-p.address:
+		return at, nil
 	case <-p.done:
-		return nil, "", fmt.Errorf("%s on %s ended before it was ready: %w; its log:\n%s", args[0], host.Name(), p.ended(), tail(log))
+		return "", fmt.Errorf("%s ended before it was ready: %w; its log:\n%s", p.name, p.ended(), tail(p.log))
 	case <-timer.C:
-		_ = p.cmd.Process.Kill()
-		<-p.done
-		return nil, "", fmt.Errorf("%s on %s was not ready within %v; its log:\n%s", args[0], host.Name(), within, tail(log))
+		return "", fmt.Errorf("%s was not ready within %v; its log:\n%s", p.name, within, tail(p.log))
 	}
+}
+
+// expect says that it may end.
+func (p *process) expect() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expected = true
 }
 
 // ended is how it ended; nil: well.
@@ -89,6 +107,9 @@ func (p *process) running() bool {
 
 // signal is an error only if the process is still there and could not be reached.
 func (p *process) signal(s syscall.Signal) error {
+	if s == syscall.SIGKILL || s == syscall.SIGTERM {
+		p.expect()
+	}
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -103,7 +124,7 @@ func (p *process) wait(within time.Duration) (ended bool) {
 	case <-p.done:
 		return true
 	case <-timer.C:
-		_ = p.cmd.Process.Kill()
+		_ = p.signal(syscall.SIGKILL)
 		<-p.done
 		return false
 	}

@@ -68,7 +68,7 @@ type Change struct {
 	ID      int    `json:"id"`
 	Session int    `json:"session"` // which does one thing at a time
 	Node    string `json:"node"`    // that was asked
-	Kind    string `json:"kind"`    // limit, delete, read, fence, revoke, release
+	Kind    string `json:"kind"`    // limit, delete, read, fence, release; of keys: key, rotate, revoke
 	Of      string `json:"of"`      // the budget, node or key
 	Limit   int64  `json:"limit,omitempty"`
 	Begun   int64  `json:"begun"`
@@ -118,11 +118,12 @@ type Fault struct {
 
 // Line is one line of the file: one of these.
 type Line struct {
-	Meta    *Meta    `json:"meta,omitempty"`
-	Request *Request `json:"request,omitempty"`
-	Change  *Change  `json:"change,omitempty"`
-	Sample  *Sample  `json:"sample,omitempty"`
-	Fault   *Fault   `json:"fault,omitempty"`
+	Meta    *Meta         `json:"meta,omitempty"`
+	Request *Request      `json:"request,omitempty"`
+	Change  *Change       `json:"change,omitempty"`
+	Sample  *Sample       `json:"sample,omitempty"`
+	Fault   *Fault        `json:"fault,omitempty"`
+	Budget  *admin.Budget `json:"budget,omitempty"` // one more of Meta.Budgets
 }
 
 // Meta is what a run was.
@@ -134,7 +135,7 @@ type Meta struct {
 	Network string    `json:"network"`
 	Build   string    `json:"build"`
 	Again   string    `json:"again"` // the command that repeats the run
-	// Budgets as they were made, by id; what was asked of them later are Changes.
+	// Budgets as they were made, in that order; what was asked of them later are Changes.
 	Budgets []admin.Budget `json:"budgets,omitempty"`
 }
 
@@ -222,6 +223,33 @@ func (h *History) Struck(f Fault) {
 	}
 }
 
+// Made notes a budget that is about to be made.
+func (h *History) Made(b admin.Budget) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.Meta.Budgets = append(h.Meta.Budgets, b)
+	h.put(Line{Budget: &b})
+}
+
+// Since counts the requests of a kind that have ended since a time.
+func (h *History) Since(at int64, kind func(*Request) bool) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := len(h.Requests) - 1; i >= 0; i-- {
+		r := &h.Requests[i]
+		if r.Ended < at-int64(slack) {
+			break
+		}
+		if r.Ended >= at && kind(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// slack is how far requests may stand from the order in which they ended.
+const slack = time.Second
+
 // Counts says how much there is, for progress.
 func (h *History) Counts() (requests, changes, faults int) {
 	h.mu.Lock()
@@ -269,6 +297,8 @@ func Read(r io.Reader) (*History, error) {
 			h.Changes = append(h.Changes, *l.Change)
 		case l.Sample != nil:
 			h.Samples = append(h.Samples, *l.Sample)
+		case l.Budget != nil:
+			h.Meta.Budgets = append(h.Meta.Budgets, *l.Budget)
 		case l.Fault != nil:
 			h.Faults = append(h.Faults, *l.Fault)
 		}

@@ -1,0 +1,72 @@
+package workload
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+func TestFewCustomersComeOften(t *testing.T) {
+	c := newCrowd(rand.New(rand.NewPCG(1, 2)), customers)
+	times := make([]int, customers)
+	const draws = 20_000
+	for range draws {
+		times[c.next()]++
+	}
+	met := 0
+	for _, n := range times {
+		if n > 0 {
+			met++
+		}
+	}
+	if share := float64(times[0]) / draws; share < 0.08 || share > 0.3 {
+		t.Errorf("the first customer makes %.2f of the requests", share)
+	}
+	if met < customers/2 {
+		t.Errorf("%d of %d customers come at all", met, customers)
+	}
+}
+
+func TestGapsKeepTheRate(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	var sum time.Duration
+	const draws, rate = 20_000, 50.0
+	for range draws {
+		g := gap(rng, rate)
+		if g < 0 || g > 10*time.Second/rate {
+			t.Fatalf("a gap of %v", g)
+		}
+		sum += g
+	}
+	if got := draws / sum.Seconds(); got < 0.95*rate || got > 1.05*rate {
+		t.Errorf("gaps for %v a second come to %.1f", rate, got)
+	}
+}
+
+func TestTheSameSeedAsksTheSame(t *testing.T) {
+	draw := func() string { return text(rand.New(rand.NewPCG(5, 6)), "hot-1-1", 40) }
+	if draw() != draw() {
+		t.Error("the same draw gives other texts")
+	}
+}
+
+func TestQuestionsNameTheirOperation(t *testing.T) {
+	q := Question{ID: "hot-1-1", Text: "t", Cap: 5}
+	var chat struct {
+		User string `json:"user"`
+		Cap  int    `json:"max_completion_tokens"`
+	}
+	var messages struct {
+		Metadata struct {
+			UserID string `json:"user_id"`
+		} `json:"metadata"`
+		Cap int `json:"max_tokens"`
+	}
+	if err := json.Unmarshal(q.Chat(), &chat); err != nil || chat.User != q.ID || chat.Cap != 5 {
+		t.Errorf("a chat is %s: %v", q.Chat(), err)
+	}
+	if err := json.Unmarshal(q.Messages(), &messages); err != nil || messages.Metadata.UserID != q.ID || messages.Cap != 5 {
+		t.Errorf("messages are %s: %v", q.Messages(), err)
+	}
+}

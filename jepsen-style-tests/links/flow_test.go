@@ -40,7 +40,7 @@ func TestJitterIsDrawnFromTheSeed(t *testing.T) {
 		}
 		return dues
 	}
-	if draw(1) != draw(1) || draw(1) == draw(2) {
+	if first, again, other := draw(1), draw(1), draw(2); first != again || first == other {
 		t.Error("the seed does not decide")
 	}
 }

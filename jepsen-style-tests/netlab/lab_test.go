@@ -19,7 +19,7 @@ func TestABigTransfer(t *testing.T) {
 	inModes(t, func(t *testing.T, l *Lab) {
 		const size = 50 << 20
 		arrived := make(chan int64, 1)
-		address := serve(t, host(t, l, "b"), 80, func(c net.Conn) {
+		address := serve(t, host(t, l, "b"), 8080, func(c net.Conn) {
 			n, _ := io.Copy(io.Discard, c)
 			arrived <- n
 		})
@@ -64,7 +64,7 @@ func TestLabsDoNotMeet(t *testing.T) {
 	inModes(t, func(t *testing.T, one *Lab) {
 		two := open(t, one.Mode())
 		for name, l := range map[string]*Lab{"one": one, "two": two} {
-			address := serve(t, host(t, l, "b"), 80, func(c net.Conn) { _, _ = fmt.Fprintln(c, name) })
+			address := serve(t, host(t, l, "b"), 8080, func(c net.Conn) { _, _ = fmt.Fprintln(c, name) })
 			c, err := dial(t, host(t, l, "a"), address, soon)
 			if err != nil {
 				t.Fatal(err)
@@ -86,7 +86,7 @@ func TestHostsAreBoundedAndKept(t *testing.T) {
 	inModes(t, func(t *testing.T, l *Lab) {
 		seen := map[string]bool{}
 		for i := range MaxHosts {
-			seen[host(t, l, strconv.Itoa(i)).Address(80)] = true
+			seen[host(t, l, strconv.Itoa(i)).Address(8080)] = true
 		}
 		if len(seen) != MaxHosts {
 			t.Errorf("%d hosts have %d addresses", MaxHosts, len(seen))
@@ -94,14 +94,14 @@ func TestHostsAreBoundedAndKept(t *testing.T) {
 		if _, err := l.Host("one more"); err == nil {
 			t.Error("there is no bound")
 		}
-		if host(t, l, "0") != host(t, l, "0") {
+		if first, again := host(t, l, "0"), host(t, l, "0"); first != again {
 			t.Error("a name has two hosts")
 		}
 		if n := len(l.Stats()); n != MaxHosts*(MaxHosts-1) {
 			t.Errorf("%d directions", n)
 		}
 		// The last two that came meet as the first do.
-		address := serve(t, host(t, l, "31"), 80, echo)
+		address := serve(t, host(t, l, "31"), 8080, echo)
 		c, err := dial(t, host(t, l, "30"), address, soon)
 		if err != nil {
 			t.Fatal(err)
@@ -120,10 +120,10 @@ func TestWhatIsNotPossibleIsRefused(t *testing.T) {
 			"no host":    l.Set("a", "z", Rule{}),
 			"itself":     l.Set("a", "a", Rule{Drop: true}),
 			"bad share":  l.Set("a", "b", Rule{Loss: 2}),
-			"other's":    second(a.Advertise(b.Address(80))),
+			"other's":    second(a.Advertise(b.Address(8080))),
 			"any port":   second(a.Advertise(a.Address(0))),
-			"name":       second(a.Advertise("localhost:80")),
-			"dial names": second(a.DialContext(t.Context(), "tcp", "localhost:80")),
+			"name":       second(a.Advertise("localhost:8080")),
+			"dial names": second(a.DialContext(t.Context(), "tcp", "localhost:8080")),
 		} {
 			if err == nil {
 				t.Errorf("%s: no error", name)
@@ -142,13 +142,13 @@ func TestLoopbackSaysWhatItCannot(t *testing.T) {
 	a, b := host(t, l, "a"), host(t, l, "b")
 	for _, err := range []error{
 		l.Set("a", "b", Rule{Loss: .1}), l.Set("a", "b", Rule{Duplicate: .1}), l.Set("a", "b", Rule{Reorder: .1}),
-		second(a.DialContext(t.Context(), "udp", b.Address(80))),
+		second(a.DialContext(t.Context(), "udp", b.Address(8080))),
 	} {
 		if !errors.Is(err, ErrUnsupported) {
 			t.Errorf("%v", err)
 		}
 	}
-	if _, err := a.DialContext(t.Context(), "tcp", b.Address(80)); err == nil || !strings.Contains(err.Error(), "Advertise") {
+	if _, err := a.DialContext(t.Context(), "tcp", b.Address(8080)); err == nil || !strings.Contains(err.Error(), "Advertise") {
 		t.Errorf("around the proxy: %v", err)
 	}
 }
@@ -169,11 +169,11 @@ func TestCloseLeavesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			a, b := host(t, l, "a"), host(t, l, "b")
-			server, err := b.Listen("tcp", b.Address(80))
+			server, err := b.Listen("tcp", b.Address(8080))
 			if err != nil {
 				t.Fatal(err)
 			}
-			address, err := b.Advertise(b.Address(80))
+			address, err := b.Advertise(b.Address(8080))
 			if err != nil {
 				t.Fatal(err)
 			}

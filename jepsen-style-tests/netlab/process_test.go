@@ -79,7 +79,7 @@ func self(role string) *exec.Cmd {
 // TestProcessesObeyTheRulesOfTheirHost: a dials b as c does, and only a's link is cut.
 func TestProcessesObeyTheRulesOfTheirHost(t *testing.T) {
 	inModes(t, func(t *testing.T, l *Lab) {
-		address := serve(t, host(t, l, "b"), 80, echo)
+		address := serve(t, host(t, l, "b"), 8080, echo)
 		var started [2]*exec.Cmd
 		var in [2]io.Writer
 		var out [2]*bufio.Reader

@@ -36,7 +36,7 @@ func TestHeldBytesComeLater(t *testing.T) {
 func TestDropEndsWithTheRule(t *testing.T) {
 	inModes(t, func(t *testing.T, l *Lab) {
 		c := echoing(t, l)
-		address, err := host(t, l, "b").Advertise(host(t, l, "b").Address(80))
+		address, err := host(t, l, "b").Advertise(host(t, l, "b").Address(8080))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +208,7 @@ func datagrams(t *testing.T, l *Lab, sent int, r Rule) []int {
 	a, b := host(t, l, "a"), host(t, l, "b")
 	var in net.PacketConn
 	if err := b.Do(func() (err error) {
-		in, err = net.ListenPacket("udp4", b.Address(53))
+		in, err = net.ListenPacket("udp4", b.Address(5353))
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func datagrams(t *testing.T, l *Lab, sent int, r Rule) []int {
 	if err := in.(*net.UDPConn).SetReadBuffer(4 << 20); err != nil {
 		t.Fatal(err)
 	}
-	out, err := a.DialContext(t.Context(), "udp4", b.Address(53))
+	out, err := a.DialContext(t.Context(), "udp4", b.Address(5353))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestOneWayIsOneWay(t *testing.T) {
 	l := open(t, Namespaces)
 	c := echoing(t, l)
 	heard := make(chan string, 1)
-	address := serve(t, host(t, l, "b"), 81, func(c net.Conn) {
+	address := serve(t, host(t, l, "b"), 8081, func(c net.Conn) {
 		_, _ = c.Write([]byte("open\n"))
 		if _, err := io.ReadFull(c, make([]byte, len("x\n"))); err == nil {
 			_, _ = c.Write([]byte("still heard\n"))

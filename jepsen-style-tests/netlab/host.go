@@ -66,7 +66,8 @@ func (h *Host) Start(cmd *exec.Cmd) error {
 }
 
 // Do runs a function on the host's thread, in whose network it may open sockets of
-// any kind. Start waits for it; it may not call Do, Start or Listen of this host.
+// any kind. Start and the lab's Close wait for it; it may not call Do, Start or Listen
+// of this host.
 func (h *Host) Do(f func() error) error { return h.thread.do(f) }
 
 // DialContext dials an IP address and port from the host, for the Transport of a

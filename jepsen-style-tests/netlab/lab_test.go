@@ -206,3 +206,44 @@ func TestCloseLeavesNothing(t *testing.T) {
 		})
 	})
 }
+
+// BenchmarkRoundTrip is a byte there and back over TCP, through the switch.
+func BenchmarkRoundTrip(b *testing.B) {
+	l, err := Open(Options{Mode: Namespaces})
+	if err != nil {
+		b.Skip(err)
+	}
+	defer func() { _ = l.Close() }()
+	client, err := l.Host("a")
+	if err != nil {
+		b.Fatal(err)
+	}
+	server, err := l.Host("b")
+	if err != nil {
+		b.Fatal(err)
+	}
+	in, err := server.Listen("tcp", server.Address(8080))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = in.Close() }()
+	go func() {
+		if c, err := in.Accept(); err == nil {
+			echo(c)
+		}
+	}()
+	c, err := client.DialContext(b.Context(), "tcp", server.Address(8080))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	packet := []byte{1}
+	for b.Loop() {
+		if _, err := c.Write(packet); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := c.Read(packet); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -7,6 +7,7 @@
 // broken off, and nothing new gets through.
 //
 // It is not a model of packets: there is no loss inside a stream, no reordering.
+// [Flow] and [Conn] are what a mesh is made of, for other proxies of TCP.
 package links
 
 import (
@@ -22,7 +23,8 @@ type Mesh struct {
 	mu      sync.Mutex
 	places  map[string]string // where nodes listen
 	doors   map[pair]*door
-	flows   map[pair]*flow
+	flows   map[pair]*Flow
+	cut     map[pair]bool
 	conns   map[*conn]struct{}
 	closed  bool
 	working sync.WaitGroup
@@ -40,22 +42,14 @@ type door struct {
 // conn is one connection that a node dialled.
 type conn struct {
 	pair
-	near, far net.Conn
-	once      sync.Once
-	ended     chan struct{}
+	*Conn
 }
 
-const (
-	dialWait  = time.Second
-	chunkSize = 32 << 10
-	// maxHeld bounds the chunks of one direction of a connection that wait; then
-	// its sender waits, as behind a full window.
-	maxHeld = 256
-)
+const dialWait = time.Second
 
 // New returns a mesh between nodes, of which none listens yet.
 func New(nodes ...string) (*Mesh, error) {
-	m := &Mesh{places: map[string]string{}, doors: map[pair]*door{}, flows: map[pair]*flow{}, conns: map[*conn]struct{}{}}
+	m := &Mesh{places: map[string]string{}, doors: map[pair]*door{}, flows: map[pair]*Flow{}, cut: map[pair]bool{}, conns: map[*conn]struct{}{}}
 	for _, from := range nodes {
 		for _, to := range nodes {
 			if from == to {
@@ -67,7 +61,7 @@ func New(nodes ...string) (*Mesh, error) {
 				return nil, fmt.Errorf("a link from %s to %s: %w", from, to, err)
 			}
 			d := &door{l, pair{from, to}}
-			m.doors[d.pair], m.flows[d.pair] = d, newFlow()
+			m.doors[d.pair], m.flows[d.pair] = d, NewFlow(0, 0)
 			m.working.Go(func() { m.serve(d) })
 		}
 	}
@@ -91,20 +85,20 @@ func (m *Mesh) Drop(node string) {
 
 // Hold stops what goes from one node to another, or lets it go on.
 func (m *Mesh) Hold(from, to string, held bool) {
-	m.flows[pair{from, to}].set(func(f *flow) { f.held = held })
+	m.flows[pair{from, to}].Set(func(s *State) { s.Held = held })
 }
 
 // Slow delays what goes from one node to another.
 func (m *Mesh) Slow(from, to string, by time.Duration) {
-	m.flows[pair{from, to}].set(func(f *flow) { f.delay = by })
+	m.flows[pair{from, to}].Set(func(s *State) { s.Delay = by })
 }
 
 // Cut breaks off the connections between two nodes and lets no new ones through,
 // or lets them through again.
 func (m *Mesh) Cut(a, b string, cut bool) {
-	for _, p := range []pair{{a, b}, {b, a}} {
-		m.flows[p].set(func(f *flow) { f.cut = cut })
-	}
+	m.mu.Lock()
+	m.cut[pair{a, b}], m.cut[pair{b, a}] = cut, cut
+	m.mu.Unlock()
 	if cut {
 		m.each(func(c *conn) bool { return c.pair == pair{a, b} || c.pair == pair{b, a} })
 	}
@@ -112,8 +106,11 @@ func (m *Mesh) Cut(a, b string, cut bool) {
 
 // Heal undoes every Hold, Slow and Cut.
 func (m *Mesh) Heal() {
+	m.mu.Lock()
+	clear(m.cut)
+	m.mu.Unlock()
 	for _, f := range m.flows {
-		f.set(func(f *flow) { f.held, f.cut, f.delay = false, false, 0 })
+		f.Set(func(s *State) { *s = State{} })
 	}
 }
 
@@ -135,17 +132,9 @@ func (m *Mesh) each(match func(*conn) bool) {
 	defer m.mu.Unlock()
 	for c := range m.conns {
 		if match(c) {
-			c.end()
+			c.End()
 		}
 	}
-}
-
-func (c *conn) end() {
-	c.once.Do(func() {
-		close(c.ended)
-		_ = c.near.Close()
-		_ = c.far.Close()
-	})
 }
 
 // serve carries what is dialled at a door.
@@ -168,23 +157,18 @@ func (m *Mesh) carry(p pair, near net.Conn) {
 		_ = near.Close()
 		return
 	}
-	c := &conn{pair: p, near: near, far: far, ended: make(chan struct{})}
-	out, back := m.flows[p], m.flows[pair{p.to, p.from}]
+	c := &conn{p, NewConn(near, far, m.flows[p], m.flows[pair{p.to, p.from}])}
 	m.mu.Lock()
-	refuse := m.closed || out.isCut() || m.places[p.to] != place
+	refuse := m.closed || m.cut[p] || m.places[p.to] != place
 	if !refuse {
 		m.conns[c] = struct{}{}
 	}
 	m.mu.Unlock()
 	if refuse {
-		c.end()
+		c.End()
 		return
 	}
-	var pumps sync.WaitGroup
-	pumps.Go(func() { c.pump(out, near, far) })
-	pumps.Go(func() { c.pump(back, far, near) })
-	pumps.Wait()
-	c.end()
+	c.Run()
 	m.mu.Lock()
 	delete(m.conns, c)
 	m.mu.Unlock()

@@ -22,6 +22,16 @@ type Host struct {
 	thread *thread
 }
 
+// numbered is an address of a network of 256.
+func numbered(network netip.Prefix, n byte) netip.Addr {
+	a := network.Addr().As4()
+	a[3] = n
+	return netip.AddrFrom4(a)
+}
+
+// stream draws the chances of one direction apart from those of the others.
+func stream(from, to *Host) uint64 { return uint64(from.number)<<8 | uint64(to.number) }
+
 // Name is the name that the host was made with.
 func (h *Host) Name() string { return h.name }
 
@@ -41,7 +51,7 @@ func (h *Host) Advertise(listen string) (string, error) {
 	if a.Addr() != h.ip || a.Port() == 0 {
 		return "", fmt.Errorf("advertise %s: it takes an address of %s with its port, as %s", listen, h.name, h.Address(8080))
 	}
-	return h.lab.advertise(h, listen)
+	return h.lab.advertise(h, a)
 }
 
 // Start starts a command on the host. It is killed when the harness ends or the lab
@@ -52,25 +62,26 @@ func (h *Host) Start(cmd *exec.Cmd) error {
 	}
 	// The signal comes when the thread that started it ends.
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	return h.thread.do(cmd.Start)
+	return h.lab.start(h, cmd)
 }
 
 // Do runs a function on the host's thread, in whose network it may open sockets of
-// any kind. Start waits for it; it may not call Do, Start or Listen of this host.
+// any kind. Start and the lab's Close wait for it; it may not call Do, Start or Listen
+// of this host.
 func (h *Host) Do(f func() error) error { return h.thread.do(f) }
 
 // DialContext dials an IP address and port from the host, for the Transport of a
 // client there.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	if _, err := netip.ParseAddrPort(address); err != nil {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
 		return nil, fmt.Errorf("dial from %s: hosts have no names to look up: %w", h.name, err)
 	}
-	var c net.Conn
-	err := within(h.thread.space, func() (err error) {
-		c, err = (&net.Dialer{}).DialContext(ctx, network, address)
-		return err
-	})
-	return c, err
+	c, err := h.lab.dial(ctx, h, network, to)
+	if err != nil {
+		return nil, fmt.Errorf("dial from %s: %w", h.name, err)
+	}
+	return c, nil
 }
 
 // Listen listens on an address of the host, such as [Host.Address].

@@ -3,9 +3,13 @@
 package netlab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
+	"net/netip"
+	"os/exec"
 	"sync"
 )
 
@@ -61,7 +65,9 @@ type carrier interface {
 	join(*Host) error
 	set(Pair, Rule) error
 	counts() map[Pair]Counts
-	advertise(h *Host, listen string) (string, error)
+	advertise(h *Host, listen netip.AddrPort) (string, error)
+	dial(ctx context.Context, from *Host, network string, to netip.AddrPort) (net.Conn, error)
+	start(*Host, *exec.Cmd) error
 	close() error
 }
 
@@ -74,7 +80,8 @@ func Open(o Options) (*Lab, error) {
 		o.Log = func(string, ...any) {}
 	}
 	l := &Lab{mode: o.Mode, hosts: map[string]*Host{}, rules: map[Pair]Rule{}}
-	if l.mode == Auto || l.mode == Namespaces {
+	switch l.mode {
+	case Auto, Namespaces:
 		err := probe()
 		if err != nil && l.mode == Namespaces {
 			return nil, err
@@ -83,15 +90,20 @@ func Open(o Options) (*Lab, error) {
 		if err != nil {
 			l.mode, l.why = Loopback, err.Error()
 		}
-	} else {
+	case Loopback:
 		l.why = "loopback was asked for"
-	}
-	switch l.mode {
-	case Namespaces:
-		l.carrier = newSwitch(o.Seed, o.Log)
 	default:
-		return nil, fmt.Errorf("%v: %w", l.mode, ErrUnsupported)
+		return nil, fmt.Errorf("%v: it is %v, %v or %v", o.Mode, Auto, Namespaces, Loopback)
 	}
+	if l.mode == Namespaces {
+		l.carrier = newSwitch(o.Seed, o.Log)
+		return l, nil
+	}
+	proxies, err := newProxies(o.Seed, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	l.carrier = proxies
 	return l, nil
 }
 

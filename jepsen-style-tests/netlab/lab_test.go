@@ -3,241 +3,247 @@
 package netlab
 
 import (
-	"bufio"
-	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
 
-const (
-	soon  = 10 * time.Second
-	never = 200 * time.Millisecond
-)
-
-// open opens a lab of a mode, or skips the test where the machine does not allow
-// it.
-func open(t *testing.T, m Mode) *Lab {
-	t.Helper()
-	l, err := Open(Options{Mode: m, Seed: 1, Log: t.Logf})
-	if err != nil {
-		t.Skipf("no lab with %v here: %v", m, err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return l
-}
-
-func host(t *testing.T, l *Lab, name string) *Host {
-	t.Helper()
-	h, err := l.Host(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
-func set(t *testing.T, l *Lab, from, to string, r Rule) {
-	t.Helper()
-	if err := l.Set(from, to, r); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// serve listens on a host and gives each connection to a function. It returns what
-// others dial.
-func serve(t *testing.T, h *Host, port int, each func(net.Conn)) string {
-	t.Helper()
-	l, err := h.Listen("tcp", h.Address(port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { each(c); _ = c.Close() }()
-		}
-	}()
-	address, err := h.Advertise(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
-}
-
-func echo(c net.Conn) { _, _ = io.Copy(c, c) }
-
-// line is a connection with the words that come back on it.
-type line struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func dial(t *testing.T, from *Host, address string, within time.Duration) (line, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	c, err := from.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return line{}, err
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return line{c, bufio.NewReader(c)}, nil
-}
-
-func (l line) says(t *testing.T, word string) {
-	t.Helper()
-	if _, err := l.Write([]byte(word + "\n")); err != nil {
-		t.Fatalf("%q was not sent: %v", word, err)
-	}
-}
-
-// gets says whether a word comes within a time.
-func (l line) gets(t *testing.T, word string, within time.Duration) bool {
-	t.Helper()
-	if err := l.SetReadDeadline(time.Now().Add(within)); err != nil {
-		t.Fatal(err)
-	}
-	got, err := l.r.ReadString('\n')
-	return err == nil && got == word+"\n"
-}
-
-// pair is a connection from a host a to an echo on a host b.
-func pair(t *testing.T, m Mode) (*Lab, line) {
-	t.Helper()
-	l := open(t, m)
-	a, b := host(t, l, "a"), host(t, l, "b")
-	c, err := dial(t, a, serve(t, b, 80, echo), soon)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.says(t, "before")
-	if !c.gets(t, "before", soon) {
-		t.Fatal("nothing came back")
-	}
-	return l, c
-}
-
 func TestABigTransfer(t *testing.T) {
-	l := open(t, Namespaces)
-	a, b := host(t, l, "a"), host(t, l, "b")
-	const size = 50 << 20
-	arrived := make(chan int64, 1)
-	address := serve(t, b, 80, func(c net.Conn) {
-		n, _ := io.Copy(io.Discard, c)
-		arrived <- n
+	inModes(t, func(t *testing.T, l *Lab) {
+		const size = 50 << 20
+		arrived := make(chan int64, 1)
+		address := serve(t, host(t, l, "b"), 8080, func(c net.Conn) {
+			n, _ := io.Copy(io.Discard, c)
+			arrived <- n
+		})
+		c, err := dial(t, host(t, l, "a"), address, soon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := c.Write(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+		if n := <-arrived; n != size {
+			t.Errorf("%d bytes of %d arrived", n, size)
+		}
+		t.Logf("%v for %d bytes", time.Since(began), size)
+		if n := l.Stats()[Pair{"a", "b"}]; n.Bytes < size || n.Refused > 0 {
+			t.Errorf("%+v", n)
+		}
 	})
-	c, err := dial(t, a, address, soon)
-	if err != nil {
-		t.Fatal(err)
+}
+
+func TestModes(t *testing.T) {
+	l := open(t, Loopback)
+	if l.Mode() != Loopback || l.Why() == "" {
+		t.Errorf("%v because %q", l.Mode(), l.Why())
 	}
-	began := time.Now()
-	if _, err := c.Write(make([]byte, size)); err != nil {
-		t.Fatal(err)
+	auto := open(t, Auto)
+	if (auto.Mode() == Namespaces) != (auto.Why() == "") {
+		t.Errorf("%v because %q", auto.Mode(), auto.Why())
 	}
-	_ = c.Close()
-	if n := <-arrived; n != size {
-		t.Errorf("%d bytes of %d arrived", n, size)
+	if spaces := open(t, Namespaces); spaces.Mode() != Namespaces || spaces.Why() != "" {
+		t.Errorf("%v because %q", spaces.Mode(), spaces.Why())
 	}
-	t.Logf("%v for %d bytes", time.Since(began), size)
-	if n := l.Stats()[Pair{"a", "b"}]; n.Bytes < size {
-		t.Errorf("%+v does not count them", n)
+	if _, err := Open(Options{Mode: 7}); err == nil {
+		t.Error("a mode that there is not")
 	}
 }
 
-func TestHeldBytesComeLater(t *testing.T) {
-	for _, p := range []Pair{{"a", "b"}, {"b", "a"}} {
-		l, c := pair(t, Namespaces)
-		set(t, l, p.From, p.To, Rule{Hold: true})
-		c.says(t, "held")
-		if c.gets(t, "held", never) {
-			t.Errorf("bytes passed while %v was held", p)
+// TestLabsDoNotMeet: the same host, the same port, twice on one machine.
+func TestLabsDoNotMeet(t *testing.T) {
+	inModes(t, func(t *testing.T, one *Lab) {
+		two := open(t, one.Mode())
+		for name, l := range map[string]*Lab{"one": one, "two": two} {
+			address := serve(t, host(t, l, "b"), 8080, func(c net.Conn) { _, _ = fmt.Fprintln(c, name) })
+			c, err := dial(t, host(t, l, "a"), address, soon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !c.gets(t, name, soon) {
+				t.Errorf("another answered in lab %s", name)
+			}
 		}
-		l.Heal()
-		if !c.gets(t, "held", soon) {
-			t.Errorf("what %v held was lost", p)
+		if err := one.Set("a", "b", Rule{Drop: true}); err != nil {
+			t.Fatal(err)
 		}
-		if n := l.Stats()[p]; n.Held == 0 {
-			t.Errorf("%v: %+v", p, n)
+		if r := two.Rule("a", "b"); r != (Rule{}) {
+			t.Errorf("a rule of another lab: %+v", r)
 		}
-	}
+	})
 }
 
-func TestAChildIsOnItsHostAndDiesWithTheLab(t *testing.T) {
-	l := open(t, Namespaces)
-	a := host(t, l, "a")
-	cmd := exec.Command("cat", "/proc/self/net/fib_trie", "-")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
+func TestHostsAreBoundedAndKept(t *testing.T) {
+	inModes(t, func(t *testing.T, l *Lab) {
+		seen := map[string]bool{}
+		for i := range MaxHosts {
+			seen[host(t, l, strconv.Itoa(i)).Address(8080)] = true
+		}
+		if len(seen) != MaxHosts {
+			t.Errorf("%d hosts have %d addresses", MaxHosts, len(seen))
+		}
+		if _, err := l.Host("one more"); err == nil {
+			t.Error("there is no bound")
+		}
+		if first, again := host(t, l, "0"), host(t, l, "0"); first != again {
+			t.Error("a name has two hosts")
+		}
+		if n := len(l.Stats()); n != MaxHosts*(MaxHosts-1) {
+			t.Errorf("%d directions", n)
+		}
+		// The last two that came meet as the first do.
+		address := serve(t, host(t, l, "31"), 8080, echo)
+		c, err := dial(t, host(t, l, "30"), address, soon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.says(t, "hello")
+		if !c.gets(t, "hello", soon) {
+			t.Error("nothing came back")
+		}
+	})
+}
+
+func TestWhatIsNotPossibleIsRefused(t *testing.T) {
+	inModes(t, func(t *testing.T, l *Lab) {
+		a, b := host(t, l, "a"), host(t, l, "b")
+		for name, err := range map[string]error{
+			"no host":    l.Set("a", "z", Rule{}),
+			"itself":     l.Set("a", "a", Rule{Drop: true}),
+			"bad share":  l.Set("a", "b", Rule{Loss: 2}),
+			"other's":    second(a.Advertise(b.Address(8080))),
+			"any port":   second(a.Advertise(a.Address(0))),
+			"name":       second(a.Advertise("localhost:8080")),
+			"dial names": second(a.DialContext(t.Context(), "tcp", "localhost:8080")),
+		} {
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		}
+		if err := l.Apply(Rules{{"a", "b"}: {Drop: true}, {"b", "z"}: {Drop: true}}); err == nil || l.Rule("a", "b").Drop {
+			t.Errorf("some of the rules hold: %v", err)
+		}
+	})
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestLoopbackSaysWhatItCannot(t *testing.T) {
+	l := open(t, Loopback)
+	a, b := host(t, l, "a"), host(t, l, "b")
+	for _, err := range []error{
+		l.Set("a", "b", Rule{Loss: .1}), l.Set("a", "b", Rule{Duplicate: .1}), l.Set("a", "b", Rule{Reorder: .1}),
+		second(a.DialContext(t.Context(), "udp", b.Address(8080))),
+	} {
+		if !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%v", err)
+		}
 	}
-	defer func() { _ = in.Close() }()
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Start(cmd); err != nil {
-		t.Fatal(err)
-	}
-	ip, _, _ := strings.Cut(a.Address(0), ":")
-	found, lines := false, bufio.NewScanner(out)
-	for !found && lines.Scan() {
-		found = strings.Contains(lines.Text(), ip)
-	}
-	if !found {
-		t.Errorf("a child on %s does not have its address %s", a.Name(), ip)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	var exit *exec.ExitError
-	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Errorf("the child ended with %v", err)
+	if _, err := a.DialContext(t.Context(), "tcp", b.Address(8080)); err == nil || !strings.Contains(err.Error(), "Advertise") {
+		t.Errorf("around the proxy: %v", err)
 	}
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
-	open(t, Namespaces)
-	count := func() (files, goroutines int) {
-		names, err := os.ReadDir("/proc/self/fd")
-		if err != nil {
-			t.Fatal(err)
+	inModes(t, func(t *testing.T, before *Lab) {
+		count := func() (files, goroutines int) {
+			names, err := os.ReadDir("/proc/self/fd")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(names), runtime.NumGoroutine()
 		}
-		return len(names), runtime.NumGoroutine()
+		files, goroutines := count()
+		for range 3 {
+			l, err := Open(Options{Mode: before.Mode()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, b := host(t, l, "a"), host(t, l, "b")
+			server, err := b.Listen("tcp", b.Address(8080))
+			if err != nil {
+				t.Fatal(err)
+			}
+			address, err := b.Advertise(b.Address(8080))
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, err := a.DialContext(t.Context(), "tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set(t, l, "a", "b", Rule{Delay: time.Minute})
+			if _, err := client.Write([]byte("delayed")); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "a packet to wait", func() bool { return l.Stats()[Pair{"a", "b"}].Delayed > 0 })
+			if err := errors.Join(l.Close(), l.Close(), client.Close(), server.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Host("c"); !errors.Is(err, errClosed) {
+				t.Errorf("a host in a closed lab: %v", err)
+			}
+			if err := a.Do(func() error { return nil }); !errors.Is(err, errClosed) {
+				t.Errorf("a function on a closed host: %v", err)
+			}
+			if err := l.Set("a", "b", Rule{}); !errors.Is(err, errClosed) {
+				t.Errorf("a rule in a closed lab: %v", err)
+			}
+			l.Heal()
+		}
+		await(t, "what was opened to be gone", func() bool {
+			f, g := count()
+			return f <= files && g <= goroutines
+		})
+	})
+}
+
+// BenchmarkRoundTrip is a byte there and back over TCP, through the switch.
+func BenchmarkRoundTrip(b *testing.B) {
+	l, err := Open(Options{Mode: Namespaces})
+	if err != nil {
+		b.Skip(err)
 	}
-	files, goroutines := count()
-	for i := range 3 {
-		l, err := Open(Options{Mode: Namespaces})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for j := range 4 {
-			host(t, l, strconv.Itoa(i*10+j))
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
+	defer func() { _ = l.Close() }()
+	client, err := l.Host("a")
+	if err != nil {
+		b.Fatal(err)
 	}
-	f, g := count()
-	for deadline := time.Now().Add(soon); (f > files || g > goroutines) && time.Now().Before(deadline); f, g = count() {
-		runtime.Gosched()
+	server, err := l.Host("b")
+	if err != nil {
+		b.Fatal(err)
 	}
-	if f > files || g > goroutines {
-		t.Errorf("%d files and %d goroutines, before %d and %d", f, g, files, goroutines)
+	in, err := server.Listen("tcp", server.Address(8080))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = in.Close() }()
+	go func() {
+		if c, err := in.Accept(); err == nil {
+			echo(c)
+		}
+	}()
+	c, err := client.DialContext(b.Context(), "tcp", server.Address(8080))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	packet := []byte{1}
+	for b.Loop() {
+		if _, err := c.Write(packet); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := c.Read(packet); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

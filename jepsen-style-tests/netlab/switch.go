@@ -3,10 +3,13 @@
 package netlab
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"sync"
 	"time"
 )
@@ -40,9 +43,7 @@ func newSwitch(seed uint64, log func(string, ...any)) *packetSwitch {
 // join gives a host its namespace and its address in it.
 func (s *packetSwitch) join(h *Host) error {
 	var tun *os.File
-	ip := space.Addr().As4()
-	ip[3] = h.number
-	h.ip = netip.AddrFrom4(ip)
+	h.ip = numbered(space, h.number)
 	t, err := newThread(true)
 	if err != nil {
 		return err
@@ -68,9 +69,8 @@ func (s *packetSwitch) join(h *Host) error {
 }
 
 func (s *packetSwitch) connect(from, to *port) {
-	stream := uint64(from.host.number)<<8 | uint64(to.host.number)
 	s.links[Pair{from.host.name, to.host.name}] = &link{
-		direction: newDirection(s.seed, stream), to: to.tun, woken: make(chan struct{}, 1),
+		direction: newDirection(s.seed, stream(from.host, to.host)), to: to.tun, woken: make(chan struct{}, 1),
 	}
 }
 
@@ -159,7 +159,21 @@ func (s *packetSwitch) counts() map[Pair]Counts {
 }
 
 // advertise has nothing to add: an address is the same for everyone.
-func (*packetSwitch) advertise(_ *Host, listen string) (string, error) { return listen, nil }
+func (*packetSwitch) advertise(_ *Host, listen netip.AddrPort) (string, error) {
+	return listen.String(), nil
+}
+
+// dial does not take the host's own thread, which others wait for.
+func (*packetSwitch) dial(ctx context.Context, from *Host, network string, to netip.AddrPort) (net.Conn, error) {
+	var c net.Conn
+	err := within(from.thread.space, func() (err error) {
+		c, err = (&net.Dialer{}).DialContext(ctx, network, to.String())
+		return err
+	})
+	return c, err
+}
+
+func (*packetSwitch) start(h *Host, cmd *exec.Cmd) error { return h.thread.do(cmd.Start) }
 
 // close takes every host off the network.
 func (s *packetSwitch) close() error {

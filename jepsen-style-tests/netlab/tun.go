@@ -13,9 +13,8 @@ import (
 const (
 	tunPath = "/dev/net/tun"
 	tunName = "lab0"
-	// mtu is a jumbo frame's: a sixth of the packets, and so of the switch's work, of
-	// Ethernet's 1500.
-	mtu = 9000
+	// mtu is Ethernet's, so that a message is lost in the pieces that it would be.
+	mtu = 1500
 	// tunQueue is how many packets the kernel keeps for a switch that is not scheduled.
 	tunQueue = 4096
 )

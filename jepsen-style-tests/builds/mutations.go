@@ -1,18 +1,18 @@
 package builds
 
-// Mutations are the known bugs of which a process has to be made to be shown: of the
-// machine's clocks, signals, pauses, files, and of how a node is put together. Those
-// that other tests find are in tools/mutants.
+// Mutations are known bugs in what only processes have: the machine's clocks, pauses,
+// disks and signals, and the way a node is put together. Hardly one is seen by a test
+// beside its code; those that are made to be are in tools/mutants.
 var Mutations = []Mutation{
 	// The machine's clocks.
 	{
-		Name:    "authority-by-wall-clock",
-		What:    "authority_ttl is measured by the wall clock: a node that is cut off while its clock is set back goes on",
+		Name:    "waits-by-wall-clock",
+		What:    "the purse measures waits and authority_ttl by the wall clock: while that is set back nothing is due",
 		File:    "internal/purse/purse.go",
 		Old:     "cfg: cfg, seams: seams, epoch: time.Now(),",
 		New:     "cfg: cfg, seams: seams, epoch: time.Now().Round(0),",
-		Faults:  []string{"clock-back", "split"},
-		Checker: "a node that has heard nothing for authority_ttl admits nothing",
+		Faults:  []string{"clock-back"},
+		Checker: "requests are decided within the admission wait; C8",
 	},
 	{
 		Name:    "stamp-believes-the-wall-clock",
@@ -33,24 +33,18 @@ var Mutations = []Mutation{
 		Checker: "ledger time runs ahead of true time by no more than stamps may; C6",
 	},
 
-	// Pauses.
 	{
-		Name:    "stale-purse-after-a-pause",
-		What:    "a process that was stopped for longer than authority_ttl admits what was waiting at its socket before it has heard the ledger",
-		File:    "internal/purse/purse.go",
-		Old:     "if !p.admit.Load() || p.lapsed() {",
-		New:     "if !p.admit.Load() {",
-		Faults:  []string{"pause-long", "cap-lower"},
+		Name: "authority-never-ends",
+		What: "a node that hears nothing any more goes on by the keys and budgets that it knows, as long as it holds something; both of its watches are asleep",
+		File: "internal/purse/core.go",
+		Old:  "c.authority = now.Mono-c.heard <= int64(c.cfg.AuthorityTTL)",
+		New:  "c.authority = true",
+		More: []Edit{
+			{"internal/purse/purse.go", "if !p.admit.Load() || p.lapsed() {", "if !p.admit.Load() {"},
+			{"node/current.go", "func() { c.outdated.Store(true) }", "func() {}"},
+		},
+		Faults:  []string{"split", "pause-long", "key-revoke", "cap-lower"},
 		Checker: "a node that has heard nothing for authority_ttl admits nothing",
-	},
-	{
-		Name:    "exchange-without-a-limit",
-		What:    "a node waits for a leader that was paused for as long as that takes, though another leads",
-		File:    "internal/purse/loops.go",
-		Old:     "once, cancel := context.WithTimeout(p.ctx, p.cfg.ExchangeTimeout)",
-		New:     "once, cancel := context.WithCancel(p.ctx)",
-		Faults:  []string{"pause-leader"},
-		Checker: "C10: after a leader is replaced every node has an answer again within seconds",
 	},
 
 	// Disks.
@@ -146,15 +140,6 @@ var Mutations = []Mutation{
 		Faults:  []string{"rolling-restart"},
 		Checker: "an orderly stop ends with status 0 and leaves nothing outstanding",
 	},
-	{
-		Name:    "stop-leaves-pumps",
-		What:    "an orderly stop does not wait for answers whose clients have gone",
-		File:    "node/node.go",
-		Old:     "	go func() { n.gateway.Wait(); close(ended) }()\n",
-		New:     "	close(ended)\n",
-		Faults:  []string{"rolling-restart", "client-disconnects"},
-		Checker: "nothing is presumed after an orderly stop; C2",
-	},
 
 	// What a node is put together of.
 	{
@@ -165,6 +150,24 @@ var Mutations = []Mutation{
 		New:     "	return nil\n",
 		Faults:  []string{"tiny-snapshots", "split", "key-revoke", "cap-lower"},
 		Checker: "a revoked key is refused on every node after the heal; C1",
+	},
+	{
+		Name:    "changes-unheard",
+		What:    "a node looks for changed keys and budgets only when it confirms that it is up to date",
+		File:    "node/purse.go",
+		Old:     "n.unsubscribe = n.fsm.Subscribe(n.refresh)",
+		New:     "n.unsubscribe = func() {}",
+		Faults:  []string{"key-revoke", "cap-lower"},
+		Checker: "a revoked key is refused on every node within a second, where the leader is heard",
+	},
+	{
+		Name:    "lost-answer-is-a-refusal",
+		What:    "a command whose answer was lost on the way back from the leader is said not to have been proposed",
+		File:    "node/ways.go",
+		Old:     "return nil, fmt.Errorf(\"%w: %w\", raftfsm.ErrAmbiguous, err)",
+		New:     "return nil, fmt.Errorf(\"%w: %w\", raftfsm.ErrNotProposed, err)",
+		Faults:  []string{"pause-leader", "partition-leader", "kill-leader", "cap-raise", "cap-lower"},
+		Checker: "C7: what is said not to have been proposed is not in the log",
 	},
 	{
 		Name:    "restore-grants-again",

@@ -57,10 +57,12 @@ func TestEveryMutationCompiles(t *testing.T) {
 	}
 	var dirs []string
 	for _, m := range Mutations {
-		dirs = append(dirs, "./"+filepath.Dir(m.File))
+		for _, e := range append([]Edit{{File: m.File}}, m.More...) {
+			dirs = append(dirs, "./"+filepath.Dir(e.File))
+		}
 	}
 	exports := map[string]string{} // files of export data, by import path
-	files := map[string][]string{} // of a directory below the root
+	files := map[string][]string{} // of a directory
 	abs, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
@@ -76,32 +78,38 @@ func TestEveryMutationCompiles(t *testing.T) {
 		}
 		exports[f[0]] = f[1]
 		if dir, ok := strings.CutPrefix(f[2], abs+"/"); ok {
-			files[dir] = f[3:]
+			files[filepath.Join(root, dir)] = f[3:]
 		}
 	}
 	set := token.NewFileSet()
 	imports := importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	for i := range Mutations {
 		m := &Mutations[i]
-		dir := filepath.Dir(m.File)
 		mutated, err := m.apply(root)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var parsed []*ast.File
-		for _, name := range files[dir] {
-			var text any
-			if name == filepath.Base(m.File) {
-				text = mutated
-			}
-			f, err := parser.ParseFile(set, filepath.Join(root, dir, name), text, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatalf("%s: %v", m.Name, err)
-			}
-			parsed = append(parsed, f)
+		dirs := map[string]bool{}
+		for path := range mutated {
+			dirs[filepath.Dir(path)] = true
 		}
-		if _, err := (&types.Config{Importer: imports}).Check("purser/"+dir, set, parsed, nil); err != nil || len(parsed) == 0 {
-			t.Errorf("%s does not compile: %v", m.Name, err)
+		for dir := range dirs {
+			var parsed []*ast.File
+			for _, name := range files[dir] {
+				path := filepath.Join(dir, name)
+				var text any
+				if b, ok := mutated[path]; ok {
+					text = b
+				}
+				f, err := parser.ParseFile(set, path, text, parser.SkipObjectResolution)
+				if err != nil {
+					t.Fatalf("%s: %v", m.Name, err)
+				}
+				parsed = append(parsed, f)
+			}
+			if _, err := (&types.Config{Importer: imports}).Check(dir, set, parsed, nil); err != nil || len(parsed) == 0 {
+				t.Errorf("%s does not compile: %v", m.Name, err)
+			}
 		}
 	}
 }

@@ -134,7 +134,7 @@ func (v Variant) overlay(ctx context.Context, root string) (map[string][]byte, e
 		if err != nil {
 			return nil, err
 		}
-		over[filepath.Join(root, v.Patch.File)] = mutated
+		maps.Copy(over, mutated)
 	}
 	return over, nil
 }

@@ -7,7 +7,11 @@
 // CockroachDB; hashicorp/raft's open issues) and those this design is built to
 // keep out.
 //
-// Usage: go run ./tools/mutants [-run regexp] [-v]
+// Bugs that only processes show, such as those of a machine's clock or of a stop
+// signal, are in jepsen-style-tests/builds; with -process they are put back, one at a
+// time, into the program that jepsen-style-tests/outside runs (process.go).
+//
+// Usage: go run ./tools/mutants [-process] [-run regexp] [-list] [-v]
 package main
 
 import (
@@ -19,6 +23,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,8 +39,18 @@ type mutant struct {
 	args string // more flags of the tests
 }
 
+// bug is a mutant of either kind.
+type bug struct {
+	name    string
+	tests   string // what it is given to
+	control func() error
+	try     func(verbose bool) (found string, took time.Duration, err error)
+}
+
 func main() {
 	only := flag.String("run", "", "only mutants whose name matches")
+	process := flag.Bool("process", false, "those that only processes show")
+	list := flag.Bool("list", false, "show their names and what they are given to, and run nothing")
 	verbose := flag.Bool("v", false, "show what the tests print")
 	flag.Parse()
 	pattern, err := regexp.Compile(*only)
@@ -43,42 +58,63 @@ func main() {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(2)
 	}
-	began, caught, tried := time.Now(), 0, 0
+	bugs := ofTests()
+	if *process {
+		bugs = ofProcesses()
+	}
+	bugs = slices.DeleteFunc(bugs, func(b bug) bool { return !pattern.MatchString(b.name) })
+	if *list {
+		for _, b := range bugs {
+			fmt.Printf("%-62s %s\n", b.name, b.tests)
+		}
+		return
+	}
+	began := time.Now()
+	caught := run(bugs, *verbose)
+	fmt.Printf("%d of %d mutants caught in %.0f s\n", caught, len(bugs), time.Since(began).Seconds())
+	if caught < len(bugs) || len(bugs) == 0 {
+		os.Exit(1)
+	}
+}
+
+// run tries them all, and returns how many were caught.
+func run(bugs []bug, verbose bool) (caught int) {
 	sound := map[string]error{} // of the tests, without a mutant
-	for i := range table {
-		m := &table[i]
-		if !pattern.MatchString(m.name) {
-			continue
+	for _, b := range bugs {
+		if _, known := sound[b.tests]; !known {
+			sound[b.tests] = b.control()
 		}
-		tried++
-		if _, known := sound[m.tests()]; !known {
-			sound[m.tests()] = m.control()
-		}
-		found, took, err := m.try(*verbose)
+		found, took, err := b.try(verbose)
 		if err == nil {
-			err = sound[m.tests()]
+			err = sound[b.tests]
 		}
 		switch {
 		case err != nil:
-			fmt.Printf("BROKEN    %-62s %v\n", m.name, err)
+			fmt.Printf("BROKEN    %-62s %v\n", b.name, err)
 		case found == "":
-			fmt.Printf("SURVIVED  %-62s %s -run %q\n", m.name, m.pkg, m.run)
+			fmt.Printf("SURVIVED  %-62s %s\n", b.name, b.tests)
 		default:
 			caught++
-			fmt.Printf("caught    %-62s by %s, %.1f s\n", m.name, found, took.Seconds())
+			fmt.Printf("caught    %-62s by %s, %.1f s\n", b.name, found, took.Seconds())
 		}
 	}
-	fmt.Printf("%d of %d mutants caught in %.0f s\n", caught, tried, time.Since(began).Seconds())
-	if caught < tried || tried == 0 {
-		os.Exit(1)
+	return caught
+}
+
+// ofTests are those of the table.
+func ofTests() (bugs []bug) {
+	for i := range table {
+		m := &table[i]
+		bugs = append(bugs, bug{m.name, m.tests(), m.control, m.try})
 	}
+	return bugs
 }
 
 // limit bounds the tests of one mutant: a bug may be an endless loop.
 const limit = "60s"
 
 // tests names what a mutant is given to.
-func (m *mutant) tests() string { return m.pkg + " " + m.run + " " + m.args }
+func (m *mutant) tests() string { return fmt.Sprintf("%s -run %q %s", m.pkg, m.run, m.args) }
 
 // control runs the tests on the code as it is: what fails there finds nothing.
 func (m *mutant) control() error {

@@ -1,0 +1,115 @@
+package builds
+
+import (
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// nemeses are the faults that a mutation may name.
+var nemeses = []string{
+	"kill-leader", "kill-follower", "kill-holder", "kill-majority", "kill-all", "pause-leader", "pause-holder", "pause-long",
+	"partition-leader", "split", "one-way", "bridge", "flap", "region-cut", "delay", "loss", "duplicate", "reorder",
+	"clock-forward", "clock-back", "clock-drift", "clock-strobe",
+	"disk-full", "disk-slow", "disk-stall", "fsync-error", "power-cut", "power-cut-all", "bit-flip", "roll-back", "wipe",
+	"transfer-storm", "tiny-snapshots", "replace-voter", "restore-backup", "rolling-restart", "rolling-upgrade",
+	"provider-429", "provider-529", "provider-timeout-billed", "provider-no-usage", "provider-over-cap", "provider-cut",
+	"client-retries", "client-disconnects", "client-slow", "window-roll", "cap-raise", "cap-lower", "cap-delete", "fence", "key-revoke",
+}
+
+var plainName = regexp.MustCompile(`^[a-z]+(-[a-z]+)+$`)
+
+func TestEveryMutationHasItsPlace(t *testing.T) {
+	names := map[string]bool{}
+	for i := range Mutations {
+		m := &Mutations[i]
+		if _, err := m.apply(root); err != nil {
+			t.Error(err)
+		}
+		if !plainName.MatchString(m.Name) || names[m.Name] || m.What == "" || m.Checker == "" || len(m.Faults) == 0 {
+			t.Errorf("%q has a name that is not plain or not its own, or says too little", m.Name)
+		}
+		names[m.Name] = true
+		for _, f := range m.Faults {
+			if !slices.Contains(nemeses, f) {
+				t.Errorf("%s: there is no fault %q", m.Name, f)
+			}
+		}
+	}
+}
+
+// TestEveryMutationCompiles checks the types of each mutated package, against what
+// Go's build cache has of those that it imports.
+func TestEveryMutationCompiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads all that the mutated packages import")
+	}
+	var dirs []string
+	for _, m := range Mutations {
+		for _, e := range append([]Edit{{File: m.File}}, m.More...) {
+			dirs = append(dirs, "./"+filepath.Dir(e.File))
+		}
+	}
+	exports := map[string]string{} // files of export data, by import path
+	files := map[string][]string{} // of a directory
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := output(t.Context(), root, "go", append([]string{"list", "-export", "-deps", "-f", `{{.ImportPath}} {{.Export}} {{.Dir}} {{join .GoFiles " "}}`}, dirs...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) < 4 {
+			continue // unsafe
+		}
+		exports[f[0]] = f[1]
+		if dir, ok := strings.CutPrefix(f[2], abs+"/"); ok {
+			files[filepath.Join(root, dir)] = f[3:]
+		}
+	}
+	set := token.NewFileSet()
+	imports := importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+	for i := range Mutations {
+		m := &Mutations[i]
+		mutated, err := m.apply(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs := map[string]bool{}
+		for path := range mutated {
+			dirs[filepath.Dir(path)] = true
+		}
+		for dir := range dirs {
+			var parsed []*ast.File
+			for _, name := range files[dir] {
+				path := filepath.Join(dir, name)
+				var text any
+				if b, ok := mutated[path]; ok {
+					text = b
+				}
+				f, err := parser.ParseFile(set, path, text, parser.SkipObjectResolution)
+				if err != nil {
+					t.Fatalf("%s: %v", m.Name, err)
+				}
+				parsed = append(parsed, f)
+			}
+			if _, err := (&types.Config{Importer: imports}).Check(dir, set, parsed, nil); err != nil || len(parsed) == 0 {
+				t.Errorf("%s does not compile: %v", m.Name, err)
+			}
+		}
+	}
+}

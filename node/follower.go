@@ -27,7 +27,7 @@ type follower struct {
 const (
 	// announcePause is how soon a gateway that could not make itself known tries again.
 	announcePause = 500 * time.Millisecond
-	// certifySoon is how soon a gateway looks again whether its certificate is due.
+	// certifySoon is how soon a node looks again whether its certificate is due.
 	certifySoon = time.Minute
 )
 
@@ -118,7 +118,7 @@ func (f *follower) renew(ctx context.Context) {
 	t := time.NewTicker(certifySoon)
 	defer t.Stop()
 	for {
-		if now := time.Now(); !now.Before(f.proof.Identity().Due()) {
+		if now := time.Now(); f.proof.Identity().Due(now) {
 			if err := f.certify(ctx, now); err != nil {
 				f.n.log.Log(ctx, level(ctx), "the node's certificate could not be renewed; trying again", "until", f.proof.Identity().Until, "error", err)
 			}

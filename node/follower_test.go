@@ -91,8 +91,8 @@ func TestAGatewayRenewsItsCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg, c := certified(t, a, time.Now().Add(-pki.NodeLife*3/4), place{"n1", nobody.Addr().String()}, place{"n2", certifier(t, a, "n2")})
-	if time.Now().Before(c.identity.Due()) || c.ended(time.Now()) != nil {
-		t.Fatalf("due at %v, good until %v", c.identity.Due(), c.identity.Until)
+	if !c.identity.Due(time.Now()) || c.ended(time.Now()) != nil {
+		t.Fatalf("not due, or over: good until %v", c.identity.Until)
 	}
 	n := &Node{cfg: *cfg, log: quiet, fsm: raftfsm.New(), fatal: func(err error) { t.Error(err) }}
 	p := &peers{n: n, standing: c.standing, proof: port.NewCredentials(c.root, c.identity, time.Now)}
@@ -103,8 +103,8 @@ func TestAGatewayRenewsItsCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := p.proof.Identity()
-	if !next.Due().After(time.Now()) {
-		t.Errorf("the next is due at %v", next.Due())
+	if next.Due(time.Now()) {
+		t.Errorf("the next, good until %v, is due", next.Until)
 	}
 	if next.Certificate.PrivateKey.(*ecdsa.PrivateKey).Equal(c.identity.Certificate.PrivateKey) {
 		t.Error("the key is the old one")

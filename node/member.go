@@ -141,14 +141,15 @@ func (m *member) carry(ctx context.Context, from string, in *pb.ProposeRequest) 
 // renew replaces this node's certificate before it ends. It returns when ctx is
 // done.
 func (m *member) renew(ctx context.Context) {
-	t := time.NewTicker(renewEvery)
+	t := time.NewTicker(certifySoon)
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-t.C:
-			if now.Before(m.proof.Identity().Due()) {
+		case <-t.C:
+			now := time.Now()
+			if !m.proof.Identity().Due(now) {
 				continue
 			}
 			next, err := m.authority.Issue(m.n.cfg.Node.ID, now)
@@ -161,5 +162,3 @@ func (m *member) renew(ctx context.Context) {
 		}
 	}
 }
-
-const renewEvery = time.Hour

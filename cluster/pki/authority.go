@@ -25,8 +25,13 @@ const (
 	NodeLife = 90 * 24 * time.Hour
 	// authorityLife is long: replacing an authority is an operator's work.
 	authorityLife = 20 * 365 * 24 * time.Hour
-	// backdate lets machines whose clocks are apart accept a fresh certificate.
-	backdate = time.Hour
+	// backdate lets machines whose clocks are apart by up to a day and more accept a
+	// fresh certificate.
+	backdate = 48 * time.Hour
+	// setBack is how far a node's clock may be behind what it was when its certificate was
+	// made, before it wants another: those whose clocks were right all the time may not
+	// accept it for as long as the clock was ahead.
+	setBack = time.Hour
 
 	// MaxName bounds the name of a cluster and of a node.
 	MaxName = 63
@@ -134,8 +139,13 @@ func (a *Authority) sign(node string, name *url.URL, key *ecdsa.PublicKey, now t
 	return der, nil
 }
 
-// Due is when the identity should be renewed: when a third of its life is left.
-func (i *Identity) Due() time.Time { return i.Until.Add(-i.Until.Sub(i.From) / 3) }
+// Due says whether the identity should be renewed: when a third of its life is left, or
+// the clock it was made by has turned out to be ahead.
+func (i *Identity) Due(now time.Time) bool {
+	late := i.Until.Add(-i.Until.Sub(i.From) / 3)
+	made := i.From.Add(backdate)
+	return !now.Before(late) || now.Before(made.Add(-setBack))
+}
 
 // Cluster is the name of the authority's cluster.
 func (r *Root) Cluster() string { return r.cluster }

@@ -110,8 +110,31 @@ func TestAuthoritySurvivesItsFile(t *testing.T) {
 
 func TestIdentityIsDueWhenAThirdIsLeft(t *testing.T) {
 	i := issue(t, authority(t, "prod"), "n")
-	if left := i.Until.Sub(i.Due()); left != i.Until.Sub(i.From)/3 {
-		t.Errorf("due with %v left", left)
+	third := i.Until.Sub(i.From) / 3
+	for now, due := range map[time.Time]bool{
+		start: false, start.Add(-setBack): false, i.Until.Add(-third - time.Second): false,
+		i.Until.Add(-third): true, i.Until: true,
+	} {
+		if i.Due(now) != due {
+			t.Errorf("at %v, made at %v: due %v", now, start, !due)
+		}
+	}
+}
+
+// TestACertificateMadeByAClockThatWasAheadIsRenewed: other nodes do not accept it for as
+// long as the clock was ahead beyond the backdating.
+func TestACertificateMadeByAClockThatWasAheadIsRenewed(t *testing.T) {
+	a := authority(t, "prod")
+	i := issue(t, a, "n")
+	for _, behind := range []time.Duration{setBack + time.Second, backdate + time.Hour} {
+		if !i.Due(start.Add(-behind)) {
+			t.Errorf("with the clock %v behind what it was, it is not due", behind)
+		}
+	}
+	for _, apart := range []time.Duration{-26 * time.Hour, 26 * time.Hour} {
+		if _, err := a.Verify(chainOf(t, i), start.Add(apart)); err != nil {
+			t.Errorf("a node whose clock is %v apart does not accept it: %v", apart, err)
+		}
 	}
 }
 

@@ -47,7 +47,6 @@ func launch(host *netlab.Host, log, marker string, env []string, dead func(*proc
 		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
 	go func() {
-		defer close(p.done)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			if _, at, ok := strings.Cut(lines.Text(), marker); ok {
@@ -61,6 +60,7 @@ func launch(host *netlab.Host, log, marker string, env []string, dead func(*proc
 		p.err = err
 		expected := p.expected
 		p.mu.Unlock()
+		close(p.done)
 		if !expected {
 			dead(p)
 		}

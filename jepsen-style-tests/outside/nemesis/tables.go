@@ -1,8 +1,3 @@
 package nemesis
 
-var (
-	diskFaults     []Fault
-	providerFaults []Fault
-	clientFaults   []Fault
-	budgetFaults   []Fault
-)
+var diskFaults []Fault

@@ -110,31 +110,6 @@ func Open(ctx context.Context, o Options) (c *Cluster, err error) {
 	return c, c.found(ctx)
 }
 
-func (c *Cluster) startProvider() error {
-	host, err := c.Lab.Host(ProviderHost)
-	if err != nil {
-		return err
-	}
-	args := append([]string{"simprovider", "--listen", host.Address(providerPort), "--bill", c.Bill(), "--key", "sk-outside", "--request-modes",
-		"--seed", fmt.Sprint(c.o.Seed), "--tokens", "bytes4", "--output-max", "60", "--first-byte", "20ms"}, c.o.Provider...)
-	p, err := launch(host, filepath.Join(c.Dir, "provider.log"), "provider at ", nil, c.died, c.o.Binary, args...)
-	if err != nil {
-		return err
-	}
-	c.provider = p
-	url, err := p.await(patience)
-	if err != nil {
-		return err
-	}
-	at := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/v1")
-	told, err := host.Advertise(at)
-	if err != nil {
-		return err
-	}
-	c.control, c.upstream = "http://"+told, "http://"+told+"/v1"
-	return nil
-}
-
 // addNode makes the host and the disk of a place.
 func (c *Cluster) addNode(i int) error {
 	n := &Node{c: c, Place: fmt.Sprintf("n%d", i+1), binary: c.o.Binary, first: i == 0, lives: 1}

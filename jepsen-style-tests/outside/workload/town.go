@@ -31,9 +31,10 @@ type Town struct {
 	Cluster *rig.Cluster
 	History *history.History
 
-	o      Options
-	haste  atomic.Int64 // how many times as fast as usual clients come
-	trades []*trade
+	o       Options
+	haste   atomic.Int64 // how many times as fast as usual clients come
+	numbers atomic.Int64
+	trades  []*trade
 
 	mu       sync.Mutex
 	rules    map[string]admin.Budget   // those that are there, as they were made

@@ -142,15 +142,3 @@ func (t *Town) streams() *trade {
 		},
 	}
 }
-
-// grounds are what faults use for requests of their own.
-func (t *Town) grounds() *trade {
-	return &trade{
-		name: "grounds",
-		keys: []admin.NewKey{teamKey("trials"), teamKey("overcap")},
-		budgets: []budget{
-			usd("trials", plenty, "total", ofTeam("trials")),
-			usd("overcap", plenty, "total", ofTeam("overcap")),
-		},
-	}
-}

@@ -70,6 +70,7 @@ func newBook(h *history.History, end *history.End) *book {
 	}
 	for _, f := range h.Faults {
 		if f.Skipped == "" {
+			f.Loses = f.Loses || destroys(f.Name)
 			b.faults = append(b.faults, f)
 			b.moved = b.moved || f.Class == "clock"
 		}
@@ -195,6 +196,13 @@ func (b *book) near(from, to int64, wait time.Duration) bool {
 func (b *book) nearBy(from, to int64, wait time.Duration, which func(*history.Fault) bool) bool {
 	return slices.ContainsFunc(b.faults, func(f history.Fault) bool {
 		return f.Begun <= to && f.Ended+int64(wait) >= from && which(&f)
+	})
+}
+
+// destroys says of a fault's name that it takes from a disk what was acknowledged.
+func destroys(name string) bool {
+	return slices.ContainsFunc([]string{"wipe", "roll-back", "rollback", "replace", "restore", "image", "lose", "lost", "flip", "rot"}, func(part string) bool {
+		return strings.Contains(name, part)
 	})
 }
 

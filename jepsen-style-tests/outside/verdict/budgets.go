@@ -133,4 +133,3 @@ func (x *budget) amount(r *row) int64 {
 		return 0
 	}
 }
-

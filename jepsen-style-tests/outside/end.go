@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"purser/api/admin"
 	"purser/jepsen-style-tests/outside/history"
 	"purser/jepsen-style-tests/outside/rig"
 )
@@ -16,7 +15,7 @@ const drainWithin = 30 * time.Second
 // end waits until every node has given back what it held, gathers what there is, and
 // ends the nodes in peace.
 func (w *world) end(ctx context.Context) error {
-	e := &history.End{Healed: w.h.Now(), Nodes: map[string]history.NodeEnd{}, Deleted: map[string]bool{}}
+	e := &history.End{Left: w.h.Now(), Nodes: map[string]history.NodeEnd{}}
 	w.result.End = e
 	begun := time.Now()
 	err := rig.Eventually(ctx, drainWithin, "nothing is outstanding on any node", func() error { return w.drained(ctx) })
@@ -82,8 +81,14 @@ func (w *world) drained(ctx context.Context) error {
 	return nil
 }
 
-// gather reads the usage records through a node that answers for all.
-func (w *world) gather(ctx context.Context, e *history.End) error {
-	_ = admin.UsageQuery{}
+// gather reads what the nodes kept of the run: usage records and the audit trail.
+func (w *world) gather(ctx context.Context, e *history.End) (err error) {
+	if e.Records, e.Lacking, err = w.c.Records(ctx); err != nil {
+		return fmt.Errorf("reading the usage records: %w", err)
+	}
+	if e.Audit, err = w.c.Audit(ctx); err != nil {
+		return fmt.Errorf("reading the audit trail: %w", err)
+	}
+	e.Disks = w.c.Disks()
 	return nil
 }

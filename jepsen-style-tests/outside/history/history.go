@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"purser/api/admin"
-	"purser/internal/simprovider"
 )
 
 // Request is one request of a client, with all its tries at the one node.
@@ -31,7 +30,7 @@ type Request struct {
 	Node     string   `json:"node"`
 	Begun    int64    `json:"begun"`
 	Ended    int64    `json:"ended"`
-	Budgets  []string `json:"budgets,omitempty"` // that cover it, as "id" or "id[value]" of its split
+	Budgets  []string `json:"budgets,omitempty"` // that cover it, as "id" or "id[value]" of its split, several values with "," between
 	Key      string   `json:"key"`               // name of the virtual key
 	Idem     string   `json:"idem,omitempty"`    // its Idempotency-Key
 	Stream   bool     `json:"stream,omitempty"`
@@ -43,6 +42,7 @@ type Request struct {
 	RequestID string  `json:"request_id,omitempty"`
 	Cache     string  `json:"cache,omitempty"` // x-purser-cache
 	Replayed  bool    `json:"replayed,omitempty"`
+	Clash     bool    `json:"clash,omitempty"`  // its Idem is that of a request with another body: it must be refused
 	Cost      int64   `json:"cost,omitempty"`   // x-purser-cost-nanousd, where it is known to be one
 	Costed    bool    `json:"costed,omitempty"` // Cost was given
 	Digest    string  `json:"digest,omitempty"` // of the whole body of a good answer
@@ -61,16 +61,23 @@ type Budget struct {
 	Held        int64  `json:"held"`
 	Unreachable int64  `json:"unreachable"`
 	Needed      int64  `json:"needed"`
+	// Breaker is the budget's breaker, where that refuses and not the amounts.
+	Breaker *Breaker `json:"breaker,omitempty"`
+}
+
+// Breaker is how a breaker stands that refuses.
+type Breaker struct {
+	State string `json:"state"`
 }
 
 // Change is one operation of an administrator.
 type Change struct {
 	ID      int    `json:"id"`
-	Session int    `json:"session"` // which does one thing at a time
-	Node    string `json:"node"`    // that was asked
-	Kind    string `json:"kind"`    // limit, delete, read, fence, release; of keys: key, rotate, revoke
-	Of      string `json:"of"`      // the budget, node or key
-	Limit   int64  `json:"limit,omitempty"`
+	Session int    `json:"session"`         // which does one thing at a time
+	Node    string `json:"node"`            // that was asked
+	Kind    string `json:"kind"`            // limit, raise, delete, read, fence, release; of keys: key, rotate, revoke
+	Of      string `json:"of"`              // the budget, node or key
+	Limit   int64  `json:"limit,omitempty"` // asked for; of a raise, what is added; of a read, the budget's as it was read
 	Begun   int64  `json:"begun"`
 	Ended   int64  `json:"ended"`
 	// Known says that there was an answer: OK, or an error that excludes an effect.
@@ -99,7 +106,10 @@ type Sample struct {
 	RSS         int64           `json:"rss,omitempty"` // bytes
 	FDs         int             `json:"fds,omitempty"`
 	Goroutines  int             `json:"goroutines,omitempty"`
-	Down        bool            `json:"down,omitempty"` // not running, or it did not answer
+	// Checkpoint is the last digest that the node took at an entry of the log; each node
+	// takes one at the same entries.
+	Checkpoint *admin.Checkpoint `json:"checkpoint,omitempty"`
+	Down       bool              `json:"down,omitempty"` // not running, or it did not answer
 }
 
 // Fault is one fault that was made.
@@ -112,6 +122,7 @@ type Fault struct {
 	Ended   int64    `json:"ended"` // healed
 	Bit     bool     `json:"bit"`   // it was seen to have an effect
 	Seen    string   `json:"seen,omitempty"`
+	Loses   bool     `json:"loses,omitempty"`   // its targets' disks lost what they had acknowledged: wiped, rolled back, replaced, damaged
 	Skipped string   `json:"skipped,omitempty"` // why it was not made
 	Err     string   `json:"err,omitempty"`     // what went wrong that must not
 }
@@ -135,6 +146,8 @@ type Meta struct {
 	Network string    `json:"network"`
 	Build   string    `json:"build"`
 	Again   string    `json:"again"` // the command that repeats the run
+	// Authority is how long a node goes on that hears nothing of the ledger, nanoseconds.
+	Authority int64 `json:"authority,omitempty"`
 	// Budgets as they were made, in that order; what was asked of them later are Changes.
 	Budgets []admin.Budget `json:"budgets,omitempty"`
 }
@@ -308,36 +321,6 @@ func Read(r io.Reader) (*History, error) {
 	}
 	return h, nil
 }
-
-// End is what is there when everything is healed, the clients are gone and every
-// node has given back what it held.
-type End struct {
-	Healed  int64                  // when the last fault was healed
-	Drained time.Duration          // from when the clients were gone until nothing was outstanding; 0: it never was
-	Nodes   map[string]NodeEnd     // by place
-	Rows    []simprovider.Row      // the bill
-	Records map[string]RecordsEnd  // usage records of all nodes, by request id
-	Deleted map[string]bool        // budgets that are gone
-	Exits   map[string]string      // nodes that did not end well at their SIGTERM, and how
-	Audit   map[string]AuditChange // administrators' changes in the audit trail, by what they asked for
-}
-
-// NodeEnd is a node at the end.
-type NodeEnd struct {
-	Status  admin.Status
-	Budgets []admin.BudgetDetail
-}
-
-// RecordsEnd is what the usage records say of one request: the sum of its attempts.
-type RecordsEnd struct {
-	Cost     int64
-	Attempts map[string]int64 // cost by the call's id at the provider: "<request id>-<attempt>"
-	Twice    []string         // attempts that have more than one record
-	Presumed int64
-}
-
-// AuditChange is an entry of the audit trail.
-type AuditChange struct{ Entries int }
 
 // SortRequests brings the requests into the order in which they began.
 func (h *History) SortRequests() {

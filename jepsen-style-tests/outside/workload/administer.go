@@ -211,6 +211,7 @@ func (t *Town) Read(ctx context.Context, session int, node *rig.Node, budget str
 	switch gone := errors.As(err, &fault) && fault.Status == http.StatusNotFound; {
 	case err == nil:
 		c.Known, c.OK, c.Found, c.Accounts = true, true, true, b.Accounts
+		c.Limit, _ = history.Amount(b.Limit.String(), b.Unit) // 0 for one that nobody could have asked for
 		for i := range c.Accounts {
 			c.Accounts[i].Forecast = nil
 		}

@@ -1,0 +1,87 @@
+package rig
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"purser/api/admin"
+	"purser/jepsen-style-tests/outside/history"
+)
+
+// around is how far from now a record may be, by a clock that was moved.
+const around = 20 * 24 * time.Hour
+
+// Records reads the usage records of the whole cluster through whichever node gives
+// them, and says of which nodes that are there some may be missing.
+func (c *Cluster) Records(ctx context.Context) (records []history.Record, lacking []string, err error) {
+	now := time.Now().UTC()
+	q := admin.UsageQuery{From: now.Add(-around).Format(time.RFC3339), To: now.Add(around).Format(time.RFC3339)}
+	err = c.eventuallyAt(ctx, nil, "the usage records", func(a *admin.Client) error {
+		records, lacking = nil, nil
+		report, err := a.Usage(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, n := range report.Nodes {
+			if n.Err != "" && c.has(n.Node) {
+				lacking = append(lacking, n.Node+": "+n.Err)
+			}
+		}
+		if len(lacking) > 0 {
+			return errors.New(lacking[0])
+		}
+		return a.Records(ctx, q, func(in io.Reader) error {
+			return lines(in, func(r history.Record) { records = append(records, r) })
+		})
+	})
+	return records, lacking, err
+}
+
+// Audit reads the audit trail through whichever node gives it.
+func (c *Cluster) Audit(ctx context.Context) (trail []history.Audit, err error) {
+	err = c.eventuallyAt(ctx, nil, "the audit trail", func(a *admin.Client) error {
+		trail = nil
+		return a.AuditTrail(ctx, admin.AuditQuery{}, func(in io.Reader) error {
+			return lines(in, func(e history.Audit) { trail = append(trail, e) })
+		})
+	})
+	return trail, err
+}
+
+// Disks are the directories of the nodes' data, by place.
+func (c *Cluster) Disks() map[string]string {
+	disks := map[string]string{}
+	for _, n := range c.Nodes {
+		disks[n.Place] = n.dir
+	}
+	return disks
+}
+
+func (c *Cluster) has(id string) bool {
+	for _, n := range c.Nodes {
+		if n.ID() == id {
+			return true
+		}
+	}
+	return false
+}
+
+// lines reads one value of JSON a line.
+func lines[T any](in io.Reader, read func(T)) error {
+	const longest = 1 << 20
+	s := bufio.NewScanner(in)
+	s.Buffer(nil, longest)
+	for s.Scan() {
+		var v T
+		if err := json.Unmarshal(s.Bytes(), &v); err != nil {
+			return fmt.Errorf("a line that is no %T: %w", v, err)
+		}
+		read(v)
+	}
+	return s.Err()
+}

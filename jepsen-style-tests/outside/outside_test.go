@@ -12,6 +12,7 @@ import (
 	"purser/jepsen-style-tests/builds"
 	"purser/jepsen-style-tests/netlab"
 	"purser/jepsen-style-tests/outside/nemesis"
+	"purser/jepsen-style-tests/outside/report"
 )
 
 var (
@@ -26,7 +27,7 @@ var (
 	rateFlag     = flag.Float64("rate", 25, "requests a second at each node")
 	traceFlag    = flag.String("trace", "", "file of recorded traffic to replay")
 	loopbackFlag = flag.Bool("loopback", false, "the loopback device and a proxy for each link, also where network namespaces are allowed")
-	outFlag      = flag.String("out", "", "directory that keeps what every run leaves; empty keeps that of failed runs, in _fail")
+	outFlag      = flag.String("out", "", "directory that gathers the summaries of runs, for the tally")
 	listFlag     = flag.Bool("list", false, "list the faults")
 )
 
@@ -63,11 +64,42 @@ func oneRun(t *testing.T, seed uint64) {
 		keep(t, o.Dir, seed)
 		t.Fatalf("seed %d: the harness failed: %v", seed, err)
 	}
+	for _, m := range r.Missing {
+		t.Logf("not made: %s", m)
+	}
+	summary, err := report.Write(o.Dir, r.History, r.End, r.Findings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(summary.Text())
 	for _, f := range r.Findings {
 		t.Errorf("seed %d: %s: %s", seed, f.Checker, f.What)
 	}
-	if len(r.Findings) > 0 {
+	for _, why := range summary.Invalid {
+		t.Errorf("seed %d: the run is not fit to be judged: %s", seed, why)
+	}
+	switch {
+	case *outFlag != "":
+		file(t, filepath.Join(o.Dir, report.SummaryFile), filepath.Join(*outFlag, fmt.Sprintf("%d-%d.json", r.History.Meta.Began.Unix(), seed)))
+		if t.Failed() {
+			keep(t, o.Dir, seed)
+		}
+	case t.Failed():
 		keep(t, o.Dir, seed)
+	}
+}
+
+// file copies a summary to where many are gathered.
+func file(t *testing.T, from, to string) {
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(to), 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -134,6 +134,12 @@ func (w *world) open(ctx context.Context, v builds.Variant) error {
 	if err != nil {
 		return err
 	}
+	newer := binary
+	if w.wants(func(f nemesis.Fault) bool { return f.Needs.Older }) { // the nodes begin with it, to be upgraded
+		if binary, err = w.o.Builds.Build(ctx, builds.Variant{Revision: w.older, Clock: v.Clock}); err != nil {
+			return err
+		}
+	}
 	ro := rig.Options{Nodes: w.o.Nodes, Seed: w.o.Seed, Dir: w.o.Dir, Binary: binary, Clocks: v.Clock, Mode: w.o.Mode, Disks: w.wants(func(f nemesis.Fault) bool { return f.Needs.Disks }), Log: w.o.Log}
 	if w.c, err = rig.Open(ctx, ro); err != nil {
 		return fmt.Errorf("opening the cluster: %w", err)
@@ -148,11 +154,8 @@ func (w *world) open(ctx context.Context, v builds.Variant) error {
 	}
 	w.town = workload.New(w.c, w.h, workload.Options{Seed: w.o.Seed, Rate: w.o.Rate, Only: w.o.Workload, Trace: w.o.Trace})
 	w.env = nemesis.NewEnv(w.c, w.h, w.town)
-	if w.wants(func(f nemesis.Fault) bool { return f.Needs.Older }) {
-		w.env.Newer = binary
-		w.env.Older, err = w.o.Builds.Build(ctx, builds.Variant{Revision: w.older, Clock: v.Clock})
-	}
-	return err
+	w.env.Newer = newer
+	return nil
 }
 
 // wants says whether a fault of the plan needs something.

@@ -73,8 +73,7 @@ type Env struct {
 	History *history.History
 	Town    *workload.Town // budgets, keys and clients
 	Net     *Net
-	Older   string // binary of the older build, "" for none
-	Newer   string // that which the nodes run else
+	Newer   string // binary that the nodes are upgraded to
 
 	mu     sync.Mutex
 	claims map[string]bool

@@ -66,8 +66,13 @@ type world struct {
 // result.
 func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	w := &world{o: o, result: &Result{}}
-	variant := builds.Variant{Clock: o.Seed%2 == 1, TinySnapshots: o.Seed%4 >= 2, Patch: o.Mutation}
-	table, err := w.table(ctx, variant)
+	asked, err := nemesis.Choose(nemesis.Table(), o.Nemesis)
+	if err != nil {
+		return nil, err
+	}
+	needs := w.needs(asked)
+	variant := builds.Variant{Clock: needs.Clocks, TinySnapshots: needs.Tiny, Patch: o.Mutation}
+	table, err := w.table(ctx, asked, needs)
 	if err != nil {
 		return nil, err
 	}
@@ -93,22 +98,38 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	return w.result, nil
 }
 
-// table is the faults that can be made: of those that are asked for, with what there is.
-func (w *world) table(ctx context.Context, v builds.Variant) ([]nemesis.Fault, error) {
-	asked, err := nemesis.Choose(nemesis.Table(), w.o.Nemesis)
-	if err != nil {
-		return nil, err
+// needs says what the run provides for: what the faults that were asked for by name
+// need, or, of all, what the seed draws, so that most runs are of the shipped build or
+// near it.
+func (w *world) needs(asked []nemesis.Fault) (n nemesis.Needs) {
+	if w.o.Nemesis == "" {
+		seed := w.o.Seed
+		return nemesis.Needs{Clocks: seed%2 == 1, Tiny: seed%4 >= 2, Older: seed%5 == 0, Disks: true, Packets: true}
 	}
+	for _, f := range asked {
+		n.Clocks = n.Clocks || f.Needs.Clocks
+		n.Tiny = n.Tiny || f.Needs.Tiny
+		n.Older = n.Older || f.Needs.Older
+		n.Disks = n.Disks || f.Needs.Disks
+		n.Packets = n.Packets || f.Needs.Packets
+	}
+	return n
+}
+
+// table is the faults that can be made, of those that are asked for.
+func (w *world) table(ctx context.Context, asked []nemesis.Fault, has nemesis.Needs) ([]nemesis.Fault, error) {
 	older, noTag := w.o.Builds.LastTag(ctx)
 	w.older = older
 	var table []nemesis.Fault
 	for _, f := range asked {
 		why := ""
 		switch {
-		case f.Needs.Clocks && !v.Clock:
+		case f.Needs.Clocks && !has.Clocks:
 			why = "this seed's build has the machine's clock"
-		case f.Needs.Tiny && !v.TinySnapshots:
+		case f.Needs.Tiny && !has.Tiny:
 			why = "this seed's build takes snapshots of the usual size"
+		case f.Needs.Older && !has.Older:
+			why = "this seed's nodes begin with this build"
 		case f.Needs.Older && noTag != nil:
 			why = noTag.Error()
 		case f.Needs.Packets && w.o.Mode == netlab.Loopback:

@@ -33,6 +33,7 @@ var Mutations = []Mutation{
 		Checker: "ledger time runs ahead of true time by no more than stamps may; C6",
 	},
 
+	// Pauses and partitions.
 	{
 		Name: "authority-never-ends",
 		What: "a node that hears nothing any more goes on by the keys and budgets that it knows, as long as it holds something; both of its watches are asleep",

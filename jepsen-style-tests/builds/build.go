@@ -58,7 +58,7 @@ func plain(r rune) rune {
 }
 
 // Builder makes variants of one tree, one at a time. It is safe for several
-// goroutines.
+// goroutines; other processes may use the same directory.
 type Builder struct {
 	root, dir string
 	mu        sync.Mutex
@@ -100,7 +100,12 @@ func (b *Builder) build(ctx context.Context, v Variant) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	list, err := writeOverlay(filepath.Join(dir, "overlay", v.String()), over)
+	scratch, err := os.MkdirTemp("", "purser-overlay-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(scratch)
+	list, err := writeOverlay(scratch, over)
 	if err != nil {
 		return "", err
 	}
@@ -175,9 +180,6 @@ func (v Variant) environment() []string {
 func writeOverlay(dir string, over map[string][]byte) (string, error) {
 	if len(over) == 0 {
 		return "", nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
 	}
 	replace := map[string]string{}
 	for i, path := range slices.Sorted(maps.Keys(over)) {

@@ -6,12 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
-
-	"purser/jepsen-style-tests/builds/clock"
 )
 
 // tree is a module like this one, small, with a commit and a tag.
@@ -91,9 +87,6 @@ func TestVariants(t *testing.T) {
 	if got := says(t, build(Variant{TinySnapshots: true, Patch: bug})); got[0] != "10" || got[1] != "mutant" {
 		t.Errorf("with a bug it says %v", got)
 	}
-	if runtime.GOOS == "linux" {
-		testClock(t, build(Variant{Clock: true, Patch: bug}))
-	}
 
 	change(t, root, "cluster/threshold.go", "//go:build !tinysnapshots\n\npackage cluster\n\nconst Every = 9000\n")
 	commit(t, root)
@@ -114,28 +107,6 @@ func TestVariants(t *testing.T) {
 	}
 	if tag, err := b.LastTag(t.Context()); tag != "v1" || err != nil {
 		t.Errorf("the last tag is %q, %v", tag, err)
-	}
-}
-
-// testClock checks that a program shows an hour that is to come, where it is told to.
-func testClock(t *testing.T, path string) {
-	t.Helper()
-	c, err := clock.Create(filepath.Join(t.TempDir(), "clock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	c.Jump(1000 * time.Hour)
-	got := says(t, path, c.Env())
-	ahead, err := time.ParseDuration(got[2] + "s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := ahead - time.Duration(time.Now().UnixNano()); got[1] != "mutant" || d < 999*time.Hour || d > 1001*time.Hour {
-		t.Errorf("it says %v, %v from now", got, d)
-	}
-	if out, err := exec.Command("go", "version", "-m", path).Output(); err != nil || !strings.Contains(string(out), "faultclock") {
-		t.Errorf("the program does not say that it has such a clock: %v %s", err, out)
 	}
 }
 

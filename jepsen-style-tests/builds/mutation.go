@@ -16,7 +16,7 @@ type Mutation struct {
 	Old     string
 	New     string
 	More    []Edit   // where one place does not show, because another makes up for it
-	Faults  []string // nemeses that show it, together
+	Faults  []string // the nemeses of a run that shows it
 	Checker string   // what says so
 }
 

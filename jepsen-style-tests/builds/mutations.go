@@ -33,6 +33,7 @@ var Mutations = []Mutation{
 		Checker: "ledger time runs ahead of true time by no more than stamps may; C6",
 	},
 
+	// Pauses and partitions.
 	{
 		Name: "authority-never-ends",
 		What: "a node that hears nothing any more goes on by the keys and budgets that it knows, as long as it holds something; both of its watches are asleep",
@@ -95,7 +96,7 @@ var Mutations = []Mutation{
 	},
 	{
 		Name:    "failed-log-unheard",
-		What:    "Raft's log cannot be written, and only Raft hears of it",
+		What:    "Raft's log cannot be written, and only Raft hears of it (where the fault reaches the store too, that ends the process)",
 		File:    "node/node.go",
 		Old:     "FSM: n.fsm, Exit: n.fatal, Log: n.log,",
 		New:     "FSM: n.fsm, Exit: func(err error) { n.log.Error(\"raft\", \"error\", err) }, Log: n.log,",
@@ -104,7 +105,7 @@ var Mutations = []Mutation{
 	},
 	{
 		Name:    "lost-log-unnoticed",
-		What:    "a node whose Raft directory alone was wiped votes again under its name",
+		What:    "a node of which the Raft directory alone was wiped votes again under its name",
 		File:    "node/node.go",
 		Old:     "NodeID: n.cfg.Node.ID, Existed: seq > 0,",
 		New:     "NodeID: n.cfg.Node.ID, Existed: seq > 0 && false,",

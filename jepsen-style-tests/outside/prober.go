@@ -22,9 +22,15 @@ type prober struct{ w *world }
 const (
 	probeEvery    = 500 * time.Millisecond
 	probePatience = 2 * time.Second
-	accountsEvery = 4  // probes
 	processEvery  = 10 // probes
 )
+
+// accountsEvery is how many probes go by until accounts are looked at again: in a long
+// run they would fill the memory.
+func (p *prober) accountsEvery() int {
+	const often, looks = 4, 30
+	return max(often, int(p.w.o.Time/(looks*probeEvery)))
+}
 
 func (p *prober) run(ctx context.Context) {
 	var all sync.WaitGroup
@@ -55,7 +61,7 @@ func (p *prober) look(ctx context.Context, n *rig.Node, i int) history.Sample {
 		return s
 	}
 	fill(&s, &status)
-	if i%accountsEvery == 0 {
+	if i%p.accountsEvery() == 0 {
 		if budgets, err := n.Here().ListBudgets(ctx); err == nil {
 			s.Accounts = accounts(budgets)
 		}

@@ -48,6 +48,9 @@ const (
 	maxRounds = 16
 	// maxGaveUp bounds the claims that are remembered as given up.
 	maxGaveUp = 4096
+	// tellTime is how long a node that stops tells homes how its last claims ended; what it
+	// cannot tell it tells when it is back.
+	tellTime = 2 * time.Second
 	// onceEvery is how often what waits is tried again, and keys are swept.
 	onceEvery = time.Second
 )
@@ -98,8 +101,11 @@ func (n *Node) noteRollback() error {
 	return nil
 }
 
-// members are those of the directory, as homes.
+// members are those of the directory, as homes; of a node alone, itself.
 func (o *onceKeys) members() (list []idempotency.Member) {
+	if o.n.peers == nil {
+		return []idempotency.Member{{ID: o.n.cfg.Node.ID}}
+	}
 	for _, d := range o.n.fsm.Directory().Nodes() {
 		if d.Role == directory.Member {
 			list = append(list, idempotency.Member{
@@ -222,14 +228,17 @@ func (c *claim) gather(ctx context.Context) *idempotency.Reply {
 		case reply.Verdict == idempotency.Elsewhere && n == 0: // it has granted nothing, and need not
 			c.homes = nil
 		case reply.Verdict == idempotency.Elsewhere:
-			return &idempotency.Reply{Verdict: idempotency.Unavailable, Why: "members do not agree which of them it is homed at"}
+			return &idempotency.Reply{Verdict: idempotency.Unavailable, Why: disagree}
 		case reply.Verdict != idempotency.Granted:
 			c.homes = slices.DeleteFunc(c.homes, func(h string) bool { return h == node })
 			return reply
 		}
 		for _, h := range reply.Homes {
-			if !slices.Contains(required, h) {
+			switch {
+			case !slices.Contains(required, h):
 				required = append(required, h)
+			case slices.Contains(required[:n], h) && !slices.Contains(c.homes, h): // it has said that it is none
+				return &idempotency.Reply{Verdict: idempotency.Unavailable, Why: disagree}
 			}
 		}
 	}
@@ -241,6 +250,9 @@ func (c *claim) gather(ctx context.Context) *idempotency.Reply {
 	}
 	return &idempotency.Reply{Verdict: idempotency.Granted}
 }
+
+// disagree is why nothing is decided while members come and go.
+const disagree = "members do not agree which of them it is homed at"
 
 // firstOf is the home to ask first: one that was removed answers nothing.
 func firstOf(chain []string, members []idempotency.Member) string {

@@ -365,6 +365,11 @@ func (n *Node) Close(ctx context.Context) error {
 		n.closeUpstreams()
 		<-ended
 	}
+	if o := n.once.Load(); o != nil {
+		telling, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
+		o.deliver(telling)
+		cancel()
+	}
 	returning, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTime)
 	defer cancel()
 	if e := n.purse.Drain(returning); e != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"purser/internal/idempotency"
@@ -23,6 +24,7 @@ const (
 const parcelVersion = 1
 
 type outbox struct {
+	mu           sync.Mutex // held while a parcel that is there is changed
 	count, bytes atomic.Int64
 }
 
@@ -114,6 +116,8 @@ func (h *Home) Tokens(most int) (list []idempotency.Token, err error) {
 // Parcel reads one; nil where there is none any more, or none that can be read: that is
 // dropped, and its claim stands for a call that may have been made.
 func (h *Home) Parcel(t idempotency.Token) (*Parcel, error) {
+	h.outbox.mu.Lock()
+	defer h.outbox.mu.Unlock()
 	value, err := h.get(place(roomOutbox, t[:]))
 	if value == nil || err != nil {
 		return nil, err
@@ -127,6 +131,8 @@ func (h *Home) Parcel(t idempotency.Token) (*Parcel, error) {
 
 // Delivered says that a home has it, or needs it no more.
 func (h *Home) Delivered(t idempotency.Token, home string) error {
+	h.outbox.mu.Lock()
+	defer h.outbox.mu.Unlock()
 	key := place(roomOutbox, t[:])
 	value, err := h.get(key)
 	if value == nil || err != nil {

@@ -9,6 +9,9 @@ func (n *Node) work(base context.Context) {
 	n.background.Go(func() { n.current.watch(base) })
 	n.background.Go(func() { n.touchKeys(base) })
 	n.background.Go(func() { n.keepOwners(base) })
+	if o := n.once.Load(); o != nil {
+		n.background.Go(func() { o.work(base) })
+	}
 	n.background.Go(func() { n.reportProbes(base) })
 	n.background.Go(func() { n.keepPace(base) })
 	n.background.Go(func() { n.outcomes.Load().watch(base) })

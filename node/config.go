@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"purser/internal/idempotency"
 	"purser/internal/purse"
 	"purser/ledger"
 	"purser/proxy"
@@ -162,6 +163,13 @@ type RequestsConfig struct {
 	CountTime     time.Duration `yaml:"count_time"`         // default 1s
 	Baggage       bool          `yaml:"baggage"`            // default false
 
+	// IdempotencyTTL is how long an Idempotency-Key is remembered: at least longer than any
+	// call takes. 0 turns the header off.
+	IdempotencyTTL        time.Duration `yaml:"idempotency_ttl"`         // default 24h, 1h to 24h, or 0
+	IdempotencyBytes      int           `yaml:"idempotency_bytes"`       // of one answer that is kept, default 1 MiB
+	IdempotencyKeys       int64         `yaml:"idempotency_keys"`        // at a time that this node is home of, default 1,000,000
+	IdempotencyStoreBytes int64         `yaml:"idempotency_store_bytes"` // of their answers, default 1 GiB
+
 	DenyStatus        int            `yaml:"deny_status"`                    // of a refusal for money: 402 (default), 412 or 429
 	DenyStatusByRoute map[string]int `yaml:"deny_status_by_route,omitempty"` // by the route's path; default none
 }
@@ -240,9 +248,10 @@ func Default() Config {
 			Shared: true, AskTime: 50 * time.Millisecond,
 		},
 		Semcache: defaultSemcache(),
-		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired},
-		Purse:    PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
-		Usage:    UsageConfig{Retention: 90 * 24 * time.Hour, Minutes: 7 * 24 * time.Hour, Hours: 90 * 24 * time.Hour, Days: 3 * 365 * 24 * time.Hour, GatherWait: 2 * time.Second},
+		Requests: RequestsConfig{DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired,
+			IdempotencyTTL: idempotency.LongestTTL, IdempotencyBytes: 1 << 20, IdempotencyKeys: 1_000_000, IdempotencyStoreBytes: 1 << 30},
+		Purse: PurseConfig{AdmissionWait: 250 * time.Millisecond, AuthorityTTL: time.Minute, Idle: 30 * time.Second},
+		Usage: UsageConfig{Retention: 90 * 24 * time.Hour, Minutes: 7 * 24 * time.Hour, Hours: 90 * 24 * time.Hour, Days: 3 * 365 * 24 * time.Hour, GatherWait: 2 * time.Second},
 
 		Telemetry: defaultTelemetry(),
 		Alerts:    AlertsConfig{Unreachable: 5 * time.Minute},
@@ -355,7 +364,7 @@ func (c *Config) gateway() proxy.Config {
 	out, r := proxy.DefaultConfig(), &c.Requests
 	out.DefaultOutput, out.DefaultCalls, out.Attempts, out.Drains, out.DrainTime = r.DefaultOutput, r.DefaultCalls, r.Attempts, r.Drains, r.DrainTime
 	out.CoalesceWait, out.CountTime, out.Baggage, out.CacheEntry = r.CoalesceWait, r.CountTime, r.Baggage, c.Cache.EntryBytes
-	out.DenyStatus, out.DenyStatusByRoute = r.DenyStatus, r.DenyStatusByRoute
+	out.DenyStatus, out.DenyStatusByRoute, out.OnceBytes = r.DenyStatus, r.DenyStatusByRoute, r.IdempotencyBytes
 	out.TrustedProxies, _ = c.Listen.trusted() // Validate has reported what is wrong
 	return out
 }

@@ -226,6 +226,10 @@ func TestValidate(t *testing.T) {
 		"extra_output":         func(c *Config) { c.Upstreams[0].ExtraOutput = -1 },
 		"count_tokens: Vertex": func(c *Config) { u := &c.Upstreams[0]; u.Auth, u.Key, u.CountTokens = "google", "", true },
 		"default_tool_calls":   func(c *Config) { c.Requests.DefaultCalls = 1001 },
+		"idempotency_ttl":      func(c *Config) { c.Requests.IdempotencyTTL = time.Minute },
+		"idempotency_bytes":    func(c *Config) { c.Requests.IdempotencyBytes = -1 },
+		"idempotency_keys":     func(c *Config) { c.Requests.IdempotencyKeys = 0 },
+		"idempotency_store":    func(c *Config) { c.Requests.IdempotencyStoreBytes = 1 },
 		"deny_status":          func(c *Config) { c.Requests.DenyStatus = 403 },
 		"deny_status_by_route": func(c *Config) {
 			c.Requests.DenyStatusByRoute = map[string]int{"/v1/chat/completions": 500}

@@ -10,6 +10,7 @@ import (
 
 	"purser/api/admin"
 	"purser/cluster/pki"
+	"purser/internal/idempotency"
 	"purser/proxy/policy"
 )
 
@@ -111,6 +112,7 @@ func (c *Config) Validate() error {
 	gateway, wallet := c.gateway(), c.purse()
 	under("cluster", c.Cluster.validate(c.Node.ID))
 	under("requests", gateway.Validate())
+	under("requests", c.Requests.validate())
 	under("purse", wallet.Validate())
 	under("alerts", c.Alerts.validate())
 	under("anomalies", c.Anomalies.validate())
@@ -157,6 +159,21 @@ func (c *ClusterConfig) validate(node string) error {
 	}
 	if host, _, _ := net.SplitHostPort(c.Listen); c.Advertise == "" && (host == "" || net.ParseIP(host).IsUnspecified()) {
 		errs = append(errs, errors.New("advertise: other nodes cannot reach the address that listens on every interface; say where they find this node"))
+	}
+	return errors.Join(errs...)
+}
+
+// validate checks what the request path itself does not: how idempotency keys are kept.
+func (c *RequestsConfig) validate() error {
+	var errs []error
+	if c.IdempotencyTTL != 0 && (c.IdempotencyTTL < time.Hour || c.IdempotencyTTL > idempotency.LongestTTL) {
+		errs = append(errs, fmt.Errorf("idempotency_ttl is %v, neither 0 nor within 1h to %v", c.IdempotencyTTL, idempotency.LongestTTL))
+	}
+	if c.IdempotencyKeys < 1 || c.IdempotencyKeys > 1<<28 {
+		errs = append(errs, fmt.Errorf("idempotency_keys is %d, not within 1 to %d", c.IdempotencyKeys, 1<<28))
+	}
+	if c.IdempotencyStoreBytes < 1<<20 || c.IdempotencyStoreBytes > 1<<40 {
+		errs = append(errs, fmt.Errorf("idempotency_store_bytes is %d, not within 1 MiB to 1 TiB", c.IdempotencyStoreBytes))
 	}
 	return errors.Join(errs...)
 }

@@ -182,7 +182,7 @@ var scopes = []struct {
 }
 
 func principalOf(key *directory.Key) *proxy.Principal {
-	p := &proxy.Principal{ID: string(key.ID), Name: key.Name, Bound: key.Bound, Required: key.Required, CacheOff: key.CacheOff, Expires: key.Expires}
+	p := &proxy.Principal{ID: string(key.ID), Name: key.Name, Bound: key.Bound, Required: key.Required, CacheOff: key.CacheOff, Expires: key.Expires, Created: key.Created}
 	for _, limit := range []struct {
 		of   *proxy.Allow
 		list []string

@@ -69,7 +69,9 @@ type Node struct {
 	shared      *qdrant.Tier   // nil: no semantic tier in common with other nodes
 	semantic    *semanticCache // nil: there is none
 	learner     *learner
-	outcomes    atomic.Pointer[judged] // once it is open, for peers that ask before
+	outcomes    atomic.Pointer[judged]   // once it is open, for peers that ask before
+	once        atomic.Pointer[onceKeys] // idempotency keys, once they are open, for peers that ask before; nil: they are off
+	rolledBack  bool                     // the store is older than what the ledger knows of it
 	sharing     sharing
 	prices      *price.Catalogue
 	upstreams   []*proxy.Upstream
@@ -146,6 +148,9 @@ func (n *Node) open(ctx, base context.Context) error {
 	if err := n.openLedger(ctx); err != nil {
 		return err
 	}
+	if err := n.noteRollback(); err != nil { // before the purse makes new marks
+		return err
+	}
 	n.openAlerts()
 	n.openExports()
 	n.metrics = telemetry.New(telemetry.Gauges{
@@ -155,7 +160,8 @@ func (n *Node) open(ctx, base context.Context) error {
 		Gossip:  n.gossipAlive, Foreign: n.gossipForeign,
 		Followers: n.followers, Copies: n.copyLag, Alerts: func() float64 { return float64(n.fsm.Directory().OpenAlerts()) }, Upstreams: n.upstreamHealth,
 		Breakers: n.breakers.count, Loops: n.loops.counts, Shared: n.sharedTier, Caches: n.cacheCounts, Exports: n.exporting.failing,
-		Budgets: n.budgetAmounts, Sent: n.sentTelemetry,
+		Idempotency: n.onceCounts,
+		Budgets:     n.budgetAmounts, Sent: n.sentTelemetry,
 	})
 	if err := n.openRedactions(); err != nil {
 		return err
@@ -177,6 +183,9 @@ func (n *Node) open(ctx, base context.Context) error {
 		return err
 	}
 	if err := n.openSemantic(ctx); err != nil {
+		return err
+	}
+	if err := n.openIdempotency(ctx); err != nil {
 		return err
 	}
 	n.openOutcomes()
@@ -355,6 +364,11 @@ func (n *Node) Close(ctx context.Context) error {
 		n.stop()
 		n.closeUpstreams()
 		<-ended
+	}
+	if o := n.once.Load(); o != nil {
+		telling, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
+		o.deliver(telling)
+		cancel()
 	}
 	returning, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTime)
 	defer cancel()

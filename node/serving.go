@@ -77,6 +77,9 @@ func (n *Node) openGateway(base context.Context) error {
 	if n.semantic != nil {
 		seams.Semantic = n.semantic
 	}
+	if o := n.once.Load(); o != nil {
+		seams.Idempotency = o
+	}
 	if n.telemetry != nil {
 		seams.Traces = n.telemetry
 	}

@@ -22,5 +22,8 @@ func (n *Node) topics() map[string]peer.Topic {
 		topicUsageLive:      n.tellLive,
 		topicCheckpoint:     n.tellCheckpoint,
 		topicBudgetHeld:     n.tellBudgetHeld,
+		topicOnceClaim:      n.tellClaim,
+		topicOnceReport:     n.takeReport,
+		topicOnceWord:       n.tellWord,
 	}
 }

@@ -99,7 +99,7 @@ func (x *exchange) slowClient(f *ahead) {
 		if err != nil {
 			x.stream.over, x.stream.err = true, err
 		}
-		f.put(x.unveiled(x.withhold(out)), x.stream.meter.Report().OutputBytes, nil)
+		f.put(x.show(out), x.stream.meter.Report().OutputBytes, nil)
 		return
 	}
 	f.mu.Lock()

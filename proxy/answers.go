@@ -82,6 +82,8 @@ var private = []string{
 	"x-real-ip", "x-client-request-id", "openai-organization", "openai-project", "api-key", "x-api-key",
 	"x-goog-api-key", "x-goog-user-project",
 	"x-goog-fieldmask", // would take the usage out of the answer
+	// A provider that heeds it would take two tenants' keys for one, and a retry of ours for a repetition.
+	"idempotency-key", "x-openrouter-idempotency-key",
 }
 
 // privatePrefixes begin further such headers. Those of Amazon's and of Vertex AI

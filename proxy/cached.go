@@ -145,6 +145,7 @@ func (x *exchange) replay(c *Cached, state record.CacheState) *Answer {
 	x.rec.Basis, x.rec.Status = record.NoCharge, 200
 	x.rec.Savings = append(x.rec.Savings, record.Saving{Lever: lever, Amount: c.Cost})
 	x.firstByte()
+	x.keepOnce(200, h, body)
 	a := &Answer{Status: 200, Body: body}
 	a.Header = x.own(x.tellCache(h, c, state), a)
 	if x.call.Stream && x.levers.Cache.Paced {

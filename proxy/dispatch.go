@@ -36,6 +36,10 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 	x.beginCall()
 	x.routing.tries++
 	x.body = x.there().AppendUpstream(x.body[:0], &x.call, x.change())
+	if e := x.maySend(); e != nil {
+		x.release()
+		return x.deny(e), 0
+	}
 	began := time.Now()
 	res, failure := up.Client.Do(x.upstreamRequest(key))
 	x.measure(began, res, failure)
@@ -126,6 +130,9 @@ func (x *exchange) callID() string { return x.rec.ID + "-" + strconv.Itoa(x.atte
 func (x *exchange) failed(f *upstream.Failure) (*Answer, time.Duration) {
 	d := x.repeats().Decide(upstream.Outcome{Attempt: x.tries(), Failure: f}, rand.Uint64())
 	onward := !d.Retry && x.fallsOver(causeOf(f))
+	if f.Sent && x.only() {
+		d.Retry, onward = false, false
+	}
 	x.rec.UpstreamID = ""
 	if f.Sent {
 		x.settleHold(record.FullHold)
@@ -185,6 +192,9 @@ func (x *exchange) upstreamSaidNo() (*Answer, time.Duration) {
 	x.closeResponse()
 	readable := err == nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
 	gaveUp := status == 408 || status == 499 || status == 502 || status == 504 || status >= 500 && !readable
+	if gaveUp && x.only() {
+		d.Retry, onward = false, false
+	}
 	if gaveUp {
 		x.g.log.Warn("upstream gave up on a call, or what stands before it did; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name, "status", status)
 		x.settleHold(record.FullHold)
@@ -254,7 +264,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 		x.settleHold(record.FullHold)
 		x.g.log.Warn("upstream answer broke off or is too large; the hold is charged", "request", x.rec.ID, "upstream", x.route_.up.Name, "error", err)
 		e := dialect.NewError(dialect.CodeUpstreamInvalid, "", "the answer of the upstream %s broke off or is too large", x.route_.up.Name)
-		if x.fallsOver(route.Failing) {
+		if !x.only() && x.fallsOver(route.Failing) {
 			x.commitAttempt(record.Truncated)
 			x.moveOn(e)
 			return nil, 0
@@ -290,6 +300,7 @@ func (x *exchange) whole() (*Answer, time.Duration) {
 		return x.deny(e), 0
 	}
 	answer.Body = x.withCost(shown)
+	x.keepOnce(answer.Status, answer.Header, answer.Body)
 	answer.Header = x.own(answer.Header, answer)
 	if x.req.Client == nil || !x.req.Client.Gone() {
 		x.rec.Delivered = x.rec.Made

@@ -56,6 +56,7 @@ type exchange struct {
 	alike    Flight // the same, others that ask the same question in other words
 	store    bool   // the answer may be kept
 	asking   any    // the semantic cache's, of a question that it may learn the answer to
+	once     once   // of a request with an Idempotency-Key
 
 	kept    string   // the model of the answer that the request is about
 	homeKey string   // the credential that keeps what the call takes up, of a pool

@@ -34,6 +34,7 @@ func (x *exchange) finish() {
 	x.rec.Total = int64(time.Since(x.began))
 	x.sum()
 	x.ruleLoop()
+	x.endOnce() // before the record: what syncs that syncs this
 	if x.key != nil && x.rec.Outcome != 0 {
 		x.g.seams.Journal.Commit(&x.rec, x.fill)
 		x.tellTrace()
@@ -93,6 +94,7 @@ func (x *exchange) recycle() {
 	x.routing, x.given = routing{to: x.routing.to[:0]}, nil
 	x.caching = caching{}
 	x.tracing.reset()
+	x.once = once{shown: kept(x.once.shown)}
 	x.kept, x.homeKey, x.tried = "", "", x.tried[:0]
 	x.stream.ahead, x.stream.whole = nil, kept(x.stream.whole)
 	x.model, x.store, x.routed, x.resume, x.ended, x.guessed = "", false, false, false, false, false
@@ -118,7 +120,7 @@ func outcomeOf(c dialect.Code) record.Outcome {
 	switch c {
 	case dialect.CodeQuota, dialect.CodeRateLimit, dialect.CodeConcurrency:
 		return record.Refused
-	case dialect.CodeUndecided, dialect.CodeStorage, dialect.CodeCredential, dialect.CodeShuttingDown, dialect.CodeOverloaded:
+	case dialect.CodeUndecided, dialect.CodeStorage, dialect.CodeCredential, dialect.CodeShuttingDown, dialect.CodeOverloaded, dialect.CodeOnceUnavailable:
 		return record.Undecided
 	case dialect.CodeClientGone:
 		return record.Disconnected

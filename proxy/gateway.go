@@ -56,6 +56,9 @@ type Config struct {
 	// TrustedProxies are where the operator's own proxies are: what they say of whom
 	// they forward is believed. Default none.
 	TrustedProxies []netip.Prefix
+	// OnceBytes bounds an answer that is kept for requests with the same Idempotency-Key,
+	// in bytes. Default 1 MiB.
+	OnceBytes int
 	// Baggage reads dimensions from the W3C baggage header too. Default off.
 	Baggage bool
 }
@@ -64,7 +67,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		DefaultOutput: 8192, DefaultCalls: 4, Attempts: 3, MaxAnswer: 64 << 20, CacheEntry: 1 << 20,
-		Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired,
+		Drains: 1024, DrainTime: 2 * time.Minute, CoalesceWait: 30 * time.Second, CountTime: time.Second, DenyStatus: http.StatusPaymentRequired, OnceBytes: 1 << 20,
 	}
 }
 
@@ -81,6 +84,7 @@ func (c Config) Validate() error {
 	in("attempts", int64(c.Attempts), 1, 10)
 	in("max_answer_bytes", int64(c.MaxAnswer), 1<<10, 1<<30)
 	in("cache.entry_bytes", int64(c.CacheEntry), 0, 64<<20)
+	in("idempotency_bytes", int64(c.OnceBytes), 0, 32<<20)
 	in("drains", int64(c.Drains), 0, 1<<16)
 	span := func(name string, v, low, high time.Duration) {
 		if v < low || v > high {
@@ -195,7 +199,8 @@ type Seams struct {
 	Redactions  Redactions  // nil: nothing is redacted
 	Compressors Compressors // nil: there is none outside
 	Cache       Cache
-	Semantic    Semantic // nil: there is none; it needs the Cache
+	Semantic    Semantic    // nil: there is none; it needs the Cache
+	Idempotency Idempotency // nil: nobody looks at Idempotency-Key
 	Journal     Journal
 	Denials     Denials    // nil: nobody is told
 	Traces      Traces     // nil: no spans are made

@@ -70,7 +70,7 @@ func (x *exchange) leaveLoops() {
 	}
 	answered := false
 	switch x.rec.Outcome {
-	case record.Completed, record.CacheHit, record.Coalesced, record.CutShort:
+	case record.Completed, record.CacheHit, record.Coalesced, record.CutShort, record.Replayed:
 		answered = true
 	}
 	x.g.seams.Loops.Leave(x.visit, answered, x.cost(), x.rec.At+ledger.Instant(x.rec.Total))

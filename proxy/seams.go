@@ -57,6 +57,7 @@ type Principal struct {
 	Providers Allow          // as the price catalogue names them
 	Upstreams Allow          // as they are configured
 	Expires   ledger.Instant // 0: never
+	Created   ledger.Instant // of a child key, when its root was
 
 	Child string // of a child key: its ID; "" of others
 	// Capped, of a child key with a slice of the budget, returns once what it spends

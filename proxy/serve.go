@@ -11,8 +11,9 @@ import "purser/proxy/dialect"
 // budget. Prompts are compressed, and marked for the provider's own cache, behind ours: a
 // hit needs neither, and the keys of the caches must not depend on them. The route is
 // chosen before the accounts are, since budgets may be by
-// provider. Each attempt has a hold of its own: a call that timed out may have
-// been billed. Where a route has another candidate, that is tried after one which may
+// provider. A request with an Idempotency-Key claims it behind all that may forbid the
+// request, and before the caches and the money: a replay costs nothing.
+// Each attempt has a hold of its own: a call that timed out may have been billed. Where a route has another candidate, that is tried after one which may
 // not have the call, or has failed: until the first byte went to the client.
 func (g *Gateway) Serve(r *Request) *Answer {
 	x := g.begin(r)
@@ -44,6 +45,9 @@ func (g *Gateway) Serve(r *Request) *Answer {
 	}
 	if e := x.ready(); e != nil {
 		return x.deny(e)
+	}
+	if a := x.claimKey(); a != nil {
+		return a
 	}
 	if a := x.cached(); a != nil {
 		return a

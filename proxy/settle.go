@@ -118,7 +118,7 @@ func (x *exchange) settleHold(basis record.Basis) {
 
 func (x *exchange) endHold(actual Claim) {
 	h := x.attempt.hold
-	x.attempt.hold = nil
+	x.attempt.hold, x.once.ran = nil, true
 	x.rec.Hold, x.rec.Bound = x.attempt.claim.USD, x.attempt.bound
 	x.rec.Overrun = max(0, x.rec.Cost-x.rec.Hold)
 	x.rec.Attempt = x.attempt.n

@@ -52,6 +52,7 @@ func (x *exchange) startStream() *Answer {
 	if !x.hidesCache() {
 		a.Trailer = []HeaderField{{Name: headerCost}, {Name: headerLiteCost}}
 	}
+	x.teeOnce(a.Header)
 	a.Header = x.own(a.Header, a)
 	s.answer = a
 	if x.costInUsage {
@@ -112,7 +113,7 @@ func (x *exchange) pull() ([]byte, error) {
 		var out []byte
 		if out, err = x.feed(chunk); err == nil {
 			x.noteEnd()
-			return x.unveiled(x.withhold(out)), nil
+			return x.show(out), nil
 		}
 	}
 	s.over = true
@@ -121,7 +122,7 @@ func (x *exchange) pull() ([]byte, error) {
 		return nil, err
 	}
 	s.tail = true
-	return x.unveiled(x.withhold(x.last())), nil
+	return x.show(x.last()), nil
 }
 
 // trail puts the cost into the trailer, which is the edge's: only the edge's own
@@ -324,6 +325,9 @@ func (x *exchange) endStream(outcome record.Outcome) {
 	}
 	if s.tee && s.over && s.err == nil && report.Complete() && (x.rec.Basis == record.Reported || x.rec.Basis == record.ReportedCost) {
 		x.keep(s.raw, report)
+	}
+	if s.over && s.err == nil && (report.Done || x.attempt.sliced.cut) && report.Failed == nil && !x.veil.shut {
+		x.keepStream()
 	}
 	x.finish()
 }

@@ -15,6 +15,7 @@ var outcomes = map[string]string{
 	"refused":   "A budget said no; nothing was sent to a provider.", "denied": "The key, a policy or the input did not allow it; nothing was sent, or the answer was withheld.",
 	"upstream_error": "The provider refused, or broke before it could bill.", "disconnected": "The client went away; the answer was read to its end, for the bill.",
 	"truncated": "The provider broke off after it had begun.", "undecided": "The cluster could not decide; nothing was sent.", "cut_short": "The budget had no more for the stream; it was ended here.",
+	"replayed": "Answered as the request before with the same Idempotency-Key.",
 }
 
 // bases say what the charge rests on.

@@ -34,7 +34,7 @@ func metricOf(key string) metric {
 }
 
 // answered are the outcomes of requests that got what they asked for.
-var answered = []string{"completed", "cache_hit", "coalesced"}
+var answered = []string{"completed", "cache_hit", "coalesced", "replayed"}
 
 // failures are the requests of a row that did not.
 func failures(r *admin.UsageRow) (n int64) {

@@ -55,7 +55,7 @@ func (r *Record) Class() Class {
 		return ClassClientGone
 	case UpstreamError, Truncated:
 		return r.providerClass()
-	case Completed, CacheHit, Coalesced:
+	case Completed, CacheHit, Coalesced, Replayed:
 		return ClassNone
 	default: // of what is no request, or of a newer program
 		return ClassNone

@@ -24,7 +24,7 @@ func (n named) value(s string) (uint8, bool) {
 var outcomes = named{
 	Completed: "completed", CacheHit: "cache_hit", Coalesced: "coalesced", Refused: "refused",
 	Denied: "denied", UpstreamError: "upstream_error", Disconnected: "disconnected",
-	Truncated: "truncated", Undecided: "undecided", CutShort: "cut_short",
+	Truncated: "truncated", Undecided: "undecided", CutShort: "cut_short", Replayed: "replayed",
 }
 
 var cacheStates = named{CacheBypass: "bypass", CacheMiss: "miss", CacheServed: "hit", CacheShared: "shared", CacheSemantic: "semantic", CacheStale: "stale"}
@@ -105,7 +105,7 @@ func (e Effect) String() string { return effects.name("effect", uint8(e)) }
 func (k Kind) String() string { return kinds.name("kind", uint8(k)) }
 
 // MaxOutcome is the highest outcome known; tables by outcome have MaxOutcome+1 entries.
-const MaxOutcome = CutShort
+const MaxOutcome = Replayed
 
 // MaxLever is the highest lever known; tables by lever have MaxLever+1 entries.
 const MaxLever = LeverTemplate

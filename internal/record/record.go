@@ -20,6 +20,7 @@ const (
 	Truncated                        // the upstream broke off after it had begun
 	Undecided                        // no authority or no storage: 503
 	CutShort                         // the budget had no more for a sliced stream; it was ended here
+	Replayed                         // answered as the request before with the same Idempotency-Key; cost nothing
 )
 
 // CacheState is the part of the caches in a request.

@@ -27,6 +27,12 @@
 //	'g' length(1) node 'b' level(1) start(8) block(2)  rollups of a node's usage records; length 0 for this node's (usage)
 //	'g' length(1) node 'd' level(1) start(8) number(8) a bucket of them that is to be made again
 //	'g' length(1) node 'w'             how far they are
+//	'k' 'c' key(32)                    what is known of an idempotency key (idempotency/home)
+//	'k' 'a' key(32)                    its answer, sealed             (idempotency/home)
+//	'k' 'x' until(8) key(32)           when its time is over          (idempotency/home)
+//	'k' 'o' token(16)                  how a claim ended, for other homes (idempotency/home)
+//	'k' 'g' node                       when a member was first seen to be removed (idempotency/home)
+//	'k' 'q'                            until when nothing is granted  (idempotency/home)
 //	'c' key(32)                        cached answer                  (semcache)
 //	'd' placed(8) key(32)              its place in the eviction order (semcache)
 //	's' 'e' tenant(8) scope(32) id(16) question that has a cached answer (semcache/semantic)

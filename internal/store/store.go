@@ -31,6 +31,8 @@ const (
 	PrefixRollup   byte = 'g'
 	PrefixCopy     byte = 'R'
 	PrefixQueue    byte = 'q'
+
+	PrefixIdempotency byte = 'k'
 )
 
 // The errors that [Open] wraps.

@@ -72,6 +72,8 @@ type Gauges struct {
 	Sent func() (Sent, bool)
 	// Caches are the counts of the exact cache; nil where it is off.
 	Caches func() map[string]int64
+	// Idempotency is what is done with clients' idempotency keys; false where they are off.
+	Idempotency func() (Idempotency, bool)
 	// Exports is how many exports that this node keeps up fail.
 	Exports func() float64
 }
@@ -159,7 +161,7 @@ func New(g Gauges) *Metrics {
 		Name: "purser_gossip_foreign_total", Help: "Gossip that was turned away because it is of another cluster or none.",
 	}, g.Foreign))
 	m.registry.MustRegister(newUpstreams(g.Upstreams))
-	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops), sharedTier(g.Shared), caches(g.Caches), budgets(g.Budgets), sent(g.Sent))
+	m.registry.MustRegister(budgetBreakers(g.Breakers), loops(g.Loops), sharedTier(g.Shared), caches(g.Caches), idempotency(g.Idempotency), budgets(g.Budgets), sent(g.Sent))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -176,6 +176,14 @@ var rooms = map[string]room{
 		module: []string{"internal/record"}, banned: []string{"os", "net", "net/http", "time"},
 		why: "who watches requests as they end may lose records, and delays none",
 	},
+	"internal/idempotency": {
+		module: []string{"internal/packed", "ledger"}, banned: []string{"os", "io", "net", "net/http", "sync", "context", "math/rand", "math/rand/v2"},
+		why: "who may make a call follows from what is kept and what holders say alone",
+	},
+	"internal/idempotency/home": {
+		module: []string{"internal/idempotency", "internal/packed", "internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"}, banned: []string{"net", "net/http"},
+		why: "it keeps claims and answers; how nodes reach each other is decided elsewhere",
+	},
 	"internal/copies": {
 		module: []string{"internal/store", "ledger"}, owned: []string{"github.com/cockroachdb/pebble/v2"}, banned: []string{"net", "net/http"},
 		why: "what is kept on a peer is keys and values; how a peer is reached is behind a seam",

@@ -59,6 +59,11 @@ const (
 	CodeUndecided          Code = "undecided"
 	CodeStorage            Code = "storage_unavailable"
 	CodeCredential         Code = "credential_unavailable"
+	CodeOnceReused         Code = "idempotency_key_reused"
+	CodeOnceConflict       Code = "idempotency_conflict"
+	CodeOnceNotKept        Code = "idempotency_answer_not_kept"
+	CodeOnceUnknown        Code = "idempotency_outcome_unknown"
+	CodeOnceUnavailable    Code = "idempotency_unavailable"
 	CodeUpstream           Code = "upstream_unavailable"
 	CodeUpstreamTimeout    Code = "upstream_timeout"
 	CodeUpstreamInvalid    Code = "upstream_invalid"
@@ -141,6 +146,11 @@ var codes = map[Code]codeRule{
 	CodeUndecided:          {503, typeServer, false},
 	CodeStorage:            {503, typeServer, false},
 	CodeCredential:         {503, typeServer, false},
+	CodeOnceReused:         {422, typeInvalid, true},
+	CodeOnceConflict:       {409, typeInvalid, false},
+	CodeOnceNotKept:        {409, typeInvalid, true},
+	CodeOnceUnknown:        {409, typeInvalid, true},
+	CodeOnceUnavailable:    {503, typeServer, false},
 	CodeUpstream:           {502, typeServer, false},
 	CodeUpstreamTimeout:    {504, typeServer, false},
 	CodeUpstreamInvalid:    {502, typeServer, false},

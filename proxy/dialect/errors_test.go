@@ -17,7 +17,8 @@ func TestCodes(t *testing.T) {
 		// Refusals for money are never a status that SDKs try again or that
 		// stands for something else. What no other attempt mends says so, where
 		// there are clients that would try again. A run that is stopped is as final as a spent budget.
-		if money := code == CodeQuota || code == CodeLoop; money != (rule.status == 402) || (money || rule.status == 401 || code == CodeTooManyFailures || code == CodePolicy || code == CodeOutcomeConflict) != rule.noRetry {
+		once := code == CodeOnceReused || code == CodeOnceNotKept || code == CodeOnceUnknown
+		if money := code == CodeQuota || code == CodeLoop; money != (rule.status == 402) || (money || once || rule.status == 401 || code == CodeTooManyFailures || code == CodePolicy || code == CodeOutcomeConflict) != rule.noRetry {
 			t.Errorf("%s: %+v", code, rule)
 		}
 		e := NewError(code, "p", "%d%% of %s", 5, "x")

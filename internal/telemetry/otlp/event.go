@@ -62,7 +62,7 @@ func (e *event) decision() string {
 	switch e.rec.Outcome {
 	case record.Refused, record.Undecided, record.CutShort:
 		return e.rec.Outcome.String()
-	case record.CacheHit, record.Coalesced:
+	case record.CacheHit, record.Coalesced, record.Replayed:
 		return "not_needed"
 	case record.Denied:
 		if len(e.course.Calls) == 0 {

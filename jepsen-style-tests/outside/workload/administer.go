@@ -151,7 +151,7 @@ func (t *Town) NewKey(ctx context.Context, session int, k admin.NewKey) error {
 	t.mu.Lock()
 	t.secrets[k.ID] = secret
 	t.mu.Unlock()
-	return t.Known(ctx, secret)
+	return t.known(ctx, k.ID, secret)
 }
 
 // Rotate gives a key another secret, that is the town's own; the one before goes on
@@ -180,9 +180,13 @@ func (t *Town) Revoke(ctx context.Context, session int, node *rig.Node, key stri
 	})
 }
 
-// Known waits until every node takes a secret.
-func (t *Town) Known(ctx context.Context, secret string) error {
-	return t.everywhere(ctx, "a key", func(ctx context.Context, n *rig.Node) error {
+// known waits until every node has heard of a key, and takes its secret. Nodes are not
+// asked with the secret before they know it: they count wrong ones.
+func (t *Town) known(ctx context.Context, key, secret string) error {
+	return t.everywhere(ctx, "key "+key, func(ctx context.Context, n *rig.Node) error {
+		if _, err := n.Here().ShowKey(ctx, key); err != nil {
+			return err
+		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL()+"/v1/keys/self", nil)
 		if err != nil {
 			return err
@@ -194,7 +198,7 @@ func (t *Town) Known(ctx context.Context, secret string) error {
 		}
 		res.Body.Close()
 		if res.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answers %d", n.Place, res.StatusCode)
+			return fmt.Errorf("it answers %d", res.StatusCode)
 		}
 		return nil
 	})

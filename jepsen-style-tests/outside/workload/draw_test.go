@@ -3,6 +3,8 @@ package workload
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -68,5 +70,23 @@ func TestQuestionsNameTheirOperation(t *testing.T) {
 	}
 	if err := json.Unmarshal(q.Messages(), &messages); err != nil || messages.Metadata.UserID != q.ID || messages.Cap != 5 {
 		t.Errorf("messages are %s: %v", q.Messages(), err)
+	}
+}
+
+func TestTracesOfBothFormsAreRead(t *testing.T) {
+	want := []recorded{{0, 4808, 10}, {52 * time.Millisecond, 3180, 8}}
+	for name, text := range map[string]string{
+		"CSV":  "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:17:04.0319600,3180,8\n",
+		"JSON": `{"timestamp": 1000, "input_length": 4808, "output_length": 10, "hash_ids": [0]}` + "\n" + `{"timestamp": 1052, "input_length": 3180, "output_length": 8}` + "\n",
+	} {
+		got, err := parseTrace(strings.NewReader(text))
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s is read as %v, %v; want %v", name, got, err, want)
+		}
+	}
+	for name, text := range map[string]string{"nothing": "", "a row of words": "a,b,c\nx,y,z\n", "half a line": `{"timestamp": 10`} {
+		if got, err := parseTrace(strings.NewReader(text)); err == nil {
+			t.Errorf("%s is read as %v", name, got)
+		}
 	}
 }

@@ -23,9 +23,15 @@ const (
 
 // all are the workloads there are.
 func (t *Town) all() ([]*trade, error) {
-	return []*trade{
+	list := []*trade{
 		t.idle(), t.hot(), t.spent(), t.many(), t.chain(), t.streams(),
-	}, nil
+		t.rates(), t.slots(), t.windows(), t.cached(), t.anthropic(), t.idem(),
+	}
+	if t.o.Trace == "" {
+		return list, nil
+	}
+	replay, err := t.replay()
+	return append(list, replay), err
 }
 
 // usd is a budget in dollars of what teams, or other dimensions, ask.

@@ -13,7 +13,7 @@
 //	C10  measure.go     how long until requests were admitted again
 //
 // Besides: idempotency keys send once (keys.go), revoked keys end (keys.go), nodes end
-// well (ledger.go). The logs of Raft on the nodes' disks are judged by [ReplayLogs].
+// well (ledger.go). The logs of Raft on the nodes' disks are judged by package logs.
 //
 // Names of accounts are "budget" or "budget[value]", with "," between several values.
 package verdict

@@ -22,23 +22,17 @@ import (
 	"purser/raftfsm"
 )
 
-// Replay is what was read.
-type Replay struct {
-	Entries int      // carried out once more
-	Logs    int      // that were read from their first entry on
-	Skipped []string // logs that could not be, and why
-}
-
 // log is one node's, from its first entry on.
 type log struct {
 	place   string
 	entries []*raft.Log
 }
 
-// Judge reads the logs of nodes that have ended, by place the directory of a node's
-// data. One that no longer begins with the first entry, because a snapshot has taken its
-// place, is left out. What is committed is what most of the voters have.
-func Judge(h *history.History, end *history.End) (found []verdict.Finding, r Replay) {
+// Judge reads the logs of the nodes of a run, which have ended, and notes at its end what
+// it read. A log that no longer begins with the first entry, because a snapshot has taken
+// its place, is left out. What is committed is what most of the voters have.
+func Judge(h *history.History, end *history.End) []verdict.Finding {
+	r := &end.Replay
 	var whole []log
 	for _, place := range slices.Sorted(maps.Keys(end.Disks)) {
 		l, why := read(place, filepath.Join(end.Disks[place], "raft", "raft.db"))
@@ -51,12 +45,12 @@ func Judge(h *history.History, end *history.End) (found []verdict.Finding, r Rep
 	r.Logs = len(whole)
 	// The ledger of a backup that was restored does not come from the first entry.
 	if len(whole) == 0 || slices.ContainsFunc(h.Samples, func(s history.Sample) bool { return s.Generation > 0 }) {
-		return nil, r
+		return nil
 	}
-	found = matching(whole)
+	found := matching(whole)
 	entries := committed(whole, max(1, (h.Meta.Nodes+1)/2-len(r.Skipped)))
 	r.Entries = len(entries)
-	return append(found, replay(entries, verdict.Digests(h, end))...), r
+	return append(found, replay(entries, verdict.Digests(h, end))...)
 }
 
 // read reads a log from its first entry on; why says why it is left out.

@@ -16,6 +16,7 @@ import (
 	"purser/jepsen-style-tests/builds"
 	"purser/jepsen-style-tests/netlab"
 	"purser/jepsen-style-tests/outside/history"
+	"purser/jepsen-style-tests/outside/logs"
 	"purser/jepsen-style-tests/outside/nemesis"
 	"purser/jepsen-style-tests/outside/rig"
 	"purser/jepsen-style-tests/outside/verdict"
@@ -95,6 +96,7 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	w.h.SortRequests()
 	w.result.History = w.h
 	w.result.Findings = append(w.result.Findings, verdict.Judge(w.h, w.result.End)...)
+	w.result.Findings = append(w.result.Findings, logs.Judge(w.h, w.result.End)...)
 	return w.result, nil
 }
 

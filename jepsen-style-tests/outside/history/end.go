@@ -23,6 +23,14 @@ type End struct {
 	Exits   map[string]string  // nodes that did not end well at their SIGTERM, and how
 	Audit   []Audit            // the trail, in its order
 	Disks   map[string]string  // directories of the nodes' data, by place
+	Replay  Replay             // of the logs of Raft on these
+}
+
+// Replay is what was read of the logs that nodes left.
+type Replay struct {
+	Entries int      // carried out once more
+	Logs    int      // that were read from their first entry on
+	Skipped []string // logs that could not be, and why
 }
 
 // NodeEnd is a node at the end.

@@ -57,6 +57,7 @@ type Summary struct {
 	Drained  time.Duration            `json:"drained_ns"`
 	Terms    uint64                   `json:"terms"`
 	Lives    int                      `json:"incarnations"`
+	Entries  int                      `json:"replayed_entries"` // of the log, carried out once more
 	Slopes   []verdict.Slope          `json:"slopes,omitempty"`
 }
 
@@ -79,7 +80,7 @@ func Make(h *history.History, end *history.End, findings []verdict.Finding) *Sum
 		Duration: time.Duration(end.Left), Invalid: verdict.Assume(h, end), Findings: map[string]int{}, Faults: map[string]Made{},
 		Requests: len(h.Requests), Changes: len(h.Changes), Kinds: f.Kinds, Rows: f.Rows, Billed: f.Billed, Unproven: f.Unrecorded, Recorded: f.Recorded,
 		Replayed: f.Replayed, Admitted: f.Admitted, Recovery: f.Recovery, Commits: f.Committed, Decides: f.WithoutLead, Drained: end.Drained,
-		Terms: f.Terms, Lives: f.Incarnations, Slopes: verdict.Slopes(h, slopesFrom),
+		Terms: f.Terms, Lives: f.Incarnations, Entries: end.Replay.Entries, Slopes: verdict.Slopes(h, slopesFrom),
 	}
 	for _, x := range h.Faults {
 		m := s.Faults[x.Name]
@@ -128,12 +129,25 @@ func Write(dir string, h *history.History, end *history.End, findings []verdict.
 	}
 	const plain, runs = 0o600, 0o700
 	return s, errors.Join(
+		draw(dir, h, end, s),
 		put(SummaryFile, plain, append(line, '\n')),
 		put(TextFile, plain, []byte(s.Text()+told(findings))),
 		put(TimelineFile, plain, page),
 		put(RepeatFile, runs, []byte("#!/bin/sh\n# From the top of the repository. The plan of faults is the same; the scheduling of processes is not.\nexec "+oneLine(h.Meta.Again)+"\n")),
 		end.Write(filepath.Join(dir, EndFile)),
 	)
+}
+
+// draw keeps pages of the budgets whose changes and reads have no order.
+func draw(dir string, h *history.History, end *history.End, s *Summary) error {
+	if s.Findings["C7"] == 0 {
+		return nil
+	}
+	n := 0
+	return verdict.Draw(h, end, func(string) string { // a budget's id may be no name of a file
+		n++
+		return filepath.Join(dir, fmt.Sprintf("order-%d.html", n))
+	})
 }
 
 // oneLine keeps a command from becoming several.

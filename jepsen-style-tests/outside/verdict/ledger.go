@@ -41,41 +41,74 @@ type point struct {
 	index      uint64
 }
 
-// agreed is C5: nodes that applied the same entries of the same log have the same
-// digest. Of a digest in a sample the index is sure when the next sample of the node
-// says both again: it reads one after the other. Checkpoints are exact.
-func agreed(b *book) (found []Finding) {
-	type word struct{ who, digest string }
-	samples, checkpoints := map[point]word{}, map[point]word{}
-	compare := func(said map[point]word, at int64, p point, who, digest string) {
-		first, ok := said[p]
-		switch {
-		case !ok:
-			said[p] = word{who, digest}
-		case first.digest != digest:
-			found = append(found, finding("C5", at, "after entry %d of generation %d, %s has the digest %.16s and %s %.16s", p.index, p.generation, first.who, first.digest, who, digest))
-		}
-	}
+// word is what a node said of a place in the log.
+type word struct {
+	point
+	at          int64
+	who, digest string
+}
+
+// digests are what nodes said of the ledger after an entry of the log. A node reads
+// state and index one after the other: what belongs together is sure when its next
+// sample says both again. At the end nothing moves.
+func (b *book) digests() (list []word) {
 	last := map[string]*history.Sample{}
 	for i := range b.h.Samples {
 		s := &b.h.Samples[i]
 		before := last[s.Node]
 		last[s.Node] = s
-		if s.Down || before == nil || before.Down || before.Is != s.Is || s.Role == "gateway" {
+		if s.Down || before == nil || before.Down || before.Is != s.Is || s.Digest == "" {
 			continue
 		}
 		if before.Applied == s.Applied && before.Digest == s.Digest && before.Generation == s.Generation {
-			compare(samples, s.At, point{s.Generation, s.Applied}, s.Is, s.Digest)
-		}
-		if s.Checkpoint != nil {
-			compare(checkpoints, s.At, point{s.Generation, s.Checkpoint.Entry}, s.Is, s.Checkpoint.Digest)
+			list = append(list, word{point{s.Generation, s.Applied}, s.At, s.Is, s.Digest})
 		}
 	}
 	for _, place := range slices.Sorted(maps.Keys(b.end.Nodes)) {
 		s := b.end.Nodes[place].Status
-		compare(samples, b.end.Left, point{s.Generation, s.AppliedLog}, s.Node, s.Digest)
+		list = append(list, word{point{s.Generation, s.AppliedLog}, b.end.Left, s.Node, s.Digest})
+	}
+	return list
+}
+
+// checkpoints are the digests that nodes take at the same entries.
+func (b *book) checkpoints() (list []word) {
+	for i := range b.h.Samples {
+		if s := &b.h.Samples[i]; s.Checkpoint != nil {
+			list = append(list, word{point{s.Generation, s.Checkpoint.Entry}, s.At, s.Is, s.Checkpoint.Digest})
+		}
+	}
+	return list
+}
+
+// agreed is C5: nodes that applied the same entries of the same log have the same
+// digest.
+func agreed(b *book) (found []Finding) {
+	for _, list := range [][]word{b.digests(), b.checkpoints()} {
+		first := map[point]word{}
+		for _, w := range list {
+			before, ok := first[w.point]
+			switch {
+			case !ok:
+				first[w.point] = w
+			case before.digest != w.digest:
+				found = append(found, finding("C5", w.at, "after entry %d of generation %d, %s has the digest %.16s and %s %.16s", w.index, w.generation, before.who, before.digest, w.who, w.digest))
+			}
+		}
 	}
 	return found
+}
+
+// Digests are by entry of the log what a node said of its ledger after it, in a cluster
+// that goes back to no backup.
+func Digests(h *history.History, end *history.End) map[uint64]string {
+	out := map[uint64]string{}
+	for _, w := range newBook(h, end).digests() {
+		if w.generation == 0 {
+			out[w.index] = w.digest
+		}
+	}
+	return out
 }
 
 // monotone is C6. In the samples of a process, and in the reads of a session, spending

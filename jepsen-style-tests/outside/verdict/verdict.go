@@ -10,7 +10,10 @@
 //	C7   register.go    limits, deletions and reads have one order; what was acknowledged is in the trail
 //	C8   ledger.go      after the heal nothing is outstanding
 //	C9   refusals.go    who was refused, had to be
-//	C10  recovery.go    how long until requests were admitted again
+//	C10  measure.go     how long until requests were admitted again
+//
+// Besides: idempotency keys send once (keys.go), revoked keys end (keys.go), nodes end
+// well (ledger.go). The logs of Raft on the nodes' disks are judged by package logs.
 //
 // Names of accounts are "budget" or "budget[value]", with "," between several values.
 package verdict
@@ -36,7 +39,7 @@ func Judge(h *history.History, end *history.End) []Finding {
 	b := newBook(h, end)
 	var found []Finding
 	for _, check := range []func(*book) []Finding{
-		capped, slots, accounted, told, conserved, agreed, monotone, drained, justified, decided,
+		capped, slots, accounted, told, conserved, agreed, monotone, linear, drained, justified, decided, once, revoked,
 	} {
 		found = append(found, few(check(b))...)
 	}

@@ -52,7 +52,7 @@ var errLeft = errors.New("hung up")
 // Ask makes a request, reads its answer as far as the client wants it, and notes both.
 // What is under way goes on when ctx ends.
 func (t *Town) Ask(ctx context.Context, c Call) history.Request {
-	r := history.Request{ID: c.ID, Try: c.Try, Client: c.Client, Workload: c.Workload, Node: c.Node.Place, Budgets: c.Budgets, Key: c.Key, Idem: c.Idem,
+	r := history.Request{ID: c.ID, Try: c.Try, Client: c.Client, Workload: c.Workload, Node: c.Node.Place, Budgets: append([]string{everything}, c.Budgets...), Key: c.Key, Idem: c.Idem,
 		Stream: c.Stream, Mode: c.Mode, Begun: t.History.Now()}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askPatience)
 	defer cancel()

@@ -85,6 +85,13 @@ func New(c *rig.Cluster, h *history.History, o Options) *Town {
 	return t
 }
 
+// everything is a budget in dollars that covers every request: what a crash leaves
+// without a record is within what it says that it may have been.
+const (
+	everything = "everything"
+	endless    = 1_000_000 * 1_000_000_000
+)
+
 // Found makes budgets and keys, and waits until every node serves every key.
 func (t *Town) Found(ctx context.Context) error {
 	trades, err := t.chosen()
@@ -93,6 +100,9 @@ func (t *Town) Found(ctx context.Context) error {
 	}
 	t.trades = trades
 	session := t.Session()
+	if err := t.Make(ctx, session, admin.Budget{ID: everything, Unit: "usd", Window: "total"}, endless); err != nil {
+		return err
+	}
 	for _, tr := range append(slices.Clone(t.trades), t.grounds()) {
 		for _, b := range tr.budgets {
 			if err := t.Make(ctx, session, b.Budget, b.limit); err != nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"purser/jepsen-style-tests/outside/history"
+	"purser/jepsen-style-tests/outside/logs"
 	"purser/jepsen-style-tests/outside/report"
 	"purser/jepsen-style-tests/outside/verdict"
 )
@@ -51,12 +52,19 @@ func judge(dir string) (good bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	findings := verdict.Judge(h, end)
+	for place, disk := range end.Disks { // they are kept beside the history
+		end.Disks[place] = filepath.Join(dir, place, filepath.Base(disk))
+	}
+	end.Replay = history.Replay{}
+	findings := append(verdict.Judge(h, end), logs.Judge(h, end)...)
 	s, err := report.Write(dir, h, end, findings)
 	if err != nil {
 		return false, err
 	}
 	fmt.Print(s.Text())
+	for _, why := range end.Replay.Skipped {
+		fmt.Printf("log not read: %s\n", why)
+	}
 	for _, f := range findings {
 		fmt.Printf("%s: %s\n", f.Checker, f.What)
 	}

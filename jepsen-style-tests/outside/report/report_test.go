@@ -131,11 +131,11 @@ func TestQuantiles(t *testing.T) {
 		list[i] = int64(100-i) * second
 	}
 	for percent, want := range map[int]string{50: "50s", 99: "99s", 100: "100s", 1: "1s"} {
-		if got := quantile(list, percent); strings.Replace(got, "1m40s", "100s", 1) != want && got != (map[string]string{"99s": "1m39s"})[want] {
+		if got := Quantile(list, percent); strings.Replace(got, "1m40s", "100s", 1) != want && got != (map[string]string{"99s": "1m39s"})[want] {
 			t.Errorf("p%d is %s, want %s", percent, got, want)
 		}
 	}
-	if quantile(nil, 50) != "-" || quantile([]int64{7 * second}, 99) != "7s" {
+	if Quantile(nil, 50) != "-" || Quantile([]int64{7 * second}, 99) != "7s" {
 		t.Error("of none or one")
 	}
 }

@@ -27,7 +27,7 @@ func (s *Summary) Text() string {
 	}
 	p("%d faults of %d names, %d seen to bite, %d skipped; %d terms, %d lives of nodes", made, len(s.Faults), bit, skipped, s.Terms, s.Lives)
 	p("%d requests: %s; %d changes and reads; %d answers replayed", s.Requests, counts(s.Kinds), s.Changes, s.Replayed)
-	p("the provider billed %d calls, %s; records have %s; %s of the bill are without a record", s.Rows, dollars(s.Billed), dollars(s.Recorded), dollars(s.Unproven))
+	p("the provider billed %d calls, %s; records have %s; %s of the bill are without a record", s.Rows, Dollars(s.Billed), Dollars(s.Recorded), Dollars(s.Unproven))
 	p("everything was given back %v after the last client", s.Drained.Round(time.Millisecond))
 	if s.Entries > 0 {
 		p("%d entries of the log were carried out once more", s.Entries)
@@ -41,11 +41,11 @@ func (s *Summary) Text() string {
 	fmt.Fprintf(w, "class\tadmitted at warm nodes\tat all\trecovered p50\tp99\n")
 	for _, class := range slices.Sorted(maps.Keys(s.Admitted)) {
 		a := s.Admitted[class]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", class, percent(a.WarmAdmitted, a.Warm), percent(a.AllAdmitted, a.All), quantile(s.Recovery[class], 50), quantile(s.Recovery[class], 99))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", class, Percent(a.WarmAdmitted, a.Warm), Percent(a.AllAdmitted, a.All), Quantile(s.Recovery[class], 50), Quantile(s.Recovery[class], 99))
 	}
 	_ = w.Flush() // into memory
 	p("from the loss of a leader to the next answered change: p50 %s, p99 %s; to the next decision elsewhere: p50 %s, p99 %s",
-		quantile(s.Commits, 50), quantile(s.Commits, 99), quantile(s.Decides, 50), quantile(s.Decides, 99))
+		Quantile(s.Commits, 50), Quantile(s.Commits, 99), Quantile(s.Decides, 50), Quantile(s.Decides, 99))
 	w = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "fault\tclass\tmade\tbit\tskipped\n")
 	for _, name := range slices.Sorted(maps.Keys(s.Faults)) {
@@ -76,18 +76,19 @@ func counts[N int | int64](of map[string]N) string {
 	return strings.Join(list, ", ")
 }
 
-// dollars are nano-dollars to the last one.
-func dollars(nano int64) string { return fmt.Sprintf("%d.%09d USD", nano/1e9, nano%1e9) }
+// Dollars are nano-dollars to the last one.
+func Dollars(nano int64) string { return fmt.Sprintf("%d.%09d USD", nano/1e9, nano%1e9) }
 
-func percent(of, all int64) string {
+// Percent is a part of all, and how many all are; "-" of none.
+func Percent(of, all int64) string {
 	if all == 0 {
 		return "-"
 	}
 	return fmt.Sprintf("%.3f %% of %d", 100*float64(of)/float64(all), all)
 }
 
-// quantile of a list of nanoseconds: the smallest that so many percent are not above.
-func quantile(list []int64, percent int) string {
+// Quantile of a list of nanoseconds: the smallest that so many percent are not above.
+func Quantile(list []int64, percent int) string {
 	if len(list) == 0 {
 		return "-"
 	}

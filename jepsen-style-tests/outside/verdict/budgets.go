@@ -120,6 +120,14 @@ func (x *budget) length() time.Duration {
 	}[x.window]
 }
 
+// measure is what its amounts are of, in words.
+func (x *budget) measure() string {
+	if x.unit == "usd" {
+		return "nano-dollars"
+	}
+	return x.unit
+}
+
 // amount is what a row of the bill takes of a budget.
 func (x *budget) amount(r *row) int64 {
 	switch x.unit {

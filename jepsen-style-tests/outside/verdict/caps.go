@@ -82,7 +82,7 @@ func (b *book) cappedTotal(name string, x *budget, list []taken) []Finding {
 		}
 		if most := x.highest(-never, t.row.at) + min(shown, beyonds[life]); sums[life] > most {
 			return []Finding{finding("C1", t.row.at, "call %s of %s brings the bill of %s to %d %s: the highest limit until then, and the overrun that is shown (%d), are %d",
-				t.row.Call, t.row.op.id, name, sums[life], x.unit, shown, most)}
+				t.row.Call, t.row.op.id, name, sums[life], x.measure(), shown, most)}
 		}
 	}
 	return nil
@@ -136,7 +136,7 @@ func (b *book) cappedWindows(name string, x *budget, list []taken) (found []Find
 			most += b.capOf(x, starts[high])
 			if sum > most+slack {
 				found = append(found, finding("C1", b.h.At(time.Unix(0, starts[low])), "%s was billed %d %s in the %d windows from %s on, whose caps and overrun are %d",
-					name, sum, x.unit, high-low+1, at(starts[low]), most+slack))
+					name, sum, x.measure(), high-low+1, at(starts[low]), most+slack))
 			}
 		}
 	}

@@ -14,7 +14,7 @@ func TestC1SeesABillAboveItsCap(t *testing.T) {
 	const unrecorded = "C2"
 	each(t, []spoilt{
 		{"within, to the last nano-dollar", func(m *made) { m.end.Rows[99].Cost, m.end.Records[99].Cost = 1000, 1000 }, nil},
-		{"above", func(m *made) { m.more(0, "req_x", 100_001, 60*time.Second) }, []string{"C1: call more of op-0 brings the bill of all to 200001 usd", unrecorded, "C1: fast was billed"}},
+		{"above", func(m *made) { m.more(0, "req_x", 100_001, 60*time.Second) }, []string{"C1: call more of op-0 brings the bill of all to 200001 nano-dollars", unrecorded, "C1: fast was billed"}},
 		{"above a limit that is raised too late", func(m *made) {
 			m.change("limit", "all", 400_000, 61*second, 62*second)
 			m.change("limit", "fast", 900_000, 0, 1)
@@ -82,7 +82,7 @@ func TestC1GivesRowsToWindows(t *testing.T) {
 		{"the first has room", func(m *made) { straddle(m, 30_000) }, nil},
 		{"only the second has", func(m *made) { straddle(m, 130_000) }, nil},
 		{"neither has", func(m *made) { straddle(m, 130_001) }, nil}, // both together have
-		{"both together have not", func(m *made) { straddle(m, 160_001) }, []string{"C1: fast was billed 260001 usd in the 2 windows from 2026-05-01T12:00:00Z on, whose caps and overrun are 260000"}},
+		{"both together have not", func(m *made) { straddle(m, 160_001) }, []string{"C1: fast was billed 260001 nano-dollars in the 2 windows from 2026-05-01T12:00:00Z on, whose caps and overrun are 260000"}},
 		{"a record that names another window", func(m *made) { m.end.Records[3].Charges[1].Start = next + 3*int64(time.Minute) }, []string{"C1: op-3 was charged to the window of fast that begins at 2026-05-01T12:04:00Z", "C2"}},
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"purser/jepsen-style-tests/outside/history"
 )
 
-// Quiet is the class of times without a fault.
+// Quiet is the class of times without a fault, and without one shortly before.
 const Quiet = "none"
 
 // Figures are what a run showed that is neither right nor wrong. Those of several runs
@@ -101,6 +101,9 @@ func (b *book) share(f *Figures, r *history.Request, down map[string][]mark) {
 		}
 		class = x.Class
 		warm = warm && !slices.Contains(x.Targets, r.Node)
+	}
+	if class == Quiet && b.near(r.Begun, r.Ended, healed) {
+		return // what comes after a fault is told as recovery
 	}
 	one := Share{All: 1}
 	if k == Admitted {

@@ -121,13 +121,13 @@ func (b *book) sums(lost map[string]int64) (found []Finding) {
 		}
 		a := &s.last
 		if sure := a.Spent - a.Presumed; sure > charged[k]+lost[k.name] {
-			found = append(found, finding("C2", 0, "%s is sure of %d %s spent (presumed %d), records have %d, and the bill has %d without records", k.label(), sure, x.unit, a.Presumed, charged[k], lost[k.name]))
+			found = append(found, finding("C2", 0, "%s is sure of %d %s spent (presumed %d), records have %d, and the bill has %d without records", k.label(), sure, x.measure(), a.Presumed, charged[k], lost[k.name]))
 		}
 		if most := a.Spent + a.WrittenOff; charged[k] > most+b.overrunLost(beyonds[k.name]) {
-			found = append(found, finding("C2", 0, "%s accounts for %d %s (%d of that written off), records have %d", k.label(), most, x.unit, a.WrittenOff, charged[k]))
+			found = append(found, finding("C2", 0, "%s accounts for %d %s (%d of that written off), records have %d", k.label(), most, x.measure(), a.WrittenOff, charged[k]))
 		}
 		if most := a.Spent + a.WrittenOff; x.length() == 0 && x.unit == "usd" && billed[k.name] > most+b.overrunLost(beyonds[k.name]) {
-			found = append(found, finding("C2", 0, "%s was billed %d %s and accounts for %d", k.label(), billed[k.name], x.unit, most))
+			found = append(found, finding("C2", 0, "%s was billed %d %s and accounts for %d", k.label(), billed[k.name], x.measure(), most))
 		}
 		if x.unit == "usd" && a.Overrun > beyonds[k.name] {
 			found = append(found, finding("C2", 0, "%s shows %d as billed beyond holds, and the provider billed %d beyond caps", k.label(), a.Overrun, beyonds[k.name]))

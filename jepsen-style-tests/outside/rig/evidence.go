@@ -17,29 +17,29 @@ import (
 const around = 20 * 24 * time.Hour
 
 // Records reads the usage records of the whole cluster through whichever node gives
-// them, and says of which nodes that are there some may be missing.
-func (c *Cluster) Records(ctx context.Context) (records []history.Record, lacking []string, err error) {
+// them, and what a report makes of them, and notes both at the end of a run.
+func (c *Cluster) Records(ctx context.Context, end *history.End) error {
 	now := time.Now().UTC()
 	q := admin.UsageQuery{From: now.Add(-around).Format(time.RFC3339), To: now.Add(around).Format(time.RFC3339)}
-	err = c.eventuallyAt(ctx, nil, "the usage records", func(a *admin.Client) error {
-		records, lacking = nil, nil
+	return c.eventuallyAt(ctx, nil, "the usage records", func(a *admin.Client) error {
+		end.Records, end.Lacking = nil, nil
 		report, err := a.Usage(ctx, q)
 		if err != nil {
 			return err
 		}
 		for _, n := range report.Nodes {
 			if n.Err != "" && c.has(n.Node) {
-				lacking = append(lacking, n.Node+": "+n.Err)
+				end.Lacking = append(end.Lacking, n.Node+": "+n.Err)
 			}
 		}
-		if len(lacking) > 0 {
-			return errors.New(lacking[0])
+		if len(end.Lacking) > 0 {
+			return errors.New(end.Lacking[0])
 		}
+		end.Reported = report.Total.Cost
 		return a.Records(ctx, q, func(in io.Reader) error {
-			return lines(in, func(r history.Record) { records = append(records, r) })
+			return lines(in, func(r history.Record) { end.Records = append(end.Records, r) })
 		})
 	})
-	return records, lacking, err
 }
 
 // Audit reads the audit trail through whichever node gives it.

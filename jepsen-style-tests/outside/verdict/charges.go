@@ -88,15 +88,16 @@ func (b *book) spanOf(r *history.Record) (begun, ended int64) {
 	return b.h.At(t), b.h.At(t) + r.Total
 }
 
-// by bounds from above what had been spent of the account when a request was refused,
-// and what was under way.
-func (c *charges) by(r *history.Request, x *budget) (spent, out int64) {
+// by bounds from above what had been spent of the account's window when a request was
+// refused, and what was under way. While a clock is wrong a window may last: the ledger's
+// time does not go back.
+func (c *charges) by(r *history.Request, x *budget, lasts bool) (spent, out int64) {
 	if c == nil {
 		return 0, 0
 	}
 	endedBy := func(t int64) int { return sort.Search(len(c.list), func(i int) bool { return c.list[i].ended >= t }) }
 	from := 0
-	if x.length() > 0 {
+	if x.length() > 0 && !lasts {
 		from = endedBy(r.Begun - int64(x.length()) - int64(slackOfClocks))
 	}
 	open := max(from, endedBy(r.Begun-int64(believed)))

@@ -47,6 +47,13 @@ func accounted(b *book) (found []Finding) {
 			found = append(found, finding("C2", 0, "%s was billed %d without a record, and has no more than %d presumed or written off", name, lost[name], bound))
 		}
 	}
+	var records int64
+	for i := range b.end.Records {
+		records += b.end.Records[i].Cost
+	}
+	if records != b.end.Reported {
+		found = append(found, finding("C2", b.end.Left, "a report of all usage comes to %d nano-dollars, its records to %d", b.end.Reported, records))
+	}
 	return append(found, b.sums(lost)...)
 }
 

@@ -36,6 +36,7 @@ func TestC2SeesDollarsThatAreNotAccountedFor(t *testing.T) {
 		{"a record twice", func(m *made) { m.end.Records = append(m.end.Records, m.end.Records[7]) }, []string{"C2: call req_0007-1 has 2 usage records", "C3: the answer to op-7", "C2: all accounts for 100000", "C2: fast from 2026-05-01T12:00:00Z accounts for 100000"}},
 		{"a call that was billed twice", func(m *made) { m.end.Rows = append(m.end.Rows, m.end.Rows[7]) }, []string{"C2: the provider was asked 2 times under the one id \"req_0007-1\"", "C2: all was billed 101000"}},
 		{"usage that was never billed", func(m *made) { m.end.Rows = m.end.Rows[1:] }, []string{"C2: the record of call req_0000-1 has usage"}},
+		{"a report that does not add up", func(m *made) { m.end.Reported, m.misreported = 5, true }, []string{"C2: a report of all usage comes to 5 nano-dollars, its records to 100000"}},
 		{"the ledger says less", func(m *made) {
 			m.accounts("all", func(a *admin.Account) { a.Spent, a.Available = 99_000, 101_000 })
 		}, []string{"C2: all accounts for 99000 nano-dollars", "C2: all was billed 100000"}},

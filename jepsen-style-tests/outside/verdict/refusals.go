@@ -55,7 +55,7 @@ func (b *book) refused(r *history.Request, x *budget, charges *charges) (found [
 		return found
 	}
 	unsure := b.unsure(f.Account)
-	spent, out := charges.by(r, x)
+	spent, out := charges.by(r, x, b.moved)
 	if most := spent + out + unsure; f.Spent > most {
 		found = append(found, finding("C9", r.Ended, "%s refused %s by %s for %d spent; the bill, the records, what was under way, presumed and written off come to %d", r.Node, r.ID, f.Account, f.Spent, most))
 	}

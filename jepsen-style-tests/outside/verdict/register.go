@@ -217,7 +217,36 @@ func (b *book) steps(trail map[entry]bool) map[string][]porcupine.Operation {
 		}
 		parts[c.Of] = append(parts[c.Of], op)
 	}
+	for id, list := range parts {
+		parts[id] = thin(list)
+	}
 	return parts
+}
+
+// mostReads bounds the reads of one budget that are put in order: the search takes memory
+// with the square of their number.
+const mostReads = 6000
+
+// thin leaves reads out, evenly, where there are too many. What is wrong without them is
+// wrong with them.
+func thin(list []porcupine.Operation) []porcupine.Operation {
+	reads := 0
+	for _, op := range list {
+		if _, is := op.Input.(look); is {
+			reads++
+		}
+	}
+	if reads <= mostReads {
+		return list
+	}
+	nth := 0
+	return slices.DeleteFunc(list, func(op porcupine.Operation) bool {
+		if _, is := op.Input.(look); !is {
+			return false
+		}
+		nth++
+		return nth*mostReads/reads == (nth-1)*mostReads/reads
+	})
 }
 
 // founded says whether the making of a budget is among the changes.

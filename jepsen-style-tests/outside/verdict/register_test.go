@@ -85,6 +85,21 @@ func TestC7SeesReadsInNoOrder(t *testing.T) {
 	})
 }
 
+func TestManyReadsAreThinned(t *testing.T) {
+	m := good(t)
+	for i := range int64(3 * mostReads) {
+		m.read(10*i, 200_000, i)
+	}
+	m.change("limit", "all", 300_000, 5, 6)
+	steps := newBook(m.h, m.end).steps(nil)["all"]
+	if len(steps) != mostReads+1 {
+		t.Fatalf("%d steps, want %d and a change", len(steps), mostReads)
+	}
+	if last := steps[len(steps)-2].Input.(look); last.spent < 3*mostReads-3 {
+		t.Errorf("the last read that is left is %+v", last)
+	}
+}
+
 func TestWhatHasNoOrderIsDrawn(t *testing.T) {
 	m := good(t)
 	m.read(10, 200_000, 50)

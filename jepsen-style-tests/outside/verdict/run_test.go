@@ -20,6 +20,8 @@ type made struct {
 	h      *history.History
 	end    *history.End
 	ignore string // checker whose findings the test is not about
+	// misreported leaves the report of usage as it is: else it goes along with the records.
+	misreported bool
 }
 
 const (
@@ -45,6 +47,7 @@ func good(t *testing.T) *made {
 	for i := range calls {
 		m.call(i)
 	}
+	m.end.Reported = calls * cost
 	for i := range 3 {
 		place := fmt.Sprintf("n%d", i+1)
 		for s := range 10 {
@@ -132,6 +135,12 @@ func (m *made) change(kind, of string, limit, begun, ended int64) *history.Chang
 // order; a finding that is wanted may be there more than once.
 func (m *made) expect(name string, want ...string) {
 	m.Helper()
+	if !m.misreported {
+		m.end.Reported = 0
+		for i := range m.end.Records {
+			m.end.Reported += m.end.Records[i].Cost
+		}
+	}
 	found := Judge(m.h, m.end)
 	matched := make([]bool, len(want))
 	for _, f := range found {

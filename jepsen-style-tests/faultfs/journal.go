@@ -130,9 +130,19 @@ func (h *held) excess() *inode {
 	return oldest
 }
 
+// clear forgets every file, after a crash.
+func (h *held) clear() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.dirty)
+	h.bytes = 0
+}
+
 // trim takes files as durable until the journals are within their limit. The caller
-// holds no inode's data.
+// holds neither the gate nor an inode's data.
 func (f *FS) trim() {
+	f.gate.RLock()
+	defer f.gate.RUnlock()
 	for n := f.held.excess(); n != nil; n = f.held.excess() {
 		n.data.Lock()
 		weight := n.weight()

@@ -67,6 +67,25 @@ func (c *trio) onceWith(p *peer, secret, key, body string, headers ...string) (o
 // calls is how many calls the provider has billed.
 func (c *trio) calls() int { return len(c.rig.billRows()) }
 
+// claims is what so many claims of a node came to.
+func (c *trio) claims(p *peer, outcome string) (n int) {
+	c.rig.t.Helper()
+	res, err := http.Get(p.url + "/metrics")
+	if err != nil {
+		c.rig.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		c.rig.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(b), "purser_idempotency_claims_total{outcome=\""+outcome+"\"} ")
+	if _, err := fmt.Sscan(after, &n); err != nil {
+		c.rig.t.Fatal(err)
+	}
+	return n
+}
+
 // replays waits until a node replays the answer of a key, and gives it.
 func (c *trio) replays(p *peer, key, text string, stream bool) (got once) {
 	c.rig.t.Helper()
@@ -106,6 +125,18 @@ func TestIdempotentRequestsCallOnce(t *testing.T) {
 	}
 	if n := c.calls() - billed; n != 4 {
 		t.Fatalf("%d calls were billed, not 4", n)
+	}
+
+	// A gateway is no home, and asks as members do.
+	g := c.rig.gateway("gw-1")
+	c.serves(g, c.key.Secret)
+	billed = c.calls()
+	c.replays(g, "key-1", "say 1", true)
+	if first := c.once(g, "key-gateway", "say it here", false); first.status != 200 || c.replays(c.peers[0], "key-gateway", "say it here", false).body != first.body {
+		t.Errorf("%v", first)
+	}
+	if n := c.calls() - billed; n != 1 {
+		t.Errorf("%d calls were billed, not 1", n)
 	}
 
 	// Another request under a key; the same key of another tenant.
@@ -270,12 +301,12 @@ func TestIdempotencyKeysOfADeadHome(t *testing.T) {
 	}
 	// A call that ends while its home is down is told to it later.
 	late := make(chan once, many)
-	billed := c.calls()
+	billed, granted := c.calls(), c.claims(asker, "granted")
 	for i := range many {
 		go func() { late <- c.once(asker, "late-"+key(i), "say", false, "x-sim-mode", "slow-first=2s") }()
 	}
 	c.rig.eventually("their calls are under way", func() error {
-		if n := c.rig.holds(); n < many { // of the asker, whose limits are held too
+		if n := c.claims(asker, "granted") - granted; n != many {
 			return fmt.Errorf("%d", n)
 		}
 		return nil

@@ -104,15 +104,16 @@ func (n *Node) noteRollback() error {
 	return nil
 }
 
-// members are those of the directory, as homes; of a node alone, itself.
-func (o *onceKeys) members() (list []idempotency.Member) {
+// members are those of the directory, as homes of a scope that began at since; of a node
+// alone, itself.
+func (o *onceKeys) members(since ledger.Instant) (list []idempotency.Member) {
 	if o.n.peers == nil {
 		return []idempotency.Member{{ID: o.n.cfg.Node.ID}}
 	}
 	for _, d := range o.n.fsm.Directory().Nodes() {
 		if d.Role == directory.Member {
 			list = append(list, idempotency.Member{
-				ID: string(d.ID), Joined: d.Joined, Removed: d.State == directory.NodeRemoved, Forgotten: o.home.Forgotten(string(d.ID)),
+				ID: string(d.ID), Joined: d.Joined, Removed: d.State == directory.NodeRemoved, Forgotten: o.home.Forgotten(string(d.ID), since),
 			})
 		}
 	}
@@ -213,7 +214,7 @@ type claim struct {
 // gather asks homes until all that have to have granted the claim, or one says why not.
 func (c *claim) gather(ctx context.Context) *idempotency.Reply {
 	o := c.o
-	members := o.members()
+	members := o.members(c.ask.Since)
 	if len(members) == 0 {
 		return unavailable("no member is known")
 	}

@@ -94,11 +94,11 @@ func (o *onceKeys) grant(ctx context.Context, from string, a *idempotency.Ask) *
 	if err := o.n.catchUp(current); err != nil {
 		return unavailable("the members are not known: %v", err)
 	}
-	self, members := o.n.cfg.Node.ID, o.members()
+	self, members := o.n.cfg.Node.ID, o.members(a.Since)
 	chain, gone := idempotency.Chain(members, a.Key, a.Since, o.n.onceTimes().Low)
 	switch {
 	case gone != "":
-		return unavailable("node %s, which was removed, may have granted it; that is over %v after the removal was seen", gone, idempotency.Season)
+		return unavailable("node %s, which was removed, may have granted it: that is over %v after the removal was seen, and at once for virtual keys made after it", gone, idempotency.Season)
 	case !slices.Contains(chain, self):
 		return &idempotency.Reply{Verdict: idempotency.Elsewhere, Homes: chain}
 	}

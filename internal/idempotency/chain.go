@@ -35,7 +35,8 @@ type Member struct {
 	ID      string
 	Joined  ledger.Instant
 	Removed bool
-	// Forgotten says that it was removed a [Season] ago: nothing it granted counts.
+	// Forgotten says that nothing it granted counts: it was removed a [Season] ago, or
+	// before the scope began.
 	Forgotten bool
 }
 

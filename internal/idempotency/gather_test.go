@@ -58,7 +58,7 @@ func (c *cluster) chain(at *member, k Key) ([]string, string) {
 		if _, known := at.seen[m.id]; gone && !known {
 			at.seen[m.id] = c.now
 		}
-		list = append(list, Member{ID: m.id, Joined: m.joined, Removed: gone, Forgotten: gone && c.now-at.seen[m.id] >= ledger.Instant(Season)})
+		list = append(list, Member{ID: m.id, Joined: m.joined, Removed: gone, Forgotten: gone && (at.seen[m.id] < c.since || c.now-at.seen[m.id] >= ledger.Instant(Season))})
 	}
 	return Chain(list, k, c.since, c.now)
 }
@@ -270,7 +270,16 @@ func TestOneCallWhateverMembersComeAndGo(t *testing.T) {
 			c.join()
 			c.now += ledger.Instant(c.draw(2)) * 30 * hour
 		}
-		c.since = ledger.Instant(c.draw(2)) * (c.now - 1)
+		if len(c.members) > 2 && c.draw(2) == 0 { // one leaves, and some see it at once
+			c.members[0].removed = c.now
+			for _, m := range c.members[1:] {
+				if c.draw(2) == 0 {
+					m.seen["n0"] = c.now
+				}
+			}
+			c.now++
+		}
+		c.since = ledger.Instant(c.draw(2)) * c.now
 		c.now++
 		for range 400 {
 			n := c.draw(weights)

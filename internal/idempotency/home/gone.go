@@ -58,12 +58,13 @@ func (h *Home) SeenRemoved(node string) error {
 	return nil
 }
 
-// Forgotten says whether a member was removed so long ago that nothing it granted counts.
-func (h *Home) Forgotten(node string) bool {
+// Forgotten says whether a member was removed so long ago that nothing it granted counts
+// in a scope that began at since.
+func (h *Home) Forgotten(node string, since ledger.Instant) bool {
 	h.gone.mu.RLock()
 	defer h.gone.mu.RUnlock()
 	at, known := h.gone.seen[node]
-	return known && h.times().Low-at >= ledger.Instant(idempotency.Season)
+	return known && (at < since || h.times().Low-at >= ledger.Instant(idempotency.Season))
 }
 
 func (h *Home) loadClosed() error {

@@ -392,15 +392,18 @@ func TestRemovedMembersAreForgottenLate(t *testing.T) {
 		w.reopen()
 	}
 	w.pass(-1)
-	if w.Forgotten("n3") || w.Forgotten("n4") {
+	if w.Forgotten("n3", 1000*hour) || !w.Forgotten("n3", 1000*hour+1) || w.Forgotten("n4", 1000*hour+1) {
+		t.Error("a scope that began after it was seen to be removed has to do with it, or an older one not")
+	}
+	if w.Forgotten("n3", 0) || w.Forgotten("n4", 0) {
 		t.Error("forgotten early")
 	}
 	w.pass(1)
-	if !w.Forgotten("n3") {
+	if !w.Forgotten("n3", 0) {
 		t.Error("not forgotten")
 	}
 	w.of -= hour
-	if w.Forgotten("n3") {
+	if w.Forgotten("n3", 0) {
 		t.Error("forgotten by one clock")
 	}
 }

@@ -73,7 +73,6 @@ var raftFaults = []Fault{
 			return err
 		}
 		s.Last(s.Between(0, 4*time.Second)) // what is spent now, the backup does not know
-		s.On(s.Cluster.Nodes...)
 		for _, n := range s.Cluster.Nodes {
 			if err := n.Kill(); err != nil {
 				return err

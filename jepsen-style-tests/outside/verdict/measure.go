@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"purser/jepsen-style-tests/outside/history"
 )
@@ -81,19 +82,23 @@ func Measure(h *history.History, end *history.End) *Figures {
 	return f
 }
 
+// aftermath is how long after a fault what comes is not laid to the next one.
+const aftermath = 5 * time.Second
+
 // share counts one request where only faults of one class were under way.
 func (b *book) share(f *Figures, r *history.Request, down map[string][]mark) {
 	k := KindOf(r)
 	if k != Admitted && k != Undecided && k != Lost || k == Lost && r.Mode != "" {
 		return
 	}
-	class, warm := Quiet, !isDown(down[r.Node], r.Begun)
+	class, warm, after := Quiet, !isDown(down[r.Node], r.Begun), false
 	for i := range b.faults {
 		x := &b.faults[i]
 		if x.Begun > r.Ended {
 			break
 		}
 		if x.Ended < r.Begun {
+			after = after || r.Begun-x.Ended < int64(aftermath)
 			continue
 		}
 		if class != Quiet && class != x.Class {
@@ -102,7 +107,7 @@ func (b *book) share(f *Figures, r *history.Request, down map[string][]mark) {
 		class = x.Class
 		warm = warm && !slices.Contains(x.Targets, r.Node)
 	}
-	if class == Quiet && b.near(r.Begun, r.Ended, healed) {
+	if after || class == Quiet && b.near(r.Begun, r.Ended, healed) {
 		return // what comes after a fault is told as recovery
 	}
 	one := Share{All: 1}

@@ -25,8 +25,8 @@ func TestAdmittedByTheClassOfTheOnlyFault(t *testing.T) {
 	if got, want := f.Admitted["pause"], (Share{Warm: 1, WarmAdmitted: 1, All: 2, AllAdmitted: 2}); got != want {
 		t.Errorf("pause, without the time of two classes: %+v, want %+v", got, want)
 	}
-	if got := f.Admitted["process"]; got.All != 2 {
-		t.Errorf("process: %+v", got)
+	if got := f.Admitted["process"]; got.All != 0 {
+		t.Errorf("process, which came after another: %+v", got)
 	}
 	if got := f.Admitted[Quiet]; got.All != got.AllAdmitted || got.All != 51 {
 		t.Errorf("quiet: %+v", got)

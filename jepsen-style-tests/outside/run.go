@@ -163,7 +163,7 @@ func (w *world) open(ctx context.Context, v builds.Variant) error {
 			return err
 		}
 	}
-	ro := rig.Options{Nodes: w.o.Nodes, Seed: w.o.Seed, Dir: w.o.Dir, Binary: binary, Clocks: v.Clock, Mode: w.o.Mode, Disks: w.wants(func(f nemesis.Fault) bool { return f.Needs.Disks }), Log: w.o.Log}
+	ro := rig.Options{Nodes: w.o.Nodes, Seed: w.o.Seed, Dir: w.o.Dir, Binary: binary, Biller: newer, Clocks: v.Clock, Mode: w.o.Mode, Disks: w.wants(func(f nemesis.Fault) bool { return f.Needs.Disks }), Log: w.o.Log}
 	if w.c, err = rig.Open(ctx, ro); err != nil {
 		return fmt.Errorf("opening the cluster: %w", err)
 	}

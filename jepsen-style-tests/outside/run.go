@@ -157,9 +157,10 @@ func (w *world) open(ctx context.Context, v builds.Variant) error {
 	if err != nil {
 		return err
 	}
-	newer := binary
+	newer, begins := binary, ""
 	if w.wants(func(f nemesis.Fault) bool { return f.Needs.Older }) { // the nodes begin with it, to be upgraded
-		if binary, err = w.o.Builds.Build(ctx, builds.Variant{Revision: w.older, Clock: v.Clock}); err != nil {
+		begins = w.older
+		if binary, err = w.o.Builds.Build(ctx, builds.Variant{Revision: begins, Clock: v.Clock}); err != nil {
 			return err
 		}
 	}
@@ -171,7 +172,7 @@ func (w *world) open(ctx context.Context, v builds.Variant) error {
 	if why := w.c.Lab.Why(); why != "" {
 		network += " (" + why + ")"
 	}
-	w.h, err = history.Begin(filepath.Join(w.o.Dir, "history.jsonl"), history.Meta{Seed: w.o.Seed, Nodes: w.o.Nodes, Network: network, Build: v.String(), Again: w.o.Again})
+	w.h, err = history.Begin(filepath.Join(w.o.Dir, "history.jsonl"), history.Meta{Seed: w.o.Seed, Nodes: w.o.Nodes, Network: network, Build: v.String(), Older: begins, Authority: int64(w.c.Authority()), Again: w.o.Again})
 	if err != nil {
 		return errors.Join(err, w.c.Close())
 	}

@@ -157,13 +157,14 @@ func (w *world) open(ctx context.Context, v builds.Variant) error {
 	if err != nil {
 		return err
 	}
-	newer := binary
+	newer, begins := binary, ""
 	if w.wants(func(f nemesis.Fault) bool { return f.Needs.Older }) { // the nodes begin with it, to be upgraded
-		if binary, err = w.o.Builds.Build(ctx, builds.Variant{Revision: w.older, Clock: v.Clock}); err != nil {
+		begins = w.older
+		if binary, err = w.o.Builds.Build(ctx, builds.Variant{Revision: begins, Clock: v.Clock}); err != nil {
 			return err
 		}
 	}
-	ro := rig.Options{Nodes: w.o.Nodes, Seed: w.o.Seed, Dir: w.o.Dir, Binary: binary, Clocks: v.Clock, Mode: w.o.Mode, Disks: w.wants(func(f nemesis.Fault) bool { return f.Needs.Disks }), Log: w.o.Log}
+	ro := rig.Options{Nodes: w.o.Nodes, Seed: w.o.Seed, Dir: w.o.Dir, Binary: binary, Biller: newer, Clocks: v.Clock, Mode: w.o.Mode, Disks: w.wants(func(f nemesis.Fault) bool { return f.Needs.Disks }), Log: w.o.Log}
 	if w.c, err = rig.Open(ctx, ro); err != nil {
 		return fmt.Errorf("opening the cluster: %w", err)
 	}
@@ -171,7 +172,7 @@ func (w *world) open(ctx context.Context, v builds.Variant) error {
 	if why := w.c.Lab.Why(); why != "" {
 		network += " (" + why + ")"
 	}
-	w.h, err = history.Begin(filepath.Join(w.o.Dir, "history.jsonl"), history.Meta{Seed: w.o.Seed, Nodes: w.o.Nodes, Network: network, Build: v.String(), Again: w.o.Again})
+	w.h, err = history.Begin(filepath.Join(w.o.Dir, "history.jsonl"), history.Meta{Seed: w.o.Seed, Nodes: w.o.Nodes, Network: network, Build: v.String(), Older: begins, Authority: int64(w.c.Authority()), Again: w.o.Again})
 	if err != nil {
 		return errors.Join(err, w.c.Close())
 	}

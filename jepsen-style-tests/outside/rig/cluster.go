@@ -37,6 +37,7 @@ type Options struct {
 	Seed      uint64
 	Dir       string // of everything: logs, bill, data
 	Binary    string
+	Biller    string // binary that the provider runs; "": Binary
 	Mode      netlab.Mode
 	Disks     bool                             // each node's directory is on a faultfs
 	Clocks    bool                             // the binary's clock can be set

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +41,7 @@ func (c *Cluster) launchProvider() (url string, err error) {
 	}
 	args := append([]string{"simprovider", "--listen", host.Address(providerPort), "--bill", c.Bill(), "--key", "sk-outside", "--request-modes",
 		"--seed", fmt.Sprint(c.o.Seed), "--tokens", "bytes4", "--output-max", "60", "--first-byte", "20ms"}, c.o.Provider...)
-	if c.provider, err = launch(host, filepath.Join(c.Dir, "provider.log"), "provider at ", nil, c.died, c.o.Binary, args...); err != nil {
+	if c.provider, err = launch(host, filepath.Join(c.Dir, "provider.log"), "provider at ", nil, c.died, cmp.Or(c.o.Biller, c.o.Binary), args...); err != nil {
 		return "", err
 	}
 	return c.provider.await(patience)

@@ -125,6 +125,10 @@ func TestIdempotencyKeysSendOnce(t *testing.T) {
 	each(t, []spoilt{
 		{"the same answer", func(m *made) { again(m, func(*history.Request) {}) }, nil},
 		{"another answer", func(m *made) { again(m, func(r *history.Request) { r.Digest = "other" }) }, []string{"idempotency: op-4 was answered in another way by n3"}},
+		{"another answer, of nodes that begin with an older build", func(m *made) {
+			m.h.Meta.Older = "v0"
+			again(m, func(r *history.Request) { r.Digest = "other" })
+		}, nil},
 		{"another body, refused", func(m *made) {
 			again(m, func(r *history.Request) {
 				r.ID, r.Clash, r.Status, r.Code = "op-x", true, 422, "idempotency_key_reused"

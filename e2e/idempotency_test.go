@@ -345,3 +345,80 @@ func TestIdempotencyKeysOfADeadHome(t *testing.T) {
 		t.Errorf("%d calls were billed, not %d", n, many)
 	}
 }
+
+// TestIdempotencyKeysWhileMembersComeAndGo: what was claimed before a member came or went
+// is not claimed again after it.
+func TestIdempotencyKeysWhileMembersComeAndGo(t *testing.T) {
+	c := onceTrio(t)
+	const many = 18
+	answers := map[string]once{}
+	answer := func(when string) {
+		for i := range many {
+			key := fmt.Sprintf("%s-%d", when, i)
+			if answers[key] = c.once(c.peers[i%len(c.peers)], key, "say", false); answers[key].status != 200 || answers[key].replayed() {
+				t.Fatalf("%s: %v", key, answers[key])
+			}
+		}
+	}
+	answer("before")
+	c.peers = append(c.peers, c.rig.join("e2e-4"))
+	c.serves(c.peers[3], c.key.Secret)
+	billed := c.calls()
+	answer("with")
+	for key, first := range answers {
+		for _, p := range c.peers {
+			if got := c.replays(p, key, "say", false); got.body != first.body {
+				t.Errorf("%s at %s: %v", key, p.id, got)
+			}
+		}
+	}
+	if n := c.calls() - billed; n != many {
+		t.Errorf("%d calls were billed, not %d", n, many)
+	}
+
+	// One drains and leaves.
+	gone := c.peers[1]
+	change := func(how admin.NodeChange) {
+		c.rig.eventually(fmt.Sprint(gone.id, " is to ", how), func() error { return c.rig.admin.ChangeNode(t.Context(), gone.id, how) })
+	}
+	change(admin.DrainNode)
+	change(admin.RemoveNode)
+	c.peers = slices.Delete(c.peers, 1, 2)
+	c.rig.forget(gone)
+	billed = c.calls()
+	closed := 0
+	for key, first := range answers {
+		for _, p := range c.peers {
+			c.rig.eventually(key+" is decided at "+p.id, func() error {
+				got := c.once(p, key, "say", false)
+				switch {
+				case got.replayed() && got.body == first.body:
+				case got.status == 503 && got.is("idempotency_unavailable"):
+					closed++
+				default:
+					return fmt.Errorf("%v", got)
+				}
+				return nil
+			})
+		}
+	}
+	if closed == 0 {
+		t.Error("the member that left was home of no key")
+	}
+	if n := c.calls() - billed; n != 0 {
+		t.Errorf("%d calls were billed again", n)
+	}
+	// A virtual key that is made now has nothing to do with it.
+	c.rig.eventually("virtual keys that are made later are free of it", func() error {
+		made := c.rig.key(admin.NewKey{Name: "later", CacheOff: true})
+		body := `{"model":"gpt-4o-mini","max_completion_tokens":400,"messages":[{"role":"user","content":"say"}]}`
+		for i := range many {
+			for _, p := range c.peers {
+				if got := c.onceWith(p, made.Secret, fmt.Sprintf("later-%d-%s", i, p.id), body); got.status != 200 {
+					return fmt.Errorf("%v", got)
+				}
+			}
+		}
+		return nil
+	})
+}

@@ -328,6 +328,35 @@ func TestALeaderIsReplaced(t *testing.T) {
 	})
 }
 
+// TestAFencedNodeThatLivesEnds: a node is fenced that the others did not reach, and that
+// is alive. No leader tells it anything any more; it ends none the less.
+func TestAFencedNodeThatLivesEnds(t *testing.T) {
+	t.Parallel()
+	c, wire := newWiredTrio(t, fmt.Sprintf("  authority_ttl: %v\n", authority))
+	alive := c.peers[2]
+	wire.cut()
+	c.eventually("the node that is out of reach is fenced", func() error {
+		return c.admin.ChangeNode(context.Background(), alive.id, admin.FenceNode)
+	})
+	c.eventually("the others do without it", func() error {
+		if n := c.member(alive.id); n.Role != "none" {
+			return fmt.Errorf("%+v", n)
+		}
+		return nil
+	})
+	wire.mend()
+	select {
+	case err := <-alive.process.done:
+		alive.process.done <- err // whoever cleans up asks, too
+		if err == nil {
+			t.Error("a node that was fenced ended as if all were well")
+		}
+	case <-time.After(patience):
+		s, err := alive.status()
+		t.Fatalf("%s was fenced, could hear of it, and goes on: %+v, %v", alive.id, s, err)
+	}
+}
+
 // TestNodesLeaveInOrder: a node drains and is removed; a dead one is fenced; and
 // what would cost the quorum is refused.
 func TestNodesLeaveInOrder(t *testing.T) {

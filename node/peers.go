@@ -144,13 +144,21 @@ func (p *peers) self() directory.Node {
 	}
 }
 
-// obeyEvery is how soon a node takes note of what was decided about it.
-const obeyEvery = 250 * time.Millisecond
+const (
+	// obeyEvery is how soon a node takes note of what was decided about it.
+	obeyEvery = 250 * time.Millisecond
+	// missEvery is how often, in looks, a member that knows of no leader asks the others
+	// whether they do without it: every 3 s.
+	missEvery = 12
+)
 
 // obey does what the directory says of this node: one that drains takes no more
 // requests and returns its leases, one that was removed ends when the others do
-// without it. It returns when ctx is done.
+// without it. A member that was fenced while it was out of reach does not get the
+// entry that says so any more; it hears of no leader, and is told by the others. It
+// returns when ctx is done.
 func (p *peers) obey(ctx context.Context) {
+	missed := 0 // looks since there was a leader
 	t := time.NewTicker(obeyEvery)
 	defer t.Stop()
 	for {
@@ -159,14 +167,17 @@ func (p *peers) obey(ctx context.Context) {
 			return
 		case <-t.C:
 		}
+		if missed++; p.led() {
+			missed = 0
+		}
 		self, ok := p.n.fsm.Directory().Node(ledger.NodeID(p.n.cfg.Node.ID))
-		switch {
-		case !ok || self.State == directory.NodeActive:
-		case self.State == directory.NodeRemoved:
+		switch removed := ok && self.State == directory.NodeRemoved; {
+		case removed || missed > 0 && missed%missEvery == 0:
 			if err := p.welcome(ctx); err != nil && ctx.Err() == nil {
 				p.n.fatal(err)
 				return
 			}
+		case !ok || self.State == directory.NodeActive:
 		case !p.n.draining.Swap(true):
 			p.n.log.Info("draining on an operator's word: no new requests; what is leased goes back")
 			p.n.gateway.Drain()
@@ -177,6 +188,15 @@ func (p *peers) obey(ctx context.Context) {
 			p.n.log.Info("drained: this node holds nothing; it may be stopped, or removed with purser node remove")
 		}
 	}
+}
+
+// led says whether this node knows of a leader. A gateway does without.
+func (p *peers) led() bool {
+	if p.n.raft == nil {
+		return true
+	}
+	leader, _ := p.n.raft.LeaderNode()
+	return leader != ""
 }
 
 // close ends what openPeers and answer started. Raft has closed its lane.

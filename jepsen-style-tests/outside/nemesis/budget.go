@@ -2,7 +2,6 @@ package nemesis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -164,10 +163,15 @@ func (s *Strike) capLower() error {
 	}
 	since := s.History.Now()
 	err = s.Town.SetLimit(s, session, s.node(), of, low)
-	if err == nil || !errors.Is(err, context.Canceled) {
-		s.Last(s.Between(time.Second, 4*time.Second))
+	refusals := func() int {
+		return s.History.Since(since, func(r *history.Request) bool { return r.Refusal != nil && r.Refusal.ID == of })
 	}
-	refused := s.History.Since(since, func(r *history.Request) bool { return r.Refusal != nil && r.Refusal.ID == of })
+	if err == nil {
+		const more = 5 * time.Second
+		s.Last(s.Between(time.Second, 4*time.Second))
+		s.until(more, func() bool { return refusals() > 0 })
+	}
+	refused := refusals()
 	ctx, cancel := s.healing()
 	defer cancel()
 	if err := s.persist(ctx, session, of, s.Town.Limit(of, workload.Plenty+s.Rand.Int64N(workload.Plenty))); err != nil {

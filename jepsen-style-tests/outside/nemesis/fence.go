@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"purser/api/admin"
 	"purser/jepsen-style-tests/netlab"
 	"purser/jepsen-style-tests/outside/history"
 	"purser/jepsen-style-tests/outside/rig"
-	"purser/jepsen-style-tests/outside/workload"
 )
 
 // fence takes a node for dead that is only stopped, or cut off: what it holds is written
@@ -38,7 +36,6 @@ func (s *Strike) fence() error {
 		return err
 	}
 	fenced := s.fenceAt(n)
-	fencedAt := time.Now()
 	if fenced == nil {
 		s.Last(s.Between(200*time.Millisecond, 3*time.Second))
 	}
@@ -48,32 +45,14 @@ func (s *Strike) fence() error {
 	if fenced != nil {
 		return unmade(fenced)
 	}
-	const hears = 20 * time.Second
-	switch ended, _ := n.Ended(hears); {
-	case ended:
-		s.Saw("%s ended by itself", n.ID())
-	default:
-		if err := s.silent(n, fencedAt); err != nil {
-			return err
-		}
-		s.Saw("%s goes on and admits nothing", n.ID())
+	const hears = 30 * time.Second // an election that fails, the question, and a busy machine
+	if ended, _ := n.Ended(hears); !ended {
+		return fmt.Errorf("%s was fenced, is in reach of the others, and goes on for %v", n.ID(), hears)
 	}
+	s.Saw("%s ended by itself", n.ID())
 	ctx, cancel := s.healing()
 	defer cancel()
 	return errors.Join(n.Replace(ctx, true), s.Cluster.Vote(ctx))
-}
-
-// silent is an error if a fenced node admits requests once it must have heard, or has
-// heard nothing for too long.
-func (s *Strike) silent(n *rig.Node, fenced time.Time) error {
-	const asked = 5
-	s.Last(s.reach() - time.Since(fenced))
-	for range asked {
-		if r := s.Town.Trial(s, n, workload.Trials, nil); r.Status == http.StatusOK {
-			return fmt.Errorf("%s was fenced %v ago and admits requests", n.ID(), time.Since(fenced).Round(time.Second))
-		}
-	}
-	return nil
 }
 
 // apart is how a node is taken away from the others, and brought back; clients reach it.

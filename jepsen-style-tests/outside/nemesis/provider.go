@@ -48,56 +48,63 @@ var providerFaults = []Fault{
 // misbehave has the provider answer every call in a way that bills, for a time; it was
 // seen if the bill has calls of that kind.
 func (s *Strike) misbehave(mode string) error {
-	return s.behind(mode, func(billed []simprovider.Row, _ int64) {
-		n := 0
+	n, err := s.behind(mode, func(billed []simprovider.Row, _ int64) (n int) {
 		for i := range billed {
 			if billed[i].Mode == mode {
 				n++
 			}
 		}
-		if n > 0 {
-			s.Saw("%d calls were billed so", n)
-		}
+		return n
 	})
+	if n > 0 {
+		s.Saw("%d calls were billed so", n)
+	}
+	return err
 }
 
 // refuse has it refuse every call; it was seen if clients were told of it.
 func (s *Strike) refuse(mode string, status int) error {
-	return s.behind(mode, func(_ []simprovider.Row, since int64) {
-		n := s.History.Since(since, func(r *history.Request) bool { return r.Status == status && r.Refusal == nil })
-		if n > 0 {
-			s.Saw("%d requests were answered with %d", n, status)
-		}
+	n, err := s.behind(mode, func(_ []simprovider.Row, since int64) int {
+		return s.History.Since(since, func(r *history.Request) bool { return r.Status == status && r.Refusal == nil })
 	})
+	if n > 0 {
+		s.Saw("%d requests were answered with %d", n, status)
+	}
+	return err
 }
 
-// behind has the provider misbehave, and then looks at what became of it.
-func (s *Strike) behind(mode string, look func(billed []simprovider.Row, since int64)) error {
+// behind has the provider misbehave for some seconds, and counts what came of it. Until
+// something has, it goes on for a while: the nodes' circuit breakers may be open from
+// what another fault did, and let single calls through from time to time.
+func (s *Strike) behind(mode string, count func(billed []simprovider.Row, since int64) int) (n int, err error) {
 	release, err := s.Take(provider)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer release()
 	size, err := s.Cluster.BillSize()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	since := s.History.Now()
 	if err := s.Cluster.Mode(s, mode); err != nil {
-		return err
+		return 0, err
 	}
 	s.Last(s.Between(time.Second, 6*time.Second))
+	const more, look = 10, time.Second
+	for range more {
+		var billed []simprovider.Row
+		if billed, err = s.Cluster.RowsSince(size); err != nil {
+			break
+		}
+		if n = count(billed, since); n > 0 || s.Err() != nil {
+			break
+		}
+		s.Last(look)
+	}
 	ctx, cancel := s.healing()
 	defer cancel()
-	if err := s.Cluster.Mode(ctx, ""); err != nil {
-		return err
-	}
-	billed, err := s.Cluster.RowsSince(size)
-	if err != nil {
-		return err
-	}
-	look(billed, since)
-	return nil
+	return n, errors.Join(err, s.Cluster.Mode(ctx, ""))
 }
 
 // overCap asks for calls that are billed above the cap that was written into them. What

@@ -145,6 +145,8 @@ func TestFlipChangesBits(t *testing.T) {
 func TestImagesComeBack(t *testing.T) {
 	f := mounted(t, 1)
 	killedAfter(t, "pebble write", f.in("store"), 50)
+	must(t, os.WriteFile(f.in("key"), []byte("secret"), 0o640))
+	must(t, os.Chmod(f.in("key"), 0o640))
 	image := t.TempDir() + "/image"
 	must(t, f.Snapshot(image))
 	before := present(t, "pebble", f.in("store"))
@@ -155,6 +157,28 @@ func TestImagesComeBack(t *testing.T) {
 	must(t, f.Restore(image))
 	if after := present(t, "pebble", f.in("store")); fmt.Sprint(after) != fmt.Sprint(before) {
 		t.Errorf("%d writes came back of %d", len(after), len(before))
+	}
+	// Not synced, it is not in the image.
+	if _, err := os.Stat(f.in("key")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an unsynced file came back: %v", err)
+	}
+}
+
+func TestImagesKeepModes(t *testing.T) {
+	f := mounted(t, 1)
+	must(t, os.Mkdir(f.in("d"), 0o750))
+	key := file(t, f, "d/key", os.O_CREATE|os.O_WRONLY)
+	must(t, key.Chmod(0o600))
+	must(t, key.Sync())
+	must(t, key.Close())
+	image := t.TempDir() + "/image"
+	must(t, f.Snapshot(image))
+	must(t, f.Wipe())
+	must(t, f.Restore(image))
+	for name, mode := range map[string]os.FileMode{"d": 0o750, "d/key": 0o600} {
+		if info, err := os.Stat(f.in(name)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s came back as %v (%v), it was %v", name, info, err, mode)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ package faultfs
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -77,7 +78,26 @@ func (f *FS) Restore(from string) error {
 	if info, err := os.Stat(from); err != nil || !info.IsDir() {
 		return fmt.Errorf("an image to restore is a directory: %s is not (%v)", from, err)
 	}
-	return f.replace(func() error { return os.CopyFS(f.backing, os.DirFS(from)) })
+	return f.replace(func() error {
+		if err := os.CopyFS(f.backing, os.DirFS(from)); err != nil {
+			return err
+		}
+		// os.CopyFS leaves modes to the umask.
+		return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || path == from {
+				return err
+			}
+			info, err := e.Info()
+			if err != nil {
+				return err
+			}
+			name, err := filepath.Rel(from, path)
+			if err != nil {
+				return err
+			}
+			return os.Chmod(filepath.Join(f.backing, name), info.Mode().Perm())
+		})
+	})
 }
 
 // Wipe removes everything, as a new disk does. The node's process must be down.

@@ -49,6 +49,13 @@ func (n *Node) ID() string {
 	return n.is
 }
 
+// Dir is where the node that is there has its data.
+func (n *Node) Dir() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dir
+}
+
 // URL is where clients reach it, on the clients' host.
 func (n *Node) URL() string { return n.url }
 

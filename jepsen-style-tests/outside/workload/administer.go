@@ -124,13 +124,13 @@ func (t *Town) Delete(ctx context.Context, session int, node *rig.Node, budget s
 	t.mu.Lock()
 	delete(t.rules, budget)
 	t.mu.Unlock()
-	return t.Change(ctx, history.Change{Session: session, Kind: "delete", Of: budget}, node, func(ctx context.Context, a *admin.Client) error {
-		err := a.DeleteBudget(ctx, budget)
-		if fault := (*admin.Fault)(nil); errors.As(err, &fault) && fault.Status == http.StatusNotFound {
-			return nil // a try before was carried out
-		}
-		return err
+	err := t.Change(ctx, history.Change{Session: session, Kind: "delete", Of: budget}, node, func(ctx context.Context, a *admin.Client) error {
+		return a.DeleteBudget(ctx, budget)
 	})
+	if fault := (*admin.Fault)(nil); errors.As(err, &fault) && fault.Status == http.StatusNotFound {
+		return nil // a try before was carried out, or it was never made
+	}
+	return err
 }
 
 // Make makes a budget of that limit, repeating itself until a node says that it is there, and waits

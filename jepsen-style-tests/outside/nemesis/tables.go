@@ -1,3 +1,0 @@
-package nemesis
-
-var diskFaults []Fault

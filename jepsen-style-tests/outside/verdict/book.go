@@ -27,6 +27,7 @@ type book struct {
 	accounts map[key]*seen
 	windows  map[string]map[int64]*seen // the same, by name and beginning
 	spans    map[string]span            // when requests were under way, by their ids
+	restored bool // a backup was restored: what came after it was forgotten
 	moved    bool                       // a clock was wrong, so that windows cannot be told from the time
 	faults   []history.Fault            // that were made, by their beginning
 }
@@ -73,6 +74,7 @@ func newBook(h *history.History, end *history.End) *book {
 			f.Loses = f.Loses || destroys(f.Name)
 			b.faults = append(b.faults, f)
 			b.moved = b.moved || f.Class == "clock"
+			b.restored = b.restored || restores(&f)
 		}
 	}
 	slices.SortStableFunc(b.faults, func(x, y history.Fault) int { return cmp.Compare(x.Begun, y.Begun) })
@@ -201,10 +203,13 @@ func (b *book) nearBy(from, to int64, wait time.Duration, which func(*history.Fa
 
 // destroys says of a fault's name that it takes from a disk what was acknowledged.
 func destroys(name string) bool {
-	return slices.ContainsFunc([]string{"wipe", "roll-back", "rollback", "replace", "restore", "image", "lose", "lost", "flip", "rot"}, func(part string) bool {
+	return slices.ContainsFunc([]string{"wipe", "roll-back", "rollback", "replace", "fence", "restore", "image", "lose", "lost", "flip", "rot"}, func(part string) bool {
 		return strings.Contains(name, part)
 	})
 }
+
+// restores says whether a fault is that a cluster begins anew from a backup.
+func restores(f *history.Fault) bool { return strings.Contains(f.Name, "restore") }
 
 // on says whether a fault is about a place: one of its targets, or it names none.
 func on(f *history.Fault, place string) bool {

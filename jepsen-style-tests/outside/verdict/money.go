@@ -43,6 +43,9 @@ func accounted(b *book) (found []Finding) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(lost)) {
+		if b.restored && !b.stays(name) {
+			continue // made after the backup, and gone with its account
+		}
 		if bound := b.unsure(name); lost[name] > bound {
 			found = append(found, finding("C2", 0, "%s was billed %d without a record, and has no more than %d presumed or written off", name, lost[name], bound))
 		}
@@ -55,6 +58,16 @@ func accounted(b *book) (found []Finding) {
 		found = append(found, finding("C2", b.end.Left, "a report of all usage comes to %d nano-dollars, its records to %d", b.end.Reported, records))
 	}
 	return append(found, b.sums(lost)...)
+}
+
+// stays says whether the ledger has an account of the name at the end.
+func (b *book) stays(name string) bool {
+	for k := range b.ends() {
+		if k.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // unrecorded adds a row to what its accounts have to answer for.

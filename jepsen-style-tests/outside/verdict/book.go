@@ -27,7 +27,7 @@ type book struct {
 	accounts map[key]*seen
 	windows  map[string]map[int64]*seen // the same, by name and beginning
 	spans    map[string]span            // when requests were under way, by their ids
-	restored bool // a backup was restored: what came after it was forgotten
+	restored bool                       // a backup was restored: what came after it was forgotten
 	moved    bool                       // a clock was wrong, so that windows cannot be told from the time
 	faults   []history.Fault            // that were made, by their beginning
 }

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -72,6 +73,9 @@ func newBook(h *history.History, end *history.End) *book {
 	for _, f := range h.Faults {
 		if f.Skipped == "" {
 			f.Loses = f.Loses || destroys(f.Name)
+			if restores(&f) { // whichever it names
+				f.Targets = places(h.Meta.Nodes)
+			}
 			b.faults = append(b.faults, f)
 			b.moved = b.moved || f.Class == "clock"
 			b.restored = b.restored || restores(&f)
@@ -206,6 +210,14 @@ func destroys(name string) bool {
 	return slices.ContainsFunc([]string{"wipe", "roll-back", "rollback", "replace", "fence", "restore", "image", "lose", "lost", "flip", "rot"}, func(part string) bool {
 		return strings.Contains(name, part)
 	})
+}
+
+// places are the names of so many nodes.
+func places(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("n%d", i+1))
+	}
+	return list
 }
 
 // restores says whether a fault is that a cluster begins anew from a backup.

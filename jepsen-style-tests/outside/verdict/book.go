@@ -187,12 +187,6 @@ func chargedTo(c *history.Charge) key {
 	return key{c.Budget + "[" + strings.Join(c.Split, ",") + "]", c.Start}
 }
 
-// budgetOf is the budget of an account's name.
-func budgetOf(name string) string {
-	id, _, _ := strings.Cut(name, "[")
-	return id
-}
-
 // near says whether a fault was under way between two times, or ended at most so long
 // before.
 func (b *book) near(from, to int64, wait time.Duration) bool {

@@ -74,7 +74,7 @@ func (b *book) stays(name string) bool {
 func (b *book) unrecorded(r *row, lost map[string]int64) (found []Finding) {
 	covered := false
 	for _, name := range r.op.budgets {
-		x := b.budgets[budgetOf(name)]
+		x := b.budgets[history.BudgetOf(name)]
 		if x == nil || x.unit != "usd" {
 			continue
 		}
@@ -135,7 +135,7 @@ func (b *book) sums(lost map[string]int64) (found []Finding) {
 		}
 	}
 	for k, s := range b.ends() {
-		x := b.budgets[budgetOf(k.name)]
+		x := b.budgets[history.BudgetOf(k.name)]
 		if x == nil || x.unit == "slots" || len(x.gone) > 0 {
 			continue // of one that was made again, the ledger has what came after
 		}

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -260,6 +261,26 @@ func (h *History) Since(at int64, kind func(*Request) bool) (n int) {
 		}
 	}
 	return n
+}
+
+// Covered are the accounts that cover each operation that has ended since a time, by its
+// id.
+func (h *History) Covered(since int64) map[string][]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := map[string][]string{}
+	for i := range h.Requests {
+		if r := &h.Requests[i]; r.Ended >= since {
+			out[r.ID] = r.Budgets
+		}
+	}
+	return out
+}
+
+// BudgetOf is the id of the budget of an account, as requests name it.
+func BudgetOf(account string) string {
+	id, _, _ := strings.Cut(account, "[")
+	return id
 }
 
 // slack is how far requests may stand from the order in which they ended.

@@ -29,13 +29,16 @@ func Choose(table []Fault, names string) ([]Fault, error) {
 	var kept []Fault
 	for name := range strings.SplitSeq(names, ",") {
 		name = strings.TrimSpace(name)
-		before := len(kept)
+		known := false
 		for _, f := range table {
-			if (f.Name == name || string(f.Class) == name) && !slices.ContainsFunc(kept, func(k Fault) bool { return k.Name == f.Name }) {
+			if f.Name != name && string(f.Class) != name {
+				continue
+			}
+			if known = true; !slices.ContainsFunc(kept, func(k Fault) bool { return k.Name == f.Name }) {
 				kept = append(kept, f)
 			}
 		}
-		if len(kept) == before {
+		if !known {
 			return nil, fmt.Errorf("there is no fault and no class %q; -list names them", name)
 		}
 	}

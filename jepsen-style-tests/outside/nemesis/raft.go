@@ -60,7 +60,7 @@ var raftFaults = []Fault{
 		s.Saw("%s in the place of %s", n.ID(), was)
 		return s.Cluster.Vote(ctx)
 	}},
-	{Name: "restore-backup", Class: Raft, What: "every node dies; another cluster begins with a backup from before, and its limits are raised", Strike: func(s *Strike) error {
+	{Name: "restore-backup", Class: Raft, What: "every node dies; another cluster begins with a backup from before; of what it withholds, what was not billed is released", Strike: func(s *Strike) error {
 		_, release, err := s.member()
 		if err != nil {
 			return err
@@ -69,6 +69,7 @@ var raftFaults = []Fault{
 		ctx, cancel := s.healing()
 		defer cancel()
 		file := filepath.Join(s.Cluster.Dir, fmt.Sprintf("backup-%d", s.fault.Seq))
+		since := time.Now()
 		if err := s.Cluster.Backup(ctx, file); err != nil {
 			return err
 		}
@@ -82,7 +83,7 @@ var raftFaults = []Fault{
 			return err
 		}
 		s.Saw("all nodes are of another generation")
-		return s.Town.RaiseAll(ctx)
+		return s.Town.GiveBack(ctx, since)
 	}},
 }
 

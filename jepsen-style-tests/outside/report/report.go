@@ -100,10 +100,10 @@ func Make(h *history.History, end *history.End, findings []verdict.Finding) *Sum
 		s.Findings[x.Checker]++
 	}
 	switch {
-	case len(findings) > 0: // what is wrong is wrong, however little was asked
-		s.Verdict = "bad"
-	case len(s.Invalid) > 0:
+	case len(s.Invalid) > 0: // what was found in it is told, and proves nothing
 		s.Verdict = "invalid"
+	case len(findings) > 0:
+		s.Verdict = "bad"
 	default:
 		s.Verdict = "good"
 	}

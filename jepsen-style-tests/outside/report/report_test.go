@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -48,8 +49,25 @@ func run() (*history.History, *history.End) {
 	return h, end
 }
 
-func TestARunIsKept(t *testing.T) {
+// fit is a run whose assumptions hold.
+func fit() (*history.History, *history.End) {
 	h, end := run()
+	end.Rows, end.Records = nil, nil
+	for i := range 60 {
+		id := fmt.Sprintf("%d", i)
+		h.Requests = append(h.Requests, history.Request{ID: id, Node: "n2", Begun: 9 * second, Ended: 9*second + 1, Status: 200})
+		end.Rows = append(end.Rows, simprovider.Row{Call: id, ClientRequestID: "req_" + id + "-1", EndUser: id, Cost: 1_500_000_000, At: h.Meta.Began.Add(9 * time.Second)})
+	}
+	end.Records = []history.Record{{ID: "req_1", Attempt: 1, Cost: 1_500_000_000, Basis: "reported"}}
+	for _, place := range []string{"n1", "n2", "n3"} {
+		h.Samples = append(h.Samples, history.Sample{Node: place})
+		end.Nodes[place] = history.NodeEnd{}
+	}
+	return h, end
+}
+
+func TestARunIsKept(t *testing.T) {
+	h, end := fit()
 	dir := t.TempDir()
 	findings := []verdict.Finding{{Checker: "C9", What: "no reason: " + hostile, At: 4 * second}}
 	wrote, err := Write(dir, h, end, findings)
@@ -61,16 +79,16 @@ func TestARunIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Seed != 42 || s.Verdict != "bad" || s.Findings["C9"] != 1 || s.Faults["kill-leader"] != (Made{"process", 2, 1, 0}) || s.Faults["loss"] != (Made{"network", 1, 1, 1}) ||
-		s.Billed != 1_500_000_000 || s.Kinds["undecided"] != 1 || s.Duration != 10*time.Second || s.Text() != wrote.Text() {
+		s.Billed != 60*1_500_000_000 || s.Kinds["undecided"] != 1 || s.Duration != 10*time.Second || s.Text() != wrote.Text() {
 		t.Errorf("the summary is %+v", s)
 	}
 	text := string(read(t, dir, TextFile))
-	for _, want := range []string{"bad: seed 42, 3 nodes, 10s", "make jepsen SEED=42", "3 faults of 2 names, 2 seen to bite, 1 skipped", "1.500000000 USD", "findings: C9 1", "C9 at 4s: no reason"} {
+	for _, want := range []string{"bad: seed 42, 3 nodes, 10s", "make jepsen SEED=42", "3 faults of 2 names, 2 seen to bite, 1 skipped", "90.000000000 USD", "findings: C9 1", "C9 at 4s: no reason"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report does not say %q:\n%s", want, text)
 		}
 	}
-	if again, err := history.ReadEnd(filepath.Join(dir, EndFile)); err != nil || len(again.Rows) != 1 {
+	if again, err := history.ReadEnd(filepath.Join(dir, EndFile)); err != nil || len(again.Rows) != 60 {
 		t.Errorf("the end was kept as %+v, %v", again, err)
 	}
 	if script := string(read(t, dir, RepeatFile)); !strings.Contains(script, "\nexec make jepsen SEED=42\n") {
@@ -108,7 +126,7 @@ func TestThePageKeepsStringsOut(t *testing.T) {
 
 func TestARunThatIsNotFitIsInvalid(t *testing.T) {
 	h, end := run()
-	if s := Make(h, end, nil); s.Verdict != "invalid" || len(s.Invalid) == 0 {
+	if s := Make(h, end, []verdict.Finding{{Checker: "C1"}}); s.Verdict != "invalid" || len(s.Invalid) == 0 || s.Findings["C1"] != 1 {
 		t.Errorf("a run of 20 requests is %s: %v", s.Verdict, s.Invalid)
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -180,7 +181,8 @@ func requests(h *history.History, length int64) plot {
 	return p
 }
 
-// mostBudgets bounds how many are drawn: those of which most was spent.
+// mostBudgets bounds how many are drawn: those of whose limits the largest part was
+// spent at some time.
 const mostBudgets = 12
 
 // budgets are what was spent of accounts, and their limits, as the first place saw them.
@@ -204,10 +206,13 @@ func budgets(h *history.History, x func(int64) float64) (list []plot) {
 			looks[name] = append(looks[name], look{s.At, a.Limit, a.Spent, a.Presumed + a.WrittenOff})
 		}
 	}
-	last := func(name string) look { return looks[name][len(looks[name])-1] }
-	names := slices.SortedFunc(maps.Keys(looks), func(a, b string) int {
-		return int(min(1, max(-1, last(b).spent-last(a).spent)))
-	})
+	part := map[string]float64{}
+	for name, list := range looks {
+		for _, l := range list {
+			part[name] = max(part[name], float64(l.spent)/float64(max(1, l.limit)))
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(looks), func(a, b string) int { return cmp.Or(cmp.Compare(part[b], part[a]), cmp.Compare(a, b)) })
 	for _, name := range names[:min(len(names), mostBudgets)] {
 		most := int64(1)
 		for _, l := range looks[name] {

@@ -55,8 +55,8 @@ func Assume(h *history.History, end *history.End) (why []string) {
 			samples[h.Samples[i].Node]++
 		}
 	}
-	for i := range h.Meta.Nodes {
-		if place := fmt.Sprintf("n%d", i+1); samples[place] == 0 {
+	for _, place := range places(h.Meta.Nodes) {
+		if samples[place] == 0 {
 			missing("%s was never seen to say how it is", place)
 		}
 	}

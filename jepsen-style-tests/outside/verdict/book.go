@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ type book struct {
 	accounts map[key]*seen
 	windows  map[string]map[int64]*seen // the same, by name and beginning
 	spans    map[string]span            // when requests were under way, by their ids
+	restored bool                       // a backup was restored: what came after it was forgotten
 	moved    bool                       // a clock was wrong, so that windows cannot be told from the time
 	faults   []history.Fault            // that were made, by their beginning
 }
@@ -71,8 +73,12 @@ func newBook(h *history.History, end *history.End) *book {
 	for _, f := range h.Faults {
 		if f.Skipped == "" {
 			f.Loses = f.Loses || destroys(f.Name)
+			if restores(&f) { // whichever it names
+				f.Targets = places(h.Meta.Nodes)
+			}
 			b.faults = append(b.faults, f)
 			b.moved = b.moved || f.Class == "clock"
+			b.restored = b.restored || restores(&f)
 		}
 	}
 	slices.SortStableFunc(b.faults, func(x, y history.Fault) int { return cmp.Compare(x.Begun, y.Begun) })
@@ -181,12 +187,6 @@ func chargedTo(c *history.Charge) key {
 	return key{c.Budget + "[" + strings.Join(c.Split, ",") + "]", c.Start}
 }
 
-// budgetOf is the budget of an account's name.
-func budgetOf(name string) string {
-	id, _, _ := strings.Cut(name, "[")
-	return id
-}
-
 // near says whether a fault was under way between two times, or ended at most so long
 // before.
 func (b *book) near(from, to int64, wait time.Duration) bool {
@@ -201,10 +201,21 @@ func (b *book) nearBy(from, to int64, wait time.Duration, which func(*history.Fa
 
 // destroys says of a fault's name that it takes from a disk what was acknowledged.
 func destroys(name string) bool {
-	return slices.ContainsFunc([]string{"wipe", "roll-back", "rollback", "replace", "restore", "image", "lose", "lost", "flip", "rot"}, func(part string) bool {
+	return slices.ContainsFunc([]string{"wipe", "roll-back", "rollback", "replace", "fence", "restore", "image", "lose", "lost", "flip", "rot"}, func(part string) bool {
 		return strings.Contains(name, part)
 	})
 }
+
+// places are the names of so many nodes.
+func places(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("n%d", i+1))
+	}
+	return list
+}
+
+// restores says whether a fault is that a cluster begins anew from a backup.
+func restores(f *history.Fault) bool { return strings.Contains(f.Name, "restore") }
 
 // on says whether a fault is about a place: one of its targets, or it names none.
 func on(f *history.Fault, place string) bool {

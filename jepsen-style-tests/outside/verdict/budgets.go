@@ -14,6 +14,8 @@ type budget struct {
 	each             []string
 	soft             bool
 	asked            []limit // by their beginning
+	named            int     // of these, those that the rule was made with
+	made             int64   // when it was first asked for, 0 if nobody saw that
 	raises           []limit
 	gone             []span // when it may not have been there: nothing is covered then
 }
@@ -36,6 +38,7 @@ func (b *book) readBudgets() {
 		}
 		if n, ok := history.Amount(in.Limit.String(), in.Unit); ok {
 			x.asked = append(x.asked, limit{begun: -never, ended: -never, most: n})
+			x.named++
 		}
 	}
 	changes := slices.Clone(b.h.Changes)
@@ -51,6 +54,9 @@ func (b *book) readBudgets() {
 		}
 		switch c.Kind {
 		case "limit":
+			if len(x.asked) <= x.named {
+				x.made = c.Begun
+			}
 			x.asked = append(x.asked, l)
 			x.there(&l)
 		case "raise":
@@ -59,6 +65,28 @@ func (b *book) readBudgets() {
 			x.gone = append(x.gone, span{c.Begun, never})
 		}
 	}
+	for i := range b.faults {
+		if f := &b.faults[i]; restores(f) {
+			for _, x := range b.budgets {
+				x.forgotten(f)
+			}
+		}
+	}
+}
+
+// forgotten is that a backup is restored: a budget that was made since it was written is
+// gone, until somebody makes it again.
+func (x *budget) forgotten(f *history.Fault) {
+	if x.made < f.Begun || x.made > f.Ended {
+		return
+	}
+	gone := span{f.Begun, never}
+	for _, l := range x.asked {
+		if l.begun > f.Ended && l.ended < gone.to {
+			gone.to = l.ended
+		}
+	}
+	x.gone = append(x.gone, gone)
 }
 
 // there closes what a deletion began, when the budget was surely made again.

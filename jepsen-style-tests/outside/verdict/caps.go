@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"purser/jepsen-style-tests/outside/history"
 )
 
 // taken is one row's part of one account.
@@ -29,7 +31,7 @@ type taken struct {
 // (Hall's theorem).
 func capped(b *book) (found []Finding) {
 	for name, list := range b.taken() {
-		x := b.budgets[budgetOf(name)]
+		x := b.budgets[history.BudgetOf(name)]
 		switch {
 		case x.soft || x.unit == "slots":
 		case x.length() == 0:
@@ -51,7 +53,7 @@ func (b *book) taken() map[string][]taken {
 			continue
 		}
 		for _, name := range r.op.budgets {
-			x := b.budgets[budgetOf(name)]
+			x := b.budgets[history.BudgetOf(name)]
 			if x == nil {
 				continue
 			}
@@ -234,7 +236,7 @@ func slots(b *book) (found []Finding) {
 		}
 		for i := range r.Charges {
 			name := chargedTo(&r.Charges[i]).name
-			if x := b.budgets[budgetOf(name)]; x != nil && x.unit == "slots" && !x.soft {
+			if x := b.budgets[history.BudgetOf(name)]; x != nil && x.unit == "slots" && !x.soft {
 				edges[name] = append(edges[name], edge{from, 1}, edge{to, -1})
 			}
 		}
@@ -243,7 +245,7 @@ func slots(b *book) (found []Finding) {
 		slices.SortFunc(list, func(x, y edge) int { return cmp.Or(cmp.Compare(x.at, y.at), cmp.Compare(x.more, y.more)) })
 		var now int64
 		for _, e := range list {
-			if now += e.more; now > b.budgets[budgetOf(name)].highest(-never, e.at) {
+			if now += e.more; now > b.budgets[history.BudgetOf(name)].highest(-never, e.at) {
 				found = append(found, finding("C1", e.at, "%d requests of %s were under way at once", now, name))
 				break
 			}

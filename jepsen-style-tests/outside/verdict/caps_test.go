@@ -39,6 +39,14 @@ func TestC1SeesABillAboveItsCap(t *testing.T) {
 			m.more(0, "req_x", 150_000, 56*time.Second)
 			m.end.Rows[calls].EndUser = "again"
 		}, []string{unrecorded}},
+		{"a budget that a restored backup does not know", func(m *made) {
+			m.change("limit", "fast", 130_000, 50*second, 51*second)
+			m.fault("restore-backup", "raft", 49*second, 52*second, "n1", "n2", "n3")
+			m.h.Requests = append(m.h.Requests, history.Request{ID: "again", Node: "n1", Begun: 55 * second, Ended: 56 * second, Status: 200, Budgets: []string{"fast"}})
+			m.more(0, "req_x", 150_000, 56*time.Second)
+			m.end.Rows[calls].EndUser = "again"
+			m.end.Records = append(m.end.Records, history.Record{ID: "req_x", Attempt: 1, Cost: 150_000, Basis: "reported"})
+		}, nil},
 		{"above, of what a provider billed beyond the cap, without showing it", func(m *made) {
 			m.change("limit", "fast", 900_000, 0, 1)
 			m.more(0, "req_x", 100_001, 60*time.Second)

@@ -35,7 +35,7 @@ func (b *book) charges() map[string]*charges {
 			continue
 		}
 		for _, name := range r.op.budgets {
-			if x := b.budgets[budgetOf(name)]; x != nil {
+			if x := b.budgets[history.BudgetOf(name)]; x != nil {
 				lists[name] = append(lists[name], charge{r.op.begun, max(r.op.ended, r.at), x.amount(r), x.amount(r)})
 			}
 		}

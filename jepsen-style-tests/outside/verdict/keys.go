@@ -4,10 +4,10 @@ import "time"
 
 // once judges idempotency keys: of the requests with one key of a client, one was sent
 // at the most; every answer that was given again is the same; and the key with another
-// body is refused. Where nodes begin with an older build that is not judged: it does not
-// know the header.
+// body is refused. Where nodes begin with an older build, which does not know the
+// header, or a backup is restored, which brings back no claims, that is not judged.
 func once(b *book) (found []Finding) {
-	if b.h.Meta.Older != "" {
+	if b.h.Meta.Older != "" || b.restored {
 		return nil
 	}
 	type scope struct{ key, idem string }
@@ -56,8 +56,12 @@ const revokedWithin = 2 * time.Second
 
 // revoked judges revocations: no request with a key is run that began later than a
 // second after its revocation was acknowledged; at a node that may have been cut off
-// later than the authority of a node goes.
+// later than the authority of a node goes. Keys that were revoked after a backup that is
+// restored work again.
 func revoked(b *book) (found []Finding) {
+	if b.restored {
+		return nil
+	}
 	gone := map[string]int64{} // by the key's name, when its revocation was first acknowledged
 	for i := range b.h.Changes {
 		if c := &b.h.Changes[i]; c.Kind == "revoke" && c.OK {

@@ -163,9 +163,9 @@ func monotone(b *book) (found []Finding) {
 // remade says whether an account's budget may have been deleted, or a backup restored,
 // before a time: then it began anew.
 func (b *book) remade(k key, at int64) bool {
-	x := b.budgets[budgetOf(k.name)]
+	x := b.budgets[history.BudgetOf(k.name)]
 	return x == nil || slices.ContainsFunc(x.gone, func(g span) bool { return g.from <= at }) ||
-		b.nearBy(-never, at, 0, func(f *history.Fault) bool { return f.Loses && len(f.Targets) == 0 })
+		b.nearBy(-never, at, 0, restores)
 }
 
 func (b *book) backwards(before, s *history.Sample) (found []Finding) {

@@ -72,6 +72,10 @@ func TestC6SeesWhatShrinks(t *testing.T) {
 			m.h.Samples[7].Term = 1
 			m.fault("roll-back", "disk", 31*second, 34*second, "n1").Loses = true
 		}, nil},
+		{"a term, of a cluster that begins anew", func(m *made) {
+			m.h.Samples[7].Term = 1
+			m.fault("restore-backup", "raft", 31*second, 34*second, "n2")
+		}, nil},
 		{"an incarnation", func(m *made) { m.h.Samples[7].Incarnation = 0 }, []string{"C6: n1-1 was in incarnation 1, then in 0"}},
 	})
 }

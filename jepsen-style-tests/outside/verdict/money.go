@@ -43,6 +43,9 @@ func accounted(b *book) (found []Finding) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(lost)) {
+		if b.restored && !b.stays(name) {
+			continue // made after the backup, and gone with its account
+		}
 		if bound := b.unsure(name); lost[name] > bound {
 			found = append(found, finding("C2", 0, "%s was billed %d without a record, and has no more than %d presumed or written off", name, lost[name], bound))
 		}
@@ -57,11 +60,21 @@ func accounted(b *book) (found []Finding) {
 	return append(found, b.sums(lost)...)
 }
 
+// stays says whether the ledger has an account of the name at the end.
+func (b *book) stays(name string) bool {
+	for k := range b.ends() {
+		if k.name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // unrecorded adds a row to what its accounts have to answer for.
 func (b *book) unrecorded(r *row, lost map[string]int64) (found []Finding) {
 	covered := false
 	for _, name := range r.op.budgets {
-		x := b.budgets[budgetOf(name)]
+		x := b.budgets[history.BudgetOf(name)]
 		if x == nil || x.unit != "usd" {
 			continue
 		}
@@ -122,7 +135,7 @@ func (b *book) sums(lost map[string]int64) (found []Finding) {
 		}
 	}
 	for k, s := range b.ends() {
-		x := b.budgets[budgetOf(k.name)]
+		x := b.budgets[history.BudgetOf(k.name)]
 		if x == nil || x.unit == "slots" || len(x.gone) > 0 {
 			continue // of one that was made again, the ledger has what came after
 		}

@@ -41,6 +41,9 @@ func justified(b *book) (found []Finding) {
 func (b *book) refused(r *history.Request, x *budget, charges *charges) (found []Finding) {
 	f := r.Refusal
 	from := r.Begun - int64(healed) // what a node that is cut off goes by may be older yet
+	if b.restored {
+		from = -never // limits are those of the backup again
+	}
 	// A limit that was raised meanwhile may be told by a refusal that the one before it led to.
 	if f.Spent+f.Held+f.Unreachable+f.Needed <= min(f.Limit, x.lowest(from, r.Ended)) {
 		found = append(found, finding("C9", r.Ended, "%s refused %s by %s although %d spent + %d held + %d unreachable + %d needed are within %d", r.Node, r.ID, f.Account, f.Spent, f.Held, f.Unreachable, f.Needed, f.Limit))

@@ -81,8 +81,8 @@ const registerWait = 30 * time.Second
 // or, if the audit trail does not have it, never. And what was acknowledged is in the
 // trail.
 func linear(b *book) (found []Finding) {
-	if b.restored() {
-		return nil // the trail goes on from a backup: what came after it is not there
+	if b.restored {
+		return nil // limits, deletions and the trail are those of the backup
 	}
 	trail := b.trail()
 	found = append(found, b.acknowledged(trail)...)
@@ -103,6 +103,9 @@ func linear(b *book) (found []Finding) {
 // file makes of its id.
 func Draw(h *history.History, end *history.End, file func(budget string) string) error {
 	b := newBook(h, end)
+	if b.restored {
+		return nil
+	}
 	for id, steps := range b.steps(b.trail()) {
 		result, info := porcupine.CheckOperationsVerbose(registers, steps, registerWait)
 		if result != porcupine.Illegal {
@@ -113,11 +116,6 @@ func Draw(h *history.History, end *history.End, file func(budget string) string)
 		}
 	}
 	return nil
-}
-
-// restored says whether a backup was restored: the log begins anew from it.
-func (b *book) restored() bool {
-	return slices.ContainsFunc(b.h.Samples, func(s history.Sample) bool { return s.Generation > 0 })
 }
 
 // entry is what a change is known by in the audit trail. Limits of a budget are asked

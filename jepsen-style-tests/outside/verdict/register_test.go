@@ -80,6 +80,11 @@ func TestC7SeesReadsInNoOrder(t *testing.T) {
 			c.Found, c.Limit, c.Accounts = false, 0, nil
 		}, []string{"C7: no order"}},
 		{"acknowledged, and not in the trail", func(m *made) { m.change("limit", "all", 300_000, 10, 20) }, []string{"C7: change 1 (limit of all, limit 300000) was acknowledged by  and is not in the audit trail"}},
+		{"after a restore the limit is that of the backup", func(m *made) {
+			put(m, 300_000, 10, 20, "0.0003")
+			m.read(40, 200_000, 0)
+			m.fault("restore-backup", "raft", 30, 35, "n1", "n2", "n3")
+		}, nil},
 		{"a revocation that is not in the trail", func(m *made) { m.change("revoke", "key-9", 0, 10, 20) }, []string{"C7: change 1 (revoke of key-9"}},
 		{"a revocation that is", func(m *made) { m.change("revoke", "key-9", 0, 10, 20); m.told("key.revoke", "key/key-9", "") }, nil},
 	})

@@ -7,11 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -75,21 +73,6 @@ func (t *Town) SetLimit(ctx context.Context, session int, node *rig.Node, budget
 		_, err := a.PutBudget(ctx, rule)
 		return err
 	})
-}
-
-// RaiseAll asks for limits twice as high as any before, as after a restore, which
-// withholds what may have been spent. That a budget was deleted meanwhile,
-// or that a node cannot say, is noted as every change is.
-func (t *Town) RaiseAll(ctx context.Context) error {
-	t.mu.Lock()
-	rules := slices.Collect(maps.Values(t.rules))
-	t.mu.Unlock()
-	session := t.Session()
-	nodes := t.Cluster.Nodes
-	for i, r := range rules {
-		_ = t.SetLimit(ctx, session, nodes[i%len(nodes)], r.ID, t.Limit(r.ID, 2*t.highest(r.ID)))
-	}
-	return ctx.Err()
 }
 
 // highest is the highest limit that was asked of a budget.

@@ -93,13 +93,16 @@ func (w *onceOnly) ask(ctx context.Context, c *client) {
 		if !pause(ctx, between(c.rand, 0, 300*time.Millisecond)) {
 			return
 		}
-		w.try(ctx, try)
+		if w.try(ctx, try) == 0 {
+			backOff(ctx, c.rand)
+		}
 	}
 }
 
-func (w *onceOnly) try(ctx context.Context, c Call) {
+func (w *onceOnly) try(ctx context.Context, c Call) (status int) {
 	r := w.Ask(ctx, c)
 	if r.Status == http.StatusUnauthorized {
 		w.lost.Store(true)
 	}
+	return r.Status
 }

@@ -169,11 +169,11 @@ func (s *Strike) garbage() error {
 	defer release()
 	answers := map[string]int{}
 	for _, text := range rubbish() {
-		first, err := s.say(n, text, time.Second)
+		status, err := s.say(n, text, time.Second)
 		if err != nil {
-			first = "nothing"
+			status = "nothing"
 		}
-		answers[first]++
+		answers[status]++
 		if s.Err() != nil {
 			break
 		}
@@ -210,9 +210,9 @@ func rubbish() []string {
 	}
 }
 
-// say tells a node something on a connection of its own, and returns the first line of
-// what it answers within a time; at 0 it hangs up without waiting.
-func (s *Strike) say(n *rig.Node, text string, within time.Duration) (first string, err error) {
+// say tells a node something on a connection of its own, and returns the status that it
+// answers with within a time; at 0 it hangs up without waiting.
+func (s *Strike) say(n *rig.Node, text string, within time.Duration) (status string, err error) {
 	conn, err := s.Cluster.Dial(s, "tcp", strings.TrimPrefix(n.URL(), "http://"))
 	if err != nil {
 		return "", err
@@ -236,6 +236,9 @@ func (s *Strike) say(n *rig.Node, text string, within time.Duration) (first stri
 	if got == 0 {
 		return "", err
 	}
-	first, _, _ = strings.Cut(string(line[:got]), "\r\n")
-	return first, nil
+	first, _, _ := strings.Cut(string(line[:got]), "\r\n")
+	if !strings.HasPrefix(first, "HTTP/1.1 ") {
+		return "frames", nil // of HTTP/2
+	}
+	return strings.TrimPrefix(first, "HTTP/1.1 "), nil
 }

@@ -98,7 +98,7 @@ func (s *Strike) windowRoll() error {
 
 // capRaise spends a small budget and raises it.
 func (s *Strike) capRaise() error {
-	release, err := s.Take("budget/" + workload.Edge)
+	release, err := s.Take("budget/"+workload.Edge, Made)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (s *Strike) capLower() error {
 		return errBusy("no budget under load that does not end")
 	}
 	of := list[s.Rand.IntN(len(list))]
-	release, err := s.Take("budget/" + of)
+	release, err := s.Take("budget/"+of, Made)
 	if err != nil {
 		return err
 	}
@@ -196,6 +196,11 @@ func (s *Strike) persist(ctx context.Context, session int, of string, limit int6
 // capDelete deletes a budget while it is spent from, and makes another of the same
 // requests.
 func (s *Strike) capDelete() error {
+	release, err := s.Take(Made)
+	if err != nil {
+		return err
+	}
+	defer release()
 	session := s.Town.Session()
 	number := s.Town.Number()
 	project := fmt.Sprintf("p%d", number)
@@ -233,7 +238,7 @@ func (s *Strike) capDelete() error {
 	ctx, cancel := s.healing()
 	defer cancel()
 	covers.Store(nil)
-	err := s.Town.Away(ctx, session, first)
+	err = s.Town.Away(ctx, session, first)
 	if err == nil {
 		if err = s.Town.Make(ctx, session, rule(second), workload.Plenty); err == nil {
 			covers.Store(&second)

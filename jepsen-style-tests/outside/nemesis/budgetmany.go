@@ -13,6 +13,11 @@ import (
 // budgetMany makes a hundred budgets at once, each of one feature and good for two
 // requests or so; asks four times under each; and deletes them.
 func (s *Strike) budgetMany() error {
+	release, err := s.Take(Made)
+	if err != nil {
+		return err
+	}
+	defer release()
 	const budgets, atOnce, asked = 100, 10, 4
 	const limit = workload.Edged / 8
 	number := s.Town.Number()

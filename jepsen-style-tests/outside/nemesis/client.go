@@ -2,6 +2,7 @@ package nemesis
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,33 +14,39 @@ import (
 )
 
 var clientFaults = []Fault{
-	{Name: "client-retries", Class: Client, What: "requests with the same idempotency key at all nodes at once, eight keys", Weight: 2, Strike: (*Strike).retries},
+	{Name: "client-retries", Class: Client, What: "requests with the same idempotency key at all nodes at once and again, eight keys", Weight: 2, Strike: (*Strike).retries},
 	{Name: "client-disconnects", Class: Client, What: "a hundred clients that hang up, at every stage of a request", Weight: 2, Strike: (*Strike).disconnects},
 	{Name: "client-slow", Class: Client, What: "readers of large answers that stop reading for 2 to 6 s", Strike: (*Strike).slowReaders},
 	{Name: "client-burst", Class: Client, What: "ten times as many requests, 1 to 4 s", Strike: (*Strike).burst},
 	{Name: "client-garbage", Class: Client, What: "what is not HTTP, huge headers, half requests, ambiguous lengths", Strike: (*Strike).garbage},
 }
 
-// retries sends each of eight operations twice to every node at once, under one key.
+// retries sends each of eight operations twice to every node at once, under one key, and
+// once more when the answers are there. The virtual key is new, so that no member has a
+// part in its keys that was removed before.
 func (s *Strike) retries() error {
+	release, err := s.Take(Made)
+	if err != nil {
+		return err
+	}
+	defer release()
+	key, err := s.newKey(s.Town.Session(), "retries")
+	if err != nil {
+		return unmade(err)
+	}
 	const operations, each = 8, 2
 	var answered, replayed atomic.Int64
-	var all sync.WaitGroup
-	for range operations {
-		number := s.Town.Number()
-		id := fmt.Sprintf("retries-f%d", number)
-		stream := s.Rand.IntN(3) == 0
-		try := 0
-		for _, n := range s.Cluster.Nodes {
-			for range each {
-				try++
-				which := try
+	wave := func(first int, ids []string) {
+		var all sync.WaitGroup
+		for i, id := range ids {
+			for j := range each * len(s.Cluster.Nodes) {
+				n := s.Cluster.Nodes[j%len(s.Cluster.Nodes)]
 				all.Go(func() {
 					r := s.Town.Trial(s, n, workload.Trials, func(q *workload.Question, c *workload.Call) {
-						q.ID, q.Text, q.Stream = id, id+" is asked at every node", stream
-						c.ID, c.Try, c.Idem = id, which, id
+						q.ID, q.Text, q.Stream = id, id+" is asked at every node", i%3 == 0
+						c.ID, c.Try, c.Idem, c.Key = id, first+j, id, key
 					})
-					if r.Status == 200 {
+					if r.Status == http.StatusOK {
 						answered.Add(1)
 					}
 					if r.Replayed {
@@ -48,10 +55,16 @@ func (s *Strike) retries() error {
 				})
 			}
 		}
+		all.Wait()
 	}
-	all.Wait()
+	var ids []string
+	for range operations {
+		ids = append(ids, fmt.Sprintf("retries-f%d", s.Town.Number()))
+	}
+	wave(0, ids)
+	wave(each*len(s.Cluster.Nodes), ids)
 	if answered.Load() > 0 {
-		s.Saw("%d of %d tries of %d operations were answered well, %d of them replayed", answered.Load(), operations*each*len(s.Cluster.Nodes), operations, replayed.Load())
+		s.Saw("%d of %d tries of %d operations were answered well, %d of them replayed", answered.Load(), 2*operations*each*len(s.Cluster.Nodes), operations, replayed.Load())
 	}
 	return nil
 }
@@ -156,11 +169,11 @@ func (s *Strike) garbage() error {
 	defer release()
 	answers := map[string]int{}
 	for _, text := range rubbish() {
-		first, err := s.say(n, text, time.Second)
+		status, err := s.say(n, text, time.Second)
 		if err != nil {
-			first = "nothing"
+			status = "nothing"
 		}
-		answers[first]++
+		answers[status]++
 		if s.Err() != nil {
 			break
 		}
@@ -197,9 +210,9 @@ func rubbish() []string {
 	}
 }
 
-// say tells a node something on a connection of its own, and returns the first line of
-// what it answers within a time; at 0 it hangs up without waiting.
-func (s *Strike) say(n *rig.Node, text string, within time.Duration) (first string, err error) {
+// say tells a node something on a connection of its own, and returns the status that it
+// answers with within a time; at 0 it hangs up without waiting.
+func (s *Strike) say(n *rig.Node, text string, within time.Duration) (status string, err error) {
 	conn, err := s.Cluster.Dial(s, "tcp", strings.TrimPrefix(n.URL(), "http://"))
 	if err != nil {
 		return "", err
@@ -223,6 +236,9 @@ func (s *Strike) say(n *rig.Node, text string, within time.Duration) (first stri
 	if got == 0 {
 		return "", err
 	}
-	first, _, _ = strings.Cut(string(line[:got]), "\r\n")
-	return first, nil
+	first, _, _ := strings.Cut(string(line[:got]), "\r\n")
+	if !strings.HasPrefix(first, "HTTP/1.1 ") {
+		return "frames", nil // of HTTP/2
+	}
+	return strings.TrimPrefix(first, "HTTP/1.1 "), nil
 }

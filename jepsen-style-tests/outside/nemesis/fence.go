@@ -52,6 +52,7 @@ func (s *Strike) fence() error {
 	s.Saw("%s ended by itself", n.ID())
 	ctx, cancel := s.healing()
 	defer cancel()
+	s.fault.Loses = true // with the disk goes what no other node has a copy of
 	return errors.Join(n.Replace(ctx, true), s.Cluster.Vote(ctx))
 }
 

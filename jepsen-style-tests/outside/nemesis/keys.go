@@ -78,6 +78,11 @@ func (s *Strike) withKey(n *rig.Node, key, secret string) history.Request {
 
 // keyRevoke revokes a key that is in use at all nodes.
 func (s *Strike) keyRevoke() error {
+	release, err := s.Take(Made)
+	if err != nil {
+		return err
+	}
+	defer release()
 	session := s.Town.Session()
 	key, err := s.newKey(session, "revoked")
 	if err != nil {
@@ -115,6 +120,11 @@ func (s *Strike) keyRevoke() error {
 // keyRotate gives a key that is in use another secret, and sees that the new one counts
 // and the old one ends.
 func (s *Strike) keyRotate() error {
+	release, err := s.Take(Made)
+	if err != nil {
+		return err
+	}
+	defer release()
 	const overlap = 2 * time.Second
 	session := s.Town.Session()
 	key, err := s.newKey(session, "rotated")

@@ -115,6 +115,10 @@ func (e *Env) Claim(what ...string) (release func(), ok bool) {
 // what it had acknowledged; and, with it, the processes of all nodes.
 const Membership = "membership"
 
+// Made is claimed by faults that make budgets or keys, change or end them, and go by that:
+// a backup from before takes it back.
+const Made = "made"
+
 // Processes names the processes of nodes, to be claimed.
 func Processes(nodes ...*rig.Node) (what []string) {
 	for _, n := range nodes {

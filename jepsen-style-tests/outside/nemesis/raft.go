@@ -66,6 +66,11 @@ var raftFaults = []Fault{
 			return err
 		}
 		defer release()
+		mine, err := s.Take(Made)
+		if err != nil {
+			return err
+		}
+		defer mine()
 		ctx, cancel := s.healing()
 		defer cancel()
 		file := filepath.Join(s.Cluster.Dir, fmt.Sprintf("backup-%d", s.fault.Seq))

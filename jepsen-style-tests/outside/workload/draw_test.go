@@ -47,9 +47,12 @@ func TestGapsKeepTheRate(t *testing.T) {
 }
 
 func TestTheSameSeedAsksTheSame(t *testing.T) {
-	draw := func() string { return text(rand.New(rand.NewPCG(5, 6)), "hot-1-1", 40) }
-	if draw() != draw() {
-		t.Error("the same draw gives other texts")
+	draw := func(seed uint64) string { return text(rand.New(rand.NewPCG(seed, 6)), "hot-1-1", 40) }
+	if one, again := draw(5), draw(5); one != again {
+		t.Errorf("the same draw gives %q and %q", one, again)
+	}
+	if one, other := draw(5), draw(6); one == other {
+		t.Errorf("two seeds give %q", one)
 	}
 }
 

@@ -43,7 +43,7 @@ func (t *Town) raise(ctx context.Context, budget string, limit int64, refused <-
 		if !pause(ctx, between(rng, 200*time.Millisecond, 2*time.Second)) {
 			return
 		}
-		limit = t.Limit(budget, limit+usual*(5+rng.Int64N(20)))
+		limit = t.Limit(budget, max(limit, t.highest(budget))+usual*(5+rng.Int64N(20)))
 		_ = t.SetLimit(ctx, session, t.Cluster.Nodes[rng.IntN(len(t.Cluster.Nodes))], budget, limit) // it is in the history
 	}
 }

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"purser/api/admin"
@@ -421,4 +424,51 @@ func TestIdempotencyKeysWhileMembersComeAndGo(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestIdempotencyKeysOfARolledBackStore: a home whose store is an older image has forgotten
+// what it granted. It grants nothing then.
+func TestIdempotencyKeysOfARolledBackStore(t *testing.T) {
+	c := onceTrio(t)
+	victim, asker := c.peers[2], c.peers[0]
+	disk, image := filepath.Join(c.rig.dir, victim.id, "store"), filepath.Join(c.rig.dir, "image")
+	if err := victim.process.signal(t, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	c.rig.forget(victim)
+	if err := os.CopyFS(image, os.DirFS(disk)); err != nil {
+		t.Fatal(err)
+	}
+	c.rig.launch(victim)
+	c.serves(victim, c.key.Secret)
+	const many = 12
+	for i := range many {
+		if got := c.once(asker, fmt.Sprint("image-", i), "say", false); got.status != 200 || got.replayed() {
+			t.Fatalf("%v", got)
+		}
+	}
+	c.rig.kill(victim)
+	if err := os.RemoveAll(disk); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(image, disk); err != nil {
+		t.Fatal(err)
+	}
+	c.rig.launch(victim)
+	c.serves(victim, c.key.Secret)
+	billed, closed := c.calls(), 0
+	for i := range many {
+		for _, p := range c.peers {
+			switch got := c.once(p, fmt.Sprint("image-", i), "say", false); {
+			case got.replayed():
+			case got.status == 503 && got.is("idempotency_unavailable"):
+				closed++
+			default:
+				t.Errorf("%v", got)
+			}
+		}
+	}
+	if n := c.calls() - billed; n != 0 || closed == 0 {
+		t.Errorf("%d calls were billed again; %d were refused", n, closed)
+	}
 }

@@ -20,6 +20,10 @@ import (
 // to wait before the next attempt. However it ends, the attempt's hold has
 // ended too, or goes with the stream.
 func (x *exchange) dispatch() (*Answer, time.Duration) {
+	if e := x.maySend(); e != nil {
+		x.release()
+		return x.deny(e), 0
+	}
 	up := x.route_.up
 	key, e := x.chooseKey(x.route_.model)
 	if e != nil {
@@ -36,10 +40,6 @@ func (x *exchange) dispatch() (*Answer, time.Duration) {
 	x.beginCall()
 	x.routing.tries++
 	x.body = x.there().AppendUpstream(x.body[:0], &x.call, x.change())
-	if e := x.maySend(); e != nil {
-		x.release()
-		return x.deny(e), 0
-	}
 	began := time.Now()
 	res, failure := up.Client.Do(x.upstreamRequest(key))
 	x.measure(began, res, failure)

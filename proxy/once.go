@@ -203,7 +203,7 @@ func (x *exchange) replayOnce(o *OnceAnswer, request string) *Answer {
 // been made.
 func (x *exchange) only() bool { return x.once.claim != nil }
 
-// maySend says whether a call may go out. It is asked last.
+// maySend says whether a call may go out: a claim is old long before its time is over.
 func (x *exchange) maySend() *dialect.Error {
 	if x.once.claim == nil || x.once.claim.Good() {
 		return nil

@@ -31,6 +31,9 @@ func zeroGauges() Gauges {
 		Breakers:  func() (open, halfOpen, spent float64) { return 2, 1, 3 },
 		Loops:     func() map[string]float64 { return map[string]float64{"repeat": 2} },
 		Caches:    func() map[string]int64 { return map[string]int64{"entries": 3, "fills": 4} },
+		Idempotency: func() (Idempotency, bool) {
+			return Idempotency{Claims: map[string]int64{"granted": 5, "unknown": 1}, Keys: 6, Bytes: 700, Waiting: 2}, true
+		},
 		Budgets: func() ([]BudgetAmount, bool) {
 			return []BudgetAmount{{Budget: "teams", Window: "month", Team: "core", Limit: 10, Spent: 4, Outstanding: 2, Presumed: 1}}, false
 		},
@@ -85,6 +88,10 @@ func TestObserveCountsWhatTheRecordSays(t *testing.T) {
 		`purser_budget_limit_usd{budget="teams",key="",member="",org="",project="",team="core",window="month"} 10`,
 		`purser_budget_spent_usd{budget="teams",key="",member="",org="",project="",team="core",window="month"} 4`,
 		`purser_budget_accounts_cut 1`,
+		`purser_idempotency_claims_total{outcome="granted"} 5`,
+		`purser_idempotency_keys 6`,
+		`purser_idempotency_bytes 700`,
+		`purser_idempotency_reports_waiting 2`,
 		`purser_telemetry_requests_total 9`,
 		`purser_telemetry_requests_dropped_total 2`,
 		`purser_telemetry_spans_total{outcome="failed"} 3`,

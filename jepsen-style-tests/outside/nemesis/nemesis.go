@@ -77,6 +77,8 @@ type Env struct {
 
 	mu     sync.Mutex
 	claims map[string]bool
+	going  int       // faults under way
+	over   time.Time // when the last one ended
 }
 
 // NewEnv is faults on a cluster under load.
@@ -109,6 +111,29 @@ func (e *Env) Claim(what ...string) (release func(), ok bool) {
 			delete(e.claims, w)
 		}
 	}, true
+}
+
+// begin and end count the faults under way.
+func (e *Env) begin() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.going++
+}
+
+func (e *Env) end() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.going--
+	e.over = time.Now()
+}
+
+// alone says that no other fault than the one that asks is under way, or was shortly
+// before.
+func (e *Env) alone() bool {
+	const shortly = 10 * time.Second
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.going == 1 && time.Since(e.over) > shortly
 }
 
 // Membership is claimed by what changes who is in the cluster, or takes from a disk

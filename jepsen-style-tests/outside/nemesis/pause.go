@@ -47,7 +47,7 @@ var pauseFaults = []Fault{
 		}
 		defer release()
 		for range 10 {
-			if err := s.stop(n, s.Between(20*time.Millisecond, 300*time.Millisecond)); err != nil {
+			if err := s.halt(n, s.Between(20*time.Millisecond, 300*time.Millisecond)); err != nil {
 				return err
 			}
 			s.Last(s.Between(20*time.Millisecond, 200*time.Millisecond))
@@ -78,6 +78,6 @@ func (s *Strike) pauseSome(nodes []*rig.Node, release func(), err error, d time.
 	return err
 }
 
-func (s *Strike) stop(n *rig.Node, d time.Duration) error {
+func (s *Strike) halt(n *rig.Node, d time.Duration) error {
 	return s.pauseSome([]*rig.Node{n}, func() {}, nil, d)
 }

@@ -120,7 +120,9 @@ func (e *Env) Run(ctx context.Context, plan []Planned, atOnce int) {
 func (e *Env) strike(ctx context.Context, seq int, p *Planned) {
 	s := &Strike{Context: ctx, Env: e, Rand: rand.New(rand.NewPCG(p.Seed, 0x737472696b65)),
 		fault: history.Fault{Seq: seq, Name: p.Name, Class: string(p.Class), Begun: e.History.Now()}}
+	e.begin()
 	err := p.Strike(s)
+	e.end()
 	s.fault.Ended = e.History.Now()
 	var busy errBusy
 	switch {

@@ -42,7 +42,7 @@ func (s *Strike) roll(nodes []*rig.Node, binary string) error {
 
 func (s *Strike) restart(n *rig.Node, binary string) error {
 	was := n.PID()
-	if err := n.Stop(); err != nil {
+	if err := s.stop(n); err != nil {
 		return err
 	}
 	if binary != "" {

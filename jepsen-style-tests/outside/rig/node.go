@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -125,6 +126,12 @@ func (n *Node) Resume() error {
 	return n.proc.signal(syscall.SIGCONT)
 }
 
+// ErrLeasesOut is a node that has ended and could not give back what it held, since it
+// reached no quorum. It says so, and gives it back when it starts again.
+var ErrLeasesOut = errors.New("the node ended with its leases out")
+
+const leasesOut = "they stay outstanding until this node starts again"
+
 // Stop ends it in peace, which it must do well.
 func (n *Node) Stop() error {
 	n.mu.Lock()
@@ -142,6 +149,8 @@ func (n *Node) Stop() error {
 	switch {
 	case !well:
 		return fmt.Errorf("%s did not end within %v of SIGTERM", n.Place, drain)
+	case err != nil && strings.Contains(tail(n.log()), leasesOut):
+		return ErrLeasesOut
 	case err != nil:
 		return fmt.Errorf("%s ended badly on SIGTERM: %w; its log:\n%s", n.Place, err, tail(n.log()))
 	}

@@ -13,18 +13,20 @@ import (
 // End is what is there when everything is healed, the clients are gone and every
 // node has given back what it held.
 type End struct {
-	Left     int64              // when the clients were gone
-	Healed   int64              // when the last fault was healed
-	Drained  time.Duration      // from when the clients were gone until nothing was outstanding; 0: it never was
-	Nodes    map[string]NodeEnd // by place
-	Rows     []simprovider.Row  // the bill, in the order in which it was written
-	Records  []Record           // usage records of all nodes
-	Reported int64              // cost of them all, as a usage report sums it up
-	Lacking  []string           // nodes of whose records some may be missing, and why
-	Exits    map[string]string  // nodes that did not end well at their SIGTERM, and how
-	Audit    []Audit            // the trail, in its order
-	Disks    map[string]string  // directories of the nodes' data, by place
-	Replay   Replay             // of the logs of Raft on these
+	Left       int64              // when the clients were gone
+	Healed     int64              // when the last fault was healed
+	Drained    time.Duration      // from when the clients were gone until nothing was outstanding; 0: it never was
+	Nodes      map[string]NodeEnd // by place
+	Rows       []simprovider.Row  // the bill, in the order in which it was written
+	Records    []Record           // usage records of all nodes
+	Reported   int64              // cost of them all, as a usage report sums it up
+	Lacking    []string           // nodes of whose records some may be missing, and why
+	Answered   []admin.NodeAnswer // whose records they are
+	Unrecorded []admin.Unrecorded // what a usage report says that may have been spent without a record
+	Exits      map[string]string  // nodes that did not end well at their SIGTERM, and how
+	Audit      []Audit            // the trail, in its order
+	Disks      map[string]string  // directories of the nodes' data, by place
+	Replay     Replay             // of the logs of Raft on these
 }
 
 // Replay is what was read of the logs that nodes left.

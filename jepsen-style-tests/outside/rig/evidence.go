@@ -16,13 +16,18 @@ import (
 // around is how far from now a record may be, by a clock that was moved.
 const around = 20 * 24 * time.Hour
 
+// counting is how long a report may say that it counts what copies show.
+const counting = 20 * time.Second
+
 // Records reads the usage records of the whole cluster through whichever node gives
 // them, and what a report makes of them, and notes both at the end of a run.
 func (c *Cluster) Records(ctx context.Context, end *history.End) error {
 	now := time.Now().UTC()
 	q := admin.UsageQuery{From: now.Add(-around).Format(time.RFC3339), To: now.Add(around).Format(time.RFC3339)}
+	begun := time.Now()
 	return c.eventuallyAt(ctx, nil, "the usage records", func(a *admin.Client) error {
 		end.Records, end.Lacking = nil, nil
+		var uncounted error
 		report, err := a.Usage(ctx, q)
 		if err != nil {
 			return err
@@ -35,7 +40,15 @@ func (c *Cluster) Records(ctx context.Context, end *history.End) error {
 		if len(end.Lacking) > 0 {
 			return errors.New(end.Lacking[0])
 		}
-		end.Reported = report.Total.Cost
+		for _, u := range report.Unrecorded {
+			if u.Lost == nil {
+				uncounted = errors.New("the copies of " + u.Budget + "'s records are still being counted")
+			}
+		}
+		if uncounted != nil && time.Since(begun) < counting {
+			return uncounted
+		}
+		end.Reported, end.Answered, end.Unrecorded = report.Total.Cost, report.Nodes, report.Unrecorded
 		return a.Records(ctx, q, func(in io.Reader) error {
 			return lines(in, func(r history.Record) { end.Records = append(end.Records, r) })
 		})

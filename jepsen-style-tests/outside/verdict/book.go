@@ -27,6 +27,7 @@ type book struct {
 	budgets  map[string]*budget
 	accounts map[key]*seen
 	windows  map[string]map[int64]*seen // the same, by name and beginning
+	stated   map[string]int64           // by account's name: what fenced nodes can have spent without a record that is left
 	spans    map[string]span            // when requests were under way, by their ids
 	restored bool                       // a backup was restored: what came after it was forgotten
 	moved    bool                       // a clock was wrong, so that windows cannot be told from the time
@@ -68,7 +69,7 @@ type seen struct {
 func newBook(h *history.History, end *history.End) *book {
 	b := &book{
 		h: h, end: end, ops: map[string]*op{}, attempts: map[string][]*history.Record{}, requests: map[string][]*history.Record{},
-		budgets: map[string]*budget{}, accounts: map[key]*seen{}, windows: map[string]map[int64]*seen{}, spans: map[string]span{},
+		budgets: map[string]*budget{}, accounts: map[key]*seen{}, windows: map[string]map[int64]*seen{}, spans: map[string]span{}, stated: map[string]int64{},
 	}
 	for _, f := range h.Faults {
 		if f.Skipped == "" {
@@ -115,6 +116,11 @@ func newBook(h *history.History, end *history.End) *book {
 		b.rows = append(b.rows, r)
 	}
 	b.readAccounts()
+	for _, u := range end.Unrecorded {
+		if u.Lost != nil {
+			b.stated[b.nameOf(&admin.Account{Budget: u.Budget, Split: u.Split})] += *u.Lost
+		}
+	}
 	return b
 }
 

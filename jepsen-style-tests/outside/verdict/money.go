@@ -43,7 +43,7 @@ func accounted(b *book) (found []Finding) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(lost)) {
-		if b.restored && !b.stays(name) {
+		if b.budgets[history.BudgetOf(name)].unit != "usd" || b.restored && !b.stays(name) {
 			continue // made after the backup, and gone with its account
 		}
 		if bound := b.unsure(name); lost[name] > bound {
@@ -75,11 +75,11 @@ func (b *book) unrecorded(r *row, lost map[string]int64) (found []Finding) {
 	covered := false
 	for _, name := range r.op.budgets {
 		x := b.budgets[history.BudgetOf(name)]
-		if x == nil || x.unit != "usd" {
+		if x == nil {
 			continue
 		}
 		if _, there := x.covers(r.op.begun, r.at); there {
-			covered = true
+			covered = covered || x.unit == "usd"
 			lost[name] += x.amount(r)
 		}
 	}
@@ -107,12 +107,14 @@ func (b *book) recorded(r *row) []Finding {
 	return []Finding{finding("C2", r.at, "call %s was billed %d nano-dollars (%s), its record has %d (%s, %s)", r.ClientRequestID, cost, r.Mode, record.Cost, record.Basis, record.Outcome)}
 }
 
-// unsure is what an account calls presumed or written off, in all its windows.
+// unsure is what an account calls presumed or written off, in all its windows, and what
+// a report says that fenced nodes can have spent beyond the records that are left of
+// them: what they had reported is not written off.
 func (b *book) unsure(name string) (sum int64) {
 	for _, s := range b.windows[name] {
 		sum += s.presumed + s.writtenOff
 	}
-	return sum
+	return sum + b.stated[name]
 }
 
 // sums holds the accounts as they are at the end against bill and records.
@@ -140,7 +142,8 @@ func (b *book) sums(lost map[string]int64) (found []Finding) {
 			continue // of one that was made again, the ledger has what came after
 		}
 		a := &s.last
-		if sure := a.Spent - a.Presumed; sure > charged[k]+lost[k.name] {
+		// Of a call whose record is lost the bill has what it cost, and the account its hold.
+		if sure := a.Spent - a.Presumed; sure > charged[k]+lost[k.name] && !b.lostAny() {
 			found = append(found, finding("C2", 0, "%s is sure of %d %s spent (presumed %d), records have %d, and the bill has %d without records", k.label(), sure, x.measure(), a.Presumed, charged[k], lost[k.name]))
 		}
 		if most := a.Spent + a.WrittenOff; charged[k] > most+b.overrunLost(beyonds[k.name]) {

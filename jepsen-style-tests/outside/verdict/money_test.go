@@ -23,6 +23,14 @@ func TestC2SeesDollarsThatAreNotAccountedFor(t *testing.T) {
 			m.fault("kill", "process", 3*second, 4*second, "n2")
 		}, nil},
 		{"presumed too little", func(m *made) { m.unrecorded(7); presumed(m, 999); m.fault("kill", "process", 3*second, 4*second, "n2") }, []string{"C2: all was billed 1000", "C2: fast was billed 1000"}},
+		{"stated as lost with a fenced node", func(m *made) {
+			m.unrecorded(7)
+			lost := int64(1000)
+			for _, id := range []string{"all", "fast"} {
+				m.end.Unrecorded = append(m.end.Unrecorded, admin.Unrecorded{Budget: id, Lost: &lost})
+			}
+			m.fault("replace-voter", "raft", 3*second, 4*second, "n2")
+		}, nil},
 		{"of nobody", func(m *made) {
 			m.unrecorded(7)
 			presumed(m, 1000)

@@ -29,5 +29,7 @@
 // granted. Any two chains that can be completed within [LongestTTL] have a home in
 // common (docs/adr/0058-idempotency-keys.md has the argument,
 // TestTwoChainsShareAHome tries it), which grants one claim of a key at a time. So
-// at most one call is made of a key in its time.
+// at most one call is made of a key in its time: TestOneCallWhateverMembersComeAndGo
+// has the whole protocol, with nodes that die, members that come and go, and answers
+// that are lost.
 package idempotency

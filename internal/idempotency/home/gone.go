@@ -91,6 +91,3 @@ func (h *Home) RolledBack() error {
 	h.closedUntil.Store(int64(until))
 	return nil
 }
-
-// Closed says whether it grants nothing, for that.
-func (h *Home) Closed() bool { return int64(h.times().Low) < h.closedUntil.Load() }

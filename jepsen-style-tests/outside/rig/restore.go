@@ -28,10 +28,10 @@ func (c *Cluster) Backup(ctx context.Context, file string) error {
 // backup, at the first place; the others join it with what they have.
 func (c *Cluster) Restore(ctx context.Context, file string) error {
 	first := c.Nodes[0]
-	args := []string{"restore", file, "--yes", "--replace"}
-	if first.first {
-		args = append(args, "--config", c.configFile())
-	}
+	first.mu.Lock()
+	first.first = true // also where it had joined another's: it is to be told all that a first node is
+	first.mu.Unlock()
+	args := []string{"restore", file, "--yes", "--replace", "--config", c.configFile()}
 	if out, err := exec.CommandContext(ctx, first.binary, append(args, first.flags()...)...).CombinedOutput(); err != nil {
 		return fmt.Errorf("restoring a backup: %w: %s", err, out)
 	}

@@ -48,6 +48,10 @@ func TestC2SeesDollarsThatAreNotAccountedFor(t *testing.T) {
 		{"the ledger says less", func(m *made) {
 			m.accounts("all", func(a *admin.Account) { a.Spent, a.Available = 99_000, 101_000 })
 		}, []string{"C2: all accounts for 99000 nano-dollars", "C2: all was billed 100000"}},
+		{"the ledger says less, as a backup does", func(m *made) {
+			m.accounts("all", func(a *admin.Account) { a.Spent, a.Available = 99_000, 101_000 })
+			m.fault("restore-backup", "raft", 47*second, 48*second)
+		}, nil},
 		{"the ledger says more", func(m *made) {
 			m.accounts("all", func(a *admin.Account) { a.Spent, a.Available = 101_000, 99_000 })
 		}, []string{"C2: all is sure of 101000 nano-dollars spent"}},

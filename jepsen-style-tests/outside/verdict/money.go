@@ -58,7 +58,27 @@ func accounted(b *book) (found []Finding) {
 	if records != b.end.Reported {
 		found = append(found, finding("C2", b.end.Left, "a report of all usage comes to %d nano-dollars, its records to %d", b.end.Reported, records))
 	}
+	found = append(found, b.unnamed()...)
 	return append(found, b.sums(lost)...)
+}
+
+// unnamed are nodes that served, and that a report of all usage neither has records of
+// nor names as missing.
+func (b *book) unnamed() (found []Finding) {
+	if len(b.end.Answered) == 0 {
+		return nil // nobody could be asked: see Assume
+	}
+	named := map[string]bool{}
+	for _, a := range b.end.Answered {
+		named[a.Node] = true
+	}
+	for i := range b.h.Samples {
+		if s := &b.h.Samples[i]; s.State == "ready" && !named[s.Is] {
+			named[s.Is] = true
+			found = append(found, finding("C2", b.end.Left, "a report of all usage says nothing of %s, which has served", s.Is))
+		}
+	}
+	return found
 }
 
 // disksLost is how many nodes lost what their disks had acknowledged.

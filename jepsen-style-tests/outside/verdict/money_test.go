@@ -48,6 +48,9 @@ func TestC2SeesDollarsThatAreNotAccountedFor(t *testing.T) {
 		{"the ledger says less", func(m *made) {
 			m.accounts("all", func(a *admin.Account) { a.Spent, a.Available = 99_000, 101_000 })
 		}, []string{"C2: all accounts for 99000 nano-dollars", "C2: all was billed 100000"}},
+		{"a node of which a report says nothing", func(m *made) {
+			m.end.Answered = []admin.NodeAnswer{{Node: "n1-1", By: "n1-1"}, {Node: "n3-1", Err: "it is silent"}}
+		}, []string{"C2: a report of all usage says nothing of n2-1"}},
 		{"the ledger says less, as a backup does", func(m *made) {
 			m.accounts("all", func(a *admin.Account) { a.Spent, a.Available = 99_000, 101_000 })
 			m.fault("restore-backup", "raft", 47*second, 48*second)

@@ -107,7 +107,7 @@ func (n *Node) gatherItems(ctx context.Context, from ledger.Instant, topic strin
 			delete(held, node)
 		}
 	}
-	away, err := n.absentees(usage.Range{From: from, To: now()}, faults)
+	away, err := n.absentees(usage.Range{From: from, To: now()}, faults, held)
 	if err != nil {
 		return nil, err
 	}

@@ -67,23 +67,27 @@ type absent struct {
 	long bool // it is gone for longer than records are kept
 }
 
-// absentees are the origins that may have records of a range and do not answer.
-func (n *Node) absentees(span usage.Range, faults map[string]error) (list []absent, err error) {
+// absentees are the origins that may have records of a range and do not answer. Beside
+// nodes of the directory these are others of which somebody holds copies: nodes that had
+// left the cluster before it was restored from a backup, which forgets them.
+func (n *Node) absentees(span usage.Range, faults map[string]error, held map[string][]copies.Held) (list []absent, err error) {
+	known := map[string]bool{n.cfg.Node.ID: true}
 	for _, d := range n.fsm.Directory().Nodes() {
+		known[string(d.ID)] = true
 		a := absent{node: string(d.ID)}
 		fault, silent := faults[a.node]
 		switch {
 		case a.node == n.cfg.Node.ID:
 			continue
 		case d.State == directory.NodeRemoved:
-			since, known, err := n.copies.GoneSince(a.node)
+			since, told, err := n.copies.GoneSince(a.node)
 			if err != nil {
 				return nil, err
 			}
-			if known && since+clockSkew < span.From {
+			if told && since+clockSkew < span.From {
 				continue
 			}
-			a.why, a.long = "it was removed", known && now()-since > ledger.Instant(n.cfg.Usage.Retention)
+			a.why, a.long = "it was removed", told && now()-since > ledger.Instant(n.cfg.Usage.Retention)
 		case !silent:
 			continue // it has answered
 		default:
@@ -92,6 +96,9 @@ func (n *Node) absentees(span usage.Range, faults map[string]error) (list []abse
 		if d.Joined-clockSkew < span.To {
 			list = append(list, a)
 		}
+	}
+	for _, origin := range gather.Forgotten(known, held) {
+		list = append(list, absent{node: origin, why: "the cluster, which was restored from a backup, does not know it any more"})
 	}
 	return list, nil
 }
@@ -142,7 +149,7 @@ func (n *Node) sources(ctx context.Context, span usage.Range) (list []origin, no
 			delete(held, node)
 		}
 	}
-	away, err := n.absentees(span, faults)
+	away, err := n.absentees(span, faults, held)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -58,7 +58,7 @@ func (t *totalling) run(ctx context.Context) (nodes []admin.NodeAnswer, err erro
 			nodes = append(nodes, admin.NodeAnswer{Node: node, By: node})
 		}
 	}
-	away, err := n.absentees(t.q.Range, faults)
+	away, err := n.absentees(t.q.Range, faults, t.held)
 	if err != nil {
 		return nil, err
 	}

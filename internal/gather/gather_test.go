@@ -142,3 +142,16 @@ func TestASealEndsWhenTheOriginIsBack(t *testing.T) {
 		t.Errorf("what b has is %+v", held["b"][0])
 	}
 }
+
+func TestForgottenOriginsAreThoseThatOnlyCopiesTellOf(t *testing.T) {
+	held := map[string][]copies.Held{
+		"a": {{Origin: "b"}, {Origin: "z"}, {Origin: "gone"}},
+		"b": {{Origin: "a"}, {Origin: "gone"}},
+	}
+	if got := Forgotten(map[string]bool{"a": true, "b": true}, held); !slices.Equal(got, []string{"gone", "z"}) {
+		t.Errorf("%v", got)
+	}
+	if got := Forgotten(map[string]bool{"a": true, "b": true, "z": true, "gone": true}, held); len(got) != 0 {
+		t.Errorf("%v, all of which are known", got)
+	}
+}

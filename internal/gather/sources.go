@@ -44,3 +44,17 @@ func Keepers(origin string, incarnation uint32, held map[string][]copies.Held) (
 	})
 	return list
 }
+
+// Forgotten are the origins that somebody holds copies of and that are not known, in order:
+// nodes that had left before their cluster was restored from a backup.
+func Forgotten(known map[string]bool, held map[string][]copies.Held) (list []string) {
+	for _, all := range held {
+		for _, h := range all {
+			if !known[h.Origin] && !slices.Contains(list, h.Origin) {
+				list = append(list, h.Origin)
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}

@@ -124,7 +124,7 @@ func (c *Cluster) addNode(i int) error {
 		return fmt.Errorf("making the directory of %s: %w", n.Place, err)
 	}
 	if c.o.Disks {
-		backing := dir + ".backing"
+		backing := c.backingOf(n)
 		if err := os.MkdirAll(backing, 0o700); err != nil {
 			return fmt.Errorf("making the disk of %s: %w", n.Place, err)
 		}
@@ -182,6 +182,9 @@ func (c *Cluster) Deaths() []string {
 	defer c.mu.Unlock()
 	return slices.Clone(c.deaths)
 }
+
+// backingOf is where the files of a disk of a place are that this process serves.
+func (c *Cluster) backingOf(n *Node) string { return c.diskOf(n) + ".backing" }
 
 // Bill is the provider's file.
 func (c *Cluster) Bill() string { return filepath.Join(c.Dir, "bill.jsonl") }

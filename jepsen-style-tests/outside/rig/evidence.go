@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"purser/api/admin"
@@ -66,11 +67,16 @@ func (c *Cluster) Audit(ctx context.Context) (trail []history.Audit, err error) 
 	return trail, err
 }
 
-// Disks are the directories of the nodes' data, by place.
+// Disks are the directories of the nodes' data, by place, for whoever reads them in this
+// process. Of a disk that it serves itself they are the files below it: to map a file of
+// its own mount would stop it for good.
 func (c *Cluster) Disks() map[string]string {
 	disks := map[string]string{}
 	for _, n := range c.Nodes {
 		disks[n.Place] = n.dir
+		if n.Disk != nil {
+			disks[n.Place] = filepath.Join(c.backingOf(n), filepath.Base(n.dir))
+		}
 	}
 	return disks
 }

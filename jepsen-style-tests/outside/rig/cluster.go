@@ -37,7 +37,7 @@ type Options struct {
 	Seed      uint64
 	Dir       string // of everything: logs, bill, data
 	Binary    string
-	Biller    string // binary that the provider runs; "": Binary
+	Biller    string // binary that the provider runs, and nodes that join later; "": Binary
 	Mode      netlab.Mode
 	Disks     bool                             // each node's directory is on a faultfs
 	Clocks    bool                             // the binary's clock can be set
@@ -59,6 +59,8 @@ type Cluster struct {
 	upstream string // the provider's address with /v1
 	control  string // the provider's, for the harness
 	http     *http.Client
+
+	founded bool // all nodes vote
 
 	mu     sync.Mutex
 	deaths []string
@@ -226,7 +228,11 @@ func (c *Cluster) found(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.Vote(ctx)
+	if err := c.Vote(ctx); err != nil {
+		return err
+	}
+	c.founded = true
+	return nil
 }
 
 // Vote waits until every place has a node that votes.

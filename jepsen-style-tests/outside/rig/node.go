@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -301,6 +302,14 @@ func gone(err error) error {
 	return err
 }
 
+// newest has a node that joins a cluster which is being upgraded run the newest build: it
+// is given the configuration of a member, which an older one may not know.
+func (n *Node) newest() {
+	if n.c.founded {
+		n.binary = cmp.Or(n.c.o.Biller, n.binary)
+	}
+}
+
 // Empty takes everything from its disk.
 func (n *Node) Empty() error {
 	if n.Disk != nil {
@@ -324,6 +333,7 @@ func (n *Node) Join(ctx context.Context) error {
 	defer n.mu.Unlock()
 	n.lives++
 	n.is, n.first = fmt.Sprintf("%s-%d", n.Place, n.lives), false
+	n.newest()
 	n.dir = filepath.Join(n.c.diskOf(n), "data-"+n.is)
 	if err := n.launch(append([]string{"join", "--token", token}, n.flags()...)); err != nil {
 		return err

@@ -61,6 +61,7 @@ func (n *Node) rejoin(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.first = false
+	n.newest()
 	if err := n.launch(append([]string{"join", "--rejoin", "--token", token.Token}, n.flags()...)); err != nil {
 		return err
 	}

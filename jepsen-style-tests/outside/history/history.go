@@ -149,6 +149,8 @@ type Meta struct {
 	Again   string    `json:"again"` // the command that repeats the run
 	// Older is the build that the nodes begin with, where they are upgraded in the run.
 	Older string `json:"older,omitempty"`
+	// Missing are faults that were asked for and could not be made here, by reason.
+	Missing []string `json:"missing,omitempty"`
 	// Authority is how long a node goes on that hears nothing of the ledger, nanoseconds.
 	Authority int64 `json:"authority,omitempty"`
 	// Budgets as they were made, in that order; what was asked of them later are Changes.

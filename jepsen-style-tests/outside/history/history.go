@@ -124,6 +124,7 @@ type Fault struct {
 	Bit     bool     `json:"bit"`   // it was seen to have an effect
 	Seen    string   `json:"seen,omitempty"`
 	Loses   bool     `json:"loses,omitempty"`   // its targets' disks lost what they had acknowledged: wiped, rolled back, replaced, damaged
+	Kills   bool     `json:"kills,omitempty"`   // it ended its targets' processes without warning, whatever its class
 	Skipped string   `json:"skipped,omitempty"` // why it was not made
 	Err     string   `json:"err,omitempty"`     // what went wrong that must not
 }

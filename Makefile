@@ -19,8 +19,9 @@ STEADY ?= 10s
 FIRST ?= 0
 # Of the tests of several nodes: the first seed (0 draws one, and the run prints it), runs,
 # time of faults in a run, nodes, names or classes of faults (all), how often one begins,
-# how many at a time, requests a second at a node, workloads (all), recorded traffic, and
-# where the summaries of runs are gathered.
+# how many at a time, requests a second at a node, workloads (all), recorded traffic, where
+# the summaries of runs are gathered, the commit that the nodes are built from (the tree), and
+# whether hosts are on the loopback device also where there can be network namespaces.
 SEED ?= 0
 RUNS ?= 2
 TIME ?= 150s
@@ -32,9 +33,11 @@ RATE ?= 15
 WORKLOAD ?=
 TRACE ?=
 OUT ?=
+REVISION ?=
+LOOPBACK ?= false
 # Length of a soak.
 SOAK ?= 2h
-OUTSIDE = $(GO) test ./jepsen-style-tests/outside -count 1 -v -seed $(SEED) -nodes $(NODES) -pace $(PACE) -at-once $(ATONCE) -rate $(RATE) -workload '$(WORKLOAD)' -trace '$(TRACE)' -out '$(abspath $(OUT))'
+OUTSIDE = $(GO) test ./jepsen-style-tests/outside -count 1 -v -seed $(SEED) -nodes $(NODES) -pace $(PACE) -at-once $(ATONCE) -rate $(RATE) -workload '$(WORKLOAD)' -trace '$(abspath $(TRACE))' -out '$(abspath $(OUT))' -revision '$(REVISION)' -loopback=$(LOOPBACK)
 # Suites with processes of their own run by name, not with `make test`.
 UNIT = $$($(GO) list ./... | grep -v -e '^purser/e2e$$' -e '^purser/jepsen-style-tests/outside$$')
 
@@ -109,11 +112,11 @@ explore: ## Visit every state of a tiny world: two nodes, a cap of 4, any order 
 explore-long: ## The same with more of each, and a drain from every state.
 	$(GO) test ./jepsen-style-tests/explore -count 1 -v -timeout 24h -run '^TestExploration$$' -deep
 
-jepsen: jepsen-inside ## Real processes, real faults, the provider's bill as judge: RUNS (2) of TIME (150s) with every class of fault (SEED, NODES, NEMESIS, PACE, ATONCE, RATE, WORKLOAD, TRACE, OUT); before it jepsen-inside.
+jepsen: jepsen-inside ## Real processes, real faults, the provider's bill as judge: RUNS (2) of TIME (150s) with every class of fault (SEED, NODES, NEMESIS, PACE, ATONCE, RATE, WORKLOAD, TRACE, OUT, REVISION, LOOPBACK: jepsen-style-tests/README.md); before it jepsen-inside.
 	$(OUTSIDE) -timeout 24h -run '^TestFaults$$' -runs $(RUNS) -time $(TIME) -nemesis '$(NEMESIS)'
 
-jepsen-list: ## List the faults of make jepsen.
-	$(GO) test ./jepsen-style-tests/outside -count 1 -v -run '^TestFaults$$' -list
+jepsen-list: ## Print the table of the faults of make jepsen, as jepsen-style-tests/README.md has it.
+	$(GO) test ./jepsen-style-tests/outside -count 1 -v -run '^TestFaults$$' -args -list
 
 jepsen-inside: ## Real nodes in one process over links that are cut and held, killed with what their disks had not synced; a history and its checkers.
 	$(GO) test ./jepsen-style-tests/check ./jepsen-style-tests/links ./jepsen-style-tests/netlab ./jepsen-style-tests/faultfs -count 1

@@ -34,6 +34,16 @@ func (b *Builder) LastTag(ctx context.Context) (string, error) {
 	}
 }
 
+// Has says whether a commit has a file or directory.
+func (b *Builder) Has(ctx context.Context, revision, path string) (bool, error) {
+	commit, err := output(ctx, b.root, "git", "rev-parse", "--verify", "--end-of-options", revision+"^{commit}")
+	if err != nil {
+		return false, err
+	}
+	found, err := output(ctx, b.root, "git", "ls-tree", "--full-tree", "--name-only", commit, "--", path)
+	return found != "", err
+}
+
 // checkOut returns the directory below dir with the tree of a commit, which it
 // extracts the first time.
 func checkOut(ctx context.Context, root, dir, revision string) (string, error) {

@@ -82,7 +82,7 @@ func Open(o Options) (*Lab, error) {
 	l := &Lab{mode: o.Mode, hosts: map[string]*Host{}, rules: map[Pair]Rule{}}
 	switch l.mode {
 	case Auto, Namespaces:
-		err := probe()
+		err := Supported()
 		if err != nil && l.mode == Namespaces {
 			return nil, err
 		}
@@ -107,8 +107,8 @@ func Open(o Options) (*Lab, error) {
 	return l, nil
 }
 
-// probe says why a host cannot have a namespace, nil if it can.
-func probe() error {
+// Supported says why a host cannot have a namespace here; nil if it can.
+func Supported() error {
 	s := newSwitch(0, func(string, ...any) {})
 	h := &Host{name: "probe", number: 1}
 	if err := s.join(h); err != nil {

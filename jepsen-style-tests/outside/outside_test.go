@@ -28,15 +28,14 @@ var (
 	traceFlag    = flag.String("trace", "", "file of recorded traffic to replay")
 	loopbackFlag = flag.Bool("loopback", false, "the loopback device and a proxy for each link, also where network namespaces are allowed")
 	outFlag      = flag.String("out", "", "directory that gathers the summaries of runs, for the tally")
-	listFlag     = flag.Bool("list", false, "list the faults")
+	revisionFlag = flag.String("revision", "", "commit or tag that the nodes are built from, in place of the tree")
+	listFlag     = flag.Bool("list", false, "print the table of the faults")
 )
 
 // TestFaults is runs of clients, administrators and faults on real processes.
 func TestFaults(t *testing.T) {
 	if *listFlag {
-		for _, f := range nemesis.Table() {
-			fmt.Printf("%-10s %-24s %s\n", f.Class, f.Name, f.What)
-		}
+		fmt.Print(nemesis.Markdown())
 		return
 	}
 	seed := *seedFlag
@@ -52,20 +51,14 @@ func TestFaults(t *testing.T) {
 func oneRun(t *testing.T, seed uint64) {
 	o := Options{
 		Seed: seed, Nodes: *nodesFlag, Time: *timeFlag, Pace: *paceFlag, AtOnce: *atOnceFlag, Nemesis: *nemesisFlag, Workload: *workloadFlag,
-		Rate: *rateFlag, Trace: *traceFlag, Builds: builder(t), Dir: t.TempDir(), Log: t.Logf,
-		Again: fmt.Sprintf("make jepsen SEED=%d RUNS=1 TIME=%v NODES=%d PACE=%v ATONCE=%d RATE=%v NEMESIS=%q", seed, *timeFlag, *nodesFlag, *paceFlag, *atOnceFlag, *rateFlag, *nemesisFlag),
-	}
-	if *loopbackFlag {
-		o.Mode = netlab.Loopback
+		Rate: *rateFlag, Trace: *traceFlag, Revision: *revisionFlag, Mode: mode(), Builds: builder(t), Dir: t.TempDir(), Log: t.Logf,
+		Again: again(fmt.Sprintf("make jepsen SEED=%d RUNS=1 TIME=%v NODES=%d PACE=%v ATONCE=%d RATE=%v", seed, *timeFlag, *nodesFlag, *paceFlag, *atOnceFlag, *rateFlag)),
 	}
 	t.Logf("seed %d; to repeat: %s", seed, o.Again)
 	r, err := Run(t.Context(), o)
 	if err != nil {
 		keep(t, o.Dir, seed)
 		t.Fatalf("seed %d: the harness failed: %v", seed, err)
-	}
-	for _, m := range r.Missing {
-		t.Logf("not made: %s", m)
 	}
 	summary, err := report.Write(o.Dir, r.History, r.End, r.Findings)
 	if err != nil {
@@ -89,6 +82,28 @@ func oneRun(t *testing.T, seed uint64) {
 	}
 }
 
+// again is the command of make with what else was asked for.
+func again(command string) string {
+	for _, v := range []struct{ name, value string }{
+		{"NEMESIS", *nemesisFlag}, {"WORKLOAD", *workloadFlag}, {"TRACE", *traceFlag}, {"REVISION", *revisionFlag},
+	} {
+		if v.value != "" {
+			command += fmt.Sprintf(" %s=%q", v.name, v.value)
+		}
+	}
+	if *loopbackFlag {
+		command += " LOOPBACK=true"
+	}
+	return command
+}
+
+func mode() netlab.Mode {
+	if *loopbackFlag {
+		return netlab.Loopback
+	}
+	return netlab.Auto
+}
+
 // file copies a summary to where many are gathered.
 func file(t *testing.T, from, to string) {
 	b, err := os.ReadFile(from)
@@ -104,7 +119,8 @@ func file(t *testing.T, from, to string) {
 }
 
 func builder(t *testing.T) *builds.Builder {
-	return builds.New(filepath.Join("..", ".."), filepath.Join(os.TempDir(), "purser-builds"))
+	// A user's own, so that none runs what another built.
+	return builds.New(filepath.Join("..", ".."), filepath.Join(os.TempDir(), fmt.Sprintf("purser-builds-%d", os.Getuid())))
 }
 
 // keep copies what a failed run left.

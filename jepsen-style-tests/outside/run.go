@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"purser/jepsen-style-tests/builds"
+	"purser/jepsen-style-tests/faultfs"
 	"purser/jepsen-style-tests/netlab"
 	"purser/jepsen-style-tests/outside/history"
 	"purser/jepsen-style-tests/outside/logs"
@@ -37,6 +39,7 @@ type Options struct {
 	Trace    string        // recorded traffic to replay
 	Mode     netlab.Mode
 	Mutation *builds.Mutation // a known bug to put back
+	Revision string           // commit that the nodes are of, "" for the tree
 	Builds   *builds.Builder
 	Dir      string // of everything that the run leaves
 	Again    string // the command that repeats it
@@ -48,7 +51,6 @@ type Result struct {
 	History  *history.History
 	End      *history.End
 	Findings []verdict.Finding
-	Missing  []string // faults that could not be made here, and why
 	Plan     []nemesis.Planned
 }
 
@@ -61,6 +63,8 @@ type world struct {
 	env    *nemesis.Env
 	result *Result
 	older  string // tag of the older build
+
+	missing []string // faults that could not be made here, and why
 }
 
 // Run makes one run. An error is the harness's; what Purser did wrong is in the
@@ -72,7 +76,7 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 		return nil, err
 	}
 	needs := w.needs(asked)
-	variant := builds.Variant{Clock: needs.Clocks, TinySnapshots: needs.Tiny, Patch: o.Mutation}
+	variant := builds.Variant{Clock: needs.Clocks, TinySnapshots: needs.Tiny, Revision: o.Revision, Patch: o.Mutation}
 	table, err := w.table(ctx, asked, needs)
 	if err != nil {
 		return nil, err
@@ -118,34 +122,38 @@ func (w *world) needs(asked []nemesis.Fault) (n nemesis.Needs) {
 	return n
 }
 
-// table is the faults that can be made, of those that are asked for.
+// table is the faults that can be made here, of those that are asked for.
 func (w *world) table(ctx context.Context, asked []nemesis.Fault, has nemesis.Needs) ([]nemesis.Fault, error) {
-	older, noTag := w.o.Builds.LastTag(ctx)
-	w.older = older
-	var table []nemesis.Fault
-	for _, f := range asked {
-		why := ""
-		switch {
-		case f.Needs.Clocks && !has.Clocks:
-			why = "this seed's build has the machine's clock"
-		case f.Needs.Tiny && !has.Tiny:
-			why = "this seed's build takes snapshots of the usual size"
-		case f.Needs.Older && !has.Older:
-			why = "this seed's nodes begin with this build"
-		case f.Needs.Older && noTag != nil:
-			why = noTag.Error()
-		case f.Needs.Packets && w.o.Mode == netlab.Loopback:
-			why = "links on the loopback device lose no single packets"
-		}
-		if why != "" {
-			w.result.Missing = append(w.result.Missing, f.Name+": "+why)
-			continue
-		}
-		table = append(table, f)
+	l := nemesis.Lacks{}
+	if w.o.Mode == netlab.Loopback {
+		l.Packets = "the loopback device was asked for, whose links lose no single packets"
+	} else if err := netlab.Supported(); err != nil {
+		l.Packets = fmt.Sprintf("links of the loopback device lose no single packets, and there can be no network namespaces: %v", err)
 	}
+	if err := faultfs.Supported(); err != nil {
+		l.Disks = err.Error()
+	}
+	if !has.Clocks {
+		l.Clocks = "this seed's build has the machine's clock"
+	}
+	if !has.Tiny {
+		l.Tiny = "this seed's build takes snapshots of the usual size"
+	}
+	if !has.Older {
+		l.Older = "this seed's nodes begin with this build"
+	} else if older, err := w.o.Builds.LastTag(ctx); err != nil {
+		l.Older = err.Error()
+	} else {
+		w.older = older
+	}
+	table, missing := nemesis.Keep(asked, l)
 	if len(table) == 0 {
-		return nil, fmt.Errorf("no fault is left to be made: %v", w.result.Missing)
+		return nil, fmt.Errorf("no fault is left to be made: %s", strings.Join(missing, "; "))
 	}
+	for _, m := range missing {
+		w.o.Log("left out: %s", m)
+	}
+	w.missing = missing
 	return table, nil
 }
 
@@ -157,14 +165,26 @@ func (w *world) open(ctx context.Context, v builds.Variant) error {
 	if err != nil {
 		return err
 	}
-	newer, begins := binary, ""
+	newer, begins, biller := binary, "", binary
+	if v.Revision != "" { // its provider may bill otherwise
+		if biller, err = w.o.Builds.Build(ctx, builds.Variant{}); err != nil {
+			return err
+		}
+		keys, err := w.o.Builds.Has(ctx, v.Revision, "internal/idempotency")
+		if err != nil {
+			return err
+		}
+		if !keys {
+			begins = v.Revision // a build that does not know idempotency keys is not judged by them
+		}
+	}
 	if w.wants(func(f nemesis.Fault) bool { return f.Needs.Older }) { // the nodes begin with it, to be upgraded
 		begins = w.older
 		if binary, err = w.o.Builds.Build(ctx, builds.Variant{Revision: begins, Clock: v.Clock}); err != nil {
 			return err
 		}
 	}
-	ro := rig.Options{Nodes: w.o.Nodes, Seed: w.o.Seed, Dir: w.o.Dir, Binary: binary, Biller: newer, Clocks: v.Clock, Mode: w.o.Mode, Disks: w.wants(func(f nemesis.Fault) bool { return f.Needs.Disks }), Log: w.o.Log}
+	ro := rig.Options{Nodes: w.o.Nodes, Seed: w.o.Seed, Dir: w.o.Dir, Binary: binary, Biller: biller, Clocks: v.Clock, Mode: w.o.Mode, Disks: w.wants(func(f nemesis.Fault) bool { return f.Needs.Disks }), Log: w.o.Log}
 	if w.c, err = rig.Open(ctx, ro); err != nil {
 		return fmt.Errorf("opening the cluster: %w", err)
 	}
@@ -172,7 +192,7 @@ func (w *world) open(ctx context.Context, v builds.Variant) error {
 	if why := w.c.Lab.Why(); why != "" {
 		network += " (" + why + ")"
 	}
-	w.h, err = history.Begin(filepath.Join(w.o.Dir, "history.jsonl"), history.Meta{Seed: w.o.Seed, Nodes: w.o.Nodes, Network: network, Build: v.String(), Older: begins, Authority: int64(w.c.Authority()), Again: w.o.Again})
+	w.h, err = history.Begin(filepath.Join(w.o.Dir, "history.jsonl"), history.Meta{Seed: w.o.Seed, Nodes: w.o.Nodes, Network: network, Build: v.String(), Older: begins, Missing: w.missing, Authority: int64(w.c.Authority()), Again: w.o.Again})
 	if err != nil {
 		return errors.Join(err, w.c.Close())
 	}

@@ -31,8 +31,8 @@ func TestSoak(t *testing.T) {
 	seed := max(1, *seedFlag)
 	o := Options{
 		Seed: seed * 4, Nodes: *nodesFlag, Time: *soakFlag, Pace: 20 * time.Second, AtOnce: 1, Nemesis: soakFaults,
-		Rate: *rateFlag, Builds: builder(t), Dir: t.TempDir(), Log: t.Logf,
-		Again: fmt.Sprintf("make soak SEED=%d TIME=%v NODES=%d RATE=%v", seed, *soakFlag, *nodesFlag, *rateFlag),
+		Rate: *rateFlag, Mode: mode(), Builds: builder(t), Dir: t.TempDir(), Log: t.Logf,
+		Again: again(fmt.Sprintf("make soak SEED=%d SOAK=%v NODES=%d RATE=%v", seed, *soakFlag, *nodesFlag, *rateFlag)),
 	}
 	r, err := Run(t.Context(), o)
 	if err != nil {

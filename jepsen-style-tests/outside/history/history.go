@@ -124,6 +124,7 @@ type Fault struct {
 	Bit     bool     `json:"bit"`   // it was seen to have an effect
 	Seen    string   `json:"seen,omitempty"`
 	Loses   bool     `json:"loses,omitempty"`   // its targets' disks lost what they had acknowledged: wiped, rolled back, replaced, damaged
+	Kills   bool     `json:"kills,omitempty"`   // it ended its targets' processes without warning, whatever its class
 	Skipped string   `json:"skipped,omitempty"` // why it was not made
 	Err     string   `json:"err,omitempty"`     // what went wrong that must not
 }
@@ -149,6 +150,8 @@ type Meta struct {
 	Again   string    `json:"again"` // the command that repeats the run
 	// Older is the build that the nodes begin with, where they are upgraded in the run.
 	Older string `json:"older,omitempty"`
+	// Missing are faults that were asked for and could not be made here, by reason.
+	Missing []string `json:"missing,omitempty"`
 	// Authority is how long a node goes on that hears nothing of the ledger, nanoseconds.
 	Authority int64 `json:"authority,omitempty"`
 	// Budgets as they were made, in that order; what was asked of them later are Changes.

@@ -39,7 +39,7 @@ func Choose(table []Fault, names string) ([]Fault, error) {
 			}
 		}
 		if !known {
-			return nil, fmt.Errorf("there is no fault and no class %q; -list names them", name)
+			return nil, fmt.Errorf("there is no fault and no class %q; make jepsen-list names them", name)
 		}
 	}
 	return kept, nil

@@ -114,6 +114,7 @@ func (s *Strike) kill(n *rig.Node) error {
 		return err
 	}
 	if pid != 0 {
+		s.fault.Kills = true
 		s.Saw("%s died as process %d", n.Place, pid)
 	}
 	return nil

@@ -1,6 +1,8 @@
 package nemesis
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +34,20 @@ func TestEveryFaultCanBeNamedAndPlanned(t *testing.T) {
 		if !planned[f.Name] {
 			t.Errorf("%s is never drawn in a day", f.Name)
 		}
+	}
+}
+
+// TestTheReadmeHasTheTable: make jepsen-list prints what belongs there.
+func TestTheReadmeHasTheTable(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin, end = "<!-- faults -->\n", "<!-- end of faults -->"
+	_, rest, ok := strings.Cut(string(readme), begin)
+	table, _, ended := strings.Cut(rest, end)
+	if !ok || !ended || table != Markdown() {
+		t.Errorf("between %q and %q the README has another table of faults: put there what make jepsen-list prints", strings.TrimSpace(begin), end)
 	}
 }
 

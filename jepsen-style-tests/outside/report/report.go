@@ -37,6 +37,7 @@ type Summary struct {
 	Began    time.Time     `json:"began"`
 	Duration time.Duration `json:"duration_ns"` // from the beginning to the end of the clients
 	Again    string        `json:"again"`
+	Missing  []string      `json:"missing,omitempty"` // faults that could not be made, by reason
 	// Verdict is good, bad, or invalid: the run is not fit to be judged.
 	Verdict  string                   `json:"verdict"`
 	Invalid  []string                 `json:"invalid,omitempty"`
@@ -76,7 +77,7 @@ const slopesFrom = 20 * time.Minute
 func Make(h *history.History, end *history.End, findings []verdict.Finding) *Summary {
 	f := verdict.Measure(h, end)
 	s := &Summary{
-		Version: version, Seed: h.Meta.Seed, Nodes: h.Meta.Nodes, Network: h.Meta.Network, Build: h.Meta.Build, Began: h.Meta.Began, Again: h.Meta.Again,
+		Version: version, Seed: h.Meta.Seed, Nodes: h.Meta.Nodes, Network: h.Meta.Network, Build: h.Meta.Build, Began: h.Meta.Began, Again: h.Meta.Again, Missing: h.Meta.Missing,
 		Duration: time.Duration(end.Left), Invalid: verdict.Assume(h, end), Findings: map[string]int{}, Faults: map[string]Made{},
 		Requests: len(h.Requests), Changes: len(h.Changes), Kinds: f.Kinds, Rows: f.Rows, Billed: f.Billed, Unproven: f.Unrecorded, Recorded: f.Recorded,
 		Replayed: f.Replayed, Admitted: f.Admitted, Recovery: f.Recovery, Commits: f.Committed, Decides: f.WithoutLead, Drained: end.Drained,

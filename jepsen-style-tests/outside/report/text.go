@@ -21,6 +21,9 @@ func (s *Summary) Text() string {
 	for _, why := range s.Invalid {
 		p("not fit to be judged: %s", why)
 	}
+	for _, m := range s.Missing {
+		p("left out: %s", m)
+	}
 	made, bit, skipped := 0, 0, 0
 	for _, m := range s.Faults {
 		made, bit, skipped = made+m.Made, bit+m.Bit, skipped+m.Skipped

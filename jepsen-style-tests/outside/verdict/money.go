@@ -261,6 +261,6 @@ func (b *book) mayLack(r *history.Request) bool {
 		case "process", "disk", "raft", "upgrade":
 			return on(f, r.Node)
 		}
-		return false
+		return f.Kills && on(f, r.Node)
 	})
 }

@@ -74,6 +74,12 @@ func TestC3SeesAnAnswerThatIsNotRecorded(t *testing.T) {
 		{"another cost", func(m *made) { m.h.Requests[0].Cost = 5 }, []string{"C3: the answer to op-0 from n1 cost 5, as the client was told, and 1000 by the records"}},
 		{"its node was killed at that moment", func(m *made) { gone(m); m.fault("kill-any", "process", second/2, second, "n1") }, nil},
 		{"another was", func(m *made) { gone(m); m.fault("kill-any", "process", second/2, second, "n2") }, []string{"C3"}},
+		{"its node's clock was wrong", func(m *made) { gone(m); m.fault("clock-restart", "clock", second/2, second, "n1") }, []string{"C3"}},
+		{"its node was killed, to start with a wrong clock", func(m *made) {
+			gone(m)
+			m.fault("clock-restart", "clock", second/2, second, "n1")
+			m.h.Faults[len(m.h.Faults)-1].Kills = true
+		}, nil},
 		{"its node was killed much later", func(m *made) { gone(m); m.fault("kill-any", "process", 9*second, 10*second, "n1") }, []string{"C3"}},
 		{"its disk was wiped later", func(m *made) { gone(m); m.fault("wipe", "disk", 9*second, 10*second, "n1").Loses = true }, nil},
 	})

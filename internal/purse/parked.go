@@ -191,7 +191,9 @@ func (c *core) blocked(w *waiter) bool {
 
 // expire ends the waits that are over, first come first. Each has one last try
 // without regard to the order: what it needs may be there, kept for a larger
-// one in front, and then a refusal would not be justified.
+// one in front, and then a refusal would not be justified. Nor is it where what was
+// short has come and waits for its mark, or the rest of the chain has not: that is
+// undecided.
 func (c *core) expire(now Moment) {
 	for _, w := range c.parked {
 		switch {
@@ -201,7 +203,7 @@ func (c *core) expire(now Moment) {
 		case now.Mono < w.deadline:
 			continue
 		case !c.locate(w, now) || c.try(w) || c.hopeless(w, now):
-		case w.contended != nil:
+		case w.contended != nil && w.contended.idle() < w.claim.hold(w.contended.unit):
 			c.refuse(w, Contended, w.contended, now)
 		default:
 			c.fail(w, ErrUndecided)

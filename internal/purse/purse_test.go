@@ -433,3 +433,37 @@ func TestCallerGoesAway(t *testing.T) {
 		}
 	})
 }
+
+// lateDisk takes a second for a mark, once it is told to.
+type lateDisk struct {
+	memoryMarks
+	late atomic.Bool
+}
+
+func (d *lateDisk) SaveMarks(seq uint64, marks []Mark) error {
+	if d.late.Load() {
+		time.Sleep(time.Second) // virtual
+	}
+	return d.memoryMarks.SaveMarks(seq, marks)
+}
+
+// TestWhatHasComeIsNotRefused: a request whose allowance was granted within its wait,
+// and waits for its mark when that is over, is not told that there is none.
+func TestWhatHasComeIsNotRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, disk := newWire(dollars("cap", 1000)), &lateDisk{}
+		r := open(t, w, &disk.memoryMarks, func(_ *Config, s *Seams) { s.Marks = disk })
+		part := &r.resolve(t, ledger.Dimensions{}).Money
+		h := r.must(t, part, Claim{USD: 500})
+		time.AfterFunc(100*time.Millisecond, func() {
+			disk.late.Store(true)
+			w.put(dollars("cap", 3000))
+			r.rules(2)
+		})
+		_, refusal, err := r.Reserve(t.Context(), part, Claim{USD: 900})
+		if !errors.Is(err, ErrUndecided) || refusal.Refused() {
+			t.Errorf("%+v, %v", refusal, err)
+		}
+		h.Release()
+	})
+}

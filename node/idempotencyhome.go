@@ -79,6 +79,9 @@ func (o *onceKeys) answer(ctx context.Context, from string, a *idempotency.Ask) 
 	if v == idempotency.Free || v == idempotency.Granted {
 		return o.grant(ctx, from, a)
 	}
+	if v == idempotency.Unavailable {
+		return unavailable("node %s, which has the key's claim, does not answer", e.Holder)
+	}
 	return o.reply(v, a, e)
 }
 
@@ -112,7 +115,7 @@ func (o *onceKeys) grant(ctx context.Context, from string, a *idempotency.Ask) *
 	case v == idempotency.Granted:
 		return &idempotency.Reply{Verdict: v, Homes: chain}
 	case v == idempotency.Full:
-		return unavailable("there is no room for another key, or for its answer")
+		return unavailable("there is no room for another key: requests.idempotency_keys are kept already")
 	case v == idempotency.Unavailable:
 		return unavailable("the store was rolled back")
 	}
@@ -158,6 +161,9 @@ func (o *onceKeys) holder(ctx context.Context, a *idempotency.Ask, e *idempotenc
 func (o *onceKeys) ask(ctx context.Context, e *idempotency.Entry) idempotency.Word {
 	if e.Holder == o.n.cfg.Node.ID {
 		return o.word(e.Token)
+	}
+	if d, known := o.n.fsm.Directory().Node(ledger.NodeID(e.Holder)); !known || d.State == directory.NodeRemoved {
+		return idempotency.NoneOfMine // it never answers again
 	}
 	b, err := o.askOther(ctx, e.Holder, topicOnceWord, e.Token[:], holderWait)
 	if err != nil || len(b) != 1 {

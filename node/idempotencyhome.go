@@ -98,22 +98,24 @@ func (o *onceKeys) grant(ctx context.Context, from string, a *idempotency.Ask) *
 		return unavailable("the members are not known: %v", err)
 	}
 	self, members := o.n.cfg.Node.ID, o.members(a.Since)
-	chain, gone := idempotency.Chain(members, a.Key, a.Since, o.n.onceTimes().Low)
+	chain := idempotency.Chain(members, a.Key, a.Since, o.n.onceTimes().Low)
+	gone := chain.Barred(self)
 	switch {
 	case gone != "":
 		return unavailable("node %s, which was removed, may have granted it: that is over %v after the removal was seen, and at once for virtual keys made after it", gone, idempotency.Season)
-	case !slices.Contains(chain, self):
-		return &idempotency.Reply{Verdict: idempotency.Elsewhere, Homes: chain}
-	}
-	if time.Since(began) > claimTime {
+	case !slices.Contains(chain.IDs, self):
+		return &idempotency.Reply{Verdict: idempotency.Elsewhere, Homes: chain.IDs}
+	case time.Since(began) > claimTime:
 		return unavailable("it took too long to learn who the members are")
+	case ctx.Err() != nil:
+		return unavailable("the asker has given up") // and has said so, maybe: a claim that comes after that would stay
 	}
 	v, e, err := o.home.Claim(a, from)
 	switch {
 	case err != nil:
 		return unavailable("%v", err)
 	case v == idempotency.Granted:
-		return &idempotency.Reply{Verdict: v, Homes: chain}
+		return &idempotency.Reply{Verdict: v, Homes: chain.IDs}
 	case v == idempotency.Full:
 		return unavailable("there is no room for another key: requests.idempotency_keys are kept already")
 	case v == idempotency.Unavailable:

@@ -208,18 +208,19 @@ type claim struct {
 	o     *onceKeys
 	ask   *idempotency.Ask
 	began time.Time
-	homes []string // that have granted it, or may have
+	homes []string // that have granted it, or may have, and are to hear how it ends
+	taken bool     // there was such a home
 }
 
 // gather asks homes until all that have to have granted the claim, or one says why not.
 func (c *claim) gather(ctx context.Context) *idempotency.Reply {
 	o := c.o
 	members := o.members(c.ask.Since)
-	if len(members) == 0 {
+	chain := idempotency.Chain(members, c.ask.Key, c.ask.Since, o.n.onceTimes().Low)
+	if len(chain.IDs) == 0 {
 		return unavailable("no member is known")
 	}
-	chain, _ := idempotency.Chain(members, c.ask.Key, c.ask.Since, o.n.onceTimes().Low)
-	way := idempotency.Gather(firstOf(chain, members))
+	way := idempotency.Gather(chain.IDs[0])
 	for {
 		home, more := way.Next()
 		if !more {
@@ -231,7 +232,7 @@ func (c *claim) gather(ctx context.Context) *idempotency.Reply {
 		}
 		way.Hear(reply, fmt.Sprint(err))
 	}
-	c.homes = way.Taken
+	c.homes, c.taken = way.Taken, len(way.Taken) > 0
 	reply := way.Outcome()
 	if reply.Verdict == idempotency.Granted && time.Since(c.began) > claimTime {
 		return unavailable("claiming took too long")
@@ -242,16 +243,6 @@ func (c *claim) gather(ctx context.Context) *idempotency.Reply {
 		c.homes = slices.DeleteFunc(c.homes, func(h string) bool { return slices.Contains(way.Doubtful, h) })
 	}
 	return reply
-}
-
-// firstOf is the home to ask first: one that was removed answers nothing.
-func firstOf(chain []string, members []idempotency.Member) string {
-	for _, h := range chain {
-		if slices.ContainsFunc(members, func(m idempotency.Member) bool { return m.ID == h && !m.Removed }) {
-			return h
-		}
-	}
-	return chain[0]
 }
 
 // giveUp takes back what was granted of a claim that is none: nothing was sent.
@@ -291,7 +282,7 @@ func (c *claim) finish(how idempotency.Ending, a *idempotency.Answer) {
 	if len(others) < len(c.homes) {
 		errs = append(errs, o.home.End(&report, store.Buffered))
 	}
-	o.end(c.ask.Token, how == idempotency.Released)
+	o.end(c.ask.Token, how == idempotency.Released && c.taken) // nobody asks for what nobody has granted
 	if err := errors.Join(errs...); err != nil {
 		o.n.log.Error("how a request with an idempotency key ended could not be kept; its key stays taken until its time is over", "request", c.ask.Request, "error", err)
 	}

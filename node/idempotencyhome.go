@@ -79,6 +79,9 @@ func (o *onceKeys) answer(ctx context.Context, from string, a *idempotency.Ask) 
 	if v == idempotency.Free || v == idempotency.Granted {
 		return o.grant(ctx, from, a)
 	}
+	if v == idempotency.Unavailable {
+		return unavailable("node %s, which has the key's claim, does not answer", e.Holder)
+	}
 	return o.reply(v, a, e)
 }
 
@@ -95,24 +98,26 @@ func (o *onceKeys) grant(ctx context.Context, from string, a *idempotency.Ask) *
 		return unavailable("the members are not known: %v", err)
 	}
 	self, members := o.n.cfg.Node.ID, o.members(a.Since)
-	chain, gone := idempotency.Chain(members, a.Key, a.Since, o.n.onceTimes().Low)
+	chain := idempotency.Chain(members, a.Key, a.Since, o.n.onceTimes().Low)
+	gone := chain.Barred(self)
 	switch {
 	case gone != "":
 		return unavailable("node %s, which was removed, may have granted it: that is over %v after the removal was seen, and at once for virtual keys made after it", gone, idempotency.Season)
-	case !slices.Contains(chain, self):
-		return &idempotency.Reply{Verdict: idempotency.Elsewhere, Homes: chain}
-	}
-	if time.Since(began) > claimTime {
+	case !slices.Contains(chain.IDs, self):
+		return &idempotency.Reply{Verdict: idempotency.Elsewhere, Homes: chain.IDs}
+	case time.Since(began) > claimTime:
 		return unavailable("it took too long to learn who the members are")
+	case ctx.Err() != nil:
+		return unavailable("the asker has given up") // and has said so, maybe: a claim that comes after that would stay
 	}
 	v, e, err := o.home.Claim(a, from)
 	switch {
 	case err != nil:
 		return unavailable("%v", err)
 	case v == idempotency.Granted:
-		return &idempotency.Reply{Verdict: v, Homes: chain}
+		return &idempotency.Reply{Verdict: v, Homes: chain.IDs}
 	case v == idempotency.Full:
-		return unavailable("there is no room for another key, or for its answer")
+		return unavailable("there is no room for another key: requests.idempotency_keys are kept already")
 	case v == idempotency.Unavailable:
 		return unavailable("the store was rolled back")
 	}
@@ -158,6 +163,9 @@ func (o *onceKeys) holder(ctx context.Context, a *idempotency.Ask, e *idempotenc
 func (o *onceKeys) ask(ctx context.Context, e *idempotency.Entry) idempotency.Word {
 	if e.Holder == o.n.cfg.Node.ID {
 		return o.word(e.Token)
+	}
+	if d, known := o.n.fsm.Directory().Node(ledger.NodeID(e.Holder)); !known || d.State == directory.NodeRemoved {
+		return idempotency.NoneOfMine // it never answers again
 	}
 	b, err := o.askOther(ctx, e.Holder, topicOnceWord, e.Token[:], holderWait)
 	if err != nil || len(b) != 1 {

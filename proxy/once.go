@@ -103,12 +103,15 @@ type once struct {
 // request goes on. It comes behind all that may forbid the request, so that nobody is
 // given an answer who may not ask.
 func (x *exchange) claimKey() *Answer {
-	if x.g.seams.Idempotency == nil || len(x.req.Header.Peek(headerOnce)) == 0 || x.endpoint.kind.Free() {
+	if x.g.seams.Idempotency == nil || x.endpoint.kind.Free() {
 		return nil
 	}
 	key, e := x.onceKey()
-	if e != nil {
+	switch {
+	case e != nil:
 		return x.deny(e)
+	case key == "":
+		return nil
 	}
 	ctx, stop := x.present()
 	defer stop()
@@ -142,20 +145,25 @@ func (x *exchange) claimKey() *Answer {
 // seconds.
 const onceRetryMillis = 2000
 
-// onceKey reads the key. In its draft (draft-ietf-httpapi-idempotency-key-header) it is
-// a quoted string; most clients send it plain, and both are one key.
+// onceKey reads the key; "" where there is no such header. In its draft
+// (draft-ietf-httpapi-idempotency-key-header) it is a quoted string; most clients send it
+// plain, and both are one key. A header without a key is a mistake: whoever sends it
+// counts on one call.
 func (x *exchange) onceKey() (key string, e *dialect.Error) {
 	times := 0
 	x.req.Header.Each(func(name, value []byte) {
-		if strings.EqualFold(string(name), headerOnce) {
+		if len(name) == len(headerOnce) && strings.EqualFold(string(name), headerOnce) {
 			times++
 			key = string(value)
 		}
 	})
-	if len(key) > 2 && key[0] == '"' && key[len(key)-1] == '"' {
+	if times == 0 {
+		return "", nil
+	}
+	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
 		key = key[1 : len(key)-1]
 	}
-	if times != 1 || len(key) > maxOnceKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+	if times != 1 || key == "" || len(key) > maxOnceKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return "", dialect.NewError(dialect.CodeInvalidValue, "", "the header %s is there once, with 1 to %d visible ASCII characters", headerOnce, maxOnceKey)
 	}
 	return key, nil

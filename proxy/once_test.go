@@ -164,6 +164,24 @@ func TestAClaimEndsAsItsRequestDoes(t *testing.T) {
 	}
 }
 
+// TestAnArrayIsReplayedAsOne: a stream that is no stream of events to its client keeps
+// its type.
+func TestAnArrayIsReplayedAsOne(t *testing.T) {
+	o := newOnce(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hi\"}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":1,\"candidatesTokenCount\":1,\"totalTokenCount\":2}}\r\n\r\n")
+	}, nil)
+	a, body := o.gemini("gemini-2.0-flash:streamGenerateContent", "", geminiQuestion, headerOnce, "k", "x-goog-api-key", "pk_good")
+	if len(o.once.kept) != 1 || string(o.once.kept[0].Body) != body {
+		t.Fatalf("%v of %d %s", o.once.ends, a.Status, body)
+	}
+	o.once.say = OnceSaid{State: OnceReplay, Answer: &o.once.kept[0], Request: "req_before"}
+	again, replayed := o.gemini("gemini-2.0-flash:streamGenerateContent", "", geminiQuestion, headerOnce, "k", "x-goog-api-key", "pk_good")
+	if got, want := header(again, "Content-Type"), header(a, "Content-Type"); got != want || !strings.HasPrefix(want, "application/json") || replayed != body {
+		t.Errorf("it is %q, %q and not %q, %q", got, replayed, want, body)
+	}
+}
+
 // TestAStreamIsKeptWholeIfItsClientLeaves: it is read to its end, as its usage is.
 func TestAStreamIsKeptWholeIfItsClientLeaves(t *testing.T) {
 	o := newOnce(t, func(w http.ResponseWriter, _ *http.Request) { answerStream(w, true) }, nil)
@@ -210,7 +228,7 @@ func TestWhatClaimsComeTo(t *testing.T) {
 // TestIdempotencyKeysAreRead: plain or quoted, once; and only where a call costs something.
 func TestIdempotencyKeysAreRead(t *testing.T) {
 	o := newOnce(t, answerJSON, nil)
-	for _, bad := range [][]string{{headerOnce, "two words"}, {headerOnce, "ä"}, {headerOnce, strings.Repeat("k", 256)}, {headerOnce, "a", headerOnce, "a"}, {headerOnce, "a\x7f"}} {
+	for _, bad := range [][]string{{headerOnce, "two words"}, {headerOnce, "ä"}, {headerOnce, strings.Repeat("k", 256)}, {headerOnce, "a", headerOnce, "a"}, {headerOnce, "", headerOnce, "a"}, {headerOnce, ""}, {headerOnce, `""`}, {headerOnce, "a\x7f"}} {
 		if a, body := o.ask(question, bad...); a.Status != 400 || !strings.Contains(body, "invalid_value") {
 			t.Errorf("%q: %d %s", bad, a.Status, body)
 		}

@@ -52,14 +52,14 @@ func (x *exchange) startStream() *Answer {
 	if !x.hidesCache() {
 		a.Trailer = []HeaderField{{Name: headerCost}, {Name: headerLiteCost}}
 	}
+	if t := x.asked().StreamType; t != "" {
+		a.setHeader("Content-Type", t)
+	}
 	x.teeOnce(a.Header)
 	a.Header = x.own(a.Header, a)
 	s.answer = a
 	if x.costInUsage {
 		s.events.Reset()
-	}
-	if t := x.asked().StreamType; t != "" {
-		a.setHeader("Content-Type", t)
 	}
 	x.resume = true
 	if x.attempt.sliced.on {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -449,4 +450,32 @@ func TestAMemberOfAnEarlierBuildLetsNoGatewayIn(t *testing.T) {
 
 func alreadyDialled(c net.Conn) func(context.Context, string) (net.Conn, error) {
 	return func(context.Context, string) (net.Conn, error) { return c, nil }
+}
+
+// TestAClockDoesNotExpelANode: a node whose clock has jumped finds certificates over. That
+// is no refusal, by which the others would end for good.
+func TestAClockDoesNotExpelANode(t *testing.T) {
+	a := authority(t)
+	var ahead atomic.Int64
+	creds := issued(t, a, "one")
+	creds.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	address := serve(t, creds, double())
+	clients := NewClients(issued(t, a, "two"))
+	defer clients.Close()
+	ask := func() error {
+		_, err := clients.Progress(t.Context(), "one", address, &pb.ProgressRequest{})
+		return err
+	}
+	if err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	ahead.Store(int64(2 * pki.NodeLife)) // the connection is there
+	if err := ask(); err == nil || errors.Is(err, ErrRefused) {
+		t.Errorf("a clock that is ahead: %v", err)
+	}
+	creds.Refuse(func(string) bool { return true })
+	ahead.Store(0)
+	if err := ask(); !errors.Is(err, ErrRefused) {
+		t.Errorf("a node that was removed: %v", err)
+	}
 }

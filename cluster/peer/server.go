@@ -123,8 +123,10 @@ func onlyNodesStream(service any, stream grpc.ServerStream, info *grpc.StreamSer
 func mayCall(ctx context.Context, method string) error {
 	id, err := caller(ctx)
 	switch {
-	case err != nil:
+	case errors.Is(err, port.ErrRemoved):
 		return status.Error(codes.PermissionDenied, err.Error())
+	case err != nil: // a certificate that is not good by this node's clock: no word of the cluster's
+		return status.Error(codes.Unauthenticated, err.Error())
 	case id == "" && method != pb.Cluster_Join_FullMethodName && method != pb.Cluster_JoinGateway_FullMethodName:
 		return status.Error(codes.Unauthenticated, "this call needs the certificate of a node of this cluster")
 	}

@@ -40,13 +40,19 @@ type Member struct {
 	Forgotten bool
 }
 
+// Homes are those of a key, as one of its homes sees it.
+type Homes struct {
+	IDs []string // all that have to grant a claim, but for those that were removed
+
+	gone string // was removed, and its claims may still count
+	end  string // has seen every claim that still counts; "" where nobody has
+}
+
 // Chain gives the homes of a key as of now, all of which have to grant a claim. They
 // are the members in the key's own order of preference (rendezvous hashing: Thaler and
 // Ravishankar, 1998) down to the first that has seen every claim which still counts: it
-// has been there for a [Season], or since before its scope began, which is since. gone is
-// a home that was removed and whose claims may still count: as long as there is one,
-// nobody can grant.
-func Chain(members []Member, k Key, since, now ledger.Instant) (homes []string, gone string) {
+// has been there for a [Season], or since before its scope began, which is since.
+func Chain(members []Member, k Key, since, now ledger.Instant) (h Homes) {
 	type rank struct {
 		weight uint64
 		*Member
@@ -59,16 +65,27 @@ func Chain(members []Member, k Key, since, now ledger.Instant) (homes []string, 
 	}
 	slices.SortFunc(ranks, func(a, b rank) int { return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.ID, b.ID)) })
 	for _, r := range ranks {
-		homes = append(homes, r.ID)
 		if r.Removed {
-			gone = r.ID
+			h.gone = r.ID
 			continue
 		}
+		h.IDs = append(h.IDs, r.ID)
 		if r.Joined < since || now-r.Joined >= ledger.Instant(Season) {
+			h.end = r.ID
 			break
 		}
 	}
-	return homes, gone
+	return h
+}
+
+// Barred is a home that was removed and whose claims may still count: as long as there
+// is one, self grants nothing. A home above the end leaves that to the end, which has to
+// grant as well: it was there before, and knows better how long ago the removal was.
+func (h *Homes) Barred(self string) (gone string) {
+	if h.end == "" || h.end == self {
+		return h.gone
+	}
+	return ""
 }
 
 func weight(node string, k Key) uint64 {

@@ -29,7 +29,7 @@ func TestTwoChainsShareAHome(t *testing.T) {
 		}
 		since := ledger.Instant(rapid.IntRange(0, 120).Draw(t, "since")) * hour
 		k := MakeKey("scope", rapid.StringN(1, 8, 16).Draw(t, "key"))
-		at := func(now ledger.Instant, name string) (homes []string, gone string) {
+		at := func(now ledger.Instant, name string) Homes {
 			var list []Member
 			for i, l := range lives {
 				if l.joined > now {
@@ -47,9 +47,9 @@ func TestTwoChainsShareAHome(t *testing.T) {
 		}
 		first := since + ledger.Instant(rapid.IntRange(0, 90).Draw(t, "first"))*hour
 		second := first + ledger.Instant(rapid.IntRange(0, int(ledger.Instant(LongestTTL)/hour)).Draw(t, "second"))*hour
-		one, goneOne := at(first, "noted")
-		two, goneTwo := at(second, "noted again")
-		if goneOne != "" || goneTwo != "" || len(one) == 0 || len(two) == 0 {
+		earlier, later := at(first, "noted"), at(second, "noted again")
+		one, two := earlier.IDs, later.IDs
+		if earlier.gone != "" || later.gone != "" || len(one) == 0 || len(two) == 0 {
 			return
 		}
 		completed++
@@ -70,13 +70,13 @@ func TestChains(t *testing.T) {
 	const now = 1000 * hour
 	old, fresh := ledger.Instant(1), now-hour
 	k := MakeKey("scope", "key")
-	order, _ := Chain([]Member{{ID: "a", Joined: fresh}, {ID: "b", Joined: fresh}, {ID: "c", Joined: fresh}}, k, 0, now)
-	first, second, third := order[0], order[1], order[2]
+	all := Chain([]Member{{ID: "a", Joined: fresh}, {ID: "b", Joined: fresh}, {ID: "c", Joined: fresh}}, k, 0, now)
+	first, second, third := all.IDs[0], all.IDs[1], all.IDs[2]
 	for name, c := range map[string]struct {
 		members []Member
 		since   ledger.Instant
 		want    []string
-		gone    string
+		gone    string // of the last of them
 	}{
 		"the first alone":           {[]Member{{ID: first, Joined: old}, {ID: second, Joined: old}}, 0, []string{first}, ""},
 		"a new one, and before it":  {[]Member{{ID: first, Joined: fresh}, {ID: second, Joined: old}, {ID: third, Joined: old}}, 0, []string{first, second}, ""},
@@ -84,14 +84,41 @@ func TestChains(t *testing.T) {
 		"all are new":               {[]Member{{ID: first, Joined: fresh}, {ID: second, Joined: fresh}}, 0, []string{first, second}, ""},
 		"new, of a newer scope":     {[]Member{{ID: first, Joined: fresh}, {ID: second, Joined: fresh}}, now, []string{first}, ""},
 		"as old as the scope":       {[]Member{{ID: first, Joined: fresh}, {ID: second, Joined: fresh}}, fresh, []string{first, second}, ""},
-		"one was removed":           {[]Member{{ID: first, Joined: old, Removed: true}, {ID: second, Joined: old}}, 0, []string{first, second}, first},
+		"one was removed":           {[]Member{{ID: first, Joined: old, Removed: true}, {ID: second, Joined: old}}, 0, []string{second}, first},
+		"one was, and all are new":  {[]Member{{ID: first, Joined: old, Removed: true}, {ID: second, Joined: fresh}, {ID: third, Joined: fresh}}, 0, []string{second, third}, first},
 		"one was, long ago":         {[]Member{{ID: first, Joined: old, Removed: true, Forgotten: true}, {ID: second, Joined: old}}, 0, []string{second}, ""},
 		"one that does not count":   {[]Member{{ID: first, Joined: old}, {ID: second, Joined: old, Removed: true}}, 0, []string{first}, ""},
 		"just under a season there": {[]Member{{ID: first, Joined: now - ledger.Instant(Season) + 1}, {ID: second, Joined: old}}, 0, []string{first, second}, ""},
 		"a season there":            {[]Member{{ID: first, Joined: now - ledger.Instant(Season)}, {ID: second, Joined: old}}, 0, []string{first}, ""},
 	} {
-		if got, gone := Chain(c.members, k, c.since, now); !slices.Equal(got, c.want) || gone != c.gone {
-			t.Errorf("%s: %v gone %q, want %v gone %q", name, got, gone, c.want, c.gone)
+		got := Chain(c.members, k, c.since, now)
+		if gone := got.Barred(c.want[len(c.want)-1]); !slices.Equal(got.IDs, c.want) || gone != c.gone {
+			t.Errorf("%s: %v gone %q, want %v gone %q", name, got.IDs, gone, c.want, c.gone)
+		}
+	}
+}
+
+// TestAMemberThatJoinsIsNotBarredByRemovalsBefore: it cannot know how long ago they were.
+// The end of the chain does, and is asked too.
+func TestAMemberThatJoinsIsNotBarredByRemovalsBefore(t *testing.T) {
+	const now = 1000 * hour
+	k := MakeKey("scope", "key")
+	all := Chain([]Member{{ID: "a", Joined: now}, {ID: "b", Joined: now}, {ID: "c", Joined: now}}, k, 0, now)
+	removed, fresh, old := all.IDs[0], all.IDs[1], all.IDs[2]
+	for _, forgotten := range []bool{false, true} { // by the end
+		members := []Member{{ID: removed, Removed: true}, {ID: fresh, Joined: now - hour}, {ID: old}}
+		seen := Chain(members, k, 0, now) // by the one that has joined
+		members[0].Forgotten = forgotten
+		end := Chain(members, k, 0, now)
+		want := removed
+		if forgotten {
+			want = ""
+		}
+		if gone := seen.Barred(fresh); gone != "" || !slices.Equal(seen.IDs, []string{fresh, old}) {
+			t.Errorf("the one that has joined: %v, barred by %q", seen.IDs, gone)
+		}
+		if gone := end.Barred(old); gone != want || !slices.Equal(end.IDs, []string{fresh, old}) {
+			t.Errorf("the end, forgotten %v: %v, barred by %q", forgotten, end.IDs, gone)
 		}
 	}
 }
@@ -101,8 +128,8 @@ func TestKeysAreSpread(t *testing.T) {
 	members := []Member{{ID: "n1"}, {ID: "n2"}, {ID: "n3"}, {ID: "n4"}, {ID: "n5"}}
 	counts := map[string]int{}
 	for i := range 5000 {
-		homes, _ := Chain(members, MakeKey("s", fmt.Sprint(i)), 1, 1)
-		counts[homes[0]]++
+		homes := Chain(members, MakeKey("s", fmt.Sprint(i)), 1, 1)
+		counts[homes.IDs[0]]++
 	}
 	for node, n := range counts {
 		if n < 850 || n > 1150 {

@@ -51,7 +51,7 @@ func (c *cluster) member(id string) *member {
 }
 
 // chain is who has to grant, as a home sees it that is up to date.
-func (c *cluster) chain(at *member, k Key) ([]string, string) {
+func (c *cluster) chain(at *member, k Key) Homes {
 	var list []Member
 	for _, m := range c.members {
 		gone := m.removed > 0
@@ -78,17 +78,17 @@ func (c *cluster) answer(m *member, a *Ask) *Reply {
 	if v != Free && v != Granted {
 		return &Reply{Verdict: v}
 	}
-	homes, gone := c.chain(m, a.Key)
+	homes := c.chain(m, a.Key)
 	switch {
-	case gone != "":
+	case homes.Barred(m.id) != "":
 		return &Reply{Verdict: Unavailable, Why: "gone"}
-	case !slices.Contains(homes, m.id):
-		return &Reply{Verdict: Elsewhere, Homes: homes}
+	case !slices.Contains(homes.IDs, m.id):
+		return &Reply{Verdict: Elsewhere, Homes: homes.IDs}
 	}
 	if v = m.entry.Judge(a, c.now); v == Free {
 		m.entry, v = Claim(a, "n", c.now+ledger.Instant(LongestTTL)), Granted
 	}
-	return &Reply{Verdict: v, Homes: homes}
+	return &Reply{Verdict: v, Homes: homes.IDs}
 }
 
 func (c *cluster) word(token Token) Word {

@@ -126,18 +126,21 @@ const (
 	Runs       Word = 2 // the request is under way
 	Ended      Word = 3 // how it ended is on its way
 	GaveUp     Word = 4 // it has given the claim up, and sent nothing
-	Silent     Word = 5 // it does not answer
+	Silent     Word = 5 // it does not answer at present
 )
 
 // Heard is what a claim that another has comes to, by the word of its holder. Whoever
-// knows nothing of its claim has started anew since: the call may have been made. So may
-// that of a holder that cannot be reached.
+// knows nothing of its claim has started anew since: the call may have been made. Of a
+// holder that does not answer at present that is open: it may be paused, or have the
+// answer when it is back.
 func Heard(w Word) Verdict {
 	switch w {
 	case Runs, Ended:
 		return Running
 	case GaveUp:
 		return Free
+	case Silent:
+		return Unavailable
 	default:
 		return Unknown
 	}

@@ -19,7 +19,7 @@ import (
 type Config struct {
 	TTL   time.Duration // of a key, at most [idempotency.LongestTTL]
 	Keys  int64         // at a time
-	Bytes int64         // of all answers
+	Bytes int64         // of all answers; those for which there is no room are not kept
 }
 
 // Times is what time it may be, by the clocks there are.
@@ -156,7 +156,7 @@ func (h *Home) Claim(a *idempotency.Ask, holder string) (idempotency.Verdict, *i
 	switch {
 	case int64(at.Low) < h.closedUntil.Load():
 		return idempotency.Unavailable, nil, nil
-	case was == nil && h.keys.Load() >= h.cfg.Keys, h.bytes.Load() >= h.cfg.Bytes:
+	case was == nil && h.keys.Load() >= h.cfg.Keys:
 		return idempotency.Full, nil, nil
 	}
 	e := idempotency.Claim(a, holder, at.High+ledger.Instant(h.cfg.TTL))
@@ -226,7 +226,7 @@ func (h *Home) replace(k *idempotency.Key, was, e *idempotency.Entry, answer *id
 	if was != nil {
 		keys, bytes = -1, -was.Size
 		do(b.Delete(untilPlace(was, k), nil))
-		if was.Size > 0 {
+		if was.State == idempotency.Answered {
 			do(b.Delete(place(roomAnswer, k[:]), nil))
 		}
 	}

@@ -270,21 +270,30 @@ func TestWhenFullNewKeysAreRefused(t *testing.T) {
 	if v := w.look(ask(1, 99)); v != idempotency.NotKept {
 		t.Errorf("an answer for which there is no room: %v", v)
 	}
-	if v := w.claim(ask(9, 9)); v != idempotency.Full {
+	// Calls are made once without room for their answers, too.
+	if v := w.claim(ask(9, 9)); v != idempotency.Granted {
 		t.Errorf("without room for an answer: %v", v)
+	}
+	w.end(ask(9, 9), idempotency.Kept, "1", store.Buffered)
+	if v := w.claim(ask(9, 99)); v != idempotency.NotKept {
+		t.Errorf("one whose answer found no room: %v", v)
 	}
 	if v := w.claim(ask(2, 99)); v != idempotency.Replay {
 		t.Errorf("one that is there: %v", v)
 	}
 	w.pass(25 * hour)
-	if v := w.claim(ask(2, 99)); v != idempotency.Full { // its bytes count until they are swept
-		t.Errorf("before it is swept: %v", v)
+	if v := w.claim(ask(8, 8)); v != idempotency.Full { // those that are over count until they are swept
+		t.Errorf("before they are swept: %v", v)
 	}
 	if _, err := w.Sweep(); err != nil {
 		t.Fatal(err)
 	}
-	if v := w.claim(ask(9, 9)); v != idempotency.Granted {
+	if v := w.claim(ask(8, 8)); v != idempotency.Granted {
 		t.Errorf("when there is room again: %v", v)
+	}
+	w.end(ask(8, 8), idempotency.Kept, "1", store.Buffered)
+	if v := w.look(ask(8, 99)); v != idempotency.Replay {
+		t.Errorf("an answer when there is room again: %v", v)
 	}
 }
 

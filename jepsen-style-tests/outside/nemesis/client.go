@@ -69,6 +69,41 @@ func (s *Strike) retries() error {
 	return nil
 }
 
+// underKeys asks twelve operations under idempotency keys of a virtual key of their own,
+// spread over the nodes, and returns what asks them all again: none may be sent twice,
+// whatever a home of such a key has lost meanwhile. While another fault has its hands on
+// keys, nothing is asked.
+func (s *Strike) underKeys() (again func()) {
+	release, ok := s.Claim(Made)
+	if !ok {
+		return func() {}
+	}
+	defer release()
+	key, err := s.newKey(s.Town.Session(), "twice")
+	if err != nil {
+		return func() {}
+	}
+	const operations = 12
+	var ids []string
+	for range operations {
+		ids = append(ids, fmt.Sprintf("twice-f%d", s.Town.Number()))
+	}
+	wave := func(try int) {
+		var all sync.WaitGroup
+		for i, id := range ids {
+			all.Go(func() {
+				s.Town.Trial(s, s.Cluster.Nodes[(i+try)%len(s.Cluster.Nodes)], workload.Trials, func(q *workload.Question, c *workload.Call) {
+					q.ID, q.Text = id, id+" is asked twice"
+					c.ID, c.Try, c.Idem, c.Key = id, try, id, key
+				})
+			})
+		}
+		all.Wait()
+	}
+	wave(0)
+	return func() { wave(1) }
+}
+
 // disconnects has clients hang up: some before a request is whole, which asks nothing
 // and is not noted, the others while it is under way, or answered.
 func (s *Strike) disconnects() error {

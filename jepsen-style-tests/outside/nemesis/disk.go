@@ -206,6 +206,7 @@ func (s *Strike) rollBack(n *rig.Node) error {
 	if err := n.Disk.Snapshot(before); err != nil {
 		return err
 	}
+	again := s.underKeys()
 	s.Last(s.Between(time.Second, 6*time.Second))
 	if err := s.kill(n); err != nil {
 		return err
@@ -221,5 +222,7 @@ func (s *Strike) rollBack(n *rig.Node) error {
 		return err
 	}
 	s.Saw("%s has the store of some seconds ago", n.Place)
-	return errors.Join(s.Revive(n), os.RemoveAll(before), os.RemoveAll(at))
+	err := errors.Join(s.Revive(n), os.RemoveAll(before), os.RemoveAll(at))
+	again()
+	return err
 }

@@ -174,7 +174,7 @@ var Mutations = []Mutation{
 		New:     "context.WithTimeout(ctx, cfg.Listen.DrainTime)",
 		Faults:  []string{"rolling-restart"},
 		Checker: "no request that was admitted breaks off within drain_time",
-		Finds:   `^shutdown: .* was broken off`,
+		Finds:   `^shutdown: .* was broken off|ended badly on SIGTERM: exit status 1`,
 	},
 	{
 		Name:    "stop-keeps-its-leases",

@@ -131,12 +131,13 @@ type Fault struct {
 	Cut     int64    `json:"cut,omitempty"`     // from when on its targets heard none of the other nodes, until its end; 0: it is not about that
 }
 
-// Stop is a process that was told to end, and ended well.
+// Stop is a process that was told to end.
 type Stop struct {
 	Node string `json:"node"` // its place
 	Is   string `json:"is"`   // its id
 	From int64  `json:"from"` // when it was told
 	To   int64  `json:"to"`   // when it had ended
+	Well bool   `json:"well"` // with status 0
 }
 
 // Line is one line of the file: one of these.

@@ -69,7 +69,9 @@ func stops(h *history.History) (list []stop) {
 			return nil
 		}
 		for _, s := range f.Stops {
-			list = append(list, stop{s.Is, ledger.Instant(h.Meta.Began.UnixNano() + s.To)})
+			if s.Well {
+				list = append(list, stop{s.Is, ledger.Instant(h.Meta.Began.UnixNano() + s.To)})
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b stop) int { return cmp.Compare(a.at, b.at) })

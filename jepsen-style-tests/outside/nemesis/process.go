@@ -120,11 +120,9 @@ func (s *Strike) stop(n *rig.Node) error {
 	s.Last(before)
 	st := history.Stop{Node: n.Place, Is: n.ID(), From: s.History.Now()}
 	err := n.Stop()
-	st.To = s.History.Now()
-	switch {
-	case err == nil:
-		s.fault.Stops = append(s.fault.Stops, st)
-	case errors.Is(err, rig.ErrLeasesOut) && !s.alone():
+	st.To, st.Well = s.History.Now(), err == nil
+	s.fault.Stops = append(s.fault.Stops, st)
+	if errors.Is(err, rig.ErrLeasesOut) && !s.alone() {
 		return nil
 	}
 	return err

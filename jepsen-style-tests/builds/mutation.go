@@ -18,6 +18,7 @@ type Mutation struct {
 	More    []Edit   // where one place does not show, because another makes up for it
 	Faults  []string // the nemeses of a run that shows it
 	Checker string   // what says so
+	Finds   string   // what it says: a regular expression that "checker: finding" matches
 }
 
 // Edit is one more place of a bug.

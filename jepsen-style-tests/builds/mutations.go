@@ -11,8 +11,9 @@ var Mutations = []Mutation{
 		File:    "internal/purse/purse.go",
 		Old:     "cfg: cfg, seams: seams, epoch: time.Now(),",
 		New:     "cfg: cfg, seams: seams, epoch: time.Now().Round(0),",
-		Faults:  []string{"clock-back"},
+		Faults:  []string{"clock-back", "clock-forward"},
 		Checker: "requests are decided within the admission wait; C8",
+		Finds:   `^C8: |^C9: .* had no decision`,
 	},
 	{
 		Name:    "stamp-believes-the-wall-clock",
@@ -20,8 +21,9 @@ var Mutations = []Mutation{
 		File:    "raftfsm/stamp.go",
 		Old:     "	start := time.Now()\n",
 		New:     "	start := time.Now().Round(0)\n",
-		Faults:  []string{"clock-forward"},
+		Faults:  []string{"clock-leader"},
 		Checker: "ledger time runs ahead of true time by no more than stamps may; C6",
+		Finds:   `^time: `,
 	},
 	{
 		Name:    "clocks-not-compared",
@@ -29,8 +31,20 @@ var Mutations = []Mutation{
 		File:    "node/node.go",
 		Old:     "n.proposer.Contended, n.proposer.Readable, n.proposer.Fit = m.contended, m.readable, m.fit",
 		New:     "n.proposer.Contended, n.proposer.Readable = m.contended, m.readable",
-		Faults:  []string{"clock-forward", "kill-leader", "transfer-storm"},
+		Faults:  []string{"clock-candidate"},
 		Checker: "ledger time runs ahead of true time by no more than stamps may; C6",
+		Finds:   `^time: `,
+	},
+
+	{
+		Name:    "certificate-from-the-future",
+		What:    "a node whose clock was days ahead when it made its certificate keeps it when the clock is right",
+		File:    "cluster/pki/authority.go",
+		Old:     "	return !now.Before(late) || now.Before(made.Add(-setBack))\n",
+		New:     "	return !now.Before(late) || now.Before(made.Add(-NodeLife))\n",
+		Faults:  []string{"clock-days-ahead"},
+		Checker: "a node that started with a clock ahead comes back when it is right",
+		Finds:   `started with a clock that was days ahead`,
 	},
 
 	// Pauses and partitions.
@@ -44,8 +58,9 @@ var Mutations = []Mutation{
 			{"internal/purse/purse.go", "if !p.admit.Load() || p.lapsed() {", "if !p.admit.Load() {"},
 			{"node/current.go", "func() { c.outdated.Store(true) }", "func() {}"},
 		},
-		Faults:  []string{"split", "pause-long", "key-revoke", "cap-lower"},
+		Faults:  []string{"partition-long", "key-revoke"},
 		Checker: "a node that has heard nothing for authority_ttl admits nothing",
+		Finds:   `^authority: |^revocation: |was revoked: `,
 	},
 
 	// Disks.
@@ -57,6 +72,7 @@ var Mutations = []Mutation{
 		New:     "boltdb.Options{Path: path, NoSync: true, BoltOptions",
 		Faults:  []string{"power-cut-all", "power-cut"},
 		Checker: "C7: what was acknowledged is in the log; every node starts again",
+		Finds:   `^C[4-7]: |^recovery: |^crash: `,
 	},
 	{
 		Name:    "store-not-synced",
@@ -66,6 +82,7 @@ var Mutations = []Mutation{
 		New:     "if d == Synced && s.fs != vfs.Default {",
 		Faults:  []string{"power-cut"},
 		Checker: "no lease is written off as rolled back after a crash alone; C3",
+		Finds:   `^disk: |^C3: `,
 	},
 	{
 		Name:    "membership-not-synced",
@@ -75,6 +92,7 @@ var Mutations = []Mutation{
 		New:     "",
 		Faults:  []string{"power-cut"},
 		Checker: "every node starts again",
+		Finds:   `^recovery: .* did not come back`,
 	},
 	{
 		Name:    "credentials-not-synced",
@@ -84,6 +102,7 @@ var Mutations = []Mutation{
 		New:     "",
 		Faults:  []string{"power-cut"},
 		Checker: "every node starts again",
+		Finds:   `^recovery: .* did not come back`,
 	},
 	{
 		Name:    "failed-disk-goes-on",
@@ -91,8 +110,9 @@ var Mutations = []Mutation{
 		File:    "node/run.go",
 		Old:     "		os.Exit(exitFatal)\n",
 		New:     "",
-		Faults:  []string{"fsync-error", "disk-full", "disk-stall"},
+		Faults:  []string{"fsync-error"},
 		Checker: "a process whose disk failed has ended by itself",
+		Finds:   `goes on 15s after its disk has failed`,
 	},
 	{
 		Name:    "failed-log-unheard",
@@ -100,8 +120,9 @@ var Mutations = []Mutation{
 		File:    "node/node.go",
 		Old:     "FSM: n.fsm, Exit: n.fatal, Log: n.log,",
 		New:     "FSM: n.fsm, Exit: func(err error) { n.log.Error(\"raft\", \"error\", err) }, Log: n.log,",
-		Faults:  []string{"fsync-error", "disk-full", "disk-stall"},
+		Faults:  []string{"raft-fsync-error"},
 		Checker: "a process whose disk failed has ended by itself",
+		Finds:   `goes on 15s after its disk has failed`,
 	},
 	{
 		Name:    "lost-log-unnoticed",
@@ -109,8 +130,29 @@ var Mutations = []Mutation{
 		File:    "node/node.go",
 		Old:     "NodeID: n.cfg.Node.ID, Existed: seq > 0,",
 		New:     "NodeID: n.cfg.Node.ID, Existed: seq > 0 && false,",
-		Faults:  []string{"wipe"},
+		Faults:  []string{"log-lost"},
 		Checker: "a node that has lost its log does not start",
+		Finds:   `goes on 20s after it started without what it had`,
+	},
+	{
+		Name:    "forgetful-home-grants",
+		What:    "a node whose store was rolled back grants idempotency keys that it may have granted before",
+		File:    "node/idempotency.go",
+		Old:     "	if n.rolledBack {\n",
+		New:     "	if n.rolledBack && n.fsm == nil {\n",
+		Faults:  []string{"roll-back"},
+		Checker: "no operation is sent twice under one key",
+		Finds:   `^idempotency: .* was sent twice`,
+	},
+	{
+		Name:    "claims-not-synced",
+		What:    "a node grants idempotency keys before its disk has them",
+		File:    "internal/idempotency/home/home.go",
+		Old:     "	if err := h.replace(&a.Key, was, e, nil, store.Synced); err != nil {\n",
+		New:     "	if err := h.replace(&a.Key, was, e, nil, store.Buffered); err != nil {\n",
+		Faults:  []string{"power-cut"},
+		Checker: "no operation is sent twice under one key",
+		Finds:   `^idempotency: .* was sent twice`,
 	},
 
 	// Signals.
@@ -122,6 +164,7 @@ var Mutations = []Mutation{
 		New:     "syscall.SIGINT)",
 		Faults:  []string{"rolling-restart"},
 		Checker: "an orderly stop ends with status 0 and leaves nothing outstanding",
+		Finds:   `ended badly on SIGTERM: signal: terminated`,
 	},
 	{
 		Name:    "stop-breaks-off",
@@ -131,6 +174,7 @@ var Mutations = []Mutation{
 		New:     "context.WithTimeout(ctx, cfg.Listen.DrainTime)",
 		Faults:  []string{"rolling-restart"},
 		Checker: "no request that was admitted breaks off within drain_time",
+		Finds:   `^shutdown: .* was broken off|ended badly on SIGTERM: exit status 1`,
 	},
 	{
 		Name:    "stop-keeps-its-leases",
@@ -140,6 +184,7 @@ var Mutations = []Mutation{
 		New:     "if e := returning.Err(); e != nil {",
 		Faults:  []string{"rolling-restart"},
 		Checker: "an orderly stop ends with status 0 and leaves nothing outstanding",
+		Finds:   `^shutdown: .* ended in peace, and has`,
 	},
 
 	// What a node is put together of.
@@ -149,8 +194,9 @@ var Mutations = []Mutation{
 		File:    "raftfsm/fsm.go",
 		Old:     "	f.changes.Budgets++\n	f.changes.Keys++\n	f.changes.Objects++\n	f.wakeLocked()\n	return nil\n",
 		New:     "	return nil\n",
-		Faults:  []string{"tiny-snapshots", "split", "key-revoke", "cap-lower"},
+		Faults:  []string{"key-revoke-behind"},
 		Checker: "a revoked key is refused on every node after the heal; C1",
+		Finds:   `^revocation: |was revoked: `,
 	},
 	{
 		Name:    "changes-unheard",
@@ -159,7 +205,8 @@ var Mutations = []Mutation{
 		Old:     "n.unsubscribe = n.fsm.Subscribe(n.refresh)",
 		New:     "n.unsubscribe = func() {}",
 		Faults:  []string{"key-revoke", "cap-lower"},
-		Checker: "a revoked key is refused on every node within a second, where the leader is heard",
+		Checker: "a node goes by a changed limit, and refuses a revoked key, within a second",
+		Finds:   `^revocation: |was revoked: |^C9: .* refused`,
 	},
 	{
 		Name:    "lost-answer-is-a-refusal",
@@ -167,8 +214,9 @@ var Mutations = []Mutation{
 		File:    "node/ways.go",
 		Old:     "return nil, fmt.Errorf(\"%w: %w\", raftfsm.ErrAmbiguous, err)",
 		New:     "return nil, fmt.Errorf(\"%w: %w\", raftfsm.ErrNotProposed, err)",
-		Faults:  []string{"pause-leader", "partition-leader", "kill-leader", "cap-raise", "cap-lower"},
+		Faults:  []string{"pause-leader", "partition-leader", "cap-raise", "cap-lower", "cap-storm"},
 		Checker: "C7: what is said not to have been proposed is not in the log",
+		Finds:   `^C7: `,
 	},
 	{
 		Name:    "restore-grants-again",
@@ -178,6 +226,7 @@ var Mutations = []Mutation{
 		New:     "if err := error(nil); err != nil {",
 		Faults:  []string{"restore-backup"},
 		Checker: "C1",
+		Finds:   `^C1: `,
 	},
 	{
 		Name:    "removed-node-let-in",
@@ -185,7 +234,8 @@ var Mutations = []Mutation{
 		File:    "node/member.go",
 		Old:     "	p.proof.Refuse(m.isOut)\n",
 		New:     "",
-		Faults:  []string{"replace-voter"},
+		Faults:  []string{"fence"},
 		Checker: "a removed node's connections are refused, and its process ends",
+		Finds:   `was fenced, is in reach of the others, and goes on`,
 	},
 }

@@ -38,7 +38,10 @@ func (w *world) end(ctx context.Context) error {
 		e.Nodes[n.Place] = history.NodeEnd{Status: status, Budgets: budgets}
 	}
 	if err := w.gather(ctx, e); err != nil {
-		return err
+		if ctx.Err() != nil {
+			return err
+		}
+		w.found("recovery", "the nodes do not show what they kept: %v", err)
 	}
 	e.Exits = w.c.StopAll()
 	for _, d := range w.c.Deaths() {
@@ -83,12 +86,12 @@ func (w *world) drained(ctx context.Context) error {
 
 // gather reads what the nodes kept of the run: usage records and the audit trail.
 func (w *world) gather(ctx context.Context, e *history.End) (err error) {
+	e.Disks = w.c.Disks()
 	if err = w.c.Records(ctx, e); err != nil {
 		return fmt.Errorf("reading the usage records: %w", err)
 	}
 	if e.Audit, err = w.c.Audit(ctx); err != nil {
 		return fmt.Errorf("reading the audit trail: %w", err)
 	}
-	e.Disks = w.c.Disks()
 	return nil
 }

@@ -60,7 +60,7 @@ func (p *prober) look(ctx context.Context, n *rig.Node, i int) history.Sample {
 		s.Down = true
 		return s
 	}
-	fill(&s, &status)
+	fill(p.w.h, &s, &status)
 	if i%p.accountsEvery() == 0 {
 		if budgets, err := n.Here().ListBudgets(ctx); err == nil {
 			s.Accounts = accounts(budgets)
@@ -73,8 +73,11 @@ func (p *prober) look(ctx context.Context, n *rig.Node, i int) history.Sample {
 	return s
 }
 
-func fill(s *history.Sample, status *admin.Status) {
+func fill(h *history.History, s *history.Sample, status *admin.Status) {
 	s.Is, s.State, s.Role, s.Leader, s.Term = status.Node, status.State, status.Role, status.Leader, status.Term
+	if at, err := time.Parse(time.RFC3339, status.LedgerTime); err == nil { // "" before the first entry
+		s.LedgerTime = h.At(at)
+	}
 	s.Applied, s.Generation, s.Digest, s.Holds, s.Incarnation = status.AppliedLog, status.Generation, status.Digest, status.Holds, status.Incarnation
 }
 

@@ -103,6 +103,7 @@ type Sample struct {
 	Digest      string          `json:"digest,omitempty"`
 	Holds       int             `json:"holds"`
 	Incarnation uint32          `json:"incarnation,omitempty"`
+	LedgerTime  int64           `json:"ledger_time,omitempty"` // of the run, to the second; 0: it said none
 	Accounts    []admin.Account `json:"accounts,omitempty"`
 	RSS         int64           `json:"rss,omitempty"` // bytes
 	FDs         int             `json:"fds,omitempty"`
@@ -127,6 +128,17 @@ type Fault struct {
 	Kills   bool     `json:"kills,omitempty"`   // it ended its targets' processes without warning, whatever its class
 	Skipped string   `json:"skipped,omitempty"` // why it was not made
 	Err     string   `json:"err,omitempty"`     // what went wrong that must not
+	Stops   []Stop   `json:"stops,omitempty"`   // of processes in peace
+	Cut     int64    `json:"cut,omitempty"`     // from when on its targets heard none of the other nodes, until its end; 0: it is not about that
+}
+
+// Stop is a process that was told to end.
+type Stop struct {
+	Node string `json:"node"` // its place
+	Is   string `json:"is"`   // its id
+	From int64  `json:"from"` // when it was told
+	To   int64  `json:"to"`   // when it had ended
+	Well bool   `json:"well"` // with status 0
 }
 
 // Line is one line of the file: one of these.

@@ -4,6 +4,7 @@
 package logs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -50,7 +51,40 @@ func Judge(h *history.History, end *history.End) []verdict.Finding {
 	found := matching(whole)
 	entries := committed(whole, max(1, (h.Meta.Nodes+1)/2-len(r.Skipped)))
 	r.Entries = len(entries)
-	return append(found, replay(entries, verdict.Digests(h, end))...)
+	return append(found, replay(entries, verdict.Digests(h, end), stops(h))...)
+}
+
+// stop is the orderly stop of a node, by the time of the ledger.
+type stop struct {
+	node string // its id
+	at   ledger.Instant
+}
+
+// stops are those that ended well, by their time; none where a clock was wrong, which may
+// have become the ledger's.
+func stops(h *history.History) (list []stop) {
+	for i := range h.Faults {
+		f := &h.Faults[i]
+		if f.Class == "clock" && f.Skipped == "" {
+			return nil
+		}
+		for _, s := range f.Stops {
+			if s.Well {
+				list = append(list, stop{s.Is, ledger.Instant(h.Meta.Began.UnixNano() + s.To)})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b stop) int { return cmp.Compare(a.at, b.at) })
+	return list
+}
+
+// leases are how many each node has.
+func leases(s *ledger.State) map[string]int {
+	out := map[string]int{}
+	for n := range s.Nodes() {
+		out[string(n.ID)] = n.Leases
+	}
+	return out
 }
 
 // read reads a log from its first entry on; why says why it is left out.
@@ -128,9 +162,9 @@ func committed(logs []log, most int) []*raft.Log {
 // thousandth is. The state machine itself looks at those that an entry changes.
 const thorough = 2000
 
-// replay carries the entries out: C4 after each, C5 where a node told its digest, and no
-// Exchange is applied twice.
-func replay(entries []*raft.Log, digests map[uint64]string) (found []verdict.Finding) {
+// replay carries the entries out: C4 after each, C5 where a node told its digest, no
+// Exchange is applied twice, and a node that has ended in peace has given all leases back.
+func replay(entries []*raft.Log, digests map[uint64]string, ended []stop) (found []verdict.Finding) {
 	fsm := raftfsm.New()
 	applied := map[string]uint64{}
 	wrong := func(checker, format string, args ...any) {
@@ -138,6 +172,10 @@ func replay(entries []*raft.Log, digests map[uint64]string) (found []verdict.Fin
 	}
 	for i, e := range entries {
 		if e.Type == raft.LogCommand {
+			var left map[string]int
+			if len(ended) > 0 {
+				left = leases(fsm.Ledger())
+			}
 			outcomes, err := carry(fsm, e)
 			if err != nil {
 				wrong("C4", "entry %d cannot be carried out once more: %v", e.Index, err)
@@ -148,6 +186,11 @@ func replay(entries []*raft.Log, digests map[uint64]string) (found []verdict.Fin
 					wrong("C7", "%s was applied twice, by entry %d and by entry %d", name, before, e.Index)
 				}
 				applied[name] = e.Index
+			}
+			for ; len(ended) > 0 && fsm.Now() > ended[0].at; ended = ended[1:] { // the entry is the first from after it
+				if n := left[ended[0].node]; n > 0 {
+					wrong("shutdown", "%s ended in peace, and has %d leases before entry %d", ended[0].node, n, e.Index)
+				}
 			}
 		}
 		said, told := digests[e.Index]

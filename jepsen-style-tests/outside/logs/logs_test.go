@@ -18,11 +18,14 @@ import (
 )
 
 // sealed is an entry of one command, as the log has it.
-func sealed(c ledger.Command) []byte {
+func sealed(c ledger.Command) []byte { return sealedAt(1, c) }
+
+// sealedAt is one that was stamped at a time.
+func sealedAt(at ledger.Instant, c ledger.Command) []byte {
 	const header, crc = 15, 11
 	b := make([]byte, header)
 	b[0], b[2] = 1, 1
-	binary.BigEndian.PutUint64(b[3:], 1)
+	binary.BigEndian.PutUint64(b[3:], uint64(at))
 	b = ledger.AppendCommand(b, c)
 	table := crc32.MakeTable(crc32.Castagnoli)
 	sum := crc32.Update(crc32.Checksum(b[:crc], table), table, b[header:])
@@ -132,8 +135,26 @@ func TestAnExchangeThatIsAppliedTwice(t *testing.T) {
 func TestADamagedEntryIsFound(t *testing.T) {
 	bad := sealed(put(5))
 	bad[len(bad)-1] ^= 1
-	found := replay([]*raft.Log{{Index: 1, Type: raft.LogCommand, Data: bad}}, nil)
+	found := replay([]*raft.Log{{Index: 1, Type: raft.LogCommand, Data: bad}}, nil, nil)
 	if len(found) != 1 || !strings.Contains(found[0].What, "entry 1 cannot be carried out once more") {
 		t.Errorf("%v", found)
+	}
+}
+
+// TestANodeThatEndsInPeaceGivesItsLeasesBack: what it has is looked at as of its end.
+func TestANodeThatEndsInPeaceGivesItsLeasesBack(t *testing.T) {
+	row := ledger.Row{Account: ledger.AccountKey{Budget: "b"}}
+	takes := &ledger.Exchange{Node: "n1-1", Incarnation: 1, Seq: 1, Rows: []ledger.Row{row}, Needs: []ledger.Need{{Claims: []ledger.Claim{{Missing: 3}}}}}
+	row.Done = true
+	returns := &ledger.Exchange{Node: "n1-1", Incarnation: 1, Seq: 2, Rows: []ledger.Row{row}}
+	var entries []*raft.Log
+	for at, c := range []ledger.Command{put(5), ledger.Register{Node: "n1-1"}, takes, put(6), returns, put(7)} {
+		entries = append(entries, &raft.Log{Index: uint64(at) + 1, Type: raft.LogCommand, Data: sealedAt(ledger.Instant(at+1)*10, c)})
+	}
+	for at, want := range map[ledger.Instant]int{25: 0, 35: 1, 45: 1, 55: 0, 65: 0} {
+		found := replay(entries, nil, []stop{{"n1-1", at}})
+		if len(found) != want || want > 0 && !strings.Contains(found[0].What, "n1-1 ended in peace, and has 1 leases") {
+			t.Errorf("ended at %d: %v", at, found)
+		}
 	}
 }

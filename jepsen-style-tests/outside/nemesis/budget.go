@@ -23,6 +23,7 @@ var budgetFaults = []Fault{
 	{Name: "budget-many", Class: Budget, What: "a hundred budgets at once, used and deleted", Strike: (*Strike).budgetMany},
 	{Name: "fence", Class: Budget, What: "a node is fenced while it is stopped; it ends when it hears, and another takes its place", Strike: (*Strike).fence},
 	{Name: "key-revoke", Class: Budget, What: "a key is revoked under load", Weight: 2, Strike: (*Strike).keyRevoke},
+	{Name: "key-revoke-behind", Class: Budget, What: "a key is revoked while a node is cut off until the log that tells of it is gone", Needs: Needs{Tiny: true}, Strike: (*Strike).keyRevokeBehind},
 	{Name: "key-rotate", Class: Budget, What: "a key is given another secret under load, the old one counts for 2 s", Strike: (*Strike).keyRotate},
 }
 

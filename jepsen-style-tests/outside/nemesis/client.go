@@ -69,6 +69,53 @@ func (s *Strike) retries() error {
 	return nil
 }
 
+// twice are operations under idempotency keys of a virtual key of their own, each to be
+// asked twice: none may be sent twice, whatever a home of such a key has lost meanwhile.
+type twice struct {
+	*Strike
+	key string
+	ids []string
+	at  []*rig.Node // asked in turns
+}
+
+// twice prepares some, to be asked at these nodes. While another fault has its hands on keys
+// there are none.
+func (s *Strike) twice(at []*rig.Node) *twice {
+	t := &twice{Strike: s, at: at}
+	if len(at) == 0 {
+		return t
+	}
+	release, ok := s.Claim(Made)
+	if !ok {
+		return t
+	}
+	defer release()
+	key, err := s.newKey(s.Town.Session(), "twice")
+	if err != nil {
+		return t
+	}
+	t.key = key
+	const operations = 24
+	for range operations {
+		t.ids = append(t.ids, fmt.Sprintf("twice-f%d", s.Town.Number()))
+	}
+	return t
+}
+
+// ask asks all at once, for the first or for another time.
+func (t *twice) ask(try int) {
+	var all sync.WaitGroup
+	for i, id := range t.ids {
+		all.Go(func() {
+			t.Town.Trial(t, t.at[(i+try)%len(t.at)], workload.Trials, func(q *workload.Question, c *workload.Call) {
+				q.ID, q.Text = id, id+" is asked twice"
+				c.ID, c.Try, c.Idem, c.Key = id, try, id, t.key
+			})
+		})
+	}
+	all.Wait()
+}
+
 // disconnects has clients hang up: some before a request is whole, which asks nothing
 // and is not noted, the others while it is under way, or answered.
 func (s *Strike) disconnects() error {

@@ -1,8 +1,10 @@
 package nemesis
 
 import (
+	"fmt"
 	"time"
 
+	"purser/api/admin"
 	"purser/jepsen-style-tests/outside/rig"
 )
 
@@ -29,6 +31,7 @@ var clockFaults = []Fault{
 		}
 		return s.jump(n, s.Between(2*time.Second, time.Hour))
 	}},
+	{Name: "clock-candidate", Class: Clock, What: "a follower's clock jumps up to an hour forward, and it is asked to lead", Needs: clocks, Strike: (*Strike).oddCandidate},
 	{Name: "clock-drift", Class: Clock, What: "the nodes' clocks drift by up to 5 %, each its own way", Weight: 2, Needs: clocks, Strike: func(s *Strike) error {
 		release, err := s.Take(clockOf(s.Cluster.Nodes...)...)
 		if err != nil {
@@ -83,6 +86,66 @@ var clockFaults = []Fault{
 		n.Clock.Reset()
 		return err
 	}},
+	{Name: "clock-days-ahead", Class: Clock, What: "a node is killed and starts with a clock that is two to four days ahead, which is set right; it must come back", Needs: clocks, Strike: (*Strike).aheadAtStart},
+}
+
+// oddCandidate has a node lead whose clock is wrong: it must not stamp by it.
+func (s *Strike) oddCandidate() error {
+	release, err := s.Take(clockOf(s.Cluster.Nodes...)...)
+	if err != nil {
+		return err
+	}
+	defer release()
+	was := s.Cluster.Leader(s)
+	if was == nil {
+		return errBusy("there is no leader")
+	}
+	others := s.Cluster.Others(was)
+	n := others[s.Rand.IntN(len(others))]
+	s.On(n)
+	n.Clock.Jump(s.Between(time.Minute, time.Hour))
+	if err := was.Admin().ChangeNode(s, n.ID(), admin.LeadNode); err == nil {
+		s.Saw("%s was asked to lead with a clock that is off by %v", n.Place, n.Clock.Offset())
+	}
+	s.Last(s.Between(time.Second, 5*time.Second))
+	n.Clock.Reset()
+	return nil
+}
+
+// aheadAtStart has a node start with a clock that is days ahead, and set right. What it
+// made meanwhile is from the future: others refuse its certificate until it has made
+// another one, which it does within a minute.
+func (s *Strike) aheadAtStart() error {
+	n, release, err := s.Any()
+	if err != nil {
+		return err
+	}
+	defer release()
+	mine, err := s.Take(clockOf(n)...)
+	if err != nil {
+		return err
+	}
+	defer mine()
+	if err := s.kill(n); err != nil {
+		return err
+	}
+	const day = 24 * time.Hour
+	n.Clock.Jump(s.Between(2*day+2*time.Hour, 4*day))
+	if err := n.Start(); err != nil {
+		return err
+	}
+	s.Last(s.Between(time.Second, 5*time.Second))
+	n.Clock.Reset()
+	ctx, cancel := s.healing()
+	defer cancel()
+	for err = n.Ready(ctx); err != nil && ctx.Err() == nil; {
+		err = n.Ready(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s started with a clock that was days ahead and has been right since: %w", n.Place, err)
+	}
+	s.Saw("%s came back", n.Place)
+	return nil
 }
 
 func clockOf(nodes ...*rig.Node) (what []string) {

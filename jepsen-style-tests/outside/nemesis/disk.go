@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"purser/jepsen-style-tests/faultfs"
@@ -20,7 +21,14 @@ var diskFaults = []Fault{
 			return err
 		}
 		defer release()
-		return s.powerCut(n)
+		asked := s.twice(s.Cluster.Others(n))
+		var first sync.WaitGroup
+		first.Go(func() { asked.ask(0) })
+		s.Last(s.Between(10*time.Millisecond, 100*time.Millisecond)) // some are claimed, and not answered
+		err = s.powerCut(n)
+		first.Wait()
+		asked.ask(1)
+		return err
 	}},
 	{Name: "power-cut-all", Class: Disk, What: "the same of every node at once", Needs: disks, Strike: func(s *Strike) error {
 		nodes, release, err := s.Some(len(s.Cluster.Nodes))
@@ -206,6 +214,8 @@ func (s *Strike) rollBack(n *rig.Node) error {
 	if err := n.Disk.Snapshot(before); err != nil {
 		return err
 	}
+	asked := s.twice(s.Cluster.Nodes)
+	asked.ask(0)
 	s.Last(s.Between(time.Second, 6*time.Second))
 	if err := s.kill(n); err != nil {
 		return err
@@ -221,5 +231,7 @@ func (s *Strike) rollBack(n *rig.Node) error {
 		return err
 	}
 	s.Saw("%s has the store of some seconds ago", n.Place)
-	return errors.Join(s.Revive(n), os.RemoveAll(before), os.RemoveAll(at))
+	err := errors.Join(s.Revive(n), os.RemoveAll(before), os.RemoveAll(at))
+	asked.ask(1)
+	return err
 }

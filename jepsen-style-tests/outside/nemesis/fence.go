@@ -35,9 +35,11 @@ func (s *Strike) fence() error {
 	if err := away(); err != nil {
 		return err
 	}
-	fenced := s.fenceAt(n)
+	ctx, cancel := s.healing() // whether it is fenced has to be known, or nothing takes its place
+	defer cancel()
+	fenced := s.fenceAt(ctx, n)
 	if fenced == nil {
-		s.Last(s.Between(200*time.Millisecond, 3*time.Second))
+		s.Last(s.Between(200*time.Millisecond, 8*time.Second)) // the others do without it, or not yet
 	}
 	if err := back(); err != nil {
 		return err
@@ -50,8 +52,6 @@ func (s *Strike) fence() error {
 		return fmt.Errorf("%s was fenced, is in reach of the others, and goes on for %v", n.ID(), hears)
 	}
 	s.Saw("%s ended by itself", n.ID())
-	ctx, cancel := s.healing()
-	defer cancel()
 	s.fault.Loses = true // with the disk goes what no other node has a copy of
 	return errors.Join(n.Replace(ctx, true), s.Cluster.Vote(ctx))
 }
@@ -67,14 +67,14 @@ func (s *Strike) apart(n *rig.Node) (away, back func() error) {
 }
 
 // fenceAt has the other nodes fence one, asking one after the other.
-func (s *Strike) fenceAt(n *rig.Node) error {
+func (s *Strike) fenceAt(ctx context.Context, n *rig.Node) error {
 	session, id := s.Town.Session(), n.ID()
 	others := s.Cluster.Others(n)
 	const within = 30 * time.Second
 	i := 0
-	return rig.Eventually(s, within, "node "+id+" is fenced", func() error {
+	return rig.Eventually(ctx, within, "node "+id+" is fenced", func() error {
 		i++
-		return s.Town.Change(s, history.Change{Session: session, Kind: "fence", Of: id}, others[i%len(others)], func(ctx context.Context, a *admin.Client) error {
+		return s.Town.Change(ctx, history.Change{Session: session, Kind: "fence", Of: id}, others[i%len(others)], func(ctx context.Context, a *admin.Client) error {
 			return a.ChangeNode(ctx, id, admin.FenceNode)
 		})
 	})

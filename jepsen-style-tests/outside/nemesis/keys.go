@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"purser/api/admin"
+	"purser/jepsen-style-tests/netlab"
 	"purser/jepsen-style-tests/outside/history"
 	"purser/jepsen-style-tests/outside/rig"
 	"purser/jepsen-style-tests/outside/workload"
@@ -115,6 +116,55 @@ func (s *Strike) keyRevoke() error {
 		s.Saw("%d requests before, the last %v after the answer; %d nodes refused it", seen.good, time.Duration(seen.last-acknowledged).Round(time.Millisecond), len(seen.refused))
 	}
 	return nil
+}
+
+// keyRevokeBehind revokes a key while a node is cut off from the others, until the log
+// that tells of it is gone: what the node comes back by has to tell it, too.
+func (s *Strike) keyRevokeBehind() error {
+	release, err := s.Take(Made)
+	if err != nil {
+		return err
+	}
+	defer release()
+	leader, err := s.leaderThere()
+	if err != nil {
+		return err
+	}
+	others := s.Cluster.Others(leader)
+	n := others[s.Rand.IntN(len(others))]
+	s.On(n)
+	session := s.Town.Session()
+	key, err := s.newKey(session, "behind")
+	if err != nil {
+		return unmade(err)
+	}
+	before := s.withKey(n, key, "")
+	undo, err := s.Net.Apply(netlab.Isolate(n.Place, places(s.Cluster.Others(n))...))
+	if err != nil {
+		return err
+	}
+	err = s.Town.Revoke(s, session, leader, key)
+	acknowledged := s.History.Now()
+	if err == nil {
+		s.Last(s.Between(2*time.Second, 4*time.Second)) // snapshots are taken meanwhile
+	}
+	if e := undo(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return unmade(err)
+	}
+	var seen admissions
+	for late := acknowledged + int64(s.reach()); s.Err() == nil && s.History.Now() < late+int64(2*time.Second); s.Last(100 * time.Millisecond) {
+		r := s.withKey(n, key, "")
+		if seen.note(&r); seen.everywhere(1) && s.History.Now() > acknowledged+int64(5*time.Second) {
+			break
+		}
+	}
+	if seen.everywhere(1) && before.Status == http.StatusOK {
+		s.Saw("%s refuses a key that was revoked behind its back", n.Place)
+	}
+	return seen.late(acknowledged+int64(s.reach()), "key "+key+" was revoked")
 }
 
 // keyRotate gives a key that is in use another secret, and sees that the new one counts

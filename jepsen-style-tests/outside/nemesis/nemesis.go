@@ -65,6 +65,7 @@ type Strike struct {
 	Rand *rand.Rand
 
 	fault history.Fault
+	laid  int64 // when rules of links came into force
 }
 
 // Env is what faults are made on.

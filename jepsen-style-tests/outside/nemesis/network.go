@@ -18,11 +18,11 @@ var networkFaults = []Fault{
 		if err != nil {
 			return err
 		}
-		return s.cut(netlab.Isolate(n.Place, places(s.Cluster.Others(n))...), s.Between(300*time.Millisecond, 8*time.Second))
+		return s.isolate(n, s.Between(300*time.Millisecond, 8*time.Second))
 	}},
 	{Name: "partition-node", Class: Network, What: "a node cut off from the others", Weight: 2, Strike: func(s *Strike) error {
 		n := s.one()
-		return s.cut(netlab.Isolate(n.Place, places(s.Cluster.Others(n))...), s.Between(300*time.Millisecond, 8*time.Second))
+		return s.isolate(n, s.Between(300*time.Millisecond, 8*time.Second))
 	}},
 	{Name: "partition-long", Class: Network, What: "the leader cut off for longer than authority_ttl", Strike: func(s *Strike) error {
 		n, err := s.leaderThere()
@@ -30,7 +30,7 @@ var networkFaults = []Fault{
 			return err
 		}
 		ttl := s.Cluster.Authority()
-		return s.cut(netlab.Isolate(n.Place, places(s.Cluster.Others(n))...), s.Between(ttl+ttl/10, 2*ttl))
+		return s.isolate(n, s.Between(ttl+ttl/2, 2*ttl))
 	}},
 	{Name: "split", Class: Network, What: "two groups of nodes, one with a majority, drawn", Weight: 2, Strike: func(s *Strike) error {
 		nodes := s.drawn()
@@ -193,6 +193,13 @@ func (s *Strike) cut(rules netlab.Rules, d time.Duration) error {
 	return s.lay(rules, d, func(c netlab.Counts) int64 { return c.Dropped })
 }
 
+// isolate cuts a node off from all others.
+func (s *Strike) isolate(n *rig.Node, d time.Duration) error {
+	err := s.cut(netlab.Isolate(n.Place, places(s.Cluster.Others(n))...), d)
+	s.fault.Cut = s.laid
+	return err
+}
+
 // lay puts rules in force for a time. effect counts, in one direction, what they did.
 func (s *Strike) lay(rules netlab.Rules, d time.Duration, effect func(netlab.Counts) int64) error {
 	sum := func() (n int64) {
@@ -207,6 +214,7 @@ func (s *Strike) lay(rules netlab.Rules, d time.Duration, effect func(netlab.Cou
 	if err != nil {
 		return fmt.Errorf("setting the rules of links: %w", err)
 	}
+	s.laid = s.History.Now()
 	s.Last(d)
 	err = undo()
 	if n := sum() - before; n > 0 {

@@ -2,9 +2,12 @@ package nemesis
 
 import (
 	"errors"
+	"sync"
 	"time"
 
+	"purser/jepsen-style-tests/outside/history"
 	"purser/jepsen-style-tests/outside/rig"
+	"purser/jepsen-style-tests/outside/workload"
 )
 
 var processFaults = []Fault{
@@ -98,10 +101,27 @@ func (s *Strike) killSome(nodes []*rig.Node, release func(), err error) error {
 	return s.Revive(nodes...)
 }
 
-// stop ends a node in peace. That it cannot give back what it held has a reason as long
-// as other faults are under way, or just were.
+// stop ends a node in peace, with slow answers under way. That it cannot give back what it
+// held has a reason as long as other faults are under way, or just were.
 func (s *Strike) stop(n *rig.Node) error {
+	if n.PID() == 0 {
+		return nil
+	}
+	const answers, before = 3, 400 * time.Millisecond
+	var going sync.WaitGroup
+	for range answers {
+		going.Go(func() {
+			s.Town.Trial(s, n, workload.Trials, func(q *workload.Question, c *workload.Call) {
+				q.Stream, q.Cap, c.Mode = true, 60, "slow-chunks=40ms+tokens=30"
+			})
+		})
+	}
+	defer going.Wait()
+	s.Last(before)
+	st := history.Stop{Node: n.Place, Is: n.ID(), From: s.History.Now()}
 	err := n.Stop()
+	st.To, st.Well = s.History.Now(), err == nil
+	s.fault.Stops = append(s.fault.Stops, st)
 	if errors.Is(err, rig.ErrLeasesOut) && !s.alone() {
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"purser/api/admin"
-	"purser/jepsen-style-tests/netlab"
 	"purser/jepsen-style-tests/outside/rig"
 )
 
@@ -26,8 +25,7 @@ var raftFaults = []Fault{
 		others := s.Cluster.Others(s.Cluster.Leader(s))
 		n := others[s.Rand.IntN(len(others))]
 		s.On(n)
-		rules := netlab.Isolate(n.Place, places(s.Cluster.Others(n))...)
-		return s.cut(rules, s.Between(3*time.Second, 10*time.Second))
+		return s.isolate(n, s.Between(3*time.Second, 10*time.Second))
 	}},
 	{Name: "far-behind-down", Class: Raft, What: "a follower down until the log it needs is gone", Needs: Needs{Tiny: true}, Strike: func(s *Strike) error {
 		n, release, err := s.Follower()

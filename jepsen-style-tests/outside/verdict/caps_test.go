@@ -82,7 +82,7 @@ func TestC1GivesRowsToWindows(t *testing.T) {
 		m.accounts("fast", func(a *admin.Account) { a.WrittenOff, a.Available = 500_000, a.Available-500_000 })
 		m.h.Samples[0].Accounts = append(m.h.Samples[0].Accounts, account("fast", time.Unix(0, next).UTC().Format(time.RFC3339), 130_000, 0, 0))
 		m.h.Requests = append(m.h.Requests, history.Request{ID: "late", Node: "n1", Begun: 57 * second, Ended: 62 * second, Budgets: []string{"all", "fast"}})
-		m.h.Faults = append(m.h.Faults, history.Fault{Name: "kill", Class: "process", Begun: 50 * second, Ended: 62 * second, Bit: true})
+		m.h.Faults = append(m.h.Faults, history.Fault{Name: "roll-back", Class: "disk", Begun: 50 * second, Ended: 62 * second, Bit: true})
 		m.more(0, "req_late", cost, 61*time.Second)
 		m.end.Rows[calls].EndUser = "late"
 	}

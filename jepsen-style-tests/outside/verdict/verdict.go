@@ -13,7 +13,9 @@
 //	C10  measure.go     how long until requests were admitted again
 //
 // Besides: idempotency keys send once (keys.go), revoked keys end (keys.go), nodes end
-// well (ledger.go). The logs of Raft on the nodes' disks are judged by package logs.
+// well (ledger.go, bounds.go), wrong clocks do not become the ledger's (stamps.go), nodes
+// that are cut off go on for a while and no more, and nothing is written off where no disk
+// has forgotten (bounds.go). The logs of Raft on the nodes' disks are judged by package logs.
 //
 // Names of accounts are "budget" or "budget[value]", with "," between several values.
 package verdict
@@ -39,7 +41,7 @@ func Judge(h *history.History, end *history.End) []Finding {
 	b := newBook(h, end)
 	var found []Finding
 	for _, check := range []func(*book) []Finding{
-		capped, slots, accounted, told, conserved, agreed, monotone, linear, drained, justified, decided, once, revoked,
+		capped, slots, accounted, told, conserved, agreed, monotone, linear, drained, justified, decided, once, revoked, stamped, apart, forgotten, finished,
 	} {
 		found = append(found, few(check(b))...)
 	}

@@ -221,6 +221,7 @@ func (w *world) strikeUnderLoad(ctx context.Context) error {
 	looking, stopLooking := context.WithCancel(ctx)
 	defer stopLooking()
 	busy.Go(func() { p.run(looking) })
+	busy.Go(func() { w.watch(looking) })
 	wait(ctx, calm/2)
 
 	striking, stopStriking := context.WithTimeout(ctx, w.o.Time)
@@ -236,6 +237,27 @@ func (w *world) strikeUnderLoad(ctx context.Context) error {
 	stopLooking()
 	busy.Wait()
 	return ctx.Err()
+}
+
+// watch notes when this machine does not run what is due: then the nodes have no less
+// reason to be late than this process.
+func (w *world) watch(ctx context.Context) {
+	const every, late = 10 * time.Millisecond, 100 * time.Millisecond
+	timer := time.NewTimer(every)
+	defer timer.Stop()
+	for begun := w.h.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		at := w.h.Now()
+		if time.Duration(at-begun) > every+late {
+			w.h.Starving(history.Starved{From: begun, To: at})
+		}
+		begun = at
+		timer.Reset(every)
+	}
 }
 
 // heal leaves nothing broken, whatever the faults forgot. That a node does not come

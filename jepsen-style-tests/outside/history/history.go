@@ -149,6 +149,14 @@ type Line struct {
 	Sample  *Sample       `json:"sample,omitempty"`
 	Fault   *Fault        `json:"fault,omitempty"`
 	Budget  *admin.Budget `json:"budget,omitempty"` // one more of Meta.Budgets
+	Starved *Starved      `json:"starved,omitempty"`
+}
+
+// Starved is a time in which the machine did not run what was due: no judgement of how
+// soon anything was done then would be one of the nodes.
+type Starved struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
 }
 
 // Meta is what a run was.
@@ -180,6 +188,7 @@ type History struct {
 	Changes  []Change
 	Samples  []Sample
 	Faults   []Fault
+	Starved  []Starved
 
 	began time.Time
 	mu    sync.Mutex
@@ -241,6 +250,14 @@ func (h *History) Sampled(s Sample) {
 	defer h.mu.Unlock()
 	h.Samples = append(h.Samples, s)
 	h.put(Line{Sample: &s})
+}
+
+// Starving notes that the machine was starved.
+func (h *History) Starving(x Starved) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.Starved = append(h.Starved, x)
+	h.put(Line{Starved: &x})
 }
 
 // Struck notes a fault that is over, or was skipped.
@@ -352,6 +369,8 @@ func Read(r io.Reader) (*History, error) {
 			h.Meta.Budgets = append(h.Meta.Budgets, *l.Budget)
 		case l.Fault != nil:
 			h.Faults = append(h.Faults, *l.Fault)
+		case l.Starved != nil:
+			h.Starved = append(h.Starved, *l.Starved)
 		}
 	}
 	if h.Meta.Version != version {

@@ -56,6 +56,7 @@ type Summary struct {
 	Commits  []int64                  `json:"leader_to_commit_ns,omitempty"`
 	Decides  []int64                  `json:"leader_to_decision_ns,omitempty"`
 	Drained  time.Duration            `json:"drained_ns"`
+	Starved  int                      `json:"starved"` // times at which the machine ran nothing for a tenth of a second
 	Terms    uint64                   `json:"terms"`
 	Lives    int                      `json:"incarnations"`
 	Entries  int                      `json:"replayed_entries"` // of the log, carried out once more
@@ -80,7 +81,7 @@ func Make(h *history.History, end *history.End, findings []verdict.Finding) *Sum
 		Version: version, Seed: h.Meta.Seed, Nodes: h.Meta.Nodes, Network: h.Meta.Network, Build: h.Meta.Build, Began: h.Meta.Began, Again: h.Meta.Again, Missing: h.Meta.Missing,
 		Duration: time.Duration(end.Left), Invalid: verdict.Assume(h, end), Findings: map[string]int{}, Faults: map[string]Made{},
 		Requests: len(h.Requests), Changes: len(h.Changes), Kinds: f.Kinds, Rows: f.Rows, Billed: f.Billed, Unproven: f.Unrecorded, Recorded: f.Recorded,
-		Replayed: f.Replayed, Admitted: f.Admitted, Recovery: f.Recovery, Commits: f.Committed, Decides: f.WithoutLead, Drained: end.Drained,
+		Replayed: f.Replayed, Admitted: f.Admitted, Recovery: f.Recovery, Commits: f.Committed, Decides: f.WithoutLead, Drained: end.Drained, Starved: len(h.Starved),
 		Terms: f.Terms, Lives: f.Incarnations, Entries: end.Replay.Entries, Slopes: verdict.Slopes(h, slopesFrom),
 	}
 	for _, x := range h.Faults {

@@ -32,6 +32,9 @@ func (s *Summary) Text() string {
 	p("%d requests: %s; %d changes and reads; %d answers replayed", s.Requests, counts(s.Kinds), s.Changes, s.Replayed)
 	p("the provider billed %d calls, %s; records have %s; %s of the bill are without a record", s.Rows, Dollars(s.Billed), Dollars(s.Recorded), Dollars(s.Unproven))
 	p("everything was given back %v after the last client", s.Drained.Round(time.Millisecond))
+	if s.Starved > 0 {
+		p("the machine ran nothing for a tenth of a second or more %d times", s.Starved)
+	}
 	if s.Entries > 0 {
 		p("%d entries of the log were carried out once more", s.Entries)
 	}

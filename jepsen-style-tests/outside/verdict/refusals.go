@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"slices"
 	"time"
 
 	"purser/jepsen-style-tests/outside/history"
@@ -69,13 +70,13 @@ func (b *book) refused(r *history.Request, x *budget, charges *charges) (found [
 }
 
 // decided is C9 for what is no decision: a gateway that does not decide, or gives no
-// answer, has a fault near for a reason. At the beginning of a run every node meets all
+// answer, has a fault near for a reason, or a machine that runs nothing in time. At the beginning of a run every node meets all
 // its budgets and all its clients at once: that is no judgement of it.
 func decided(b *book) (found []Finding) {
 	for i := range b.h.Requests {
 		r := &b.h.Requests[i]
 		k := KindOf(r)
-		if k != Undecided && k != Lost || r.Mode != "" || r.Begun < int64(healed) || b.near(r.Begun, r.Ended, healed) {
+		if k != Undecided && k != Lost || r.Mode != "" || r.Begun < int64(healed) || b.near(r.Begun, r.Ended, healed) || b.starved(r.Begun, r.Ended) {
 			continue
 		}
 		found = append(found, finding("C9", r.Ended, "%s had no decision from %s (%d %s %s), with no fault within %v", r.ID, r.Node, r.Status, r.Code, r.Err, healed))
@@ -90,4 +91,10 @@ func (b *book) authority() time.Duration {
 		return time.Duration(a)
 	}
 	return usual
+}
+
+// starved says whether the machine was, shortly before a time or in it.
+func (b *book) starved(from, to int64) bool {
+	const shortly = int64(2 * time.Second)
+	return slices.ContainsFunc(b.h.Starved, func(s history.Starved) bool { return s.From <= to && s.To+shortly >= from })
 }

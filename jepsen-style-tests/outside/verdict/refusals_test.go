@@ -62,6 +62,14 @@ func TestC9SeesUndecidedWithoutAFault(t *testing.T) {
 			undecided(m, 503, "undecided")
 			m.fault("split", "network", 29*second, 35*second).Skipped = "busy"
 		}, []string{"C9"}},
+		{"undecided on a machine that was starved", func(m *made) {
+			undecided(m, 503, "undecided")
+			m.h.Starved = []history.Starved{{From: 29 * second, To: 30 * second}}
+		}, nil},
+		{"undecided long after a machine was starved", func(m *made) {
+			undecided(m, 503, "undecided")
+			m.h.Starved = []history.Starved{{From: 26 * second, To: 27 * second}}
+		}, []string{"C9"}},
 		{"the provider's error", func(m *made) { undecided(m, 529, "") }, nil},
 		{"a request that asked for trouble", func(m *made) { undecided(m, 0, ""); m.h.Requests[calls].Mode = "cut=3" }, nil},
 		{"a client that left", func(m *made) { undecided(m, 0, ""); m.h.Requests[calls].Left = true }, nil},

@@ -27,7 +27,7 @@ type follower struct {
 const (
 	// announcePause is how soon a gateway that could not make itself known tries again.
 	announcePause = 500 * time.Millisecond
-	// certifySoon is how soon a node looks again whether its certificate is due.
+	// certifySoon is how soon a gateway looks again whether its certificate is due.
 	certifySoon = time.Minute
 )
 

@@ -52,11 +52,11 @@ func (c control) Status(ctx context.Context, how admin.Read) (admin.Status, admi
 	if err != nil {
 		return admin.Status{}, 0, err
 	}
-	state, dir := n.fsm.Ledger(), n.fsm.Directory()
-	stats := n.raft.Stats()
+	state, applied := n.fsm.LedgerAt()
+	dir, stats := n.fsm.Directory(), n.raft.Stats()
 	out := admin.Status{
 		Node: n.cfg.Node.ID, Version: n.version, State: n.State(), Incarnation: n.purse.Incarnation(),
-		LedgerTime: timeText(state.Now()), Generation: state.Generation(), AppliedLog: stats.Applied,
+		LedgerTime: timeText(state.Now()), Generation: state.Generation(), AppliedLog: applied,
 		Keys: dir.Len(), Catalogue: n.prices.Hash(), Holds: n.purse.Outstanding(), Uptime: time.Since(n.began).Seconds(),
 	}
 	out.Leader, _ = n.raft.LeaderNode()
@@ -65,7 +65,7 @@ func (c control) Status(ctx context.Context, how admin.Read) (admin.Status, admi
 		out.Cluster = n.peers.standing.Cluster
 	}
 	if n.follower != nil {
-		out.Follows = n.follower.following.member()
+		out.Follows, out.AppliedLog = n.follower.following.member(), stats.Applied
 	} else {
 		out.Digest = fmt.Sprintf("%x", state.Digest()) // of accounts, which a gateway has not
 	}

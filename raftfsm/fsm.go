@@ -200,12 +200,20 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 // Ledger returns the ledger as it is now. It is to be read only, by any number
 // of goroutines, and does not change any more.
 func (f *FSM) Ledger() *ledger.State {
+	state, _ := f.LedgerAt()
+	return state
+}
+
+// LedgerAt returns the ledger as it is now, like [FSM.Ledger], and the index of the last
+// entry that made it so. The library's own applied index may be ahead of it: that counts
+// what was handed to the state machine.
+func (f *FSM) LedgerAt() (state *ledger.State, index uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ledgerView == nil {
 		f.ledgerView = f.ledger.Clone()
 	}
-	return f.ledgerView
+	return f.ledgerView, f.index
 }
 
 // Directory returns the directory as it is now, like [FSM.Ledger]. It takes no lock.

@@ -91,6 +91,9 @@ func TestL8SameLogSameDigest(t *testing.T) {
 			}
 		}
 		sameDigests(t, f.Digests(), plain.Digests(), fmt.Sprint("seed ", seed))
+		if state, index := f.LedgerAt(); index != f.Digests().Index || state.Digest() != f.Digests().Ledger {
+			t.Errorf("seed %d: the ledger is said to be that of entry %d, %d has been applied", seed, index, f.Digests().Index)
+		}
 		if err := f.Ledger().Check(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -50,13 +50,19 @@ func TestUnsyncedWritesAreLost(t *testing.T) {
 	if n := len(present(t, "pebble", f.in("store"))); n < int(last)/2 {
 		t.Fatalf("a killed process alone lost %d of %d", int(last)-n, last)
 	}
-	f = mounted(t, 1)
-	last = killedAfter(t, "pebble unsynced", f.in("store"), 500)
-	lost, err := f.Crash(0)
-	must(t, err)
-	if n := len(present(t, "pebble", f.in("store"))); n >= int(last) {
-		t.Errorf("nothing of %d unsynced writes is lost (%+v)", last, lost)
+	// The store may have flushed, and thereby synced, just before it was killed: of a few
+	// cuts one must take something.
+	const cuts = 5
+	for range cuts {
+		f = mounted(t, 1)
+		last = killedAfter(t, "pebble unsynced", f.in("store"), 500)
+		_, err := f.Crash(0)
+		must(t, err)
+		if n := len(present(t, "pebble", f.in("store"))); n < int(last) {
+			return
+		}
 	}
+	t.Errorf("in %d power cuts no unsynced write was lost", cuts)
 }
 
 // file opens a file of the mount, for writing.

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -279,11 +280,18 @@ func (n *Node) Replace(ctx context.Context, wipe bool) error {
 // disk.
 func (n *Node) Leave(ctx context.Context) error {
 	old := n.ID()
-	for _, change := range []admin.NodeChange{admin.DrainNode, admin.RemoveNode} {
-		err := n.c.eventuallyAt(ctx, n, old+" is to "+string(change), func(a *admin.Client) error { return gone(a.ChangeNode(ctx, old, change)) })
-		if err != nil {
-			return err
-		}
+	tell := func(change admin.NodeChange) error {
+		return n.c.eventuallyAt(ctx, n, old+" is to "+string(change), func(a *admin.Client) error { return gone(a.ChangeNode(ctx, old, change)) })
+	}
+	if err := tell(admin.DrainNode); err != nil {
+		return err
+	}
+	// As docs/operating.md has it: what it has written must be on its peer first.
+	if err := Eventually(ctx, patience, "the copies of "+old+" are on its peer", func() error { return n.copied(ctx) }); err != nil {
+		return err
+	}
+	if err := tell(admin.RemoveNode); err != nil {
+		return err
 	}
 	n.Expect()
 	if ended, _ := n.Ended(patience); !ended { // how it ends is not said: it is to go
@@ -292,6 +300,28 @@ func (n *Node) Leave(ctx context.Context) error {
 		}
 	}
 	return n.Empty()
+}
+
+// copied is nil when the node has no record left to send to its peer.
+func (n *Node) copied(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url+"/metrics", nil)
+	if err != nil {
+		return err
+	}
+	res, err := n.c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if left, ok := strings.CutPrefix(lines.Text(), "purser_usage_copy_unsent "); ok {
+			if left == "0" {
+				return nil
+			}
+			return fmt.Errorf("%s are not sent yet", left)
+		}
+	}
+	return errors.New("it does not say how many are not sent yet")
 }
 
 // gone takes it for done that there is no such node: a try before was carried out.

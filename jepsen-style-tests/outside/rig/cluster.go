@@ -160,13 +160,14 @@ func (c *Cluster) addNode(i int) error {
 
 func (c *Cluster) diskOf(n *Node) string { return filepath.Join(c.Dir, n.Place) }
 
-// gaveUp is why a node ends by itself that finds no quorum for two minutes of its start.
-// Whoever runs nodes starts it again.
-const gaveUp = "purser: waiting for the ledger:"
+// gaveUp are the reasons for which a node ends by itself and is to be started again, as
+// whoever runs nodes does: it found no quorum for two minutes of its start, or its log
+// contradicted a snapshot that it was sent.
+var gaveUp = []string{"purser: waiting for the ledger:", "the log contradicted the leader's snapshot and was dropped; start this node again"}
 
 // died notes a process that ended by itself.
 func (c *Cluster) died(p *process) {
-	if strings.Contains(tail(p.log), gaveUp) {
+	if last := tail(p.log); slices.ContainsFunc(gaveUp, func(why string) bool { return strings.Contains(last, why) }) {
 		for _, n := range c.Nodes {
 			if n.log() == p.log && n.Start() == nil {
 				return

@@ -1,6 +1,6 @@
 // Package outside breaks Purser from outside: clusters of real processes of the
 // shipped binary, real faults, and the provider's bill as judge. See
-// docs/cluster-tests.md.
+// jepsen-style-tests/README.md.
 package outside
 
 import (
